@@ -1,0 +1,52 @@
+"""What can go wrong, each said in one sentence that names the thing, the place and the mend.
+
+No message here ever holds a password: connections are named by host, port, database and user.
+"""
+
+
+class ReloadError(Exception):
+    """The base of every error that a user is meant to read."""
+
+
+class ConfigError(ReloadError):
+    """``reload.yaml`` or the environment it refers to is wrong; the message names file, field, value and mend."""
+
+
+class WindowError(ReloadError):
+    """A partition key or a pair of instants is not a window that can be reloaded."""
+
+
+class DatabaseUnreachable(ReloadError):
+    """The target could not be reached, or refused the login."""
+
+
+class SourceUnavailable(ReloadError):
+    """The source could not be read: not reached, login refused, or a table or column is not there."""
+
+
+class LedgerError(ReloadError):
+    """The ledger holds no such reload, or the reload is not in the state that the step needs."""
+
+
+class ReloadRefused(ReloadError):
+    """A guard refused to go on; nothing was changed."""
+
+
+class MergeFailed(ReloadError):
+    """The merge transaction was rolled back: production refused a row, or contention outlived the retries."""
+
+
+class MappingError(ReloadError):
+    """A table mapping has a mistake that DMS would accept silently or refuse unclearly."""
+
+
+class DmsError(ReloadError):
+    """DMS refused a call or answered something that cannot be used."""
+
+
+class DmsUnreachable(DmsError):
+    """DMS did not answer, or throttled past the limit; the same step may succeed when tried again."""
+
+
+class LoadFailed(DmsError):
+    """The one-time load ended without loading every table whole."""
