@@ -1,0 +1,99 @@
+"""What PostgreSQL's catalog says of a table: columns, keys, foreign keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from reload_assets.statements import compose
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``."""
+
+    name: str
+    type: str
+    not_null: bool
+    generated: bool
+    identity: str
+    has_default: bool
+    collatable: bool
+    comparable: bool
+    sequence: str | None
+
+
+@dataclass(frozen=True)
+class UniqueKey:
+    """A unique index over plain columns and all rows."""
+
+    name: str
+    is_primary: bool
+    deferrable: bool
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key of the table; ``columns`` and ``parent_columns`` are in step."""
+
+    name: str
+    parent_schema: str
+    parent_table: str
+    deferrable: bool
+    columns: list[str]
+    parent_columns: list[str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key of another table that refers to this one; ``on_delete`` is pg_constraint's letter."""
+
+    name: str
+    on_delete: str
+
+
+@dataclass(frozen=True)
+class CatalogTable:
+    """A table of PostgreSQL as its catalog describes it. ``columns`` is empty where there is no such table."""
+
+    schema: str
+    name: str
+    columns: list[Column]
+    unique_keys: list[UniqueKey]
+    foreign_keys: list[ForeignKey]
+    referenced_by: list[Reference]
+
+    @property
+    def primary_key(self) -> list[str]:
+        """The columns of the primary key, empty where there is none."""
+        return next((key.columns for key in self.unique_keys if key.is_primary), [])
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of all columns, in order."""
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
+    """Read one table's description; without columns where the table is not there or not visible."""
+    names = {"schema": schema, "table": name}
+    with connection.cursor(row_factory=class_row(Column)) as cursor:
+        columns = cursor.execute(compose("catalog/columns"), names).fetchall()
+    with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
+        unique_keys = cursor.execute(compose("catalog/unique_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
+        foreign_keys = cursor.execute(compose("catalog/foreign_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(Reference)) as cursor:
+        referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
+    return CatalogTable(schema, name, columns, unique_keys, foreign_keys, referenced_by)

@@ -1,0 +1,103 @@
+"""Turns pydantic's findings into one clear sentence each: file, field, value, mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+# Fields whose value may be a password that was written where it does not belong.
+_SECRET = ("password", "secret")
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """YAML without silent losses: a key that is written twice is an error, not the last one's win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping of a node; raises a marked error for a repeated key."""
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key!r} is written twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the closest known word, or the list of known words."""
+    words = sorted(known)
+    close = difflib.get_close_matches(wrong, words, n=1) or difflib.get_close_matches(
+        wrong.lower(), [word.lower() for word in words], n=1
+    )
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(words)}." if words else "."
+
+
+def explain(file: str, error: ValidationError, model: type[BaseModel]) -> str:
+    """All findings of one validation, a sentence each, the file's name first."""
+    return "\n".join(dict.fromkeys(_sentence(file, dict(finding), model) for finding in error.errors()))
+
+
+def _sentence(file: str, finding: dict[str, Any], model: type[BaseModel]) -> str:
+    place = [part for part in finding["loc"] if _is_field(part)]
+    field = ".".join(str(part) for part in place)
+    kind, value = finding["type"], finding.get("input")
+    where = f"{file}: {field}" if field else file
+    if kind == "extra_forbidden":
+        return f"{where}: there is no such field" + did_you_mean(str(place[-1]), _fields_beside(model, place))
+    if kind == "missing":
+        return f"{where}: is missing; write it in the file."
+    message = finding["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return f"{where}: {message}."
+    shown = "" if any(word in field for word in _SECRET) else f"{_short(value)} is not accepted: "
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}."
+
+
+def _is_field(part: object) -> bool:
+    # Unions add the names of their members to the path; a user did not write those.
+    return isinstance(part, int) or not (
+        str(part) in ("str", "int", "FromEnvironment", "FromSecretsManager") or "[" in str(part)
+    )
+
+
+def _short(value: object) -> str:
+    written = repr(value)
+    return written if len(written) <= 60 else written[:57] + "..."
+
+
+def _fields_beside(model: type[BaseModel], place: list[Any]) -> list[str]:
+    """The field names that are possible where the unknown one stands."""
+    current: Any = model
+    for part in place[:-1]:
+        current = _step(current, part)
+        if current is None:
+            return []
+    if not (isinstance(current, type) and issubclass(current, BaseModel)):
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _step(current: Any, part: object) -> Any:
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        for name, field in current.model_fields.items():
+            if part in (name, field.alias):
+                return _model_in(field.annotation)
+        return None
+    return current[1] if isinstance(current, tuple) else None
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model, or ``(dict, model)`` for a mapping of models, inside an annotation such as ``X | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = [_model_in(argument) for argument in get_args(annotation)]
+    found = next((model for model in inner if model is not None), None)
+    return (dict, found) if getattr(annotation, "__origin__", None) is dict and found else found

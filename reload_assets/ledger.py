@@ -1,0 +1,295 @@
+"""The ledger: one row a reload, written as it goes, on connections of its own so that failures leave their mark too.
+
+Only what belongs to the merge's transaction (outcomes, audit, the status ``merged``) is written by the merge itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row
+
+from reload_assets.database import Target
+from reload_assets.errors import LedgerError, ReloadRefused
+from reload_assets.statements import compose, run
+from reload_assets.tables import ReloadTable
+from reload_assets.windows import Window
+
+CheckStatus = Literal["passed", "failed", "could not verify"]
+UNFINISHED = ("open", "loading", "loaded", "verified")
+
+
+@dataclass(frozen=True)
+class Reload:
+    """One window of one table group, one attempt. Instants are UTC."""
+
+    reload_id: int
+    group_name: str
+    window_start: datetime
+    window_end: datetime
+    load_start: datetime
+    partition_key: str
+    tables: list[str]
+    status: str
+    started_by: str
+    run_id: str
+    task_identifier: str | None
+    task_arn: str | None
+    opened_at: datetime
+    error: str | None
+
+    @property
+    def window(self) -> Window:
+        """The window the user asked for."""
+        return Window(self.window_start, self.window_end)
+
+    @property
+    def loaded_window(self) -> Window:
+        """The window with the margin for late commits: what is loaded, verified and merged."""
+        return Window(self.load_start, self.window_end)
+
+    @property
+    def title(self) -> str:
+        """How messages name the reload."""
+        return f"reload {self.reload_id} of {self.group_name} {self.partition_key}"
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """What the ledger knows of one table of a reload; all counts in rows."""
+
+    table_name: str
+    staging_schema: str
+    staging_table: str
+    staging_oid: int
+    staging_dropped_at: datetime | None
+    source_rows_before: int | None
+    source_rows_after: int | None
+    dms_rows: int | None
+    trimmed_rows: int
+    staged_rows: int
+    inserted: int
+    updated: int
+    repaired: int
+    identical: int
+    refused: int
+    unversioned: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of a reload's verdict."""
+
+    table_name: str
+    check_name: str
+    status: str
+    blocking: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What it takes to open a reload."""
+
+    group: str
+    window: Window
+    loaded_window: Window
+    partition_key: str
+    started_by: str
+    reason: str
+    run_id: str
+    request_id: int | None
+
+
+def staging_name(table: ReloadTable, reload_id: int) -> str:
+    """The name of a reload's staging table; cut so that it stays within PostgreSQL's 63 bytes."""
+    suffix = f"_r{reload_id}"
+    base = table.production.name.lower().encode()[: 63 - len(suffix)].decode(errors="ignore")
+    return base + suffix
+
+
+class Ledger:
+    """Reads and writes ``admin.reloads`` and its companions in the target database."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def find_unfinished(self, group: str, window: Window) -> list[Reload]:
+        """The reloads of a group that overlap a window and have not come to an end."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._unfinished(connection, group, window)
+
+    def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
+        """Open a reload in the caller's transaction, which makes its staging tables too.
+
+        Raises ReloadRefused while an overlapping reload of the group is under way.
+        """
+        run(connection, "ledger/lock_group", group_name=opening.group)
+        if busy := self._unfinished(connection, opening.group, opening.loaded_window):
+            raise ReloadRefused(
+                f"The window {opening.partition_key} of group {opening.group!r} is being reloaded already, by "
+                f"{busy[0].title} (run {busy[0].run_id}); wait for it to end, or cancel it."
+            )
+        row = run(
+            connection,
+            "ledger/insert_reload",
+            group_name=opening.group,
+            window_start=opening.window.start,
+            window_end=opening.window.end,
+            load_start=opening.loaded_window.start,
+            partition_key=opening.partition_key,
+            tables=[table.name for table in tables],
+            started_by=opening.started_by,
+            reason=opening.reason,
+            run_id=opening.run_id,
+            request_id=opening.request_id,
+        ).fetchone()
+        assert row is not None
+        reload_id: int = row[0]
+        run(
+            connection,
+            "ledger/create_audit_partition",
+            {"partition": f"reload_changes_r{reload_id}", "reload_id": sql.Literal(reload_id)},
+        )
+        return self._get(connection, reload_id)
+
+    def add_table(self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str) -> None:
+        """Note a table and its staging table, which exists by now, in the caller's transaction."""
+        run(
+            connection,
+            "ledger/insert_table",
+            reload_id=reload_id,
+            table_name=table.name,
+            production_schema=table.production.schema,
+            production_table=table.production.name,
+            staging_schema=staging_schema,
+            staging_table=staging_name(table, reload_id),
+        )
+
+    def expect_checks(self, connection: Connection[Any], reload_id: int, table: str, checks: Iterable[str]) -> None:
+        """Note the checks without which the merge will refuse the reload, in the caller's transaction."""
+        for check in checks:
+            run(connection, "ledger/insert_pending_check", reload_id=reload_id, table_name=table, check_name=check)
+
+    def get(self, reload_id: int) -> Reload:
+        """One reload. Raises LedgerError where there is none."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._get(connection, reload_id)
+
+    def latest(self, group: str, window: Window, table: str) -> Reload | None:
+        """The newest reload of exactly this window that covers the table; None where there has been none."""
+        with self._target.connect(autocommit=True) as connection:
+            row = run(
+                connection,
+                "ledger/get_latest_reload",
+                group_name=group,
+                window_start=window.start,
+                window_end=window.end,
+                table_name=table,
+            ).fetchone()
+            return self._get(connection, row[0]) if row and row[0] is not None else None
+
+    def tables(self, reload_id: int) -> dict[str, StagedTable]:
+        """The tables of a reload by name."""
+        with (
+            self._target.connect(autocommit=True) as connection,
+            connection.cursor(row_factory=class_row(StagedTable)) as cursor,
+        ):
+            rows = cursor.execute(compose("ledger/get_tables"), {"reload_id": reload_id}).fetchall()
+        return {row.table_name: row for row in rows}
+
+    def checks(self, reload_id: int) -> list[CheckResult]:
+        """The verdict of a reload, line by line, those in the way of the merge first."""
+        with (
+            self._target.connect(autocommit=True) as connection,
+            connection.cursor(row_factory=class_row(CheckResult)) as cursor,
+        ):
+            return cursor.execute(compose("ledger/get_checks"), {"reload_id": reload_id}).fetchall()
+
+    def set_run(self, reload_id: int, run_id: str) -> None:
+        """A later run goes on with the reload."""
+        self._write("ledger/set_run", reload_id=reload_id, run_id=run_id)
+
+    def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
+        """Note the DMS task of a reload."""
+        self._write("ledger/set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
+
+    def set_task_removed(self, reload_id: int) -> None:
+        """Note that the DMS task is gone."""
+        self._write("ledger/set_task_removed", reload_id=reload_id)
+
+    def set_source_rows(self, reload_id: int, rows: Mapping[str, int], *, when: Literal["before", "after"]) -> None:
+        """Note the source's row counts of the window, before the load or after it."""
+        for table, count in rows.items():
+            before, after = (count, None) if when == "before" else (None, count)
+            self._write("ledger/set_source_rows", reload_id=reload_id, table_name=table, before=before, after=after)
+
+    def set_loaded(self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int]) -> None:
+        """The load ended well; ``dms_rows`` is what DMS says of each table."""
+        for table, rows in dms_rows.items():
+            self._write("ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
+        self._write("ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason)
+
+    def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
+        """Note what is in staging, in the transaction that trimmed it."""
+        run(
+            connection,
+            "ledger/set_staged",
+            reload_id=reload_id,
+            table_name=table,
+            staged_rows=staged,
+            trimmed_rows=trimmed,
+        )
+
+    def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
+        """Write results into the verdict of a reload that is not merged yet; its status then, or None if it is over."""
+        with self._target.connect() as connection:
+            for result in results:
+                run(
+                    connection,
+                    "ledger/set_check",
+                    reload_id=reload_id,
+                    table_name=table,
+                    check_name=result.check_name,
+                    status=result.status,
+                    blocking=result.blocking,
+                    detail=result.detail,
+                )
+            row = run(connection, "ledger/set_verdict", reload_id=reload_id).fetchone()
+            return str(row[0]) if row else None
+
+    def set_merge_started(self, reload_id: int) -> None:
+        """A merge attempt begins."""
+        self._write("ledger/set_merge_started", reload_id=reload_id)
+
+    def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
+        """The reload ended without a merge; False where it had ended already."""
+        with self._target.connect(autocommit=True) as connection:
+            done = run(connection, "ledger/close_reload", reload_id=reload_id, status=status, error=error).fetchone()
+            return done is not None
+
+    def _write(self, statement: str, **values: Any) -> None:
+        with self._target.connect(autocommit=True) as connection:
+            run(connection, statement, **values)
+
+    def _unfinished(self, connection: Connection[Any], group: str, window: Window) -> list[Reload]:
+        rows = run(
+            connection,
+            "ledger/find_unfinished",
+            group_name=group,
+            load_start=window.start,
+            window_end=window.end,
+        ).fetchall()
+        return [self._get(connection, row[0]) for row in rows]
+
+    def _get(self, connection: Connection[Any], reload_id: int) -> Reload:
+        with connection.cursor(row_factory=class_row(Reload)) as cursor:
+            found = cursor.execute(compose("ledger/get_reload"), {"reload_id": reload_id}).fetchone()
+        if found is None:
+            raise LedgerError(f"The ledger admin.reloads has no reload {reload_id}; look for its id there.")
+        return found

@@ -1,0 +1,97 @@
+"""Staging tables: made per reload, filled by DMS, then trimmed, keyed and analysed, and dropped after a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.database import Target
+from reload_assets.ledger import Ledger, Reload, staging_name
+from reload_assets.statements import run
+from reload_assets.tables import ReloadTable
+
+
+def create_staging(
+    connection: Connection[Any], schema: str, reload: Reload, table: ReloadTable, load_role: str | None
+) -> None:
+    """Make the staging table of one table of a reload, in the transaction that opens the reload."""
+    place = {"schema": schema, "table": staging_name(table, reload.reload_id)}
+    columns = sql.SQL(", ").join(
+        # The type is production's own spelling of it, from format_type.
+        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
+        for column in table.columns
+    )
+    run(connection, "staging/create_table", {**place, "columns": columns})
+    run(connection, "staging/comment_table", {**place, "comment": sql.Literal(f"{reload.title}: {table.target}")})
+    if load_role:
+        run(connection, "staging/grant_load", {**place, "role": load_role})
+
+
+def finish_staging(
+    connection: Connection[Any],
+    ledger: Ledger,
+    schema: str,
+    reload: Reload,
+    table: ReloadTable,
+    *,
+    bounds: tuple[datetime, datetime],
+    filter_bounds: tuple[datetime, datetime],
+    load_role: str | None,
+) -> tuple[int, int]:
+    """After the load: trim to the half-open window, key, analyse; the rows staged and the rows trimmed.
+
+    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
+    leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
+    """
+    place = {"schema": schema, "table": staging_name(table, reload.reload_id)}
+    if load_role:
+        run(connection, "staging/revoke_load", {**place, "role": load_role})
+    trimmed = run(
+        connection,
+        "staging/trim",
+        {**place, "window_column": table.window.staged},
+        start=bounds[0],
+        end=bounds[1],
+        filter_start=filter_bounds[0],
+        filter_end=filter_bounds[1],
+    ).rowcount
+    staged, nulls = _count(connection, place, table)
+    # Keyed here and not when it is made: a load into a keyed table takes much longer than keying a loaded one.
+    for column in table.columns:
+        if column.target.not_null and not nulls[column.staged]:
+            run(connection, "staging/set_not_null", {**place, "column": column.staged})
+    key = sql.SQL(", ").join(sql.Identifier(column.staged) for column in table.key)
+    if not any(nulls[column.staged] for column in table.key):
+        duplicate = run(connection, "staging/find_duplicate_key", {**place, "key": key}).fetchone()
+        if duplicate is None:
+            run(connection, "staging/add_primary_key", {**place, "key": key})
+    run(connection, "staging/analyze", place)
+    ledger.set_staged(connection, reload.reload_id, table.name, staged, trimmed)
+    return staged, trimmed
+
+
+def drop_expired_staging(target: Target, ledger: Ledger, retention_days: float) -> list[str]:
+    """Drop the staging tables of reloads that ended longer ago than the retention (days); their names."""
+    dropped = []
+    with target.connect(autocommit=True) as connection:
+        expired: Sequence[tuple[int, str, str, str]] = run(
+            connection, "ledger/list_expired_staging", retention_days=retention_days
+        ).fetchall()
+        for reload_id, table_name, schema, table in expired:
+            with connection.transaction():
+                run(connection, "staging/drop_table", {"schema": schema, "table": table})
+                run(connection, "ledger/set_staging_dropped", reload_id=reload_id, table_name=table_name)
+            dropped.append(f"{schema}.{table}")
+    return dropped
+
+
+def _count(connection: Connection[Any], place: dict[str, str], table: ReloadTable) -> tuple[int, dict[str, int]]:
+    nulls = sql.SQL(", ").join(
+        sql.SQL("count(*) - count({})").format(sql.Identifier(column.staged)) for column in table.columns
+    )
+    row = run(connection, "staging/count_rows", {**place, "nulls": nulls}).fetchone()
+    assert row is not None
+    return row[0], dict(zip((column.staged for column in table.columns), row[1], strict=True))

@@ -1,0 +1,90 @@
+"""Reads the statements in ``sql/`` and composes them; the same files run in psql.
+
+A statement names its parts as psql does: ``:"table"`` is one identifier, ``:'window_start'`` a value, which is bound
+and never pasted in, and ``:columns`` a piece that the program composes (a list of identifiers, a condition). The
+first comment line of a file says what it is for; a line ``-- psql: -v table=orders ...`` shows how to run it by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from psycopg import Connection, Cursor, sql
+
+Part = str | sql.Composable
+
+# Comments, strings, dollar-quoted bodies, casts and array slices are passed over, as psql does.
+_TOKEN = re.compile(
+    r"""
+      (?P<skip> --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*' | "(?:[^"]|"")*" | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | :: )
+    | :"(?P<identifier>\w+)" | :'(?P<value>\w+)' | :(?P<piece>[A-Za-z_]\w*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@cache
+def text(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return (files("reload_assets.sql") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def names(folder: str) -> list[str]:
+    """The statements of one folder of ``sql/``, in the order of their file names."""
+    entries = (files("reload_assets.sql") / folder).iterdir()
+    return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
+
+
+def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
+    """The statement ``sql/<name>.sql`` with its identifiers and pieces filled in and its values as placeholders.
+
+    Raises KeyError for a part that the file names and the caller does not give.
+    """
+    source = text(name)
+    given = parts or {}
+    bound = any(match["value"] for match in _TOKEN.finditer(source))
+    out: list[str] = []
+    position = 0
+
+    def plain(piece: str) -> None:
+        # With bound values psycopg reads a percent sign as the start of a placeholder.
+        out.append(piece.replace("%", "%%") if bound else piece)
+
+    for match in _TOKEN.finditer(source):
+        plain(source[position : match.start()])
+        position = match.end()
+        if match["skip"]:
+            plain(match["skip"])
+        elif match["identifier"]:
+            plain(sql.Identifier(_identifier(name, match["identifier"], given)).as_string())
+        elif match["value"]:
+            out.append(f"%({match['value']})s")
+        else:
+            plain(_piece(name, match["piece"], given).as_string())
+    plain(source[position:])
+    return sql.SQL("".join(out))
+
+
+def run(
+    connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
+) -> Cursor[Any]:
+    """Execute ``sql/<name>.sql`` on the connection, inside whatever transaction the caller has open."""
+    return connection.execute(compose(name, parts), values or None)
+
+
+def _identifier(statement: str, part: str, given: Mapping[str, Part]) -> str:
+    value = given[part]
+    if not isinstance(value, str):
+        raise TypeError(f"sql/{statement}.sql wants {part} as a name")
+    return value
+
+
+def _piece(statement: str, part: str, given: Mapping[str, Part]) -> sql.Composable:
+    value = given[part]
+    if not isinstance(value, sql.Composable):
+        raise TypeError(f"sql/{statement}.sql wants {part} as a composed piece of SQL")
+    return value

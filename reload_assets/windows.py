@@ -1,0 +1,132 @@
+"""Windows: half-open stretches ``[start, end)`` of UTC instants, and what they are in the zone of the source.
+
+Oracle's DATE and TIMESTAMP carry no zone, so a window is turned into wall-clock bounds of the source's zone. Twice a
+year the two do not match one to one. The rule here gives every wall-clock value exactly one instant, so that every
+row falls in exactly one window: an hour that the clock shows twice counts as its first pass, and an hour that the
+clock leaves out counts as the moment of the change.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from reload_assets.errors import WindowError
+
+_STEP = timedelta(microseconds=1)
+# One spelling a window: a key that could be spelled twice would be loaded twice.
+_INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"
+_KEY = re.compile(rf"({_INSTANT})--({_INSTANT})")
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """``[start, end)``, both UTC instants. Raises WindowError where the end is not after the start."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name, instant in (("start", self.start), ("end", self.end)):
+            if instant.tzinfo is None or instant.utcoffset() != timedelta(0):
+                raise WindowError(f"The window's {name} {instant.isoformat()} is not a UTC instant; convert it first.")
+        if self.end <= self.start:
+            raise WindowError(
+                f"The window ends at {_written(self.end)}, which is not after its start {_written(self.start)}; "
+                "give a later end."
+            )
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def key(self) -> str:
+        """The partition key of an ad-hoc window, for example ``2025-01-03T04:10:00Z--2025-01-03T09:45:00Z``."""
+        return f"{_written(self.start)}--{_written(self.end)}"
+
+    def widened(self, overlap: timedelta) -> Window:
+        """The window with its start moved back by the margin for late commits."""
+        return Window(self.start - overlap, self.end)
+
+    def overlaps(self, other: Window) -> bool:
+        """Whether some instant lies in both."""
+        return self.start < other.end and other.start < self.end
+
+    def require_past(self, now: datetime) -> None:
+        """Raise WindowError if part of the window has not happened yet: its rows can still change without notice."""
+        if self.end > now:
+            raise WindowError(
+                f"The window {self.key} ends in the future (now is {_written(now.replace(microsecond=0))}); "
+                "reload it once it has ended."
+            )
+
+    def in_zone(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """The half-open wall-clock bounds, without a zone, of the rows that belong to this window.
+
+        Both are equal for a window that lies wholly in the second pass of a repeated hour: it owns no rows.
+        """
+        return wall_clock_bound(self.start, zone), wall_clock_bound(self.end, zone)
+
+
+def parse_window_key(key: str) -> Window:
+    """The window that an ad-hoc partition key names. Raises WindowError for anything that is not exactly such a key."""
+    match = _KEY.fullmatch(key)
+    if match:
+        try:
+            window = Window(_read(match[1]), _read(match[2]))
+        except ValueError as error:
+            raise WindowError(f"The partition key {key!r} is no window: {error}.") from None
+        if window.key == key:
+            return window
+    raise WindowError(
+        f"The partition key {key!r} is no window; write two UTC instants as "
+        "2025-01-03T04:10:00Z--2025-01-03T09:45:00Z (microseconds as .000001 only where they are not zero)."
+    )
+
+
+def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The smallest wall-clock value of the zone that counts as ``instant`` or later; without a zone.
+
+    ``instant`` is a UTC instant. The values below the bound belong before it, those from it on belong to it or after.
+    """
+    local = instant.astimezone(zone)
+    if local.fold:
+        # Second pass of a repeated hour: all values that the clock shows twice belong to the first pass.
+        repeated = _offset(local.replace(fold=0)) - _offset(local)
+        return _wall(_change_before(instant, zone, repeated).astimezone(zone)) + repeated
+    left_out = _offset(local) - _offset((instant - _STEP).astimezone(zone))
+    # At the very moment of a jump forward the values that the clock leaves out come first.
+    return _wall(local) - max(left_out, timedelta(0))
+
+
+def _change_before(instant: datetime, zone: ZoneInfo, reach: timedelta) -> datetime:
+    """The moment, at most ``reach`` before ``instant``, from which the zone's present offset holds."""
+    offset = _offset(instant.astimezone(zone))
+    before, after = instant - reach, instant
+    while after - before > _STEP:
+        middle = before + (after - before) // 2
+        if _offset(middle.astimezone(zone)) == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def _offset(moment: datetime) -> timedelta:
+    offset = moment.utcoffset()
+    assert offset is not None
+    return offset
+
+
+def _wall(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None, fold=0)
+
+
+def _written(instant: datetime) -> str:
+    return instant.astimezone(timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _read(written: str) -> datetime:
+    return datetime.fromisoformat(written[:-1]).replace(tzinfo=timezone.utc)

@@ -1,0 +1,21 @@
+-- The foreign keys that one table has, each with its columns and its parent's.
+-- psql: -v schema=production -v table=orders
+SELECT
+    f.conname AS name,
+    pn.nspname AS parent_schema,
+    p.relname AS parent_table,
+    f.condeferrable AS deferrable,
+    array_agg(ca.attname::text ORDER BY k.position) AS columns,
+    array_agg(pa.attname::text ORDER BY k.position) AS parent_columns
+FROM pg_constraint AS f
+INNER JOIN pg_class AS c ON f.conrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_class AS p ON f.confrelid = p.oid
+INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
+CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
+INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
+INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
+-- A partition's own copy of its parent table's foreign key says nothing new.
+WHERE f.contype = 'f' AND f.conparentid = 0 AND n.nspname = :'schema' AND c.relname = :'table'
+GROUP BY f.conname, pn.nspname, p.relname, f.condeferrable
+ORDER BY f.conname;

@@ -1,0 +1,23 @@
+-- The tables of a reload with their counts (rows).
+-- psql: -v reload_id=1
+SELECT
+    table_name,
+    staging_schema,
+    staging_table,
+    staging_oid,
+    staging_dropped_at,
+    source_rows_before,
+    source_rows_after,
+    dms_rows,
+    trimmed_rows,
+    staged_rows,
+    inserted,
+    updated,
+    repaired,
+    identical,
+    refused,
+    unversioned,
+    skipped
+FROM admin.reload_tables
+WHERE reload_id = :'reload_id'::bigint
+ORDER BY id;
