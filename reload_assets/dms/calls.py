@@ -1,0 +1,174 @@
+"""Calls to DMS: tried again when throttled or unanswered, and every error told in one sentence without credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from reload_assets.dms.polling import PollLimits, jittered, pause
+from reload_assets.errors import DmsError, DmsUnreachable
+
+NOT_FOUND = "ResourceNotFoundFault"
+ALREADY_EXISTS = "ResourceAlreadyExistsFault"
+# Not all of these are in botocore's model of DMS, so codes are compared and exception classes are not.
+WRONG_STATE = frozenset({"InvalidResourceStateFault", "InvalidParameterCombinationException"})
+_THROTTLED = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN_KEYS = frozenset(
+    {
+        "AuthFailure",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
+_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+)
+
+
+class DmsRefusal(DmsError):
+    """DMS answered a call with an error; ``code`` is its name on the wire."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def clean(text: str) -> str:
+    """A text of another program for a sentence of ours: one line, no end stop, no passwords."""
+    text = re.sub(r"//[^/@\s]*@", "//", text)
+    text = re.sub(r"(?i)((?:password|pwd|secret\w*|token)\s*[=:]\s*)[^\s;,&]+", r"\1***", text)
+    return " ".join(text.split()).rstrip(". ")
+
+
+class DmsCalls:
+    """The calls of one boto3 client, within the limits."""
+
+    def __init__(self, client: Any, limits: PollLimits) -> None:
+        self._client = client
+        self._limits = limits
+        self._place = f"DMS at {clean(client.meta.endpoint_url)} ({client.meta.region_name})"
+
+    def call(self, operation: str, doing: str, **request: Any) -> dict[str, Any]:
+        """Call ``operation`` (its boto3 name); ``doing`` says in an error what it was for.
+
+        A call whose answer was lost is sent again: callers must take it well if the first one had its effect. Raises
+        DmsUnreachable when no attempt was answered or all were throttled, DmsRefusal when DMS answered with an error,
+        DmsError where nothing could be sent.
+        """
+        attempts = self._limits.call_attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                answer: dict[str, Any] = getattr(self._client, operation)(**request)
+                return answer
+            except ClientError as error:
+                if not _is_passing(error):
+                    raise self._refusal(error, doing) from None
+                trouble = _passing_trouble(error, doing)
+            except (HTTPClientError, ConnectionError) as error:
+                trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
+            except _CREDENTIALS as error:
+                raise DmsError(
+                    f"{self._place} was not called when {doing}, for want of AWS credentials: {clean(str(error))}; "
+                    "set keys, a profile or a role."
+                ) from None
+            except BotoCoreError as error:
+                raise DmsError(f"{self._place} was not called when {doing}: {clean(str(error))}.") from None
+            if attempt < attempts:
+                pause(jittered(min(self._limits.interval * 2 ** (attempt - 1), self._limits.max_interval)))
+        raise DmsUnreachable(f"{self._place} {trouble} (attempts: {attempts}).")
+
+    def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
+        """A member that every answer of DMS has.
+
+        botocore reads an answer that is no JSON as an empty one, which must not pass for "there is no such task".
+        """
+        if name not in answer:
+            raise DmsUnreachable(f"{self._place} gave an answer without {name} when {doing}; check endpoint_url.")
+        return answer[name]
+
+    def pages(
+        self, operation: str, member: str, doing: str, page_size: int, **request: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Every item of a list that DMS hands out in pages."""
+        request["MaxRecords"] = page_size
+        while True:
+            answer = self.call(operation, doing, **request)
+            yield from self.member(answer, member, doing)
+            if not answer.get("Marker"):
+                return
+            request["Marker"] = answer["Marker"]
+
+    def found(
+        self, operation: str, member: str, doing: str, page_size: int = 100, **request: Any
+    ) -> list[dict[str, Any]]:
+        """The items that match; none is no error, which for DMS it is."""
+        try:
+            return list(self.pages(operation, member, doing, page_size, **request))
+        except DmsRefusal as refusal:
+            if refusal.code == NOT_FOUND:
+                return []
+            raise
+
+    def _refusal(self, error: ClientError, doing: str) -> DmsRefusal:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        said = clean(str(error.response.get("Error", {}).get("Message", ""))) or "no reason given"
+        if code in _EXPIRED:
+            sentence = f"{self._place} refused the session token when {doing}: it has expired; renew it."
+        elif code in _UNKNOWN_KEYS:
+            sentence = f"{self._place} refused the credentials when {doing}: {said} ({code}); check keys and region."
+        elif code in _DENIED:
+            sentence = f"{self._place} denied access when {doing}: {said} ({code}); grant the role that DMS action."
+        elif code == NOT_FOUND:
+            sentence = f"{self._place} found nothing when {doing}: {said} ({code}); check the ARN and the region."
+        else:
+            sentence = f"{self._place} refused when {doing}: {said} ({code})."
+        return DmsRefusal(sentence, code)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _is_passing(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
+
+
+def _passing_trouble(error: ClientError, doing: str) -> str:
+    if error.response.get("Error", {}).get("Code") in _THROTTLED:
+        return f"throttled every attempt when {doing}; run fewer loads at once or poll less often"
+    return f"answered with HTTP {_status(error)} when {doing}; try again later"

@@ -1,0 +1,55 @@
+"""Where the boto3 client is made: the only place that knows credentials, and the only one that sets its retries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from reload_assets.dms.calls import clean
+from reload_assets.errors import DmsError
+
+
+def dms_client(
+    *,
+    region: str,
+    endpoint_url: str | None = None,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    session_token: str | None = None,
+    profile: str | None = None,
+    connect_timeout: float = 5,
+    read_timeout: float = 30,
+) -> Any:
+    """A boto3 client for DMS in a region, or for the endpoint URL of a stand-in; timeouts in seconds.
+
+    Without keys or a profile boto3 looks for credentials where it always does. Raises DmsError for half a pair of keys,
+    an unknown profile, or an endpoint URL that is none; nothing is sent yet.
+    """
+    if (access_key_id is None) != (secret_access_key is None):
+        # boto3 takes half a pair, and fails over it in the middle of the first call.
+        raise DmsError("The DMS client needs access_key_id and secret_access_key together; give both or neither.")
+    try:
+        session = boto3.Session(
+            region_name=region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token,
+            profile_name=profile,
+        )
+        return session.client(
+            "dms",
+            endpoint_url=endpoint_url,
+            config=Config(
+                # Short: the calls module retries on top, with the limits of the configuration.
+                retries={"mode": "standard", "total_max_attempts": 2},
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+            ),
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise DmsError(
+            f"The DMS client cannot be made: {clean(str(error))}; check region, endpoint_url, profile and keys."
+        ) from None

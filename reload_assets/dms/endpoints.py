@@ -1,0 +1,112 @@
+"""Whether a pair of endpoints can serve a load: the right kinds and engines, reached from the replication instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reload_assets.dms.calls import DmsCalls, clean
+from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.errors import DmsError
+
+_SOURCE_ENGINES = ("oracle",)
+_TARGET_ENGINES = ("postgres", "aurora-postgresql")
+
+
+class EndpointCheck:
+    """Checks through the API; the first thing that is wrong is told as a DmsError."""
+
+    def __init__(self, calls: DmsCalls, limits: PollLimits) -> None:
+        self._calls = calls
+        self._limits = limits
+
+    def run(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
+        """Check both endpoints and the instance; DMS starts no task over a connection that was never tested, so a
+        missing or failed test is run (again) and waited for."""
+        source = self._endpoint(source_arn, "source", _SOURCE_ENGINES)
+        target = self._endpoint(target_arn, "target", _TARGET_ENGINES)
+        instance = self._instance(instance_arn)
+        for endpoint in (source, target):
+            self._connection(endpoint, instance)
+
+    def _endpoint(self, arn: str, kind: str, engines: tuple[str, ...]) -> dict[str, Any]:
+        doing = f"looking up the {kind} endpoint"
+        found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=_filters("endpoint-arn", arn))
+        if not found:
+            raise DmsError(f"DMS knows no endpoint {arn}; check the {kind} endpoint's ARN and the region.")
+        endpoint = found[0]
+        name = endpoint.get("EndpointIdentifier", arn)
+        is_kind = str(endpoint.get("EndpointType", "")).lower()
+        if is_kind != kind:
+            raise DmsError(
+                f"The DMS endpoint {name} is of type {is_kind}, but it is configured as the {kind}; "
+                "give an endpoint of the other type, or swap the two ARNs."
+            )
+        engine = endpoint.get("EngineName")
+        if engine not in engines:
+            raise DmsError(
+                f"The DMS {kind} endpoint {name} has the engine {engine}; a reload needs {' or '.join(engines)}."
+            )
+        return endpoint
+
+    def _instance(self, arn: str) -> dict[str, Any]:
+        found = self._calls.found(
+            "describe_replication_instances",
+            "ReplicationInstances",
+            "looking up the replication instance",
+            Filters=_filters("replication-instance-arn", arn),
+        )
+        if not found:
+            raise DmsError(f"DMS knows no replication instance {arn}; check its ARN and the region.")
+        status = found[0].get("ReplicationInstanceStatus")
+        if status != "available":
+            raise DmsError(
+                f"The DMS replication instance {found[0].get('ReplicationInstanceIdentifier', arn)} is {status}, "
+                "not available; try again once it is."
+            )
+        return found[0]
+
+    def _connection(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> None:
+        status, _ = self._tested(endpoint, instance)
+        if status == "successful":
+            return
+        if status != "testing":
+            self._calls.call(
+                "test_connection",
+                f"testing the connection to the endpoint {endpoint['EndpointIdentifier']}",
+                ReplicationInstanceArn=instance["ReplicationInstanceArn"],
+                EndpointArn=endpoint["EndpointArn"],
+            )
+        between = (
+            f"The connection from the DMS replication instance {instance['ReplicationInstanceIdentifier']} "
+            f"to the endpoint {endpoint['EndpointIdentifier']}"
+        )
+        poll = Poll(self._limits, self._limits.ready_timeout)
+        while True:
+            status, failure = self._tested(endpoint, instance)
+            if status == "successful":
+                return
+            if status != "testing":
+                raise DmsError(
+                    f"{between} could not be made: {failure or status}; "
+                    "check the endpoint's host, port, login and network."
+                )
+            if poll.expired:
+                raise DmsError(f"{between} is still being tested after {poll.elapsed:.0f} s; look at it in DMS.")
+            poll.wait()
+
+    def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
+        """The status of the connection test and its failure; ``untested`` where there was none."""
+        found = self._calls.found(
+            "describe_connections",
+            "Connections",
+            f"looking up the connection to the endpoint {endpoint['EndpointIdentifier']}",
+            Filters=_filters("endpoint-arn", endpoint["EndpointArn"])
+            + _filters("replication-instance-arn", instance["ReplicationInstanceArn"]),
+        )
+        if not found:
+            return "untested", ""
+        return found[0].get("Status", ""), clean(found[0].get("LastFailureMessage") or "")
+
+
+def _filters(name: str, value: str) -> list[dict[str, Any]]:
+    return [{"Name": name, "Values": [value]}]

@@ -1,0 +1,46 @@
+"""What the linters say: one mistake, the rule it is in, and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reload_assets.dms.vocabulary import MEANT
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake: its stable ``code``, and a message with the mend; ``rule_id`` is None for no single rule."""
+
+    rule_id: str | None
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"Rule {self.rule_id}: " if self.rule_id else ""
+        return f"{place}{self.message} [{self.code}]"
+
+
+def rule_id(rule: Mapping[str, Any]) -> str | None:
+    """The rule-id as text, None where there is none."""
+    found = rule.get("rule-id")
+    return None if found in (None, "") else str(found)
+
+
+def locator(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object-locator, empty where there is none."""
+    found = rule.get("object-locator")
+    return found if isinstance(found, Mapping) else {}
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The mend for an unknown word: the nearest known one, or all of them."""
+    words = list(known)
+    meant = MEANT.get(str(word))
+    if meant not in words:
+        lowered = {one.lower(): one for one in words}
+        near = difflib.get_close_matches(str(word).lower(), lowered, n=1)
+        meant = lowered[near[0]] if near else None
+    return f"did you mean {meant}?" if meant else f"DMS knows {', '.join(words)}."

@@ -1,0 +1,168 @@
+"""The table mapping of a reload: which rows DMS loads, and into which staging tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from reload_assets.dms.patterns import escaped, is_wild, matches
+from reload_assets.errors import MappingError, WindowError
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """One source table, the column that cuts the window, and the staging table of this reload.
+
+    Names are written as each side's dictionary has them (Oracle: UPPERCASE). Tables with a higher ``load_order`` are
+    loaded first. ``ignored_columns`` of the source are not loaded: the staging table does not have them.
+    """
+
+    source_schema: str
+    source_table: str
+    window_column: str
+    staging_schema: str
+    staging_table: str
+    load_order: int | None = None
+    ignored_columns: tuple[str, ...] = ()
+
+
+def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The bounds as DMS can be told them: wall-clock values of the source's zone, widened to whole seconds.
+
+    DMS documents date literals without fractions and has no strict ``lt``, so that the load may take rows up to a
+    second too many on either side; they are trimmed after the load. Equal bounds are allowed: twice a year a window
+    owns no wall-clock value. Raises WindowError for instants with a zone, and for an end before the start.
+    """
+    for bound in (start, end):
+        if bound.tzinfo is not None:
+            raise WindowError(
+                f"The bound {bound.isoformat()} carries a zone, which a DMS filter cannot; "
+                "convert it into the source's wall-clock time first."
+            )
+    if end < start:
+        raise WindowError(f"The bounds of a DMS filter end at {end.isoformat(' ')}, before {start.isoformat(' ')}.")
+    floor, ceiling = start.replace(microsecond=0), end.replace(microsecond=0)
+    return floor, ceiling + _SECOND if end.microsecond else ceiling
+
+
+def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) -> dict[str, Any]:
+    """The mapping that loads ``[start, end)`` of the tables, given in wall-clock time of the source's zone.
+
+    Each table gets a selection with exactly one ``between`` (conditions inside one filter are OR-ed, and two filters
+    on one column were seen to load everything), its own staging table, and lowercase column names.
+
+    About ``_`` in names: a filter needs an exact table name, and AWS's own examples write underscores of exact names
+    plainly, so selections do too [documented]. In the rules that rename, a plain ``_`` may also match any character
+    [documented for locators in general]; a plain name matches itself under either reading, so ``[_]`` is written only
+    where the plain name would also match another table of this mapping [inferred to be the safest reading].
+
+    Raises MappingError where the tables cannot be told apart, or a name cannot be written in a filtered selection.
+    """
+    _check(tables)
+    floor, ceiling = literal_bounds(start, end)
+    rules: list[dict[str, Any]] = []
+
+    def add(rule_type: str, name: str, rule: dict[str, Any]) -> None:
+        number = str(len(rules) + 1)
+        # Rule names are asked to be unique and alphanumeric.
+        readable = re.sub(r"[^0-9A-Za-z]+", "-", name)
+        rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
+
+    for table in tables:
+        add("selection", f"load {table.source_table}", _selection(table, floor, ceiling))
+    schemas = {table.source_schema: table.staging_schema for table in tables}
+    for source, staging in schemas.items():
+        locator = {"schema-name": _locator_name(source, schemas)}
+        add("transformation", f"schema {source}", _rename("schema", locator, staging))
+    for table in tables:
+        siblings = [other.source_table for other in tables if other.source_schema == table.source_schema]
+        locator = {
+            "schema-name": _locator_name(table.source_schema, schemas),
+            "table-name": _locator_name(table.source_table, siblings),
+        }
+        add("transformation", f"table {table.source_table}", _rename("table", locator, table.staging_table))
+        # Before the lowercase rule: where two rules meet on a column, DMS applies only the lower rule-id.
+        for column in table.ignored_columns:
+            rule = {
+                "rule-target": "column",
+                "object-locator": {**locator, "column-name": column},
+                "rule-action": "remove-column",
+            }
+            add("transformation", f"without {table.source_table} {column}", rule)
+    for source in schemas:
+        locator = {"schema-name": _locator_name(source, schemas), "table-name": "%", "column-name": "%"}
+        rule = {"rule-target": "column", "object-locator": locator, "rule-action": "convert-lowercase"}
+        add("transformation", f"columns {source}", rule)
+    return {"rules": rules}
+
+
+def _selection(table: TableLoad, floor: datetime, ceiling: datetime) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "object-locator": {"schema-name": table.source_schema, "table-name": table.source_table},
+        "rule-action": "include",
+        "filters": [
+            {
+                "filter-type": "source",
+                "column-name": table.window_column,
+                "filter-conditions": [
+                    {
+                        "filter-operator": "between",
+                        "start-value": floor.isoformat(" ", "seconds"),
+                        "end-value": ceiling.isoformat(" ", "seconds"),
+                    }
+                ],
+            }
+        ],
+    }
+    if table.load_order is not None:
+        rule["load-order"] = table.load_order
+    return rule
+
+
+def _rename(target: str, locator: dict[str, str], value: str) -> dict[str, Any]:
+    return {"rule-target": target, "object-locator": locator, "rule-action": "rename", "value": value}
+
+
+def _locator_name(name: str, siblings: Iterable[str]) -> str:
+    ambiguous = any(matches(name, other) for other in siblings if other != name)
+    return escaped(name) if ambiguous else name
+
+
+def _check(tables: Sequence[TableLoad]) -> None:
+    if not tables:
+        raise MappingError("A table mapping needs at least one table; DMS refuses one without a selection rule.")
+    staging_schemas: dict[str, str] = {}
+    sources: set[tuple[str, str]] = set()
+    targets: set[tuple[str, str]] = set()
+    for table in tables:
+        source = f"{table.source_schema}.{table.source_table}"
+        if is_wild(table.source_schema) or is_wild(table.source_table):
+            raise MappingError(
+                f"The source table {source} has a wildcard (% or []) in its name, which a filtered DMS selection "
+                "cannot name; load it through a view with a plain name."
+            )
+        if wild := [column for column in table.ignored_columns if is_wild(column)]:
+            raise MappingError(
+                f"The ignored column {wild[0]} of {source} has a wildcard (% or []) in its name, and a DMS rule would "
+                "leave out other columns too; load the table through a view without it."
+            )
+        if staging_schemas.setdefault(table.source_schema, table.staging_schema) != table.staging_schema:
+            raise MappingError(
+                f"The tables of the source schema {table.source_schema} are to be staged in both "
+                f"{staging_schemas[table.source_schema]} and {table.staging_schema}, but DMS renames a schema as a "
+                "whole; use one staging schema."
+            )
+        if (table.source_schema, table.source_table) in sources:
+            raise MappingError(f"The source table {source} is to be loaded twice by one task; name it once.")
+        if (table.staging_schema, table.staging_table) in targets:
+            raise MappingError(
+                f"The staging table {table.staging_schema}.{table.staging_table} is to be filled from two source "
+                f"tables, the second being {source}; give each its own."
+            )
+        sources.add((table.source_schema, table.source_table))
+        targets.add((table.staging_schema, table.staging_table))

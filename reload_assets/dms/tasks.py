@@ -1,0 +1,262 @@
+"""The life of a one-time DMS task: create, ready, start, progress, verdict, remove."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reload_assets.dms.calls import ALREADY_EXISTS, NOT_FOUND, WRONG_STATE, DmsCalls, DmsRefusal, clean
+from reload_assets.dms.endpoints import EndpointCheck
+from reload_assets.dms.lint import Finding, lint_mapping, lint_settings
+from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.verdict import LoadResult, Progress, TableName, judge, name_of, progress_of
+from reload_assets.errors import DmsError, LoadFailed, MappingError
+
+__all__ = ["LoadResult", "LoadTasks", "PollLimits", "Progress", "TableName", "TaskRequest", "task_identifier"]
+
+_LONGEST_IDENTIFIER = 255
+_NOT_STARTED = frozenset({"creating", "ready"})
+_ENDED = frozenset({"stopped", "failed", "failed-move"})
+_STARTED = frozenset({"starting", "running", "stopping"}) | _ENDED
+_HAVE_STATISTICS = frozenset({"running", "stopping"}) | _ENDED
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """A one-time task: one per reload, because DMS runs ``start-replication`` once a task. Tags say whose it is."""
+
+    identifier: str
+    source_endpoint_arn: str
+    target_endpoint_arn: str
+    replication_instance_arn: str
+    table_mappings: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+def task_identifier(group: str, reload_id: int, token: str) -> str:
+    """A name that DMS takes for the task of a reload: ``reload-<group>-<reload_id>-<token>``.
+
+    DMS wants 1 to 255 ASCII letters, digits and hyphens, a letter first, no two hyphens in a row and none at the end,
+    and folds to lowercase. ``token`` tells apart what shares a reload id, such as attempts or ledgers.
+    """
+    tail = _slug(f"{reload_id}-{token}")
+    head = _slug(f"reload-{group}")[: max(len("reload"), _LONGEST_IDENTIFIER - len(tail) - 1)]
+    return _slug(f"{head}-{tail}")[:_LONGEST_IDENTIFIER].strip("-")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^0-9a-z]+", "-", text.lower()).strip("-")
+
+
+class LoadTasks:
+    """The one-time tasks of an account and region, by ARN.
+
+    Every method raises DmsUnreachable when DMS does not answer or throttles past the limit, and DmsError when it
+    refuses. All of them can be called again after a crash in between: nothing here remembers a task.
+    """
+
+    def __init__(self, client: Any, limits: PollLimits) -> None:
+        self._calls = DmsCalls(client, limits)
+        self._limits = limits
+
+    def check_endpoints(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
+        """Raise DmsError unless source (Oracle), target (PostgreSQL) and instance exist and are connected; runs
+        connection tests that are missing or have failed."""
+        EndpointCheck(self._calls, self._limits).run(source_arn, target_arn, instance_arn)
+
+    def create(self, request: TaskRequest) -> str:
+        """Create the task and give its ARN; the same identifier with the same tags gives the task that is there.
+
+        Raises MappingError, and sends nothing, for any finding of the linters.
+        """
+        _refuse_findings(request)
+        doing = f"creating the task {request.identifier}"
+        try:
+            answer = self._calls.call(
+                "create_replication_task",
+                doing,
+                ReplicationTaskIdentifier=request.identifier,
+                SourceEndpointArn=request.source_endpoint_arn,
+                TargetEndpointArn=request.target_endpoint_arn,
+                ReplicationInstanceArn=request.replication_instance_arn,
+                MigrationType="full-load",
+                TableMappings=json.dumps(request.table_mappings),
+                ReplicationTaskSettings=json.dumps(request.settings),
+                Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],
+            )
+        except DmsRefusal as refusal:
+            # A lost answer is followed by a second call, for a task that the first one made.
+            if refusal.code == ALREADY_EXISTS and (arn := self._existing(request)):
+                return arn
+            raise
+        return str(self._calls.member(answer, "ReplicationTask", doing)["ReplicationTaskArn"])
+
+    def wait_ready(self, arn: str) -> None:
+        """Wait until the task can be started, or has been already."""
+        poll = Poll(self._limits, self._limits.ready_timeout)
+        while True:
+            task = self._required(arn)
+            status = task["Status"]
+            if status == "ready" or (status in _STARTED and task.get("ReplicationTaskStartDate")):
+                return
+            if status in _ENDED or status == "deleting":
+                said = clean(task.get("LastFailureMessage") or "") or "DMS gives no reason"
+                raise DmsError(f"The DMS task {name_of(task)} never became ready, it is {status}: {said}.")
+            if poll.expired:
+                raise DmsError(f"The DMS task {name_of(task)} is still {status} after {poll.elapsed:.0f} s.")
+            poll.wait()
+
+    def start(self, arn: str) -> None:
+        """Start the task; a task that was started before is left as it is, since DMS runs it only once."""
+        try:
+            self._calls.call(
+                "start_replication_task",
+                f"starting the task {arn}",
+                ReplicationTaskArn=arn,
+                StartReplicationTaskType="start-replication",
+            )
+        except DmsRefusal as refusal:
+            if refusal.code in WRONG_STATE and self._required(arn)["Status"] in _STARTED:
+                return
+            raise
+
+    def wait_loaded(
+        self,
+        arn: str,
+        expected: Collection[TableName],
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> LoadResult:
+        """Wait for the end of a load, whatever state the task is in by now, and judge it.
+
+        ``expected`` are the (source schema, source table) names of the mapping; ``on_progress`` is called after every
+        look. An exception of ``sleep``, ``on_progress`` or a signal comes through within a second and leaves the task
+        running. Raises LoadFailed when the task did not load every table whole, was never started, is gone, or outlasts
+        ``load_timeout`` (it is left running, too).
+        """
+        if not expected:
+            raise ValueError("A load of no table cannot be judged.")
+        poll = Poll(self._limits, self._limits.load_timeout, sleep)
+        while True:
+            task = self._described(arn)
+            if task is None or task["Status"] == "deleting":
+                raise LoadFailed(f"The DMS task {arn} was deleted while its load was waited for; reload again.")
+            status = task["Status"]
+            statistics = self._statistics(arn) if status in _HAVE_STATISTICS else []
+            progress = progress_of(task, statistics)
+            on_progress(progress)
+            if status in _ENDED:
+                return judge(task, statistics, expected)
+            if status in _NOT_STARTED and poll.elapsed >= self._limits.ready_timeout:
+                raise LoadFailed(f"The DMS task {name_of(task)} is still {status}: it was never started.")
+            if poll.expired:
+                raise LoadFailed(
+                    f"The DMS task {name_of(task)} is still {status} after {poll.elapsed:.0f} s, with "
+                    f"{progress.tables_loaded} of {len(expected)} tables and {progress.rows} rows loaded; "
+                    "look for locks on the source or target, or raise load_timeout."
+                )
+            poll.wait()
+
+    def remove(self, arn: str) -> None:
+        """Stop the task if it runs and have DMS delete it; a task that is not there is fine.
+
+        A task that is being deleted counts as gone: it moves no row any more, and DMS takes about six minutes more.
+        Raises DmsError for one that could not be stopped or deleted within ``remove_timeout``.
+        """
+        poll = Poll(self._limits, self._limits.remove_timeout)
+        while (task := self._described(arn)) is not None:
+            status = task["Status"]
+            if status == "deleting":
+                return
+            if poll.expired:
+                raise DmsError(
+                    f"The DMS task {name_of(task)} is still {status} {poll.elapsed:.0f} s after it was to be removed; "
+                    "stop and delete it by hand."
+                )
+            if status == "running":
+                self._attempt("stop_replication_task", f"stopping the task {name_of(task)}", arn)
+            elif status in _ENDED or status == "ready":
+                self._attempt("delete_replication_task", f"deleting the task {name_of(task)}", arn)
+            poll.wait()
+
+    def find(self, tags: Mapping[str, str]) -> list[str]:
+        """The ARNs of the full-load tasks that carry all of these tags."""
+        if not tags:
+            raise ValueError("Without a tag every task would be found.")
+        tasks = self._calls.found(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            "listing the full-load tasks",
+            Filters=[{"Name": "migration-type", "Values": ["full-load"]}],
+            WithoutSettings=True,
+        )
+        arns = [str(task["ReplicationTaskArn"]) for task in tasks]
+        return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
+
+    def _existing(self, request: TaskRequest) -> str | None:
+        tasks = self._calls.found(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            f"looking for the task {request.identifier}",
+            Filters=[{"Name": "replication-task-id", "Values": [request.identifier.lower()]}],
+            WithoutSettings=True,
+        )
+        arns = [str(task["ReplicationTaskArn"]) for task in tasks if task["Status"] != "deleting"]
+        return next((arn for arn in arns if request.tags and request.tags.items() <= self._tags(arn).items()), None)
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        try:
+            answer = self._calls.call("list_tags_for_resource", f"reading the tags of the task {arn}", ResourceArn=arn)
+        except DmsRefusal as refusal:
+            if refusal.code == NOT_FOUND:
+                return {}
+            raise
+        return {tag["Key"]: tag["Value"] for tag in answer.get("TagList", [])}
+
+    def _described(self, arn: str) -> dict[str, Any] | None:
+        tasks = self._calls.found(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            f"looking up the task {arn}",
+            Filters=[{"Name": "replication-task-arn", "Values": [arn]}],
+            WithoutSettings=True,
+        )
+        return tasks[0] if tasks else None
+
+    def _required(self, arn: str) -> dict[str, Any]:
+        task = self._described(arn)
+        if task is None:
+            raise DmsError(f"DMS knows no task {arn}: it was deleted, or belongs to another account or region.")
+        return task
+
+    def _statistics(self, arn: str) -> list[dict[str, Any]]:
+        return self._calls.found(
+            "describe_table_statistics",
+            "TableStatistics",
+            f"reading the table statistics of the task {arn}",
+            page_size=500,
+            ReplicationTaskArn=arn,
+        )
+
+    def _attempt(self, operation: str, doing: str, arn: str) -> None:
+        """Call an operation that another process, or DMS itself, may have been faster with."""
+        try:
+            self._calls.call(operation, doing, ReplicationTaskArn=arn)
+        except DmsRefusal as refusal:
+            if refusal.code != NOT_FOUND and refusal.code not in WRONG_STATE:
+                raise
+
+
+def _refuse_findings(request: TaskRequest) -> None:
+    target_schema = (request.settings.get("TargetMetadata") or {}).get("TargetSchema") or ""
+    findings: list[Finding] = [
+        *lint_mapping(request.table_mappings, target_schema=target_schema),
+        *lint_settings(request.settings, request.table_mappings),
+    ]
+    if findings:
+        raise MappingError(f"The task {request.identifier} is not sent to DMS: {' '.join(map(str, findings))}")

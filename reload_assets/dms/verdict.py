@@ -1,0 +1,152 @@
+"""What became of a load: read from a task and its table statistics, as DescribeReplicationTasks and
+DescribeTableStatistics give them.
+
+Neither ``stopped`` nor 100 percent is success: loads were seen to end as ``stopped`` with FULL_LOAD_ONLY_FINISHED and
+tables in error, and tasks to fail at 100 percent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reload_assets.dms.calls import clean
+from reload_assets.errors import LoadFailed
+
+FINISHED = "FULL_LOAD_ONLY_FINISHED"
+COMPLETED = "Table completed"
+_LONGEST_QUOTE = 600
+_HINTS = {
+    "NORMAL": "somebody stopped it",
+    "STOPPED_DUE_TO_LOW_MEMORY": "the replication instance is too small",
+    "STOPPED_DUE_TO_LOW_DISK": "the replication instance's disk is full",
+    "EXPRESS_LICENSE_LIMITS_REACHED": "the replication engine's licence limit was reached",
+}
+
+TableName = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load is, in DMS's own words and counts; ``elapsed_seconds`` is DMS's clock."""
+
+    status: str
+    percent: int
+    tables_loaded: int
+    tables_loading: int
+    tables_queued: int
+    tables_errored: int
+    rows: int
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """A load that succeeded: rows by (source schema, source table) as DMS counts them, and its seconds.
+
+    DMS has been seen to count rows that it never committed: what counts are the rows that PostgreSQL has.
+    """
+
+    task_arn: str
+    stop_reason: str
+    rows: dict[TableName, int]
+    seconds: float
+
+
+def progress_of(task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]]) -> Progress:
+    """The progress that the answers show; zeros while DMS has none."""
+    stats = task.get("ReplicationTaskStats") or {}
+    return Progress(
+        status=task["Status"],
+        percent=stats.get("FullLoadProgressPercent", 0),
+        tables_loaded=stats.get("TablesLoaded", 0),
+        tables_loading=stats.get("TablesLoading", 0),
+        tables_queued=stats.get("TablesQueued", 0),
+        tables_errored=stats.get("TablesErrored", 0),
+        rows=sum(table.get("FullLoadRows", 0) for table in statistics),
+        elapsed_seconds=stats.get("ElapsedTimeMillis", 0) / 1000,
+    )
+
+
+def stop_reason(task: Mapping[str, Any]) -> str:
+    """The bare stop reason, such as ``FATAL_ERROR``: real failures bury it in a longer text. Empty without one."""
+    for text in (task.get("StopReason"), task.get("LastFailureMessage")):
+        if found := re.search(r"Stop Reason (\w+)", text or ""):
+            return found[1]
+    return ""
+
+
+def judge(
+    task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]], expected: Collection[TableName]
+) -> LoadResult:
+    """The result of a task that has ended.
+
+    Success is status ``stopped``, stop reason FULL_LOAD_ONLY_FINISHED, no table in error, and every expected table
+    (source schema, source table), and no other, ``Table completed`` without a refused row. Raises LoadFailed with
+    what was wrong and with DMS's own text.
+    """
+    reason = stop_reason(task)
+    faults = [*_task_faults(task, reason), *_table_faults(task, statistics, expected)]
+    if faults:
+        said = _quoted(task)
+        raise LoadFailed(
+            f"The DMS task {name_of(task)} did not load every table whole: {'; '.join(faults)}"
+            + (f'; DMS says: "{said}".' if said else ".")
+        )
+    return LoadResult(
+        task_arn=task["ReplicationTaskArn"],
+        stop_reason=reason,
+        rows={_name(table): table.get("FullLoadRows", 0) for table in statistics},
+        seconds=progress_of(task, statistics).elapsed_seconds,
+    )
+
+
+def name_of(task: Mapping[str, Any]) -> str:
+    """The task's identifier, which people know it by; the ARN's end is opaque."""
+    return str(task.get("ReplicationTaskIdentifier") or task["ReplicationTaskArn"])
+
+
+def _task_faults(task: Mapping[str, Any], reason: str) -> list[str]:
+    if task["Status"] != "stopped":
+        return [f"it ended as '{task['Status']}'" + (f" with {reason}" if reason else "")]
+    if reason != FINISHED:
+        hint = f" ({_HINTS[reason]})" if reason in _HINTS else ""
+        return [f"it stopped with {reason or 'no stop reason'}{hint}, not with {FINISHED}"]
+    return []
+
+
+def _table_faults(
+    task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]], expected: Collection[TableName]
+) -> list[str]:
+    by_name = {_name(table): table for table in statistics}
+    faults = []
+    for name in sorted(expected):
+        table = by_name.get(name)
+        if table is None:
+            faults.append(f"{'.'.join(name)} was not found in the source or not selected")
+        elif table.get("TableState") != COMPLETED:
+            faults.append(f"{'.'.join(name)} is '{table.get('TableState')}' after {table.get('FullLoadRows', 0)} rows")
+        elif table.get("FullLoadErrorRows"):
+            faults.append(f"{'.'.join(name)} lacks {table['FullLoadErrorRows']} rows that the target refused")
+    # An underscore of a name may match other tables too, and their rows would land beside or among ours.
+    if others := sorted(".".join(name) for name in by_name if name not in expected):
+        faults.append(f"it loaded tables that were not asked for: {', '.join(others)}")
+    errored = progress_of(task, statistics).tables_errored
+    if errored and not faults:
+        faults.append(f"DMS counts {errored} tables in error")
+    return faults
+
+
+def _name(table: Mapping[str, Any]) -> TableName:
+    return table["SchemaName"], table["TableName"]
+
+
+def _quoted(task: Mapping[str, Any]) -> str:
+    """DMS's own text: the longer of the two places where it may be, without the stop reason alone."""
+    texts = [clean(task.get(key) or "") for key in ("LastFailureMessage", "StopReason")]
+    said = max(texts, key=len)
+    if re.fullmatch(r"(Stop Reason \w+)?", said):
+        return ""
+    return said if len(said) <= _LONGEST_QUOTE else said[:_LONGEST_QUOTE] + "..."

@@ -1,0 +1,9 @@
+"""A stand-in for AWS DMS: the real wire protocol over HTTP, mappings executed as DMS does, rows really moved.
+
+``oracle`` endpoints are PostgreSQL databases with quoted UPPERCASE names, whose columns carry their Oracle type in a
+comment (``COMMENT ON COLUMN "SALES"."ORDERS"."AMOUNT" IS 'NUMBER(10,2)'``).
+"""
+
+from reload_assets.local.dms.server import DmsStandIn
+
+__all__ = ["DmsStandIn"]

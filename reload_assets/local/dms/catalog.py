@@ -1,0 +1,151 @@
+"""The source as DMS sees it: tables, columns, and the Oracle types that the stand-in's source keeps in comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+_TABLES = """
+SELECT n.nspname, c.relname, CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'view' END
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+"""
+_COLUMNS = """
+SELECT
+    a.attname,
+    format_type(a.atttypid, a.atttypmod),
+    coalesce(col_description(a.attrelid, a.attnum), ''),
+    coalesce(a.attnum = ANY (i.indkey), false)
+FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+_TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9_ ]*?)\s*(?:\((?P<size>[^)]*)\))?(?P<rest> WITH[A-Z ]*)?", re.IGNORECASE)
+_TEXT = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
+_LOBS = {"CLOB": "text", "NCLOB": "text", "LONG": "text", "XMLTYPE": "text", "BLOB": "bytea", "LONG RAW": "bytea"}
+# DMS loads NULL for these.
+_UNSUPPORTED = ("ROWID", "UROWID", "BFILE", "REF", "ANYDATA")
+_SIMPLE = {"DATE": "timestamp", "BINARY_FLOAT": "real", "BINARY_DOUBLE": "double precision", "RAW": "bytea"}
+# The type names of mapping rules (`data-type.type`).
+_DMS_TYPES = {
+    **dict.fromkeys(("int1", "int2", "uint1"), "smallint"),
+    **dict.fromkeys(("int4", "uint2"), "integer"),
+    **dict.fromkeys(("int8", "uint4"), "bigint"),
+    **dict.fromkeys(("clob", "nclob"), "text"),
+    **dict.fromkeys(("blob", "bytes"), "bytea"),
+    "uint8": "numeric(20)",
+    "real4": "real",
+    "real8": "double precision",
+    "date": "date",
+    "time": "time",
+    "datetime": "timestamp",
+    "boolean": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """``kind`` is ``table`` or ``view``."""
+
+    schema: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column with its PostgreSQL type and, from its comment, its Oracle type ('' where there is none)."""
+
+    name: str
+    pg_type: str
+    oracle_type: str
+    in_primary_key: bool
+
+    @property
+    def oracle_name(self) -> str:
+        """The Oracle type without its size: ``NUMBER``, ``VARCHAR2``, ``TIMESTAMP WITH TIME ZONE``."""
+        found = _TYPE.fullmatch(self.oracle_type.strip())
+        return (found["name"] + (found["rest"] or "")).upper() if found else ""
+
+    @property
+    def is_lob(self) -> bool:
+        """By the Oracle type; text and bytea without one count as LOBs."""
+        return self.oracle_name in _LOBS if self.oracle_name else self.pg_type in ("text", "bytea")
+
+    @property
+    def target_type(self) -> str:
+        """The type that DMS gives the column in a table that it creates itself."""
+        found = _TYPE.fullmatch(self.oracle_type.strip())
+        if not found:
+            return self.pg_type
+        name, size = self.oracle_name, found["size"]
+        if name in _LOBS or name in _SIMPLE:
+            return _LOBS.get(name) or _SIMPLE[name]
+        if name == "NUMBER":
+            return f"numeric({size.replace('*', '38')})" if size else "numeric(38,10)"
+        if name == "FLOAT":
+            return "real" if size and int(size) <= 24 else "double precision"
+        if name == "TIMESTAMP":
+            digits = int(size or 6)
+            return f"timestamp({digits})" if digits <= 6 else "varchar(37)"
+        if name in _TEXT:
+            length = re.match(r"\d+", size or "")
+            return f"varchar({length[0] if length else 1})"
+        # TIMESTAMP WITH [LOCAL] TIME ZONE and INTERVALs arrive as text.
+        return "varchar(37)"
+
+    def value(self, lob_limit: int | None) -> sql.Composable:
+        """The SQL expression of what DMS delivers; LOBs are cut at ``lob_limit`` bytes (None: not at all)."""
+        column = sql.Identifier(self.name)
+        if self.oracle_name in _UNSUPPORTED:
+            return sql.SQL("NULL")
+        if self.is_lob:
+            return _lob(column, self.pg_type == "bytea", lob_limit)
+        if self.oracle_type.strip().upper() == "NUMBER":
+            return sql.SQL("trim_scale(round({}::numeric, 10))").format(column)
+        if self.oracle_name in ("CHAR", "NCHAR") or self.pg_type.startswith("character("):
+            return sql.SQL("nullif(rtrim({}, ' '), '')").format(column)
+        if self.oracle_name in _TEXT or self.pg_type.startswith("character varying"):
+            return sql.SQL("nullif({}, '')").format(column)
+        return column
+
+
+def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
+    return [SourceTable(*row) for row in source.execute(_TABLES).fetchall()]
+
+
+def source_columns(source: psycopg.Connection[Any], table: SourceTable) -> list[SourceColumn]:
+    """The columns of a table, in order."""
+    return [SourceColumn(*row) for row in source.execute(_COLUMNS, (table.schema, table.name)).fetchall()]
+
+
+def rule_type(data_type: Mapping[str, Any]) -> str:
+    """The PostgreSQL type of a mapping rule's ``data-type``."""
+    name = str(data_type.get("type", "string"))
+    if name == "numeric":
+        return f"numeric({int(data_type.get('precision', 38))},{int(data_type.get('scale', 10))})"
+    if name in ("string", "wstring"):
+        return f"varchar({int(data_type.get('length', 50))})"
+    return _DMS_TYPES.get(name, "text")
+
+
+def _lob(column: sql.Identifier, binary: bool, limit: int | None) -> sql.Composable:
+    if binary:
+        whole: sql.Composable = sql.SQL("nullif({}, ''::bytea)").format(column)
+        cut = "substring({column} for {limit})"
+    else:
+        whole = sql.SQL("nullif({}, '')").format(column)
+        # Cut before the character that the limit falls into: a byte 10xxxxxx continues the character before it.
+        octet = "(get_byte(convert_to({column}, 'UTF8'), {limit} - %d) & 192) <> 128"
+        back = " ".join(f"WHEN {octet % steps} THEN {steps}" for steps in (0, 1, 2))
+        cut = f"convert_from(substring(convert_to({{column}}, 'UTF8') for {{limit}} - CASE {back} ELSE 3 END), 'UTF8')"
+    if limit is None:
+        return whole
+    long = sql.SQL("CASE WHEN octet_length({column}) > {limit} THEN " + cut + " ELSE {whole} END")
+    return long.format(column=column, limit=sql.Literal(limit), whole=whole)

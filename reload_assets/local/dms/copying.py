@@ -1,0 +1,189 @@
+"""Copying one table: the target's preparation and a streamed, positional COPY that commits every CommitRate rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from reload_assets.local.dms.catalog import SourceColumn, rule_type
+from reload_assets.local.dms.mapping import MappedColumn, Selection, TableMapping
+from reload_assets.local.dms.records import TableRun
+
+_CHUNK_ROWS = 500
+_CHUNK_BYTES = 256 * 1024
+
+
+class TableFailed(Exception):
+    """One table cannot be loaded, for a reason that is not a database error."""
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What is read from one source table and where it goes; ``lob_limit`` is in bytes, None for whole LOBs."""
+
+    selection: Selection
+    source_columns: Mapping[str, SourceColumn]
+    columns: Sequence[MappedColumn]
+    target: sql.Identifier
+    target_schema: str
+    lob_limit: int | None
+
+    @classmethod
+    def plan(
+        cls,
+        selection: Selection,
+        columns: Sequence[SourceColumn],
+        mapping: TableMapping,
+        metadata: Mapping[str, Any],
+    ) -> TableLoad:
+        """Put mapping and TargetMetadata together.
+
+        Raises TableFailed for a filter on a LOB column, or when no column is left.
+        """
+        lob_columns = {column.name for column in columns if column.is_lob}
+        if on_lobs := sorted(lob_columns & {one.column for one in selection.filters}):
+            raise TableFailed(f"LOB column {', '.join(on_lobs)} cannot be filtered")
+        limit: int | None = metadata["LobMaxSize"] * 1024
+        limited = metadata["LimitedSizeLobMode"] and not metadata["FullLobMode"]
+        keep_lobs = bool(metadata["SupportLobs"])
+        if own := mapping.lob_settings(selection.table):
+            keep_lobs, limited, limit = own.lob_mode != "none", own.lob_mode == "limited", own.lob_size * 1024
+        mapped = [
+            one
+            for one in mapping.columns(selection.table, [column.name for column in columns])
+            if keep_lobs or one.source not in lob_columns
+        ]
+        if not mapped:
+            raise TableFailed("no column is left to load")
+        schema, table = mapping.target_name(selection.table, metadata["TargetSchema"])
+        return cls(
+            selection=selection,
+            source_columns={column.name: column for column in columns},
+            columns=mapped,
+            target=sql.Identifier(schema, table),
+            target_schema=schema,
+            lob_limit=limit if limited else None,
+        )
+
+    @property
+    def title(self) -> str:
+        return f"{self.selection.table.schema}.{self.selection.table.name}"
+
+    def query(self) -> sql.Composed:
+        """The rows as DMS delivers them."""
+        values = [
+            self.source_columns[one.source].value(self.lob_limit) if one.source else _constant(one.expression)
+            for one in self.columns
+        ]
+        return sql.SQL("SELECT {} {}").format(sql.SQL(", ").join(values), self._from())
+
+    def expected_rows(self, source: psycopg.Connection[Any]) -> int:
+        """The planner's guess, which costs nothing."""
+        row = source.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(self.query())).fetchone()
+        assert row is not None
+        return int(row[0][0]["Plan"]["Plan Rows"])
+
+    def cut_lobs(self, source: psycopg.Connection[Any]) -> dict[str, int]:
+        """How many values of each LOB column are over the limit; only columns that have some."""
+        names = [one.source for one in self.columns if one.source and self.source_columns[one.source].is_lob]
+        if self.lob_limit is None or not names:
+            return {}
+        counts = [
+            sql.SQL("count(*) FILTER (WHERE octet_length({}) > {})").format(sql.Identifier(name), self.lob_limit)
+            for name in names
+        ]
+        row = source.execute(sql.SQL("SELECT {} {}").format(sql.SQL(", ").join(counts), self._from())).fetchone()
+        assert row is not None
+        return {name: count for name, count in zip(names, row, strict=True) if count}
+
+    def _from(self) -> sql.Composed:
+        table = self.selection.table
+        return sql.SQL("FROM {} WHERE {}").format(sql.Identifier(table.schema, table.name), self.selection.condition())
+
+
+def prepare_target(target: psycopg.Connection[Any], load: TableLoad, mode: str, *, with_key: bool) -> bool:
+    """Do what TargetTablePrepMode says; a missing table is created under every mode. True if it was created."""
+    if mode == "DROP_AND_CREATE":
+        target.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(load.target))
+    found = target.execute("SELECT to_regclass(%s)", (load.target.as_string(target),)).fetchone()
+    assert found is not None
+    if found[0] is not None:
+        if mode == "TRUNCATE_BEFORE_LOAD":
+            target.execute(sql.SQL("TRUNCATE {}").format(load.target))
+        return False
+    if target.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (load.target_schema,)).fetchone() is None:
+        target.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(load.target_schema)))
+    columns = []
+    for one in load.columns:
+        type_name = rule_type(one.data_type) if one.data_type or not one.source else None
+        if type_name is None and one.source:
+            type_name = load.source_columns[one.source].target_type
+        columns.append(sql.SQL("{} {}").format(sql.Identifier(one.target), sql.SQL(type_name or "text")))
+    target.execute(sql.SQL("CREATE TABLE {} ({})").format(load.target, sql.SQL(", ").join(columns)))
+    if with_key:
+        add_key(target, load)
+    return True
+
+
+def add_key(target: psycopg.Connection[Any], load: TableLoad) -> None:
+    """Give a created table the source's primary key, if all of its columns are loaded."""
+    wanted = {name for name, column in load.source_columns.items() if column.in_primary_key}
+    key = [one.target for one in load.columns if one.source in wanted]
+    if key and len(key) == len(wanted):
+        columns = sql.SQL(", ").join(map(sql.Identifier, key))
+        target.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(load.target, columns))
+
+
+def move_rows(
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    load: TableLoad,
+    *,
+    commit_rate: int,
+    run: TableRun,
+    watch: Callable[[Iterator[bytes]], Iterator[bytes]],
+    between: Callable[[], None],
+) -> None:
+    """Stream the rows. Each COPY of ``commit_rate`` rows is a transaction of its own, so a failure leaves the earlier
+    ones; it names no columns, so they are matched by position. ``between`` is called between chunks and may raise.
+    """
+    read = sql.SQL("COPY ({}) TO STDOUT").format(load.query())
+    write = sql.SQL("COPY {} FROM STDIN").format(load.target)
+    with source.cursor() as reader, reader.copy(read) as copied:
+        # In the text format each message of a COPY is one row.
+        rows = watch(bytes(row) for row in copied)
+        while (first := next(rows, None)) is not None:
+            batch = itertools.chain([first], itertools.islice(rows, commit_rate - 1))
+            written = 0
+            with target.cursor() as writer, writer.copy(write) as sink:
+                for chunk, count in _chunks(batch):
+                    between()
+                    sink.write(chunk)
+                    written += count
+            run.rows += written
+
+
+def _chunks(rows: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    buffer, count = bytearray(), 0
+    for row in rows:
+        buffer += row
+        count += 1
+        if count == _CHUNK_ROWS or len(buffer) >= _CHUNK_BYTES:
+            yield bytes(buffer), count
+            buffer, count = bytearray(), 0
+    if count:
+        yield bytes(buffer), count
+
+
+def _constant(expression: str) -> sql.Composable:
+    """The value of an added column: a quoted text or a number; anything else (SQLite functions, variables) is NULL."""
+    if len(expression) >= 2 and expression[0] == expression[-1] == "'":
+        return sql.Literal(expression[1:-1].replace("''", "'"))
+    if expression.lstrip("-").replace(".", "", 1).isdigit():
+        return sql.Literal(expression)
+    return sql.SQL("NULL")

@@ -1,0 +1,195 @@
+"""The full-load engine: several tables at once, error policies, a prompt stop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from reload_assets.local.dms import copying, faults
+from reload_assets.local.dms.catalog import SourceTable, source_columns, source_tables
+from reload_assets.local.dms.engine import Ending, Engine, Stopped, TaskFailed
+from reload_assets.local.dms.mapping import Selection
+from reload_assets.local.dms.records import Endpoint, TableRun
+
+_log = logging.getLogger(__name__)
+
+_NO_TABLES = (
+    "No tables were found at task initialization. Either the selected table(s) or schemas(s) no longer exist or no "
+    "match was found for the table selection pattern(s). If you would like to start a Task that does not initially "
+    "capture any tables, set Task Setting FailOnNoTablesCaptured to false."
+)
+_FINISHED = Ending("stopped", "Stop Reason FULL_LOAD_ONLY_FINISHED")
+
+
+class FullLoad(Engine):
+    """MigrationType full-load: every selected table is copied once, by up to MaxFullLoadSubTasks threads."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._connections: set[psycopg.Connection[Any]] = set()
+
+    def work(self) -> Ending:
+        selections = [] if self.faults.strike(faults.NoTables) else self._selected()
+        if not selections and self.job.settings["ErrorBehavior"]["FailOnNoTablesCaptured"]:
+            raise TaskFailed(_NO_TABLES)
+        todo: list[tuple[Selection, TableRun]] = []
+        for selection in selections:
+            name = selection.table.schema, selection.table.name
+            if name not in self.tables:  # a resumed load keeps the tables that it had completed
+                self.tables[name] = TableRun(*name)
+                todo.append((selection, self.tables[name]))
+        self._load_all(todo)
+        if stuck := self.faults.strike(faults.StuckRunning):
+            self._hold(stuck)
+        if self.faults.strike(faults.RecoverableError):
+            text = (
+                "Last Error  Task error notification received from subtask 0, thread 0. "
+                "Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE"
+            )
+            return Ending("stopped", text, text)
+        return _FINISHED
+
+    def _selected(self) -> list[Selection]:
+        with self._connected(self.job.source) as source:
+            return self.job.mapping.select(source_tables(source))
+
+    def _load_all(self, todo: list[tuple[Selection, TableRun]]) -> None:
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(self.job.settings["FullLoadSettings"]["MaxFullLoadSubTasks"]) as pool:
+            pending: set[Future[None]] = {pool.submit(self._load, *one) for one in todo}
+            while pending:
+                done, pending = wait(pending, timeout=0.1)
+                for future in done:
+                    if error := future.exception():
+                        failure = failure or error
+                        self.halt.set()
+                if self.halt.is_set():
+                    # Again and again: a statement may begin right after a cancel that came too early for it.
+                    for connection in list(self._connections):
+                        with suppress(psycopg.Error):
+                            connection.cancel_safe(timeout=5)
+        if failure:
+            raise failure
+        if self.halt.is_set():
+            raise Stopped
+
+    def _load(self, selection: Selection, run: TableRun) -> None:
+        """One table. Raises TaskFailed where a policy or a lost connection ends the whole task."""
+        if self.halt.is_set():
+            run.end("Table cancelled")
+            return
+        run.begin()
+        try:
+            with self._connected(self.job.source) as source, self._connected(self.job.target) as target:
+                self._copy(source, target, selection, run)
+        except (psycopg.Error, copying.TableFailed, Stopped) as error:
+            if self.halt.is_set():
+                run.end("Table cancelled")
+                return
+            run.end("Table error")
+            why = f"Table '{run.schema}'.'{run.table}' was errored/suspended. {self.cleaned(error)}"
+            _log.warning("Task %s: %s", self.job.task, why)
+            if self._ends_task(error):
+                raise TaskFailed(why) from None
+        except BaseException:
+            run.end("Table error")
+            raise
+        else:
+            run.end("Table completed")
+
+    def _copy(
+        self, source: psycopg.Connection[Any], target: psycopg.Connection[Any], selection: Selection, run: TableRun
+    ) -> None:
+        table = selection.table
+        subject = f"{table.schema}.{table.name}"
+        load = copying.TableLoad.plan(
+            selection, source_columns(source, table), self.job.mapping, self.job.settings["TargetMetadata"]
+        )
+        mode = self.job.settings["FullLoadSettings"]["TargetTablePrepMode"]
+        if self.job.start_type == "reload-target" and mode == "DO_NOTHING":
+            mode = "TRUNCATE_BEFORE_LOAD"  # reload-target empties the tables whatever the settings say
+        late_key = self.job.settings["FullLoadSettings"]["CreatePkAfterFullLoad"]
+        created = copying.prepare_target(target, load, mode, with_key=not late_key)
+        if self.faults.strike(faults.EmptyTable, subject):
+            return
+        self._warn_of_cut_lobs(source, load)
+        run.expected = load.expected_rows(source)
+        copying.move_rows(
+            source,
+            target,
+            load,
+            commit_rate=self.job.settings["FullLoadSettings"]["CommitRate"],
+            run=run,
+            watch=lambda rows: self._struck_by_faults(rows, table),
+            between=lambda: self.pause(0),
+        )
+        if created and late_key:
+            copying.add_key(target, load)
+        if overstated := self.faults.strike(faults.OverstatedRows, subject):
+            run.rows += overstated.extra
+
+    def _warn_of_cut_lobs(self, source: psycopg.Connection[Any], load: copying.TableLoad) -> None:
+        """LOBs above the limit are cut with only a warning, unless the endpoint has FailTasksOnLobTruncation."""
+        for column, count in load.cut_lobs(source).items():
+            text = f"{count} LOB values of {load.title}.{column} are cut to {load.lob_limit} bytes"
+            _log.warning("Task %s: %s", self.job.task, text)
+            if self.job.source.settings.get("FailTasksOnLobTruncation"):
+                raise TaskFailed(text)
+
+    def _struck_by_faults(self, rows: Iterator[bytes], table: SourceTable) -> Iterator[bytes]:
+        subject = f"{table.schema}.{table.name}"
+        error = self.faults.strike(faults.TableError, subject)
+        pause = self.faults.strike(faults.Pause, subject)
+        slow = self.faults.strike(faults.SlowLoad, subject)
+        if not (error or pause or slow):
+            yield from rows
+            return
+        if pause:
+            pause.reached.clear()
+        read = 0
+        while True:
+            if slow and read % slow.rows == 0 and not slow.cleared.is_set():
+                self.pause(slow.seconds)
+            if pause and read == pause.after_rows:
+                pause.reached.set()
+                self._hold(pause)
+            if error and read == error.after_rows:
+                raise copying.TableFailed(error.message)
+            row = next(rows, None)
+            if row is None:
+                return
+            yield row
+            read += 1
+
+    def _hold(self, fault: faults.Fault) -> None:
+        while not fault.cleared.is_set():
+            self.pause(0.02)
+
+    def _ends_task(self, error: Exception) -> bool:
+        state = (error.sqlstate or "08000") if isinstance(error, psycopg.Error) else ""
+        if state.startswith(("08", "57P")):
+            return True  # the connection is lost, not the table
+        behavior = self.job.settings["ErrorBehavior"]
+        of_data = state.startswith(("22", "23"))
+        return behavior["TableErrorPolicy"] == "STOP_TASK" or (of_data and behavior["DataErrorPolicy"] == "STOP_TASK")
+
+    @contextmanager
+    def _connected(self, endpoint: Endpoint) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that a stop cancels; on the target without triggers and foreign keys, where that is allowed."""
+        with psycopg.connect(endpoint.conninfo(), autocommit=True, connect_timeout=10) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            if endpoint.type == "target":
+                try:
+                    connection.execute("SET session_replication_role = replica")
+                except psycopg.errors.InsufficientPrivilege:
+                    _log.info("Endpoint %s may not set session_replication_role.", endpoint.identifier)
+            self._connections.add(connection)
+            try:
+                yield connection
+            finally:
+                self._connections.discard(connection)

@@ -1,0 +1,126 @@
+"""Endpoints, replication instances and table loads: what the control plane and the engines both hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A source or target database. ``login`` holds the password, which is never described."""
+
+    arn: str
+    identifier: str
+    type: str
+    engine: str
+    engine_title: str
+    login: dict[str, Any]
+    echoed: dict[str, Any]
+    settings: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.identifier})"
+
+    def conninfo(self) -> str:
+        """For psycopg; an Oracle endpoint is a PostgreSQL database too."""
+        return make_conninfo(
+            host=self.login["ServerName"],
+            port=self.login["Port"],
+            dbname=self.login["DatabaseName"],
+            user=self.login["Username"],
+            password=self.login["Password"],
+            application_name=f"dms-{self.type}",
+        )
+
+    def without_password(self, error: Exception) -> str:
+        """The error in one line that cannot hold the password."""
+        return " ".join(str(error).replace(self.login["Password"], "****").split())
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "EndpointArn": self.arn,
+            "EndpointIdentifier": self.identifier,
+            "EndpointType": self.type,
+            "EngineName": self.engine,
+            "EngineDisplayName": self.engine_title,
+            "Status": "active",
+            **self.echoed,
+        }
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A replication instance; nothing runs on it, it is only named by tasks and connection tests."""
+
+    arn: str
+    identifier: str
+    instance_class: str
+    storage: int
+    engine_version: str
+    created: datetime
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "ReplicationInstanceArn": self.arn,
+            "ReplicationInstanceIdentifier": self.identifier,
+            "ReplicationInstanceClass": self.instance_class,
+            "ReplicationInstanceStatus": "available",
+            "AllocatedStorage": self.storage,
+            "EngineVersion": self.engine_version,
+            "InstanceCreateTime": self.created,
+            "MultiAZ": False,
+            "PubliclyAccessible": False,
+        }
+
+
+@dataclass
+class TableRun:
+    """How far one table is. ``rows`` are committed rows; ``expected`` is the planner's guess, for the progress."""
+
+    schema: str
+    table: str
+    state: str = "Before load"
+    rows: int = 0
+    error_rows: int = 0
+    expected: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    def begin(self) -> None:
+        self.state, self.rows, self.started = "Full load", 0, datetime.now(timezone.utc)
+
+    def end(self, state: str) -> None:
+        self.state, self.ended = state, datetime.now(timezone.utc)
+
+    @property
+    def progress(self) -> float:
+        """0 to 1; a table that failed counts as done, as it does in the service's percentage."""
+        if self.state in ("Table completed", "Table error"):
+            return 1.0
+        return min(0.99, self.rows / self.expected) if self.expected else 0.0
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "SchemaName": self.schema,
+            "TableName": self.table,
+            "TableState": self.state,
+            "Inserts": 0,
+            "Updates": 0,
+            "Deletes": 0,
+            "Ddls": 0,
+            "FullLoadRows": self.rows,
+            "FullLoadErrorRows": self.error_rows,
+            "FullLoadCondtnlChkFailedRows": 0,
+            "FullLoadStartTime": self.started,
+            "FullLoadEndTime": self.ended,
+            "FullLoadReloaded": False,
+            "LastUpdateTime": self.ended or self.started,
+            "ValidationPendingRecords": 0,
+            "ValidationFailedRecords": 0,
+            "ValidationSuspendedRecords": 0,
+            "ValidationState": "Not enabled",
+        }

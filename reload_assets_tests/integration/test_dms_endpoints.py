@@ -1,0 +1,90 @@
+"""Endpoints that cannot serve a load are told in one sentence before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reload_assets.dms.client import dms_client
+from reload_assets.dms.tasks import LoadTasks, PollLimits
+from reload_assets.errors import DmsError
+from reload_assets.local.postgres import PostgresServer
+from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
+
+FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, call_attempts=2)
+UNKNOWN = "arn:aws:dms:us-east-1:000000000000:endpoint:NOBODY"
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
+    with two_databases(postgres) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def bench(databases: tuple[str, str]) -> Iterator[Bench]:
+    with open_bench(databases) as made:
+        yield made
+
+
+@pytest.fixture
+def tasks(bench: Bench) -> LoadTasks:
+    client = dms_client(region="us-east-1", endpoint_url=bench.url, access_key_id="x", secret_access_key="x")
+    return LoadTasks(client, FAST)
+
+
+def new_instance(bench: Bench, name: str) -> str:
+    made = bench.client.create_replication_instance(
+        ReplicationInstanceIdentifier=name, ReplicationInstanceClass="dms.t3.medium"
+    )
+    return str(made["ReplicationInstance"]["ReplicationInstanceArn"])
+
+
+def test_good_endpoints_pass_and_untested_connections_are_tested(bench: Bench, tasks: LoadTasks) -> None:
+    tasks.check_endpoints(bench.source, bench.target, bench.instance)
+    instance = new_instance(bench, "fresh")
+    tasks.check_endpoints(bench.source, bench.target, instance)
+    tested = bench.client.describe_connections(Filters=[{"Name": "replication-instance-arn", "Values": [instance]}])
+    assert sorted(one["EndpointArn"] for one in tested["Connections"]) == sorted([bench.source, bench.target])
+    assert {one["Status"] for one in tested["Connections"]} == {"successful"}
+
+
+def test_swapped_endpoints_are_named(bench: Bench, tasks: LoadTasks) -> None:
+    with pytest.raises(DmsError, match="endpoint bench-target is of type target, but it is configured as the source"):
+        tasks.check_endpoints(bench.target, bench.source, bench.instance)
+
+
+def test_endpoints_of_another_engine_are_named(bench: Bench, tasks: LoadTasks) -> None:
+    source = bench.endpoint("source", "postgres", bench.source_url, EndpointIdentifier="pg-source")
+    with pytest.raises(DmsError, match="source endpoint pg-source has the engine postgres; a reload needs oracle"):
+        tasks.check_endpoints(source, bench.target, bench.instance)
+    target = bench.endpoint("target", "oracle", bench.target_url, EndpointIdentifier="ora-target")
+    with pytest.raises(DmsError, match="target endpoint ora-target has the engine oracle; a reload needs postgres or"):
+        tasks.check_endpoints(bench.source, target, bench.instance)
+
+
+def test_unknown_arns_are_named(bench: Bench, tasks: LoadTasks) -> None:
+    with pytest.raises(DmsError, match=f"no endpoint {UNKNOWN}; check the source endpoint's ARN and the region"):
+        tasks.check_endpoints(UNKNOWN, bench.target, bench.instance)
+    with pytest.raises(DmsError, match=f"no endpoint {UNKNOWN}; check the target endpoint's ARN and the region"):
+        tasks.check_endpoints(bench.source, UNKNOWN, bench.instance)
+    with pytest.raises(DmsError, match=f"no replication instance {UNKNOWN}"):
+        tasks.check_endpoints(bench.source, bench.target, UNKNOWN)
+
+
+def test_a_connection_that_fails_is_named_without_a_password_and_tested_again_next_time(
+    bench: Bench, tasks: LoadTasks
+) -> None:
+    target = bench.endpoint(
+        "target", "postgres", bench.target_url, EndpointIdentifier="late", Username="late", Password="pw-of-late"
+    )
+    with pytest.raises(DmsError, match=r"instance bench to the endpoint late could not be made: .*late") as error:
+        tasks.check_endpoints(bench.source, target, bench.instance)
+    assert "pw-of-late" not in str(error.value)
+    assert "\n" not in str(error.value)
+    bench.rows("CREATE ROLE late LOGIN PASSWORD 'pw-of-late'")
+    try:
+        tasks.check_endpoints(bench.source, target, bench.instance)
+    finally:
+        bench.rows("DROP ROLE late")
