@@ -1,0 +1,1 @@
+"""Reading the source, independent of Dagster: see ``reload_assets.source.reader``."""

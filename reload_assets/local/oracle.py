@@ -1,0 +1,138 @@
+"""A PostgreSQL database that looks like Oracle: quoted upper-case names, Oracle's types and its dictionary views.
+
+Each column's comment holds its Oracle type (``NUMBER(10,2)``); the dictionary views and the DMS stand-in read it there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.local.oracle_dictionary import DICTIONARY_VIEWS
+
+_TYPE = re.compile(
+    r"(?P<base>[A-Z][A-Z0-9_]*)"
+    r"(?:\((?P<size>\d+|\*)(?: (?:CHAR|BYTE))?(?:,(?P<scale>-?\d+))?\))?"
+    r"(?P<zone> WITH (?:LOCAL )?TIME ZONE)?"
+)
+_SIZED = {"CHAR": "char", "NCHAR": "char", "VARCHAR": "varchar", "VARCHAR2": "varchar", "NVARCHAR2": "varchar"}
+_FIXED = {
+    "DATE": "timestamp(0)",
+    "FLOAT": "numeric",
+    "BINARY_FLOAT": "float4",
+    "BINARY_DOUBLE": "float8",
+    "RAW": "bytea",
+    "BLOB": "bytea",
+    "CLOB": "text",
+    "NCLOB": "text",
+}
+# Oracle has no empty text: '' is NULL there. (A CHAR of blanks only is no empty text.)
+_NEVER_EMPTY = ("VARCHAR", "VARCHAR2", "NVARCHAR2")
+
+
+@dataclass(frozen=True)
+class OracleColumn:
+    """A column with its Oracle type. ``virtual`` is the SQL expression of a virtual column."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    virtual: str | None = None
+    invisible: bool = False
+
+    @property
+    def pg_type(self) -> str:
+        """The PostgreSQL type that holds the same values. Raises ValueError for a type that has none here."""
+        found = _TYPE.fullmatch(self.type)
+        base = found["base"] if found else ""
+        if found and base in _SIZED:
+            return f"{_SIZED[base]}({found['size'] or 1})"
+        if found and base == "NUMBER":
+            size, scale = found["size"], found["scale"] or "0"
+            return "numeric" if size is None else f"numeric({size.replace('*', '38')},{scale})"
+        if found and base == "TIMESTAMP":
+            # PostgreSQL keeps six digits of the nine that Oracle has.
+            return f"{'timestamptz' if found['zone'] else 'timestamp'}({min(int(found['size'] or 6), 6)})"
+        if base in _FIXED:
+            return _FIXED[base]
+        raise ValueError(f"{self.name}: the stand-in has nothing for the Oracle type {self.type!r}")
+
+    def definition(self) -> sql.Composed:
+        """The column as CREATE TABLE takes it."""
+        name = sql.Identifier(self.name)
+        parts: list[sql.Composable] = [name, sql.SQL(self.pg_type)]
+        if self.virtual:
+            parts.append(sql.SQL("GENERATED ALWAYS AS ({}) STORED").format(sql.SQL(self.virtual)))
+        if not self.nullable:
+            parts.append(sql.SQL("NOT NULL"))
+        if self.type.startswith(_NEVER_EMPTY):
+            parts.append(sql.SQL("CHECK ({} <> '')").format(name))
+        return sql.SQL(" ").join(parts)
+
+
+@dataclass(frozen=True)
+class OracleForeignKey:
+    """``columns`` refer to the primary key of ``parent``, a table of the same schema."""
+
+    columns: Sequence[str]
+    parent: str
+
+
+@dataclass(frozen=True)
+class OracleTable:
+    """What the stand-in needs to know of a table."""
+
+    name: str
+    columns: Sequence[OracleColumn]
+    primary_key: Sequence[str] = ()
+    foreign_keys: Sequence[OracleForeignKey] = field(default=())
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns that are stored and visible, in order: those that DMS carries."""
+        return [column.name for column in self.columns if not (column.virtual or column.invisible)]
+
+
+def create_schema(connection: Connection[Any], schema: str) -> None:
+    """Create an Oracle user's schema, and the dictionary views if the database has none; it may exist already."""
+    with connection.transaction():
+        for view in DICTIONARY_VIEWS:
+            connection.execute(view)
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+
+
+def create_table(connection: Connection[Any], schema: str, table: OracleTable) -> None:
+    """Create the table in a schema that ``create_schema`` made. Raises ValueError for an unknown Oracle type."""
+    name = sql.Identifier(schema, table.name)
+    parts: list[sql.Composable] = [column.definition() for column in table.columns]
+    if table.primary_key:
+        parts.append(
+            sql.SQL("CONSTRAINT {} PRIMARY KEY ({})").format(
+                sql.Identifier(f"PK_{table.name}"), _names(table.primary_key)
+            )
+        )
+    for key in table.foreign_keys:
+        parts.append(
+            sql.SQL("CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {}").format(
+                sql.Identifier(f"FK_{table.name}_{key.parent}"),
+                _names(key.columns),
+                sql.Identifier(schema, key.parent),
+            )
+        )
+    with connection.transaction():
+        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(parts)))
+        for column in table.columns:
+            connection.execute(
+                sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+                    sql.Identifier(schema, table.name, column.name),
+                    sql.Literal(column.type + (" INVISIBLE" if column.invisible else "")),
+                )
+            )
+
+
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column) for column in columns)

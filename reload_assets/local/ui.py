@@ -1,0 +1,162 @@
+"""``make ui``: the Dagster UI on the embedded stack, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reload_assets.local import damage
+from reload_assets.local.postgres import die_with_parent, free_port
+from reload_assets.local.stack import FIRST_DAY, Rows, Stack, checkout_file
+
+DAYS = 10
+DAMAGED_DAYS = range(1, 8)
+_DEFAULT_PORT = 3000
+_START_TIMEOUT_SECONDS = 120
+
+_START_SCHEDULE = """
+mutation($name: String!) { startSchedule(scheduleSelector: {scheduleName: $name, repositoryName: "__repository__",
+  repositoryLocationName: "reload_assets"}) { __typename ... on PythonError { message } } }"""
+_START_SENSOR = """
+mutation($name: String!) { startSensor(sensorSelector: {sensorName: $name, repositoryName: "__repository__",
+  repositoryLocationName: "reload_assets"}) { __typename ... on PythonError { message } } }"""
+
+
+def main() -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
+    parser.add_argument("--port", type=int, help="port of the UI (default: 3000, or a free one if that is taken)")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
+    with Stack(Rows(days=DAYS)) as stack:
+        _damage(stack)
+        port = options.port or _port()
+        server = _start_dagster(stack, port)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_up(server, url, stack.root / "dagster.log")
+            _switch_on(url)
+            print(f"Dagster UI: {url}", flush=True)
+            print(f"  {FIRST_DAY + timedelta(days=1)} to {FIRST_DAY + timedelta(days=7)} are damaged in production:")
+            print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
+            print(f"  psql {stack.postgres.url('target')}")
+            print("Ctrl-C stops everything.", flush=True)
+            server.wait()
+            print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nStopping ...", flush=True)
+            return 0
+        finally:
+            _stop(server)
+
+
+def _damage(stack: Stack) -> None:
+    with stack.connect_target() as target:
+        for day in DAMAGED_DAYS:
+            start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day) + timedelta(days=day)
+            damage.damage(target, start, start + timedelta(days=1), seed=day)
+
+
+def _start_dagster(stack: Stack, port: int) -> subprocess.Popen[bytes]:
+    workspace = checkout_file("workspace.yaml")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    with Path(stack.root / "dagster.log").open("wb") as log:
+        return subprocess.Popen(
+            command,
+            cwd=workspace.parent,
+            env={**os.environ, **stack.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
+        )
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise SystemExit(f"Dagster did not start:\n{log.read_text(errors='replace')[-3000:]}")
+        try:
+            answer = graphql(url, "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
+            if answer["repositoriesOrError"].get("nodes"):
+                return
+        except OSError:
+            pass
+        time.sleep(0.3)
+    raise SystemExit(f"Dagster was not up after {_START_TIMEOUT_SECONDS} s:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def _switch_on(url: str) -> None:
+    """The schedule and the sensor are off by default; here they are meant to be seen at work."""
+    for mutation, name in (
+        (_START_SCHEDULE, "reload_sales_nightly"),
+        (_START_SENSOR, "reload_requests"),
+    ):
+        graphql(url, mutation, name=name)
+
+
+def graphql(url: str, query: str, **variables: Any) -> dict[str, Any]:
+    """What the UI's server answers to a GraphQL document. Raises RuntimeError for an error answer."""
+    request = urllib.request.Request(
+        f"{url}/graphql",
+        data=json.dumps({"query": query, "variables": variables}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(f"GraphQL: {error.read().decode(errors='replace')[:2000]}") from None
+    if answer.get("errors"):
+        raise RuntimeError(f"GraphQL: {answer['errors']}")
+    data: dict[str, Any] = answer["data"]
+    for field, value in data.items():
+        if isinstance(value, dict) and value.get("__typename", "").endswith("Error"):
+            raise RuntimeError(f"GraphQL: {field}: {value}")
+    return data
+
+
+def _port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", _DEFAULT_PORT))
+        except OSError:
+            return free_port()
+        return _DEFAULT_PORT
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End Dagster and all that it started, gently first."""
+    if server.poll() is None:
+        server.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The source's columns as Oracle's dictionary describes them, and what a value of each type looks like as a bind."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.sql.type_api import TypeEngine
+
+from reload_assets.errors import SourceUnavailable
+
+Kind = Literal["number", "text", "padded", "date", "timestamp", "raw"]
+
+# BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone are left out on purpose: their text differs
+# between Oracle and PostgreSQL, or (DMS turns time zones into strings) between the source and production.
+_KINDS: dict[str, Kind] = {
+    "NUMBER": "number",
+    "FLOAT": "number",
+    "VARCHAR2": "text",
+    "VARCHAR": "text",
+    "NVARCHAR2": "text",
+    "CHAR": "padded",
+    "NCHAR": "padded",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "RAW": "raw",
+}
+# sa.DateTime binds as Oracle's DATE, which has no fraction: only for DATE columns, whose index it keeps usable.
+# The stand-in knows no NVARCHAR. Binding a string as NVARCHAR2 or CHAR gives Oracle the column's way of comparing.
+_BIND_TYPES: dict[str, TypeEngine[Any]] = {
+    "NUMBER": sa.Numeric(),
+    "FLOAT": sa.Numeric(),
+    "VARCHAR2": sa.String(),
+    "VARCHAR": sa.String(),
+    "NVARCHAR2": sa.String().with_variant(sa.NVARCHAR(), "oracle"),
+    "CHAR": sa.CHAR(),
+    "NCHAR": sa.NCHAR(),
+    "DATE": sa.DateTime(),
+    "TIMESTAMP": sa.TIMESTAMP(),
+    "RAW": sa.LargeBinary(),
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One visible, stored column. ``length`` is in characters for text and in bytes for RAW, None for other types."""
+
+    name: str
+    data_type: str
+    length: int | None
+    precision: int | None
+    scale: int | None
+    nullable: bool
+    position: int
+
+    @property
+    def base_type(self) -> str:
+        """The type without its sizes: ``TIMESTAMP``, ``TIMESTAMP WITH TIME ZONE``."""
+        return re.sub(r"\(\d+\)", "", self.data_type)
+
+    @property
+    def declared(self) -> str:
+        """The type in full, spelled as DBMS_METADATA does: ``NUMBER(10,2)``, ``NUMBER(*,0)``, ``VARCHAR2(100)``."""
+        if self.base_type == "NUMBER" and (self.precision, self.scale) != (None, None):
+            return f"NUMBER({'*' if self.precision is None else self.precision},{self.scale or 0})"
+        if self.base_type == "FLOAT" and self.precision is not None:
+            return f"FLOAT({self.precision})"
+        if self.length is not None:
+            return f"{self.data_type}({self.length})"
+        return self.data_type
+
+    @property
+    def kind(self) -> Kind | None:
+        """Which rule makes the column's canonical text; None where there is none, as for LOBs and floats."""
+        return _KINDS.get(self.base_type)
+
+    @property
+    def bind_type(self) -> TypeEngine[Any]:
+        """How a value that is compared with the column is bound. Only for columns that have a ``kind``."""
+        return _BIND_TYPES[self.base_type]
+
+    def bind_value(self, value: Any) -> Any:
+        """A key's value, as production has it or as canonical text, as what the driver compares exactly.
+
+        Raises SourceUnavailable for a value that the column cannot hold.
+        """
+        try:
+            converted = self._convert(value)
+        except (InvalidOperation, ValueError, TypeError):
+            converted = None
+        if converted is None:
+            raise SourceUnavailable(
+                f"{value!r} cannot be looked up in the source's column {self.name}, which is {self.declared}; "
+                "check that the key columns of source and production belong together."
+            )
+        return converted
+
+    def _convert(self, value: Any) -> Any:
+        if self.kind == "number":
+            # Never as int or float: SQLAlchemy's Oracle dialect would format those through a 64-bit float.
+            number = Decimal(str(value))
+            return number if number.is_finite() else None
+        if self.kind in ("date", "timestamp"):
+            instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+            return instant if isinstance(instant, datetime) and instant.tzinfo is None else None
+        if self.kind == "raw":
+            return bytes.fromhex(value) if isinstance(value, str) else bytes(memoryview(value))
+        if not isinstance(value, str):
+            return None
+        return value.rstrip(" ") if self.kind == "padded" else value

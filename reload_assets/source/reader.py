@@ -1,0 +1,239 @@
+"""A narrow, reading view of the source: Oracle, or the PostgreSQL stand-in that looks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from reload_assets.errors import SourceUnavailable
+from reload_assets.source import dictionary
+from reload_assets.source.columns import SourceColumn
+from reload_assets.source.failures import describe, did_you_mean, reason
+from reload_assets.source.statements import SourceTable
+
+__all__ = ["SourceColumn", "SourceReader", "source_url"]
+
+CONNECT_TIMEOUT_SECONDS = 10
+# Always with the driver: SQLAlchemy 2.0 and 2.1 differ in the default driver of both databases.
+_DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
+# Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
+_MAX_LIST = 1_000
+_MAX_BINDS = 30_000
+_TEXT_TYPES = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
+
+
+def source_url(
+    dialect: Literal["oracle", "postgresql"], *, host: str, port: int, database: str, user: str, password: str
+) -> sa.URL:
+    """The reader's URL; ``database`` is the service name on Oracle (in the URL's own path it would be the SID)."""
+    url = sa.URL.create(_DRIVERS[dialect], username=user, password=password, host=host, port=port)
+    if dialect == "oracle":
+        return url.update_query_dict({"service_name": database})
+    return url.set(database=database)
+
+
+class SourceReader:
+    """Reads tables of one schema. A context manager; used from one thread at a time.
+
+    Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the table
+    or column that is not there. Names are the dictionary's own, in its own case. Times are wall-clock times of the
+    source's zone, without a zone. Numbers are Decimal, LOBs are str and bytes.
+    """
+
+    def __init__(self, url: sa.URL, schema: str) -> None:
+        self.schema = schema
+        self._place = f"The source {describe(url)}"
+        self._password = url.password
+        self._tables: dict[str, SourceTable] = {}
+        self._engine = self._create_engine(url)
+
+    def __str__(self) -> str:
+        return self._place.removeprefix("The source ")
+
+    def columns(self, table: str) -> list[SourceColumn]:
+        """The table's visible, stored columns in order, read anew. Raises SourceUnavailable where there is no table."""
+        rows = self._rows(dictionary.columns(self.schema, table))
+        if not rows:
+            hint = did_you_mean(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
+            raise SourceUnavailable(
+                f"{self._place} has no table {self.schema}.{table} that this user may read{hint}; create it, grant "
+                "SELECT on it, or mend the name."
+            )
+        found = [_column(*row) for row in rows]
+        self._tables[table] = SourceTable(self.schema, table, tuple(found))
+        return found
+
+    def primary_key(self, table: str) -> list[str]:
+        """The names of the primary key's columns in order; none where the table has no primary key."""
+        self._table(table)
+        return [name for (name,) in self._rows(dictionary.primary_key(self.schema, table))]
+
+    def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
+        """How many rows lie in the half-open ``[start, end)``."""
+        ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
+        return int(rows)
+
+    def rows_by_key(
+        self,
+        table: str,
+        columns: Sequence[str],
+        key_columns: Sequence[str],
+        keys: Sequence[Sequence[Any]],
+        batch: int = 500,
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows with one of ``keys``, in no order; keys that the source does not have are passed over.
+
+        Keys are values as production has them, or canonical text. ``batch`` keys are asked for at once, fewer where
+        the databases' limits demand it.
+        """
+        described = self._table(table)
+        size = max(1, min(batch, _MAX_LIST, _MAX_BINDS // len(key_columns)))
+        with self._connection() as connection:
+            for first in range(0, len(keys), size):
+                statement = described.rows_by_key(columns, key_columns, keys[first : first + size])
+                for row in connection.execute(statement):
+                    yield tuple(row)
+
+    def keys_and_versions(
+        self,
+        table: str,
+        key_columns: Sequence[str],
+        version_column: str,
+        window_column: str,
+        start: datetime,
+        end: datetime,
+        batch: int = 5_000,
+    ) -> Iterator[list[tuple[str | None, ...]]]:
+        """Key columns and version of every row in ``[start, end)`` as canonical text, in lists of ``batch`` rows.
+
+        Streamed, in no order. The rules of the text are in ``reload_assets.source.canonical``.
+        """
+        statement = self._table(table).keys_and_versions(key_columns, version_column, window_column, start, end)
+        with self._connection() as connection:
+            result = connection.execution_options(yield_per=batch).execute(statement)
+            for partition in result.partitions():
+                yield [tuple(row) for row in partition]
+
+    def check(self) -> None:
+        """Raise SourceUnavailable unless the source can be reached and has the schema."""
+        users = [name for (name,) in self._rows(dictionary.users())]
+        if self.schema not in users:
+            raise SourceUnavailable(
+                f"{self._place} has no schema {self.schema!r}{did_you_mean(self.schema, users)}; mend the name, "
+                "which Oracle keeps in upper case."
+            )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> SourceReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _create_engine(self, url: sa.URL) -> sa.Engine:
+        backend = url.get_backend_name()
+        if backend not in _DRIVERS:
+            raise SourceUnavailable(f"{self._place} cannot be read: it must be oracle or postgresql, not {backend}.")
+        timeout = "tcp_connect_timeout" if backend == "oracle" else "connect_timeout"
+        connect_args = {} if timeout in url.query else {timeout: CONNECT_TIMEOUT_SECONDS}
+        # One connection is kept; another is opened only while rows are being streamed from the first.
+        options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True, "hide_parameters": True}
+        if backend == "oracle":
+            options["arraysize"] = 500
+        try:
+            engine = sa.create_engine(url.set(drivername=_DRIVERS[backend]), connect_args=connect_args, **options)
+        except ImportError as error:
+            driver = _DRIVERS[backend].partition("+")[2]
+            extra = " (pip install 'reload_assets[oracle]')" if backend == "oracle" else ""
+            raise SourceUnavailable(f"{self._place} needs the driver {driver}: install it{extra}.") from error
+        except (SQLAlchemyError, TypeError, ValueError) as error:
+            raise self._failed("cannot be read", error) from None
+        if backend == "oracle":
+            sa.event.listen(engine, "connect", _fetch_exact_values)
+        return engine
+
+    def _table(self, name: str) -> SourceTable:
+        if name not in self._tables:
+            self.columns(name)
+        return self._tables[name]
+
+    def _rows(self, statement: sa.Select[Any]) -> list[Any]:
+        with self._connection() as connection:
+            return list(connection.execute(statement))
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self._engine.connect()
+        # The drivers raise TypeError and ValueError for options of the URL that they do not know.
+        except (SQLAlchemyError, TypeError, ValueError) as error:
+            mend = "check the address, the login and its password"
+            raise self._failed("cannot be reached", error, mend) from None
+        with connection:
+            try:
+                yield connection
+            except SQLAlchemyError as error:
+                raise self._failed("could not be read", error) from None
+
+    def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
+        why = reason(error, self._password)
+        return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {mend}." if mend else "."))
+
+
+def _column(
+    name: str,
+    data_type: str,
+    data_length: int | None,
+    char_length: int | None,
+    precision: int | None,
+    scale: int | None,
+    nullable: str,
+    position: int,
+) -> SourceColumn:
+    length = char_length if data_type in _TEXT_TYPES else data_length if data_type == "RAW" else None
+    return SourceColumn(
+        name=name,
+        data_type=data_type,
+        length=_int(length),
+        precision=_int(precision),
+        scale=_int(scale),
+        nullable=nullable == "Y",
+        position=int(position),
+    )
+
+
+def _int(value: int | Decimal | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _fetch_exact_values(connection: Any, _record: object) -> None:
+    connection.outputtypehandler = exact_values
+
+
+def exact_values(cursor: Any, metadata: Any) -> Any:
+    """oracledb's output type handler: every NUMBER as Decimal, LOBs whole.
+
+    SQLAlchemy's own handler fetches FLOAT and NUMBER with a negative scale as 64-bit floats.
+    """
+    import oracledb
+
+    wanted: dict[Any, Any] = {
+        oracledb.DB_TYPE_NUMBER: Decimal,
+        oracledb.DB_TYPE_CLOB: oracledb.DB_TYPE_LONG,
+        oracledb.DB_TYPE_NCLOB: oracledb.DB_TYPE_LONG_NVARCHAR,
+        oracledb.DB_TYPE_BLOB: oracledb.DB_TYPE_LONG_RAW,
+    }
+    target = wanted.get(metadata.type_code)
+    return None if target is None else cursor.var(target, arraysize=cursor.arraysize)

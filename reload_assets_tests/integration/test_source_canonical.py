@@ -1,0 +1,169 @@
+"""One body of tests for both databases: what the reader gives is the same on the stand-in and on a real Oracle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.source.dictionary import named
+from reload_assets.source.reader import SourceReader
+
+TABLE = OracleTable(
+    "RELOAD_TEST",
+    columns=[
+        OracleColumn("ID", "NUMBER(38,0)", nullable=False),
+        OracleColumn("CODE", "CHAR(5)", nullable=False),
+        OracleColumn("PLAIN", "NUMBER"),
+        OracleColumn("MONEY", "NUMBER(10,2)"),
+        OracleColumn("ROUGH", "NUMBER(8,-2)"),
+        OracleColumn("TAG", "RAW(4)"),
+        OracleColumn("TITLE", "NVARCHAR2(40)"),
+        OracleColumn("DAY", "DATE"),
+        OracleColumn("STAMP", "TIMESTAMP(6)"),
+        OracleColumn("BODY", "CLOB"),
+        OracleColumn("SCAN", "BLOB"),
+    ],
+    primary_key=["ID", "CODE"],
+)
+START, END = datetime(2025, 3, 1), datetime(2025, 3, 2)
+LAST = datetime(2025, 3, 1, 23, 59, 59, 999999)
+HUGE = Decimal("99999999999999999999999999999999999999")
+FULL = {
+    "ID": HUGE,
+    "CODE": "ab",
+    "PLAIN": Decimal("-0.0000000001"),
+    "MONEY": Decimal("12.50"),
+    "ROUGH": Decimal("1200"),
+    "TAG": b"\x00\xff\x0a",
+    "TITLE": "Größe 四角",
+    "DAY": datetime(2025, 2, 28, 13, 14, 15),
+    "STAMP": START,
+    "BODY": "ä" * 70_000,
+    "SCAN": b"\x00\xff" * 40_000,
+}
+EMPTY: dict[str, Any] = {**dict.fromkeys(FULL), "ID": Decimal(7), "CODE": "x", "STAMP": LAST}
+OUTSIDE: dict[str, Any] = {**dict.fromkeys(FULL), "ID": Decimal(8), "CODE": "x", "STAMP": END}
+_BINDS: dict[str, Any] = {
+    **dict.fromkeys(("ID", "PLAIN", "MONEY", "ROUGH"), sa.Numeric()),
+    "CODE": sa.CHAR(),
+    "TAG": sa.LargeBinary(),
+    "TITLE": sa.String().with_variant(sa.NVARCHAR(), "oracle"),
+    "DAY": sa.DateTime(),
+    "STAMP": sa.TIMESTAMP(),
+    "BODY": sa.Text(),
+    "SCAN": sa.LargeBinary(),
+}
+
+
+def insert(engine: sa.Engine, schema: str) -> None:
+    table = sa.table(
+        named(TABLE.name), *(sa.column(named(name), type_) for name, type_ in _BINDS.items()), schema=named(schema)
+    )
+    with engine.begin() as connection:
+        for row in (FULL, EMPTY, OUTSIDE):
+            connection.execute(sa.insert(table).values(row))
+
+
+@pytest.fixture(params=["stand_in", pytest.param("oracle", marks=pytest.mark.oracle)])
+def reader(request: pytest.FixtureRequest) -> Iterator[SourceReader]:
+    """A reader of a schema with the test table filled: on the stand-in, or on the Oracle of RELOAD_TEST_ORACLE_URL.
+
+    The URL's user must be allowed to create a table in its own schema.
+    """
+    if request.param == "stand_in":
+        new_database: Callable[[str], str] = request.getfixturevalue("new_database")
+        url = sa.make_url(new_database("canonical")).set(drivername="postgresql+psycopg")
+        with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+            create_schema(connection, "SALES")
+            create_table(connection, "SALES", TABLE)
+        engine = sa.create_engine(url)
+        insert(engine, "SALES")
+        engine.dispose()
+        with SourceReader(url, "SALES") as opened:
+            yield opened
+        return
+    if "RELOAD_TEST_ORACLE_URL" not in os.environ:
+        pytest.skip("needs a real Oracle: set RELOAD_TEST_ORACLE_URL")
+    url = sa.make_url(os.environ["RELOAD_TEST_ORACLE_URL"])
+    schema = (url.username or "").upper()
+    engine = sa.create_engine(url)
+    columns = ", ".join(f'"{c.name}" {c.type}{"" if c.nullable else " NOT NULL"}' for c in TABLE.columns)
+    with engine.begin() as oracle:
+        oracle.exec_driver_sql(f'CREATE TABLE "{TABLE.name}" ({columns}, PRIMARY KEY ("ID", "CODE"))')
+    try:
+        insert(engine, schema)
+        with SourceReader(url, schema) as opened:
+            yield opened
+    finally:
+        with engine.begin() as oracle:
+            oracle.exec_driver_sql(f'DROP TABLE "{TABLE.name}" PURGE')
+        engine.dispose()
+
+
+def texts(reader: SourceReader, *columns: str) -> set[tuple[str | None, ...]]:
+    *key, version = columns
+    lists = reader.keys_and_versions(TABLE.name, key, version, "STAMP", START, END)
+    return {row for rows in lists for row in rows}
+
+
+def test_columns_are_declared_as_they_were_created(reader: SourceReader) -> None:
+    reader.check()
+    assert [(c.name, c.declared, c.nullable) for c in reader.columns(TABLE.name)] == [
+        (column.name, column.type, column.nullable) for column in TABLE.columns
+    ]
+    assert reader.primary_key(TABLE.name) == ["ID", "CODE"]
+
+
+def test_hazard_03_a_window_is_half_open_to_the_microsecond(reader: SourceReader) -> None:
+    assert reader.count(TABLE.name, "STAMP", START, END) == 2
+    assert reader.count(TABLE.name, "STAMP", START, LAST) == 1
+    assert reader.count(TABLE.name, "STAMP", LAST, END) == 1
+    assert reader.count(TABLE.name, "STAMP", END, datetime(2025, 3, 3)) == 1
+    assert reader.count(TABLE.name, "STAMP", END, END) == 0
+
+
+def test_a_window_of_a_date_column_takes_fractions_of_seconds_as_they_are(reader: SourceReader) -> None:
+    day = datetime(2025, 2, 28, 13, 14, 15)
+    assert reader.count(TABLE.name, "DAY", day, day.replace(second=16)) == 1
+    assert reader.count(TABLE.name, "DAY", day.replace(microsecond=1), day.replace(second=16)) == 0
+    assert reader.count(TABLE.name, "DAY", day.replace(second=14), day) == 0
+    assert reader.count(TABLE.name, "DAY", day.replace(second=14), day.replace(microsecond=1)) == 1
+
+
+def test_hazard_22_values_have_one_canonical_text(reader: SourceReader) -> None:
+    assert texts(reader, "ID", "CODE", "PLAIN", "MONEY", "ROUGH", "TAG", "TITLE", "DAY", "STAMP") == {
+        (
+            "99999999999999999999999999999999999999",
+            "ab",
+            "-0.0000000001",
+            "12.5",
+            "1200",
+            "00ff0a",
+            "Größe 四角",
+            "2025-02-28 13:14:15.000000",
+            "2025-03-01 00:00:00.000000",
+        ),
+        ("7", "x", None, None, None, None, None, None, "2025-03-01 23:59:59.999999"),
+    }
+
+
+def test_rows_are_found_by_the_values_of_keys_and_by_their_text(reader: SourceReader) -> None:
+    columns = [column.name for column in TABLE.columns]
+    for key in ([HUGE, "ab   "], [int(HUGE), "ab"], [str(HUGE), "ab"]):
+        ((*values,),) = reader.rows_by_key(TABLE.name, columns, ["ID", "CODE"], [key])
+        assert dict(zip(columns, values, strict=True)) == {**FULL, "CODE": "ab   "}
+        assert type(values[0]) is Decimal
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["CODE"], [["ab"]])) == [(HUGE,)]
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["TITLE"], [["Größe 四角"]])) == [(HUGE,)]
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["TAG"], [["00ff0a"]])) == [(HUGE,)]
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["STAMP"], [[LAST]])) == [(Decimal(7),)]
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["DAY"], [["2025-02-28 13:14:15.000000"]])) == [(HUGE,)]
+    assert list(reader.rows_by_key(TABLE.name, ["ID"], ["ID", "CODE"], [[9, "x"], [7, "y"]])) == []

@@ -1,0 +1,138 @@
+"""The SQL that Oracle is sent, compiled by SQLAlchemy's Oracle dialect without a server."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import oracle
+
+from reload_assets.errors import SourceUnavailable
+from reload_assets.source import dictionary
+from reload_assets.source.columns import SourceColumn
+from reload_assets.source.statements import SourceTable
+
+ORDERS = SourceTable(
+    "SALES",
+    "ORDERS",
+    (
+        SourceColumn("ORDER_ID", "NUMBER", None, 10, 0, False, 1),
+        SourceColumn("CODE", "CHAR", 10, None, None, True, 2),
+        SourceColumn("NAME", "VARCHAR2", 100, None, None, True, 3),
+        SourceColumn("DIGEST", "RAW", 16, None, None, True, 4),
+        SourceColumn("ORDER_DATE", "DATE", None, None, None, True, 5),
+        SourceColumn("UPDATED_AT", "TIMESTAMP(6)", None, None, 6, True, 6),
+        SourceColumn("SEEN_AT", "TIMESTAMP(6) WITH TIME ZONE", None, None, 6, True, 7),
+        SourceColumn("BODY", "CLOB", None, None, None, True, 8),
+    ),
+)
+START, END = datetime(2025, 1, 2, 0, 0, 0, 1), datetime(2025, 1, 3)
+
+
+def compiled(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
+    result = statement.compile(dialect=oracle.dialect(), compile_kwargs={"render_postcompile": True})
+    return " ".join(str(result).split()), result.params
+
+
+def test_a_window_is_counted_half_open_with_bound_instants() -> None:
+    assert compiled(ORDERS.count("UPDATED_AT", START, END)) == (
+        'SELECT count(*) AS count_1 FROM "SALES"."ORDERS" '
+        'WHERE "SALES"."ORDERS"."UPDATED_AT" >= :window_start AND "SALES"."ORDERS"."UPDATED_AT" < :window_end',
+        {"window_start": START, "window_end": END},
+    )
+
+
+def test_bounds_of_a_date_column_are_the_next_whole_seconds() -> None:
+    _, bounds = compiled(ORDERS.count("ORDER_DATE", START, END))
+    assert bounds == {"window_start": datetime(2025, 1, 2, 0, 0, 1), "window_end": END}
+
+
+def test_hazard_22_canonical_text_is_made_by_oracle_whatever_the_session_says() -> None:
+    keys = ["ORDER_ID", "CODE", "NAME", "DIGEST", "ORDER_DATE"]
+    text, _ = compiled(ORDERS.keys_and_versions(keys, "UPDATED_AT", "UPDATED_AT", START, END))
+    column = '"SALES"."ORDERS".'
+    assert text == (
+        f"SELECT REGEXP_REPLACE(TO_CHAR({column}\"ORDER_ID\", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,'''), "
+        "'^(-?)\\.', '\\10.') AS v0, "
+        f'RTRIM({column}"CODE") AS v1, '
+        f'{column}"NAME" AS v2, '
+        f'LOWER(RAWTOHEX({column}"DIGEST")) AS v3, '
+        f"TO_CHAR({column}\"ORDER_DATE\", 'YYYY-MM-DD HH24:MI:SS\".000000\"', 'NLS_CALENDAR=GREGORIAN') AS v4, "
+        f"TO_CHAR(CAST({column}\"UPDATED_AT\" AS TIMESTAMP(6)), 'YYYY-MM-DD HH24:MI:SS.FF6', "
+        "'NLS_CALENDAR=GREGORIAN') AS v5 "
+        'FROM "SALES"."ORDERS" '
+        f'WHERE {column}"UPDATED_AT" >= :window_start AND {column}"UPDATED_AT" < :window_end'
+    )
+
+
+def test_rows_are_asked_for_by_key() -> None:
+    text, values = compiled(ORDERS.rows_by_key(["ORDER_ID", "BODY"], ["ORDER_ID"], [[1], ["2"]]))
+    assert text == (
+        'SELECT "SALES"."ORDERS"."ORDER_ID", "SALES"."ORDERS"."BODY" FROM "SALES"."ORDERS" '
+        'WHERE "SALES"."ORDERS"."ORDER_ID" IN (:param_1_1, :param_1_2)'
+    )
+    assert values == {"param_1_1": 1, "param_1_2": 2}
+
+
+def test_rows_are_asked_for_by_composite_key() -> None:
+    text, values = compiled(ORDERS.rows_by_key(["NAME"], ["ORDER_ID", "CODE"], [(1, "a  "), (2, "b")]))
+    assert text == (
+        'SELECT "SALES"."ORDERS"."NAME" FROM "SALES"."ORDERS" '
+        'WHERE ("SALES"."ORDERS"."ORDER_ID", "SALES"."ORDERS"."CODE") '
+        "IN ((:param_1_1_1, :param_1_1_2), (:param_1_2_1, :param_1_2_2))"
+    )
+    assert list(values.values()) == [1, "a", 2, "b"]
+
+
+def test_the_dictionary_is_asked_with_bound_names() -> None:
+    text, values = compiled(dictionary.columns("SALES", "ORDERS"))
+    view = '"ALL_TAB_COLS".'
+    assert text.endswith(
+        f'FROM "ALL_TAB_COLS" WHERE {view}"OWNER" = :p_owner AND {view}"TABLE_NAME" = :p_table_name '
+        f'AND {view}"HIDDEN_COLUMN" = :p_hidden_column AND {view}"VIRTUAL_COLUMN" = :p_virtual_column '
+        f'ORDER BY {view}"COLUMN_ID"'
+    )
+    assert values == {
+        "p_owner": "SALES",
+        "p_table_name": "ORDERS",
+        "p_hidden_column": "NO",
+        "p_virtual_column": "NO",
+    }
+    text, values = compiled(dictionary.primary_key("SALES", "ORDERS"))
+    assert text == (
+        'SELECT "ALL_CONS_COLUMNS"."COLUMN_NAME" FROM "ALL_CONSTRAINTS" JOIN "ALL_CONS_COLUMNS" '
+        'ON "ALL_CONS_COLUMNS"."OWNER" = "ALL_CONSTRAINTS"."OWNER" '
+        'AND "ALL_CONS_COLUMNS"."CONSTRAINT_NAME" = "ALL_CONSTRAINTS"."CONSTRAINT_NAME" '
+        'AND "ALL_CONS_COLUMNS"."TABLE_NAME" = "ALL_CONSTRAINTS"."TABLE_NAME" '
+        'WHERE "ALL_CONSTRAINTS"."OWNER" = :p_owner AND "ALL_CONSTRAINTS"."TABLE_NAME" = :p_table_name '
+        'AND "ALL_CONSTRAINTS"."CONSTRAINT_TYPE" = :p_constraint_type ORDER BY "ALL_CONS_COLUMNS"."POSITION"'
+    )
+    assert values == {"p_owner": "SALES", "p_table_name": "ORDERS", "p_constraint_type": "P"}
+
+
+def test_an_unknown_column_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SourceUnavailable) as failure:
+        ORDERS.count("updated_at", START, END)
+    assert str(failure.value) == (
+        "The source's table SALES.ORDERS has no column 'updated_at' (did you mean 'UPDATED_AT'?)."
+    )
+
+
+@pytest.mark.parametrize("name", ["NAME", "ORDER_ID", "SEEN_AT"])
+def test_only_columns_of_wall_clock_times_cut_a_window(name: str) -> None:
+    with pytest.raises(SourceUnavailable, match=rf"SALES\.ORDERS\.{name} is .* cannot cut a window"):
+        ORDERS.count(name, START, END)
+
+
+def test_columns_without_canonical_text_are_no_keys() -> None:
+    with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS\.BODY is CLOB, which cannot be a key or a version;"):
+        ORDERS.keys_and_versions(["BODY"], "UPDATED_AT", "UPDATED_AT", START, END)
+    with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS\.SEEN_AT is .* cannot be a key;"):
+        ORDERS.rows_by_key(["NAME"], ["SEEN_AT"], [[START]])
+
+
+def test_bounds_with_a_zone_are_refused() -> None:
+    with pytest.raises(ValueError, match="wall-clock"):
+        ORDERS.count("UPDATED_AT", START.replace(tzinfo=timezone.utc), END)
