@@ -1,0 +1,47 @@
+# The commands of this repository. Each sets up .venv first, which takes a minute once and nothing afterwards.
+#
+#   make test ARGS="-k undo"      hands arguments to pytest (to the demo and the UI likewise)
+#   make PYTHON=python3.12 test   chooses the interpreter of .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test lint format constraints clean
+
+PYTHON ?=
+ARGS ?=
+# Relative, so that the folder of the checkout may have any name.
+RUN := .venv/bin/python -m
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: ## make or refresh .venv
+	@PYTHON="$(PYTHON)" bash scripts/setup.sh
+
+demo: setup ## damage a day, reload it, and show that production equals the source
+	@$(RUN) reload_assets.local.demo $(ARGS)
+
+ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
+	@$(RUN) reload_assets.local.ui $(ARGS)
+
+test: setup ## run every test
+	@$(RUN) pytest $(ARGS)
+
+lint: setup ## check style, types, SQL and YAML
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) sqlfluff lint sql
+	$(RUN) yamllint --strict .
+
+format: setup ## rewrite Python and SQL in this repository's style
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) sqlfluff fix sql
+
+constraints: ## fit constraints.txt to pyproject.toml, with uv (ARGS=--upgrade for newer versions)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-header --no-annotate --quiet \
+		--output-file constraints.txt $(ARGS)
+
+clean: ## remove .venv and whatever tools have left behind
+	rm -rf .venv .setup.log build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

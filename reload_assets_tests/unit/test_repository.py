@@ -1,0 +1,170 @@
+"""The rules that every file of the repository keeps."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGE = CHECKOUT / "reload_assets"
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+MAX_LINES = 450
+
+# What can be tested with a database alone, and so has no business with Dagster.
+WITHOUT_DAGSTER = ("dms", "merge", "verify", "source", "ledger")
+
+# The machine's own configuration says where packages come from; a file here that does so works on one machine only.
+PACKAGE_INDEX = re.compile(
+    r"https?://\S*(?:pypi|pythonhosted|npmjs)|--(?:extra-)?index-url|--find[-]links", re.IGNORECASE
+)
+MACHINE_PATH = re.compile(r"(?<![\w.~*])/(?:work|root|home)/\w")
+LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]+\.lock|package-lock\.json|pnpm-lock\.yaml)$")
+
+PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[^\s;@]+( ; [a-z_]+ .+)?")
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """Every file that git tracks and the work tree still has."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0 or not listed.stdout:
+        pytest.skip("not a git checkout")
+    return [path for name in listed.stdout.split("\0") if name and (path := CHECKOUT / name).is_file()]
+
+
+def lines_that_match(pattern: re.Pattern[str], files: list[Path]) -> list[str]:
+    return [
+        f"{path.relative_to(CHECKOUT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names of the modules that a file imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            folder = path.relative_to(CHECKOUT).parent.parts
+            parent = ".".join(folder[: len(folder) + 1 - node.level]) if node.level else ""
+            module = ".".join(part for part in (parent, node.module) if part)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def layer_files(layer: str) -> list[Path]:
+    return [*(PACKAGE / layer).rglob("*.py"), *PACKAGE.glob(f"{layer}.py")]
+
+
+def imports_of(files: list[Path], unwanted: str) -> list[str]:
+    return [
+        f"{path.relative_to(CHECKOUT)}: {name}"
+        for path in files
+        for name in imported(path)
+        if re.match(rf"{re.escape(unwanted)}(?:[._]|$)", name)
+    ]
+
+
+def pins(python: str) -> dict[str, str]:
+    """Name -> version of constraints.txt for one version of Python on Linux."""
+    environment = {"python_version": python, "python_full_version": f"{python}.9", "sys_platform": "linux"}
+    found: dict[str, str] = {}
+    for line in (CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            name = canonicalize_name(requirement.name)
+            assert name not in found, f"constraints.txt pins {name} twice for Python {python}"
+            found[name] = str(requirement.specifier).removeprefix("==")
+    return found
+
+
+def required() -> list[Requirement]:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    lists = [
+        project["build-system"]["requires"],
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+    ]
+    requirements = [Requirement(text) for texts in lists for text in texts]
+    return [requirement for requirement in requirements if requirement.name != project["project"]["name"]]
+
+
+def test_no_file_names_a_package_index(tracked: list[Path]) -> None:
+    assert lines_that_match(PACKAGE_INDEX, tracked) == []
+
+
+def test_no_file_names_a_folder_of_one_machine(tracked: list[Path]) -> None:
+    assert lines_that_match(MACHINE_PATH, tracked) == []
+
+
+def test_no_lock_file_is_tracked(tracked: list[Path]) -> None:
+    names = [path.relative_to(CHECKOUT).as_posix() for path in tracked]
+    assert [name for name in names if LOCK_FILE.search(name)] == []
+
+
+def test_no_python_file_is_too_long_to_read(tracked: list[Path]) -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in tracked if path.suffix == ".py"}
+    assert {str(path.relative_to(CHECKOUT)): lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_every_statement_says_what_it_is_for(tracked: list[Path]) -> None:
+    statements = [path for path in tracked if path.suffix == ".sql"]
+    silent = [path for path in statements if not re.match(r"--\s*\S", path.read_text(encoding="utf-8"))]
+    assert [str(path.relative_to(CHECKOUT)) for path in silent] == []
+
+
+def test_constraints_are_plain_pins() -> None:
+    lines = (CHECKOUT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_required_package_is_pinned_within_its_range(python: str) -> None:
+    pinned = pins(python)
+    wanted = [(requirement, pinned.get(canonicalize_name(requirement.name))) for requirement in required()]
+    assert wanted
+    assert [str(wish) for wish, version in wanted if version is None or not wish.specifier.contains(version)] == []
+
+
+def test_only_the_embedded_stack_and_tests_import_the_embedded_stack() -> None:
+    production = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "local"]
+    assert production
+    assert imports_of(production, "reload_assets.local") == []
+
+
+def test_layers_below_the_assets_name_no_dagster() -> None:
+    files = [path for layer in WITHOUT_DAGSTER for path in layer_files(layer)]
+    assert files
+    assert imports_of(files, "dagster") == []
+
+
+def test_layers_below_the_assets_load_no_dagster_through_others() -> None:
+    paths = [path.relative_to(CHECKOUT).with_suffix("") for layer in WITHOUT_DAGSTER for path in layer_files(layer)]
+    modules = sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
+    script = f"""
+import importlib, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+    assert "dagster" not in sys.modules, name + " loads dagster"
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
