@@ -28,11 +28,12 @@ class Column:
 
 @dataclass(frozen=True)
 class UniqueKey:
-    """A unique index over plain columns and all rows."""
+    """A unique index over plain columns and all rows. ``nulls_equal``: NULLS NOT DISTINCT."""
 
     name: str
     is_primary: bool
     deferrable: bool
+    nulls_equal: bool
     columns: list[str]
 
 

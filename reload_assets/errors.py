@@ -32,6 +32,10 @@ class ReloadRefused(ReloadError):
     """A guard refused to go on; nothing was changed."""
 
 
+class ReloadCancelled(ReloadError):
+    """The reload was called off from outside; nothing was changed."""
+
+
 class MergeFailed(ReloadError):
     """The merge transaction was rolled back: production refused a row, or contention outlived the retries."""
 

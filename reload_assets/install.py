@@ -16,6 +16,10 @@ def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
     applied = []
     with connection.transaction():
         run(connection, "ddl/lock_install")
+        for schema in ("admin", config.target.staging_schema):
+            # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
+            if run(connection, "ddl/find_schema", None, schema=schema).fetchone() is None:
+                run(connection, "ddl/create_schema", {"schema": schema})
         run(connection, "ddl/schema_versions")
         known = {row[0] for row in run(connection, "ddl/list_versions").fetchall()}
         for name in names("ddl"):

@@ -46,7 +46,7 @@ def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
     """
     source = text(name)
     given = parts or {}
-    bound = any(match["value"] for match in _TOKEN.finditer(source))
+    bound = _binds_values(name)
     out: list[str] = []
     position = 0
 
@@ -73,7 +73,12 @@ def run(
     connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
 ) -> Cursor[Any]:
     """Execute ``sql/<name>.sql`` on the connection, inside whatever transaction the caller has open."""
-    return connection.execute(compose(name, parts), values or None)
+    # A statement without values of its own takes none: psycopg would look for placeholders in its names.
+    return connection.execute(compose(name, parts), values if _binds_values(name) else None)
+
+
+def _binds_values(name: str) -> bool:
+    return any(match["value"] for match in _TOKEN.finditer(text(name)))
 
 
 def _identifier(statement: str, part: str, given: Mapping[str, Part]) -> str:

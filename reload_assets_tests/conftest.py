@@ -10,9 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from reload_assets.local.postgres import PostgresServer
+
+# A busy machine is no defect: examples have no deadline of their own, the tests have a timeout.
+settings.register_profile("reload_assets", deadline=None)
+settings.load_profile("reload_assets")
 
 
 @pytest.fixture(scope="session")

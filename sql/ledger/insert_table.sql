@@ -1,5 +1,5 @@
 -- Note a table of a reload and the staging table that was made for it.
--- psql: -v reload_id=1 -v table_name=orders -v production_schema=production -v production_table=orders -v staging_schema=staging -v staging_table=orders_r1
+-- psql: -v reload_id=2 -v table_name=orders -v production_schema=production -v production_table=orders -v staging_schema=staging -v staging_table=orders_r1
 INSERT INTO admin.reload_tables (
     reload_id, table_name, production_schema, production_table, staging_schema, staging_table, staging_oid
 )

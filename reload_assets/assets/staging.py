@@ -1,0 +1,209 @@
+"""``staging/*``: a graph of ops, so that the UI shows each step of a DMS load."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from dagster import (
+    AssetsDefinition,
+    DagsterRun,
+    DependencyDefinition,
+    GraphDefinition,
+    In,
+    InputMapping,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    Output,
+    OutputMapping,
+    RetryPolicy,
+    op,
+)
+
+from reload_assets.assets.metadata import staged_metadata
+from reload_assets.assets.oracle import oracle_key
+from reload_assets.assets.steps import (
+    RETRIES,
+    RETRY_DELAY_SECONDS,
+    giving_up_on_failure,
+    load_steps,
+    readable_errors,
+    run_is_live,
+)
+from reload_assets.config import ReloadConfig
+from reload_assets.dms.tasks import Progress
+from reload_assets.ledger import Opening
+from reload_assets.partitions import Family
+from reload_assets.resources.reload import ReloadResource
+
+REASON_TAG = "reload_assets/reason"
+REQUEST_TAG = "reload_assets/request"
+REQUESTED_BY_TAG = "reload_assets/requested_by"
+_RETRY = RetryPolicy(max_retries=RETRIES, delay=RETRY_DELAY_SECONDS)
+
+
+def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
+    """The staged tables of a group over one family of windows, loaded together by one DMS task."""
+    settings = config.groups[family.group]
+    tables = list(settings.tables)
+    kinds = {f"dagster/kind/{kind}": "" for kind in ("dms", "postgres", "table")}
+    return AssetsDefinition.from_graph(
+        _load_graph(family, tables),
+        keys_by_input_name={f"oracle_{name}": oracle_key(name) for name in tables},
+        keys_by_output_name={name: family.key("staging", name) for name in tables},
+        internal_asset_deps={name: {oracle_key(name)} for name in tables},
+        partitions_def=family.partitions,
+        group_name=family.group,
+        can_subset=True,
+        tags_by_output_name=dict.fromkeys(tables, kinds),
+        owners_by_output_name=dict.fromkeys(tables, settings.owners),
+        descriptions_by_output_name={
+            name: f"The window's rows of {name}, loaded by a one-time DMS task into a staging table of their own. "
+            f"{table.description or ''}".strip()
+            for name, table in settings.tables.items()
+        },
+    )
+
+
+def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
+    suffix = family.name
+
+    @op(
+        name=f"open_window_{suffix}",
+        ins={f"oracle_{name}": In(Nothing) for name in tables},
+        out=Out(int, description="The reload's id in the ledger."),
+        description="Freeze the window, refuse what cannot be reloaded, make the staging tables.",
+        tags={"dagster/compute_kind": "postgres"},
+    )
+    def open_window(context: OpExecutionContext, reload: ReloadResource) -> int:
+        with readable_errors():
+            window = family.window(context.partition_key)
+            request = context.run.tags.get(REQUEST_TAG)
+            opening = Opening(
+                group=family.group,
+                window=window,
+                loaded_window=window.widened(reload.config.windows.overlap),
+                partition_key=context.partition_key,
+                started_by=_started_by(context.run),
+                reason=context.run.tags.get(REASON_TAG, ""),
+                run_id=context.run_id,
+                request_id=int(request) if request else None,
+            )
+            load = load_steps(context, reload)
+            only = {key.path[-1] for key in context.selected_asset_keys}
+            opened = load.open(
+                opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
+            )
+        context.add_output_metadata({"reload": opened.reload_id, "window": str(window), "tables": opened.tables})
+        return opened.reload_id
+
+    @op(
+        name=f"create_task_{suffix}",
+        description="Create the one-time DMS task and wait until it is ready.",
+        retry_policy=_RETRY,
+        tags={"dagster/compute_kind": "dms"},
+    )
+    def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
+        load = load_steps(context, reload)
+        with giving_up_on_failure(context, load, reload_id):
+            arn = load.create_task(load.ledger.get(reload_id))
+        context.add_output_metadata({"DMS task ARN": arn})
+        return reload_id
+
+    @op(
+        name=f"start_task_{suffix}",
+        description="Start the load.",
+        retry_policy=_RETRY,
+        tags={"dagster/compute_kind": "dms"},
+    )
+    def start_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
+        load = load_steps(context, reload)
+        with giving_up_on_failure(context, load, reload_id):
+            load.start_task(load.ledger.get(reload_id))
+        return reload_id
+
+    @op(
+        name=f"wait_for_load_{suffix}",
+        description="Watch the load until it has ended; a retry or a re-execution attaches to the same task.",
+        retry_policy=_RETRY,
+        tags={"dagster/compute_kind": "dms"},
+    )
+    def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
+        load = load_steps(context, reload)
+        with giving_up_on_failure(context, load, reload_id):
+            load.ledger.set_run(reload_id, context.run_id)
+            result = load.wait(load.ledger.get(reload_id), lambda progress: context.log.info(_written(progress)))
+        context.add_output_metadata(
+            {
+                "stop reason": result.stop_reason,
+                "load seconds": round(result.seconds, 1),
+                "rows according to DMS": sum(result.rows.values()),
+            }
+        )
+        return reload_id
+
+    @op(
+        name=f"drop_task_{suffix}",
+        description="Delete the DMS task.",
+        retry_policy=_RETRY,
+        tags={"dagster/compute_kind": "dms"},
+    )
+    def drop_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
+        load = load_steps(context, reload)
+        with giving_up_on_failure(context, load, reload_id):
+            load.drop_task(load.ledger.get(reload_id))
+        return reload_id
+
+    @op(
+        name=f"finish_staging_{suffix}",
+        description="Trim the staged rows to the half-open window, key and analyse the staging tables.",
+        out={name: Out(Nothing, is_required=False) for name in tables},
+        tags={"dagster/compute_kind": "postgres"},
+    )
+    def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
+        load = load_steps(context, reload)
+        with giving_up_on_failure(context, load, reload_id):
+            loaded = load.ledger.get(reload_id)
+            resolved = load.finish(loaded)
+            staged = load.ledger.tables(reload_id)
+        for name, table in resolved.items():
+            yield Output(None, name, metadata=staged_metadata(loaded, staged[name], table))
+
+    ops = [open_window, create_task, start_task, wait_for_load, drop_task, finish]
+    return GraphDefinition(
+        name=f"load_{suffix}",
+        description="Load one window of the group into staging with a one-time DMS task.",
+        node_defs=ops,
+        # Each op hands the reload's id to the next one.
+        dependencies={after.name: {"reload_id": DependencyDefinition(before.name)} for before, after in pairwise(ops)},
+        input_mappings=[
+            InputMapping(
+                graph_input_name=f"oracle_{name}",
+                mapped_node_name=open_window.name,
+                mapped_node_input_name=f"oracle_{name}",
+            )
+            for name in tables
+        ],
+        output_mappings=[
+            OutputMapping(graph_output_name=name, mapped_node_name=finish.name, mapped_node_output_name=name)
+            for name in tables
+        ],
+    )
+
+
+def _started_by(run: DagsterRun) -> str:
+    """Who or what launched the run, from the tags that Dagster sets."""
+    tags = run.tags
+    if request := tags.get(REQUEST_TAG):
+        return f"request {request} by {tags.get(REQUESTED_BY_TAG, 'nobody named')}"
+    for tag, kind in (("dagster/backfill", "backfill"), ("dagster/schedule_name", "schedule")):
+        if tag in tags:
+            return f"{kind} {tags[tag]}"
+    return tags.get("user") or "Dagster UI"
+
+
+def _written(progress: Progress) -> str:
+    return (
+        f"DMS {progress.status}: {progress.percent} %, {progress.tables_loaded} tables loaded, "
+        f"{progress.tables_loading} loading, {progress.tables_queued} queued, {progress.tables_errored} errored, "
+        f"{progress.rows} rows, {progress.elapsed_seconds:.0f} s"
+    )

@@ -1,0 +1,62 @@
+"""Checks on production after the merge: nothing is undone by them, but a difference is shown."""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSpec,
+    multi_asset_check,
+)
+
+from reload_assets.assets.reloads import current_reload, resolved_tables
+from reload_assets.assets.steps import readable_errors
+from reload_assets.checks.results import check_result
+from reload_assets.partitions import Family
+from reload_assets.resources.reload import ReloadResource
+from reload_assets.verify.after import AFTER_CHECKS, verify_merged
+
+DESCRIPTIONS = {
+    "staged_in_production": "Every staged row is in production, or was refused there for a newer one.",
+    "foreign_keys": "No row of the window refers to a row that production does not have.",
+    "window_matches_source": "The window has the same keys and versions in production as in the source.",
+}
+
+
+def production_checks(family: Family, table: str) -> AssetChecksDefinition:
+    """The checks of one merged table."""
+    asset = family.key("production", table)
+
+    @multi_asset_check(
+        name=f"verify_merged_{family.name}_{table}",
+        specs=[
+            AssetCheckSpec(name, asset=asset, description=DESCRIPTIONS[name], partitions_def=family.partitions)
+            for name in AFTER_CHECKS
+        ],
+        description=f"Compare production's rows of {table} with what was staged and with the source.",
+        can_subset=True,
+    )
+    def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
+        with readable_errors():
+            ledger = reload.ledger()
+            current = current_reload(ledger, family, context.partition_key, [table])
+            reader = reload.source_reader()
+            try:
+                outcomes = verify_merged(
+                    reload.target(),
+                    reload.config,
+                    current,
+                    resolved_tables(reload, family.group, [table])[0],
+                    ledger.tables(current.reload_id)[table],
+                    reader,
+                )
+            finally:
+                if reader is not None:
+                    reader.close()
+        selected = {key.name for key in context.selected_asset_check_keys}
+        for outcome in outcomes:
+            if outcome.check_name in selected:
+                yield check_result(asset, current, outcome)
+
+    return verify

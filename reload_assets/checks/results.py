@@ -1,0 +1,21 @@
+"""Turns the outcomes of a verification into Dagster's asset check results."""
+
+from __future__ import annotations
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
+
+from reload_assets.ledger import Reload
+from reload_assets.verify.outcomes import CheckOutcome
+
+
+def check_result(asset: AssetKey, reload: Reload, outcome: CheckOutcome) -> AssetCheckResult:
+    """One check's result. "Could not verify" never passes; it is a warning where it does not stand in the way."""
+    blocks = outcome.blocking and outcome.status != "passed"
+    return AssetCheckResult(
+        asset_key=asset,
+        check_name=outcome.check_name,
+        passed=outcome.status == "passed",
+        severity=AssetCheckSeverity.ERROR if blocks or outcome.status == "failed" else AssetCheckSeverity.WARN,
+        description=outcome.detail if outcome.status != "could not verify" else f"Could not verify: {outcome.detail}",
+        metadata={"status": outcome.status, "reload": reload.reload_id, **outcome.facts},
+    )

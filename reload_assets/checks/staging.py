@@ -1,0 +1,74 @@
+"""Blocking checks on what a load has staged. Their verdict is written to the ledger, where the merge looks it up."""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSpec,
+    multi_asset_check,
+)
+
+from reload_assets.assets.reloads import current_reload, resolved_tables
+from reload_assets.assets.steps import readable_errors
+from reload_assets.checks.results import check_result
+from reload_assets.ledger import CheckResult
+from reload_assets.partitions import Family
+from reload_assets.resources.reload import ReloadResource
+from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
+
+DESCRIPTIONS = {
+    "row_count": "As many rows are staged as the source has in the window.",
+    "types": "Each staged column has production's declared type, and the source's type fits into it.",
+    "window_bounds": "No staged row lies outside the half-open window.",
+    "keys": "Keys are unique and not NULL, and no column that production declares NOT NULL has NULLs.",
+    "lob_limit": "No LOB reaches the limit at which DMS cuts it.",
+}
+
+
+def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
+    """The blocking checks of one staged table."""
+    asset = family.key("staging", table)
+
+    @multi_asset_check(
+        name=f"verify_staged_{family.name}_{table}",
+        specs=[
+            AssetCheckSpec(
+                name, asset=asset, description=DESCRIPTIONS[name], blocking=True, partitions_def=family.partitions
+            )
+            for name in STAGING_CHECKS
+        ],
+        description=f"Verify the staged rows of {table} with great_expectations.",
+        can_subset=True,
+    )
+    def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
+        with readable_errors():
+            ledger = reload.ledger()
+            current = current_reload(ledger, family, context.partition_key, [table])
+            staged = ledger.tables(current.reload_id)[table]
+            configured = reload.config.source.connection is not None
+            outcomes = verify_staging(
+                reload.target(),
+                reload.config,
+                current,
+                resolved_tables(reload, family.group, [table])[0],
+                staged,
+                source_configured=configured,
+                source_problem="the source could not be counted after the load; reload the window again"
+                if configured and staged.source_rows_after is None
+                else None,
+                checks={key.name for key in context.selected_asset_check_keys},
+            )
+            ledger.record_checks(
+                current.reload_id,
+                table,
+                [
+                    CheckResult(table, outcome.check_name, outcome.status, outcome.blocking, outcome.detail)
+                    for outcome in outcomes
+                ],
+            )
+        for outcome in outcomes:
+            yield check_result(asset, current, outcome)
+
+    return verify

@@ -1,0 +1,86 @@
+"""``reload-assets``: what is done once, before Dagster takes over: install the schemas, check the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from reload_assets import access
+from reload_assets.config import ReloadConfig, load_config, text
+from reload_assets.config_reference import reference
+from reload_assets.errors import ReloadError
+from reload_assets.install import install
+from reload_assets.tables import resolve_group
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if all is well, 1 with a sentence on stderr otherwise."""
+    parser = argparse.ArgumentParser(prog="reload-assets", description=__doc__)
+    parser.add_argument("--config", help="path of reload.yaml (default: RELOAD_CONFIG, or ./reload.yaml)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("install", help="create or upgrade the schemas admin and staging in the target")
+    commands.add_parser("check", help="check reload.yaml against production, the source and DMS, changing nothing")
+    commands.add_parser("reference", help="print the reference of reload.yaml (docs/configuration.md)")
+    options = parser.parse_args(arguments)
+    if options.command == "reference":
+        print(reference(), end="")
+        return 0
+    try:
+        config = load_config(options.config)
+        if options.command == "install":
+            _install(config)
+        else:
+            _check(config)
+    except ReloadError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _install(config: ReloadConfig) -> None:
+    with access.target(config, _secret).connect(autocommit=True) as connection:
+        applied = install(connection, config)
+    print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views made anew")
+
+
+def _check(config: ReloadConfig) -> None:
+    from reload_assets.dms.client import dms_client
+    from reload_assets.dms.tasks import LoadTasks, PollLimits
+
+    reader = access.source_reader(config, _secret)
+    try:
+        with access.target(config, _secret).connect() as connection:
+            for group in config.groups:
+                for table in resolve_group(config, group, connection, reader):
+                    print(
+                        f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                        f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
+                        f"window {table.window.name}, version {table.version.name}"
+                    )
+    finally:
+        if reader is not None:
+            reader.close()
+    if reader is None:
+        print("source: no connection is configured; checks that need it will say 'could not verify'")
+    dms, place = config.dms, f"{config.file}: dms"
+    client = dms_client(
+        region=text(dms.region, f"{place}.region"),
+        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
+    )
+    LoadTasks(client, PollLimits(call_attempts=2)).check_endpoints(
+        text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
+        text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
+        text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+    )
+    print("DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _secret(name: str) -> str:
+    import boto3
+
+    return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""The steps of loading one window of a group into staging, in their order; each can be tried again on its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+from reload_assets.config import ReloadConfig, text
+from reload_assets.database import Target
+from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
+from reload_assets.dms.settings import task_settings
+from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
+from reload_assets.errors import DmsError, LedgerError, ReloadError, SourceUnavailable
+from reload_assets.ledger import Ledger, Opening, Reload, staging_name
+from reload_assets.staging import create_staging, finish_staging
+from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.windows import Window
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+TAG_PREFIX = "reload_assets:"
+
+
+@dataclass(frozen=True)
+class Load:
+    """The steps, over one configuration, one target and one DMS client. ``say`` reports to whoever watches."""
+
+    config: ReloadConfig
+    target: Target
+    ledger: Ledger
+    tasks: LoadTasks
+    open_source: Callable[[], SourceReader | None]
+    say: Callable[[str], None]
+
+    def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
+        """Freeze the window, make the staging tables, count the source's rows.
+
+        A reload of the window whose run is over is closed first, and its DMS task removed. Raises ReloadRefused while
+        a live run reloads an overlapping window, and for everything that is wrong with the configuration, the
+        databases or the DMS endpoints; nothing has been changed then.
+        """
+        opening.window.require_past(datetime.now(timezone.utc))
+        arns = self._arns()
+        self.tasks.check_endpoints(*arns)
+        self._close_dead(opening.group, opening.loaded_window, run_is_live)
+        staging_schema = self.config.target.staging_schema
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, opening.group, connection, reader, only)
+            counts = self._count(reader, tables, opening.loaded_window)
+            reload = self.ledger.open(connection, opening, tables)
+            for table in tables:
+                create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
+                self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
+                self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
+        self.ledger.set_source_rows(reload.reload_id, counts, when="before")
+        self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
+        if reader is None:
+            self.say("No source connection is configured: the checks that need it will say 'could not verify'.")
+        return reload
+
+    def create_task(self, reload: Reload) -> str:
+        """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
+        if left_behind := self._tasks_of(reload):
+            self.tasks.wait_ready(left_behind[0])
+            return left_behind[0]
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        start, end = reload.loaded_window.in_zone(self.config.source.zone)
+        source_arn, target_arn, instance_arn = self._arns()
+        identifier = task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(3))
+        arn = self.tasks.create(
+            TaskRequest(
+                identifier=identifier,
+                source_endpoint_arn=source_arn,
+                target_endpoint_arn=target_arn,
+                replication_instance_arn=instance_arn,
+                table_mappings=table_mappings([self._table_load(reload, table) for table in tables], start, end),
+                settings=task_settings(
+                    commit_rate=self.config.dms.task.commit_rate,
+                    max_sub_tasks=self.config.dms.task.max_sub_tasks,
+                    lob_max_kb=self.config.dms.task.lob_limit_kb,
+                ),
+                tags=self._tags(reload),
+            )
+        )
+        self.ledger.set_task(reload.reload_id, identifier, arn)
+        self.tasks.wait_ready(arn)
+        self.say(f"DMS task {identifier} is ready ({arn})")
+        return arn
+
+    def start_task(self, reload: Reload) -> None:
+        """Start the load."""
+        self.tasks.start(self._task_of(reload))
+
+    def wait(self, reload: Reload, on_progress: Callable[[Progress], None]) -> LoadResult:
+        """Wait for the load to end well; can be called again, also by a later run, while the task exists.
+
+        Raises LoadFailed where DMS did not load every table whole, DmsUnreachable where it did not answer.
+        """
+        arn = self._task_of(reload)
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        schema = self.config.source.schema_name
+        expected = {(schema, table.source_table): table for table in tables}
+        result = self.tasks.wait_loaded(arn, list(expected), on_progress)
+        try:
+            with self._source() as reader:
+                counts = self._count(reader, tables, reload.loaded_window)
+            self.ledger.set_source_rows(reload.reload_id, counts, when="after")
+        except SourceUnavailable as error:
+            # The load itself is good; the check that needs the count will say that it could not verify.
+            self.say(str(error))
+        rows = {expected[place].name: count for place, count in result.rows.items()}
+        self.ledger.set_loaded(reload.reload_id, result.stop_reason, rows)
+        return result
+
+    def drop_task(self, reload: Reload) -> None:
+        """Delete the DMS task; harmless where it is gone already."""
+        self.tasks.remove(self._task_of(reload))
+        self.ledger.set_task_removed(reload.reload_id)
+
+    def finish(self, reload: Reload) -> dict[str, ReloadTable]:
+        """Trim the staged rows to the window, key and analyse the staging tables; the tables by name."""
+        zone = self.config.source.zone
+        bounds = reload.loaded_window.in_zone(zone)
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+            for table in tables:
+                staged, trimmed = finish_staging(
+                    connection,
+                    self.ledger,
+                    self.config.target.staging_schema,
+                    reload,
+                    table,
+                    bounds=bounds,
+                    filter_bounds=literal_bounds(*bounds),
+                    load_role=self.config.target.load_role,
+                )
+                self.say(f"{table.name}: {staged} rows staged" + (f", {trimmed} trimmed" if trimmed else ""))
+        return {table.name: table for table in tables}
+
+    def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
+        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in."""
+        reload = self.ledger.get(reload_id)
+        for arn in self._tasks_of(reload):
+            try:
+                self.tasks.remove(arn)
+                self.ledger.set_task_removed(reload_id)
+                self.say(f"DMS task {arn} is stopped and deleted")
+            except DmsError as failure:
+                error += f" Its DMS task {arn} is still there: {failure}"
+        self.ledger.close(reload_id, status, error)
+
+    def _tasks_of(self, reload: Reload) -> list[str]:
+        """The reload's task; by its tags where the step died before it could write the ARN down."""
+        if reload.task_arn:
+            return [reload.task_arn]
+        try:
+            return self.tasks.find(self._tags(reload))
+        except DmsError as failure:
+            self.say(f"Whether {reload.title} left a DMS task behind could not be found out: {failure}")
+            return []
+
+    def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
+        for reload in self.ledger.find_unfinished(group, window):
+            if not run_is_live(reload.run_id):
+                self.say(f"{reload.title} was left {reload.status} by run {reload.run_id}; closing it")
+                self.give_up(reload.reload_id, "cancelled", f"Run {reload.run_id} ended and left it {reload.status}.")
+
+    def _task_of(self, reload: Reload) -> str:
+        if reload.task_arn is None or reload.status not in ("loading", "loaded"):
+            why = f": {reload.error}" if reload.error else ""
+            raise LedgerError(f"The {reload.title} is {reload.status}{why}; launch its partition again from the start.")
+        return reload.task_arn
+
+    def _table_load(self, reload: Reload, table: ReloadTable) -> TableLoad:
+        return TableLoad(
+            source_schema=self.config.source.schema_name,
+            source_table=table.source_table,
+            window_column=table.window.source,
+            staging_schema=self.config.target.staging_schema,
+            staging_table=staging_name(table, reload.reload_id),
+            ignored_columns=tuple(table.options.ignored_source_columns),
+        )
+
+    def _tags(self, reload: Reload) -> dict[str, str]:
+        return {
+            f"{TAG_PREFIX}reload_id": str(reload.reload_id),
+            f"{TAG_PREFIX}run_id": reload.run_id,
+            f"{TAG_PREFIX}window": reload.window.key,
+            f"{TAG_PREFIX}group": reload.group_name,
+        }
+
+    def _arns(self) -> tuple[str, str, str]:
+        dms, place = self.config.dms, f"{self.config.file}: dms"
+        return (
+            text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
+            text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
+            text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+        )
+
+    @contextmanager
+    def _source(self) -> Iterator[SourceReader | None]:
+        reader = self.open_source()
+        try:
+            yield reader
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
+        if reader is None:
+            return {}
+        start, end = window.in_zone(self.config.source.zone)
+        return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
+
+
+def describe(error: BaseException) -> str:
+    """One sentence for the ledger; never a traceback, which could show values."""
+    if isinstance(error, ReloadError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

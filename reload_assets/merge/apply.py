@@ -1,0 +1,100 @@
+"""Merges one table inside the caller's transaction: judge, lock, audit, insert, update."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.errors import MergeFailed
+from reload_assets.merge.moved import MovedValues
+from reload_assets.merge.outcomes import Outcomes
+from reload_assets.merge.plan import TablePlan
+from reload_assets.merge.settings import allow_hash_joins
+from reload_assets.statements import run
+
+_NUMERIC_KEYS = ("smallint", "integer", "bigint", "numeric")
+
+
+class TableMerge:
+    """One table of a reload on its way into production, within one transaction."""
+
+    def __init__(self, connection: Connection[Any], plan: TablePlan) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._moved = MovedValues(connection, plan)
+
+    def run(self) -> Outcomes:
+        """Merge the table and note its outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
+        in_window, started_at = self._begin()
+        self._plan.run(self._connection, "judge_rows")
+        self._plan.run(self._connection, "analyze_delta")
+        planned = self._count()
+        if any(planned.get(outcome) for outcome in ("inserted", "updated", "repaired")):
+            self._write(planned)
+        outcomes = self._outcomes(in_window)
+        self._advance_sequences()
+        run(
+            self._connection,
+            "ledger/set_outcomes",
+            reload_id=self._plan.reload.reload_id,
+            table_name=self._plan.table.name,
+            started_at=started_at,
+            **{field.name: getattr(outcomes, field.name) for field in fields(outcomes)},
+        )
+        return outcomes
+
+    def _begin(self) -> tuple[int, datetime]:
+        row = self._plan.run(self._connection, "count_staged").fetchone()
+        assert row is not None
+        return row[1], row[2]
+
+    def _write(self, planned: dict[str, int]) -> None:
+        self._moved.lock_if_needed()
+        self._lock("updated", "repaired")
+        self._moved.let_go()
+        if planned.get("inserted"):
+            row = self._plan.run(self._connection, "insert_rows").fetchone()
+            assert row is not None
+            if row[0] < planned["inserted"]:
+                with allow_hash_joins(self._connection):
+                    self._plan.run(self._connection, "mark_lost_rows")
+                self._lock("lost")
+                self._moved.let_go()
+        held = self._count()
+        to_update = held.get("updated", 0) + held.get("repaired", 0)
+        if to_update:
+            self._update(to_update)
+
+    def _lock(self, *planned: str) -> None:
+        self._plan.run(self._connection, "lock_rows", planned=list(planned))
+
+    def _update(self, expected: int) -> None:
+        # Parking a value may fire a trigger that makes the row newer; it is locked and judged all the same.
+        updated = self._plan.run(self._connection, "update_rows", self._moved.guard_parts()).rowcount
+        if updated != expected:
+            raise MergeFailed(
+                f"{self._plan.reload.title}: {expected - updated} of {expected} rows of {self._plan.table.target} "
+                "could not be updated, because a trigger of production turned them away; nothing was changed."
+            )
+
+    def _count(self) -> dict[str, int]:
+        return dict(self._plan.run(self._connection, "count_outcomes").fetchall())
+
+    def _outcomes(self, in_window: int) -> Outcomes:
+        counts = self._count()
+        identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
+        return Outcomes(identical=identical, **counts)
+
+    def _advance_sequences(self) -> None:
+        for column in self._plan.table.key:
+            if column.target.sequence and column.target.type.startswith(_NUMERIC_KEYS):
+                self._plan.run(
+                    self._connection,
+                    "advance_sequence",
+                    # The catalog's own spelling, quoted where it must be.
+                    {"relation": sql.SQL(column.target.sequence), "column": column.staged},
+                    sequence=column.target.sequence,
+                )

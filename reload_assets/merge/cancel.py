@@ -1,0 +1,63 @@
+"""Runs SQL in a thread of its own, so that the calling thread can be interrupted while a statement waits.
+
+A signal handler's exception (Dagster raises one to end a run) reaches Python code only, never a thread that waits for
+the server: https://www.psycopg.org/psycopg3/docs/api/connections.html#psycopg.Connection.cancel_safe
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from psycopg import Connection
+
+from reload_assets.errors import ReloadCancelled
+
+_POLL_SECONDS = 0.1
+_CANCEL_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+def run_cancellable(
+    connection: Connection[Any], work: Callable[[threading.Event], T], cancelled: Callable[[], bool] | None
+) -> T:
+    """What ``work`` returns or raises. It gets an event that is set when it has to end without trying again.
+
+    Any exception in the calling thread, or ``cancelled()``, cancels the statement on the connection and waits for the
+    work to end, which then has been rolled back or, too late, committed. Raises ReloadCancelled for ``cancelled()``,
+    but returns the result where the work was done by then.
+    """
+    future: Future[T] = Future()
+    stop, done = threading.Event(), threading.Event()
+
+    def body() -> None:
+        try:
+            future.set_result(work(stop))
+        except BaseException as error:  # carried over to the calling thread
+            future.set_exception(error)
+        finally:
+            done.set()
+
+    # Not Thread.join: once it has been interrupted, some versions of Python hold the thread for ended.
+    threading.Thread(target=body, name="reload_assets merge", daemon=True).start()
+    try:
+        while not done.wait(_POLL_SECONDS):
+            if cancelled is not None and cancelled():
+                raise ReloadCancelled("The merge was cancelled.")
+    except BaseException as error:
+        stop.set()
+        while not done.is_set():
+            # A cancel that comes between two statements hits nothing, so it is sent until the work has ended. A second
+            # interrupt must not leave the transaction running.
+            with contextlib.suppress(BaseException):
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            with contextlib.suppress(BaseException):
+                done.wait(_POLL_SECONDS)
+        if isinstance(error, ReloadCancelled) and future.exception() is None:
+            return future.result()
+        raise
+    return future.result()

@@ -1,0 +1,123 @@
+"""Unique values that move between rows: two customers swap their e-mail addresses.
+
+PostgreSQL checks a unique index row by row, so a row that hands a value on has to let go of it before another takes
+it. Deferrable constraints are checked late and need none of this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.catalog import UniqueKey
+from reload_assets.errors import MergeFailed
+from reload_assets.merge.outcomes import written_columns
+from reload_assets.merge.plan import TablePlan, comma
+from reload_assets.merge.settings import allow_hash_joins
+from reload_assets.statements import Part
+
+
+class Contention(Exception):
+    """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
+
+
+@dataclass(frozen=True)
+class _Unique:
+    key: UniqueKey
+    parts: dict[str, Part]
+    parking: str | None
+    """The column that can be NULL meanwhile; None where no column can."""
+
+
+class MovedValues:
+    """The unique values of one table that move between rows of the delta, within one transaction."""
+
+    def __init__(self, connection: Connection[Any], plan: TablePlan) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._written = {column.name: column for column in written_columns(plan.table)}
+        found = [self._unique(key) for key in plan.table.production.unique_keys if not key.deferrable]
+        self._parkable = [unique for unique in found if unique and unique.parking]
+        self._strict = [unique for unique in found if unique and not unique.parking]
+        self._alone = False
+        self._any_moved = False
+
+    def lock_if_needed(self) -> None:
+        """Before any row is locked: lock the table if rows will have to be made anew. Raises MergeFailed."""
+        for unique in self._strict:
+            if self._find(unique):
+                self._plan.run(self._connection, "lock_table")
+                self._alone = True
+                return
+
+    def let_go(self) -> None:
+        """Free the values that other rows of the delta take over; the rows are locked and in the audit by now."""
+        for unique in self._parkable:
+            if self._find(unique, keep=True):
+                self._any_moved = True
+                self._plan.run(self._connection, "park_values", {"column": unique.parking or ""})
+                self._plan.run(self._connection, "drop_moved_values")
+        for unique in self._strict:
+            if self._find(unique, keep=True):
+                if not self._alone:
+                    raise Contention(f"{unique.key.name} of {self._plan.table.target}")
+                self._any_moved = True
+                self._plan.run(self._connection, "replace_rows", self._replacement())
+                self._plan.run(self._connection, "drop_moved_values")
+
+    def guard_parts(self) -> dict[str, Part]:
+        """Rows that let go of a value may look newer, by a trigger's doing; they were judged before, and are locked."""
+        return {"not_newer": sql.SQL("true")} if self._any_moved else {}
+
+    def _unique(self, key: UniqueKey) -> _Unique | None:
+        parts = self._plan.unique_parts(key)
+        if parts is None or not self._written.keys() & set(key.columns):
+            return None
+        nullable = [name for name in key.columns if name in self._written and not self._written[name].target.not_null]
+        return _Unique(key, parts, None if key.nulls_equal or not nullable else nullable[0])
+
+    def _find(self, unique: _Unique, *, keep: bool = False) -> bool:
+        """Whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
+        with allow_hash_joins(self._connection):
+            self._plan.run(self._connection, "find_moved_values", unique.parts)
+        row = self._plan.run(self._connection, "count_moved_values").fetchone()
+        assert row is not None
+        moved, example = row
+        if moved and not unique.parking:
+            self._require_no_action(unique, self._plan.key_of(example[0]))
+        if not (moved and keep):
+            self._plan.run(self._connection, "drop_moved_values")
+        return bool(moved)
+
+    def _require_no_action(self, unique: _Unique, example: str) -> None:
+        acting = [
+            reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
+        ]
+        if acting:
+            raise MergeFailed(
+                f"{self._plan.reload.title} is not merged and production is unchanged: values of {unique.key.name} of "
+                f"{self._plan.table.target} move between rows, for example from {example}, its columns cannot be NULL "
+                f"meanwhile, and the foreign key {acting[0]} acts on deleted rows; make {unique.key.name} a DEFERRABLE "
+                "constraint, then reload the window again."
+            )
+
+    def _replacement(self) -> dict[str, Part]:
+        """Each column's staged value, or its present one where the source has none to say about it."""
+        staged = {column.name: column for column in (*self._plan.table.key, *self._written.values())}
+        columns = [column for column in self._plan.table.production.columns if not column.generated]
+        kept = {column.name: f"k{number}" for number, column in enumerate(columns) if column.name not in staged}
+        returned = [
+            sql.SQL("{} AS {}").format(sql.Identifier("p", old), sql.Identifier(new)) for old, new in kept.items()
+        ]
+        return {
+            "returned": comma([sql.SQL("m.place"), *returned]),
+            "all_columns": comma(sql.Identifier(column.name) for column in columns),
+            "all_values": comma(
+                self._plan.in_delta(staged[column.name])
+                if column.name in staged
+                else sql.Identifier("g", kept[column.name])
+                for column in columns
+            ),
+        }

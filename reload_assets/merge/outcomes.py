@@ -1,0 +1,86 @@
+"""What a merge did: staged row outcomes per table, and the rule that decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from reload_assets.tables import ReloadColumn, ReloadTable
+
+Named = Callable[[ReloadColumn], sql.Composable]
+"""How a statement names a column of one side."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of the staged rows of one table; in rows, their sum is the number of staged rows of the window."""
+
+    inserted: int = 0
+    updated: int = 0
+    repaired: int = 0
+    identical: int = 0
+    refused: int = 0
+    unversioned: int = 0
+    skipped: int = 0
+
+    @property
+    def changed(self) -> int:
+        """How many rows of production the merge changed: as many as it wrote into the audit."""
+        return self.inserted + self.updated + self.repaired
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """A merge that was committed: outcomes by table name, transactions tried, seconds from the first to the commit."""
+
+    outcomes: dict[str, Outcomes]
+    attempts: int
+    seconds: float
+
+
+def written_columns(table: ReloadTable) -> list[ReloadColumn]:
+    """The columns that an update sets: all but the key, and but those that production always numbers itself."""
+    key = {column.name for column in table.key}
+    return [column for column in table.columns if column.name not in key and column.target.identity != "a"]
+
+
+def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
+    """The outcome of a staged row whose key production has, as an SQL expression over both."""
+    differing = [
+        sql.SQL("{} IS DISTINCT FROM {}").format(_content(column, production), _content(column, staged))
+        for column in written_columns(table)
+    ]
+    if not differing:
+        return sql.SQL("'identical'")
+    return sql.SQL(
+        "CASE WHEN NOT ({differs}) THEN 'identical' WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
+        " WHEN {ours} > {theirs} THEN 'updated' WHEN {ours} = {theirs} THEN {equal} ELSE 'refused' END"
+    ).format(
+        differs=sql.SQL(" OR ").join(differing),
+        ours=_version(table, staged),
+        theirs=_version(table, production),
+        unversioned=sql.SQL("'repaired'" if table.options.null_version == "repair" else "'unversioned'"),
+        equal=sql.SQL("'repaired'" if table.options.equal_version == "repair" else "'skipped'"),
+    )
+
+
+def not_newer(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
+    """Whether production's version is not newer than the staged one, as an SQL condition."""
+    return sql.SQL("({} > {}) IS NOT TRUE").format(_version(table, production), _version(table, staged))
+
+
+def _content(column: ReloadColumn, named: Named) -> sql.Composable:
+    if column.target.collatable:
+        # Byte by byte: some collations and citext hold different texts for equal.
+        return sql.SQL('{}::text COLLATE "C"').format(named(column))
+    if not column.target.comparable:
+        return sql.SQL("{}::text").format(named(column))
+    return named(column)
+
+
+def _version(table: ReloadTable, named: Named) -> sql.Composable:
+    # A text version is ordered by its bytes, as Oracle does by default.
+    written = sql.SQL('{}::text COLLATE "C"') if table.version.target.collatable else sql.SQL("{}")
+    return written.format(named(table.version))

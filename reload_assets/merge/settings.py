@@ -1,0 +1,43 @@
+"""Settings of the merge's transaction; all of them end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection
+
+from reload_assets.statements import run
+
+
+def set_up(connection: Connection[Any], lock_timeout_ms: int) -> None:
+    """What holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock."""
+    set_locally(
+        connection,
+        lock_timeout=f"{lock_timeout_ms}ms",
+        # Before images hold floating-point numbers in full, whatever the server's default.
+        extra_float_digits="1",
+        # Production is probed row by row: cheap on any disk of today, and its size does not matter.
+        random_page_cost="1.1",
+    )
+
+
+def prefer_probes(connection: Connection[Any]) -> None:
+    """From here on production is joined by index probes only."""
+    set_locally(connection, enable_hashjoin="off", enable_mergejoin="off")
+
+
+@contextmanager
+def allow_hash_joins(connection: Connection[Any]) -> Iterator[None]:
+    """For statements that match the delta with itself or with the audit, which no index serves."""
+    set_locally(connection, enable_hashjoin="on")
+    yield
+    # Not in a finally clause: after an error the transaction takes no more statements.
+    set_locally(connection, enable_hashjoin="off")
+
+
+def set_locally(connection: Connection[Any], **settings: str) -> None:
+    """Set settings of the server until the end of the transaction."""
+    for name, value in settings.items():
+        run(connection, "merge/set_locally", name=name, value=value)

@@ -1,0 +1,115 @@
+"""Partition keys and the windows they name, for both families of assets: the cadence's windows and ad-hoc ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition, TimeWindowPartitionsDefinition
+
+from reload_assets.config import ReloadConfig, Windows
+from reload_assets.errors import ConfigError, WindowError
+from reload_assets.windows import Window, parse_window_key
+
+_CRON = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
+_DAY_KEY = "%Y-%m-%d"
+_MINUTE_KEY = "%Y-%m-%d-%H:%M"
+
+
+def cadence_partitions(windows: Windows, file: str) -> TimeWindowPartitionsDefinition:
+    """The cadence's windows as Dagster partitions, in UTC. Raises ConfigError for an unknown cadence."""
+    try:
+        return TimeWindowPartitionsDefinition(
+            start=windows.first.replace(tzinfo=None),
+            fmt=_DAY_KEY if windows.cadence in ("daily", "weekly", "monthly") else _MINUTE_KEY,
+            cron_schedule=_CRON.get(windows.cadence, windows.cadence),
+            timezone="UTC",
+        )
+    except Exception:
+        # Dagster's own complaint about a cron string is a stack of parser errors.
+        raise ConfigError(
+            f"{file}: windows.cadence: {windows.cadence!r} is no cadence; write hourly, daily, weekly, monthly or a "
+            "cron expression such as '0 */6 * * *'."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Family:
+    """The assets of one group over one kind of windows."""
+
+    group: str
+    prefix: tuple[str, ...]
+    name: str
+    partitions: PartitionsDefinition[str]
+    adhoc: bool
+
+    def key(self, stage: str, table: str) -> AssetKey:
+        """The key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
+        return AssetKey([*self.prefix, stage, table])
+
+    def window(self, partition_key: str) -> Window:
+        """The window that a partition key names. Raises WindowError for a key that names none."""
+        if isinstance(self.partitions, TimeWindowPartitionsDefinition):
+            return cadence_window(self.partitions, partition_key)
+        return parse_window_key(partition_key)
+
+
+def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: str) -> Window:
+    """The window of one of the cadence's keys. Raises WindowError for any other text."""
+    try:
+        found = partitions.time_window_for_partition_key(partition_key)
+        window = Window(_utc(found.start), _utc(found.end))
+    except Exception:
+        window = None
+    if window is None or cadence_key(partitions, window) != partition_key:
+        raise WindowError(
+            f"The partition key {partition_key!r} is no window of the cadence; pick one that the UI offers, such as "
+            f"{partitions.get_first_partition_key()!r}."
+        )
+    return window
+
+
+def cadence_key(partitions: TimeWindowPartitionsDefinition, window: Window) -> str | None:
+    """The cadence's key for exactly this window; None where it is not one of the cadence's."""
+    key = window.start.strftime(partitions.fmt)
+    try:
+        found = partitions.time_window_for_partition_key(key)
+    except Exception:
+        return None
+    same = _utc(found.start) == window.start and _utc(found.end) == window.end
+    return key if same and window.start >= _utc(partitions.start) else None
+
+
+def cadence_keys_ending_in(partitions: TimeWindowPartitionsDefinition, day: Window) -> list[str]:
+    """The keys of the cadence's windows that end within ``(day.start, day.end]``."""
+    keys = partitions.get_partition_keys(current_time=day.end)
+    return [key for key in keys if day.start < cadence_window(partitions, key).end <= day.end]
+
+
+def yesterday(now: datetime) -> Window:
+    """The UTC day before the one that ``now`` is in."""
+    midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(midnight - timedelta(days=1), midnight)
+
+
+def families(config: ReloadConfig, group: str) -> list[Family]:
+    """Both families of a group: over the cadence's windows, and over ad-hoc windows."""
+    return [
+        Family(group, (), group, cadence_partitions(config.windows, config.file), adhoc=False),
+        Family(
+            group,
+            ("adhoc",),
+            f"window_{group}",
+            DynamicPartitionsDefinition(name=adhoc_partitions_name(group)),
+            adhoc=True,
+        ),
+    ]
+
+
+def adhoc_partitions_name(group: str) -> str:
+    """The name of the dynamic partitions that hold a group's ad-hoc windows."""
+    return f"{group}_windows"
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(timezone.utc)

@@ -1,0 +1,42 @@
+"""The DMS client as a Dagster resource."""
+
+from __future__ import annotations
+
+from dagster import ConfigurableResource
+from pydantic import Field
+
+from reload_assets.config import Dms
+from reload_assets.dms.client import dms_client
+from reload_assets.dms.tasks import LoadTasks, PollLimits
+
+
+class DmsResource(ConfigurableResource):
+    """How boto3 reaches AWS DMS. Credentials come from the usual AWS chain unless a profile is named."""
+
+    region: str = Field(description="AWS region.")
+    endpoint_url: str | None = Field(default=None, description="Another address of the DMS API, such as a stand-in.")
+    profile: str | None = Field(default=None, description="Profile of the AWS configuration files.")
+    connect_timeout: float = Field(default=10, description="Seconds to wait for a connection.")
+    read_timeout: float = Field(default=60, description="Seconds to wait for an answer.")
+
+    def tasks(self, settings: Dms) -> LoadTasks:
+        """The life cycle of load tasks over this client."""
+        client = dms_client(
+            region=self.region,
+            endpoint_url=self.endpoint_url,
+            profile=self.profile,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+        )
+        polling = settings.polling
+        return LoadTasks(
+            client,
+            PollLimits(
+                interval=polling.interval_seconds,
+                max_interval=polling.max_interval_seconds,
+                ready_timeout=polling.ready_timeout_seconds,
+                load_timeout=polling.load_timeout_seconds,
+                remove_timeout=polling.remove_timeout_seconds,
+                call_attempts=polling.call_attempts,
+            ),
+        )

@@ -1,0 +1,140 @@
+"""The sensor that turns rows of ``admin.reload_requests`` into runs, one run a row."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from dagster import (
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    DynamicPartitionsDefinition,
+    RunRequest,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    TimeWindowPartitionsDefinition,
+    sensor,
+)
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
+from reload_assets.config import ReloadConfig
+from reload_assets.config_errors import did_you_mean
+from reload_assets.errors import ReloadError
+from reload_assets.jobs.reload import reload_job_name
+from reload_assets.partitions import Family, cadence_key, families
+from reload_assets.requests import Request, note_ended, note_reload, note_started, open_requests
+from reload_assets.resources.reload import ReloadResource
+from reload_assets.windows import Window
+
+_INTERVAL_SECONDS = 15
+
+
+class _BadRequest(ReloadError):
+    """A row that cannot become a run; the message goes into its error column."""
+
+
+def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition]) -> SensorDefinition:
+    """Watch ``admin.reload_requests``; off until it is switched on."""
+    by_group = {group: families(config, group) for group in config.groups}
+
+    @sensor(
+        name="reload_requests",
+        jobs=jobs,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.STOPPED,
+        description="Start a reload for each new row of admin.reload_requests and write back what became of it.",
+    )
+    def reload_requests(context: SensorEvaluationContext, reload: ReloadResource) -> SensorResult | SkipReason:
+        target = reload.target()
+        wanted: list[RunRequest] = []
+        additions: dict[str, list[str]] = {}
+        waiting = 0
+        for request in open_requests(target):
+            run = _run_of(context, request)
+            if run is not None:
+                # A row whose run exists is only followed, never started: a tick may have died after it started one.
+                note_started(target, request.request_id, run.run_id)
+                note_reload(target, request.request_id)
+                waiting += _follow(reload, request, run)
+            elif request.status == "pending":
+                try:
+                    family, key = _place(by_group, request, datetime.now(timezone.utc))
+                    wanted.append(_run_request(config, family, key, request))
+                except ReloadError as error:
+                    note_ended(target, request.request_id, "refused", str(error))
+                    continue
+                if family.adhoc:
+                    assert isinstance(family.partitions, DynamicPartitionsDefinition)
+                    additions.setdefault(str(family.partitions.name), []).append(key)
+            else:
+                note_ended(target, request.request_id, "failed", f"The run {request.run_id} was deleted.")
+        if not wanted:
+            return SkipReason(f"No new request; {waiting} under way.")
+        return SensorResult(
+            run_requests=wanted,
+            dynamic_partitions_requests=[
+                DynamicPartitionsDefinition(name=name).build_add_request(sorted(set(keys)))
+                for name, keys in additions.items()
+            ],
+        )
+
+    return reload_requests
+
+
+def _run_of(context: SensorEvaluationContext, request: Request) -> DagsterRun | None:
+    """The newest run of a request: a re-execution carries the tag on."""
+    found = context.instance.get_runs(RunsFilter(tags={REQUEST_TAG: str(request.request_id)}), limit=1)
+    return found[0] if found else None
+
+
+def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
+    """Write the end of a run into its request; 1 while it is still under way."""
+    if not run.is_finished:
+        return 1
+    if run.status is DagsterRunStatus.SUCCESS:
+        note_ended(reload.target(), request.request_id, "done", "")
+    else:
+        note_ended(
+            reload.target(), request.request_id, "failed", f"The run {run.run_id} ended as {run.status.value}; see it."
+        )
+    return 0
+
+
+def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -> tuple[Family, str]:
+    """The family and partition that a request means: the cadence's where its window is one of the cadence's."""
+    if request.group_name not in by_group:
+        raise _BadRequest(
+            f"group_name: there is no group {request.group_name!r}" + did_you_mean(request.group_name, by_group)
+        )
+    window = Window(request.window_start.astimezone(timezone.utc), request.window_end.astimezone(timezone.utc))
+    window.require_past(now)
+    regular, adhoc = by_group[request.group_name]
+    assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
+    key = cadence_key(regular.partitions, window)
+    return (regular, key) if key else (adhoc, window.key)
+
+
+def _run_request(config: ReloadConfig, family: Family, key: str, request: Request) -> RunRequest:
+    known = config.groups[family.group].tables
+    chosen = request.tables if request.tables is not None else list(known)
+    if not chosen:
+        raise _BadRequest("tables: the list is empty; leave it NULL for all tables of the group.")
+    for unknown in (name for name in chosen if name not in known):
+        raise _BadRequest(
+            f"tables: {unknown!r} is not a table of the group {family.group}" + did_you_mean(unknown, known)
+        )
+    return RunRequest(
+        # Dagster starts one run a key, so a tick that runs twice starts nothing twice.
+        run_key=f"request/{request.request_id}",
+        job_name=reload_job_name(family),
+        partition_key=key,
+        asset_selection=[family.key(stage, name) for name in chosen for stage in ("staging", "production")],
+        tags={
+            REQUEST_TAG: str(request.request_id),
+            REASON_TAG: request.reason,
+            REQUESTED_BY_TAG: request.requested_by,
+        },
+    )

@@ -1,0 +1,83 @@
+"""What every check on staging looks at, and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from psycopg import Connection, sql
+
+from reload_assets.catalog import CatalogTable
+from reload_assets.config import ReloadConfig
+from reload_assets.ledger import Reload, StagedTable
+from reload_assets.statements import Part
+from reload_assets.tables import ReloadTable
+from reload_assets.verify.expectations import Expectation, TypesOf, Verdict
+from reload_assets.verify.outcomes import CheckOutcome
+
+
+@dataclass(frozen=True)
+class Context:
+    """One staged table under verification. ``production`` is the catalog as it is now, not when the reload opened."""
+
+    connection: Connection[Any]
+    config: ReloadConfig
+    reload: Reload
+    table: ReloadTable
+    staged: StagedTable
+    production: CatalogTable
+    source_configured: bool
+    source_problem: str | None
+
+    @property
+    def name(self) -> str:
+        """The staging table, for messages."""
+        return f"{self.staged.staging_schema}.{self.staged.staging_table}"
+
+    @property
+    def field(self) -> str:
+        """The table's place in the configuration, for messages."""
+        return f"groups.{self.reload.group_name}.tables.{self.table.name}"
+
+    @property
+    def place(self) -> dict[str, Part]:
+        """The staging table, for statements."""
+        return {"schema": self.staged.staging_schema, "table": self.staged.staging_table}
+
+
+class StagingCheck(Protocol):
+    """A check: what great_expectations is to look for, and what to make of its verdicts."""
+
+    def expect(self, context: Context) -> Sequence[Expectation | TypesOf]:
+        """The expectations of the check."""
+
+    def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
+        """The outcome; asks the database for counts and examples where something was found."""
+
+
+def first_problem(verdicts: Sequence[Verdict]) -> str | None:
+    """Why some expectation could not be verified; None where all could."""
+    return next((verdict.problem for verdict in verdicts if verdict.problem), None)
+
+
+def failed(verdicts: Sequence[Verdict]) -> bool:
+    """Whether some expectation was looked at and not met."""
+    return any(not verdict.success and not verdict.problem for verdict in verdicts)
+
+
+def unverified(check: str, context: Context, problem: str) -> CheckOutcome:
+    """The outcome of a check that could not be carried out, which the merge must wait for."""
+    return CheckOutcome(
+        check,
+        "could not verify",
+        True,
+        f"{context.name} could not be looked at ({problem}); mend that and check again.",
+    )
+
+
+def key_text(names: Sequence[str], alias: str | None = None) -> sql.Composed:
+    """A row's key as text: its columns, with commas between them."""
+    columns = [sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in names]
+    texts = sql.SQL(", ").join(sql.SQL("coalesce({}::text, 'NULL')").format(column) for column in columns)
+    return sql.SQL("concat_ws(', ', {})").format(texts)

@@ -1,0 +1,34 @@
+"""Fixtures of the tests against a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from reload_assets.local.postgres import PostgresServer
+from reload_assets_tests.integration.merge_bench import MakeBench, MergeBench
+
+
+@pytest.fixture(scope="session")
+def merge_database(postgres: PostgresServer) -> str:
+    """The URL of a database that tests of the merge use one after the other."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE merge_bench")
+    return postgres.url("merge_bench")
+
+
+@pytest.fixture
+def bench(merge_database: str) -> Iterator[MakeBench]:
+    """Makes production and an installed, empty ledger, instead of those of the test before."""
+    made: list[MergeBench] = []
+
+    def make(ddl: str, tables: Mapping[str, Mapping[str, Any]] | None = None) -> MergeBench:
+        made.append(MergeBench(merge_database, ddl, tables))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,313 @@
+"""The checks after a merge: what they find was not done by the merge they follow, and nothing stands in their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from reload_assets.database import Target
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.postgres import PostgresServer, free_port
+from reload_assets.source.reader import SourceReader
+from reload_assets.verify.after import AFTER_CHECKS, verify_merged
+from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets_tests.integration.staged import NOON, StagedReload, target_of
+
+PRODUCTION = """
+CREATE SCHEMA production;
+CREATE TABLE production.customers (customer_id integer PRIMARY KEY, name varchar(20), updated_at timestamp);
+CREATE TABLE production.lines (
+    order_id numeric, code character(4), customer_id integer, day timestamp, note text, scan bytea,
+    updated_at timestamp, PRIMARY KEY (order_id, code),
+    FOREIGN KEY (customer_id) REFERENCES production.customers
+);
+"""
+SOURCE = [
+    OracleTable(
+        "CUSTOMERS",
+        [
+            OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
+            OracleColumn("NAME", "VARCHAR2(20 CHAR)"),
+            OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
+        ],
+        ["CUSTOMER_ID"],
+    ),
+    OracleTable(
+        "LINES",
+        [
+            OracleColumn("ORDER_ID", "NUMBER"),
+            OracleColumn("CODE", "CHAR(4)"),
+            OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
+            OracleColumn("DAY", "DATE"),
+            OracleColumn("NOTE", "CLOB"),
+            OracleColumn("SCAN", "BLOB"),
+            OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
+        ],
+        ["ORDER_ID", "CODE"],
+    ),
+]
+TABLES = "customers: {window_column: updated_at}\nlines: {window_column: updated_at}"
+ORDERS = ["1", "2.50", "3", "12345678901234567890.5"]
+LATER = NOON + timedelta(microseconds=1)
+
+
+@dataclass
+class Merged:
+    """A reload whose rows are in the source, in staging and in production, as a merge would have left them."""
+
+    staged: StagedReload
+    source: psycopg.Connection
+    reader: SourceReader
+
+    def line(self, number: str, **columns: Any) -> list[Any]:
+        """One row of lines, the same everywhere unless columns are given."""
+        row = {
+            "order_id": number,
+            "code": "a",
+            "customer_id": 1,
+            "day": NOON,
+            "note": "text",
+            "scan": b"scan",
+            "updated_at": NOON,
+        }
+        return list({**row, **columns}.values())
+
+    def produce(self, statement: str, *values: Any) -> None:
+        """Change production."""
+        self.staged.execute(statement, *values)
+
+    def verify(self, table: str = "lines", *, reader: bool = True) -> dict[str, CheckOutcome]:
+        """The outcomes of all checks after the merge."""
+        outcomes = verify_merged(
+            self.staged.target,
+            self.staged.config,
+            self.staged.reload,
+            self.staged.table(table),
+            self.staged.staged(table),
+            self.reader if reader else None,
+        )
+        assert [outcome.check_name for outcome in outcomes] == list(AFTER_CHECKS)
+        assert not any(outcome.blocking for outcome in outcomes)
+        return {outcome.check_name: outcome for outcome in outcomes}
+
+
+@pytest.fixture
+def merged(postgres: PostgresServer, new_database: Callable[[str], str]) -> Iterator[Merged]:
+    source_url, target = new_database("source"), target_of(postgres, new_database("target"), PRODUCTION)
+    with (
+        psycopg.connect(source_url, autocommit=True) as source,
+        SourceReader(sa.make_url(source_url), "SALES") as reader,
+    ):
+        create_schema(source, "SALES")
+        for table in SOURCE:
+            create_table(source, "SALES", table)
+        made = Merged(StagedReload(target, TABLES, reader=reader), source, reader)
+        rows = [made.line(number) for number in ORDERS]
+        marks = ", ".join(["%s"] * 7)
+        with source.cursor() as cursor:
+            cursor.execute("""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'one', %s)""", (NOON,))
+            cursor.executemany(f'INSERT INTO "SALES"."LINES" VALUES ({marks})', rows)
+        made.staged.stage("customers", [(1, "one", NOON)])
+        made.staged.stage("lines", rows)
+        made.staged.finish(source=4)
+        made.produce("INSERT INTO production.customers TABLE staging.customers_r1")
+        made.produce("INSERT INTO production.lines TABLE staging.lines_r1")
+        yield made
+
+
+def test_production_that_equals_the_source_passes(merged: Merged) -> None:
+    outcomes = merged.verify()
+    assert {outcome.status for outcome in outcomes.values()} == {"passed"}, outcomes
+    assert outcomes["staged_in_production"].facts["equal"] == 4
+    assert outcomes["foreign_keys"].facts == {"foreign_keys": 1, "rows_without_parent": 0}
+    assert outcomes["window_matches_source"].facts == {"same": 4, "newer": 0, "missing": 0, "other": 0, "extra": 0}
+    assert merged.verify("customers")["foreign_keys"].detail == "production.customers has no foreign keys."
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "fact", "words"),
+    [
+        (
+            "SET note = 'other' WHERE order_id = 3",
+            "failed",
+            "other",
+            "1 staged row in production with the same version",
+        ),
+        (
+            "SET updated_at = updated_at - interval '1 us' WHERE order_id = 2.5",
+            "failed",
+            "older",
+            "1 staged row in production only as an older version ((order_id, code) (2.50, a))",
+        ),
+        (
+            "SET updated_at = updated_at + interval '1 us', note = 'newer' WHERE order_id = 3",
+            "passed",
+            "newer",
+            "apart from 1 row newer in production",
+        ),
+        ("SET updated_at = NULL, note = 'lost' WHERE order_id = 3", "passed", "unversioned", "for want of a version"),
+    ],
+)
+def test_each_staged_row_is_looked_for(merged: Merged, change: str, status: str, fact: str, words: str) -> None:
+    merged.produce(f"UPDATE production.lines {change}")
+    outcome = merged.verify()["staged_in_production"]
+    assert outcome.status == status
+    assert words in outcome.detail
+    assert outcome.facts[fact] == 1
+
+
+def test_rows_that_a_merge_lost_are_told_from_rows_deleted_since(merged: Merged) -> None:
+    """A row that is gone was deleted since if the audit says that the merge wrote it, or the merge found it there."""
+    merged.produce("DELETE FROM production.lines WHERE order_id < 3")
+    lost = merged.verify()["staged_in_production"]
+    assert (lost.status, lost.facts["lost"], lost.facts["deleted_since"]) == ("failed", 2, 0)
+    assert "2 staged rows not in production" in lost.detail
+    merged.produce(
+        "INSERT INTO admin.reload_changes (reload_id, table_name, operation, key) "
+        """VALUES (1, 'lines', 'inserted', '{"order_id": 1, "code": "a   "}')"""
+    )
+    merged.produce("UPDATE admin.reload_tables SET identical = 1 WHERE table_name = 'lines'")
+    known = merged.verify()["staged_in_production"]
+    assert (known.status, known.facts["lost"], known.facts["deleted_since"]) == ("passed", 0, 2)
+    assert "2 rows deleted from production since" in known.detail
+
+
+def test_hazard_22_equal_content_is_equal_by_oracles_rules(merged: Merged) -> None:
+    """'' is NULL, as is an empty LOB; CHAR padding and trailing zeros do not count; NFC and NFD are two texts."""
+    merged.produce("UPDATE staging.lines_r1 SET note = '', scan = ''")
+    merged.produce("UPDATE production.lines SET note = NULL, scan = NULL")
+    merged.produce("UPDATE production.lines SET order_id = 2.5, code = 'a   ' WHERE order_id = 2.5")
+    outcomes = merged.verify()
+    assert outcomes["staged_in_production"].status == "passed", outcomes
+    assert outcomes["window_matches_source"].status == "passed", outcomes
+    merged.produce("UPDATE staging.lines_r1 SET note = %s WHERE order_id = 3", "Caf\u00e9")
+    merged.produce("UPDATE production.lines SET note = %s WHERE order_id = 3", "Cafe\u0301")
+    assert merged.verify()["staged_in_production"].facts["other"] == 1
+
+
+def test_hazard_12_an_orphan_let_in_past_the_constraint_is_found(merged: Merged) -> None:
+    with merged.staged.target.connect(autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE production.lines SET customer_id = 99 WHERE order_id = 3")
+    outcome = merged.verify()["foreign_keys"]
+    assert (outcome.status, outcome.facts["rows_without_parent"]) == ("failed", 1)
+    assert "1 row without a parent in production.customers by lines_customer_id_fkey" in outcome.detail
+    assert "((order_id, code) 3, a)" in outcome.detail or "((order_id, code) (3, a" in outcome.detail
+
+
+def test_missing_rows_other_versions_and_orphans_are_counted_apart(merged: Merged) -> None:
+    merged.produce("DELETE FROM production.lines WHERE order_id = 1")
+    merged.produce("UPDATE production.lines SET updated_at = updated_at - interval '1 us' WHERE order_id = 2.5")
+    merged.source.execute('DELETE FROM "SALES"."LINES" WHERE "ORDER_ID" = 3')
+    merged.source.execute(
+        """UPDATE "SALES"."LINES" SET "UPDATED_AT" = '2025-02-01' WHERE "ORDER_ID" = 12345678901234567890.5"""
+    )
+    outcome = merged.verify()["window_matches_source"]
+    assert outcome.status == "failed"
+    assert "1 row missing in production ((order_id, code) (1, a))" in outcome.detail
+    assert "1 row of another version in production ((order_id, code) (2.5, a))" in outcome.detail
+    assert "2 rows in production only" in outcome.detail
+    assert "1 gone from the source and 1 moved out of the window there" in outcome.detail
+    assert outcome.facts == {
+        "same": 0,
+        "newer": 0,
+        "missing": 1,
+        "other": 1,
+        "extra": 2,
+        "extra_looked_up": 2,
+        "extra_gone_from_source": 1,
+    }
+
+
+@pytest.mark.parametrize("moved_to", [LATER, datetime(2025, 3, 1)])
+def test_a_newer_row_of_production_is_lag_and_no_difference(merged: Merged, moved_to: datetime) -> None:
+    """In the window and outside of it: CDC has applied what the source had not committed when it was read."""
+    merged.produce("UPDATE production.lines SET updated_at = %s WHERE order_id = 3", moved_to)
+    outcome = merged.verify()["window_matches_source"]
+    assert (outcome.status, outcome.facts["newer"], outcome.facts["same"]) == ("passed", 1, 3)
+    assert "1 row newer in production than when the source was read" in outcome.detail
+
+
+def test_an_older_row_of_production_outside_the_window_is_stale(merged: Merged) -> None:
+    merged.produce("UPDATE production.lines SET updated_at = '2024-12-01' WHERE order_id = 3")
+    outcome = merged.verify()["window_matches_source"]
+    assert (outcome.status, outcome.facts["other"], outcome.facts["missing"]) == ("failed", 1, 0)
+
+
+def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged: Merged) -> None:
+    """2^53 and 2^53 + 1 are one float, and year 1 BC no datetime: both sides are text that the databases made."""
+    marks = ", ".join(["%s"] * 7)
+    for number in (2**53, 2**53 + 1):
+        row = merged.line(str(number), day="0001-06-01 00:00:00 BC")
+        merged.source.execute(f'INSERT INTO "SALES"."LINES" VALUES ({marks})', row)
+        if number == 2**53:
+            merged.produce(f"INSERT INTO production.lines VALUES ({marks})", *row)
+            merged.staged.stage("lines", [row])
+            merged.produce("UPDATE production.lines SET day = '0002-06-01 00:00:00 BC' WHERE order_id = %s", number)
+    outcomes = merged.verify()
+    assert outcomes["staged_in_production"].facts["other"] == 1
+    assert outcomes["window_matches_source"].facts["missing"] == 1
+    assert "(9007199254740993, a)" in outcomes["window_matches_source"].detail
+
+
+def test_without_a_source_the_comparison_says_so(merged: Merged) -> None:
+    outcomes = merged.verify(reader=False)
+    assert [outcome.status for outcome in outcomes.values()] == ["passed", "passed", "could not verify"]
+    assert "configure source.connection" in outcomes["window_matches_source"].detail
+
+
+def test_a_source_that_does_not_answer_is_no_difference(merged: Merged) -> None:
+    away = sa.make_url(f"postgresql://me:secret-word@127.0.0.1:{free_port()}/none")
+    with SourceReader(away, "SALES") as reader:
+        merged.reader = reader
+        outcome = merged.verify()["window_matches_source"]
+    assert outcome.status == "could not verify"
+    assert "secret-word" not in outcome.detail
+    assert "cannot be reached" in outcome.detail
+
+
+def test_a_dropped_staging_table_leaves_the_other_checks(merged: Merged) -> None:
+    merged.produce("DROP TABLE staging.lines_r1")
+    assert [outcome.status for outcome in merged.verify().values()] == ["could not verify", "passed", "passed"]
+
+
+def test_what_the_login_may_not_read_is_could_not_verify(merged: Merged, new_database: Callable[[str], str]) -> None:
+    target = merged.staged.target
+    merged.produce("DROP ROLE IF EXISTS only_lines")
+    merged.produce("CREATE ROLE only_lines LOGIN PASSWORD 'only'")
+    try:
+        merged.produce("GRANT USAGE ON SCHEMA production, staging, admin TO only_lines")
+        merged.produce("GRANT SELECT ON ALL TABLES IN SCHEMA staging, admin TO only_lines")
+        merged.produce("GRANT SELECT ON production.lines TO only_lines")
+        merged.staged.target = Target(target.host, target.port, target.database, "only_lines", "only")
+        outcomes = merged.verify()
+        assert outcomes["foreign_keys"].status == "could not verify"
+        assert "permission denied for table customers" in outcomes["foreign_keys"].detail
+        assert outcomes["window_matches_source"].status == "passed"
+    finally:
+        merged.staged.target = target
+        merged.produce("DROP OWNED BY only_lines")
+        merged.produce("DROP ROLE only_lines")
+
+
+def test_the_types_check_knows_the_sources_types(merged: Merged) -> None:
+    outcome = merged.staged.verify("lines", "types")["types"]
+    assert outcome.status == "passed", outcome
+    assert "ORDER_ID: DMS rounds NUMBER without a precision to 10 decimals" in outcome.detail
+    merged.produce("ALTER TABLE production.lines ALTER COLUMN order_id TYPE numeric(30, 5)")
+    merged.produce("ALTER TABLE staging.lines_r1 ALTER COLUMN order_id TYPE numeric(30, 5)")
+    narrow = merged.staged.verify("lines", "types")["types"]
+    assert (narrow.status, narrow.facts["losses"], narrow.facts["differences"]) == ("failed", 1, 0)
+    assert "ORDER_ID is NUMBER, order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
+
+
+def test_lobs_are_those_that_the_source_declares(merged: Merged) -> None:
+    outcome = merged.staged.verify("lines", "lob_limit")["lob_limit"]
+    assert (outcome.status, outcome.facts["lob_columns"]) == ("passed", 2)
+    assert merged.staged.verify("customers", "lob_limit")["lob_limit"].facts["lob_columns"] == 0

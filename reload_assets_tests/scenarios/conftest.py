@@ -1,0 +1,65 @@
+"""The embedded stack, once a session; each scenario takes a day of its own from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+
+from reload_assets.local.stack import FIRST_DAY, Rows, Stack
+from reload_assets_tests.scenarios.runs import Runner
+
+DAYS = 30
+_days = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """PostgreSQL, the DMS stand-in and the reference group with few rows a day."""
+    with Stack(Rows(days=DAYS, customers_per_day=20, orders_per_day=50)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def instance(stack: Stack) -> Iterator[DagsterInstance]:
+    """Dagster with its storage in PostgreSQL, as dagster.yaml has it."""
+    with DagsterInstance.get() as running:
+        yield running
+
+
+@pytest.fixture
+def day(stack: Stack) -> date:
+    """A day that no other scenario touches."""
+    number = next(_days)
+    assert number < DAYS, "give the stack more days"
+    return FIRST_DAY + timedelta(days=number)
+
+
+@pytest.fixture
+def bounds(day: date) -> tuple[datetime, datetime]:
+    """The day's wall-clock bounds in the source's zone, which is UTC here."""
+    start = datetime(day.year, day.month, day.day)
+    return start, start + timedelta(days=1)
+
+
+@pytest.fixture
+def runner(stack: Stack, instance: DagsterInstance) -> Iterator[Runner]:
+    """Runs jobs of the reference configuration; faults are taken back afterwards."""
+    yield Runner(stack, instance)
+    stack.dms.faults.clear()
+
+
+@pytest.fixture
+def configured(stack: Stack, instance: DagsterInstance, tmp_path: Path) -> Callable[[str], Runner]:
+    """A factory: runs jobs of another reload.yaml."""
+
+    def make(written: str) -> Runner:
+        file = tmp_path / "reload.yaml"
+        file.write_text(written, encoding="utf-8")
+        return Runner(stack, instance, file)
+
+    return make

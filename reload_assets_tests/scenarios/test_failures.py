@@ -1,0 +1,260 @@
+"""Whatever goes wrong, production is untouched, no DMS task is left, and the ledger says why."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from reload_assets.assets import staging
+from reload_assets.local import damage
+from reload_assets.local.dms.faults import DropConnection, EmptyTable, Pause, TableError
+from reload_assets.local.stack import checkout_file
+from reload_assets_tests.scenarios.runs import Runner, checks, failures
+
+Bounds = tuple[datetime, datetime]
+STAGING = ["staging/orders", "staging/customers", "staging/order_items", "staging/documents"]
+PRODUCTION = ["production/orders", "production/customers", "production/order_items", "production/documents"]
+
+
+def changes(runner: Runner) -> int:
+    ((count,),) = runner.query("SELECT count(*) FROM admin.reload_changes")
+    return int(count)
+
+
+@contextmanager
+def production_untouched(runner: Runner) -> Iterator[None]:
+    before = changes(runner)
+    yield
+    assert changes(runner) == before
+    assert runner.dms_tasks() == []
+
+
+def test_production_alone_is_refused(runner: Runner, day: date) -> None:
+    with production_untouched(runner):
+        result = runner.run(day.isoformat(), assets=PRODUCTION)
+    assert not result.success
+    (said,) = failures(result)
+    assert said.startswith("Nothing has been loaded for customers, documents, order_items, orders in the window")
+
+
+def test_production_alone_is_refused_after_a_failed_check_and_after_a_merge(
+    runner: Runner, day: date, bounds: Bounds
+) -> None:
+    with runner.stack.connect_target() as target:
+        damage.damage(target, *bounds, seed=1)
+    runner.stack.dms.faults.set(EmptyTable(table="ORDERS", times=1))
+    with production_untouched(runner):
+        result = runner.run(day.isoformat())
+        assert not result.success
+        assert checks(result)["staging/orders.row_count"] is False
+        assert not [key for key in checks(result) if key.startswith("production/")]
+        row = runner.ledger(result.run_id)
+        assert row["status"] == "rejected"
+        assert "orders.row_count failed" in row["error"]
+
+        alone = runner.run(day.isoformat(), assets=PRODUCTION)
+        assert not alone.success
+        (said,) = failures(alone)
+        assert f"reload {row['reload_id']}" in said
+        assert "row_count" in said
+
+    assert runner.run(day.isoformat()).success
+    with production_untouched(runner):
+        again = runner.run(day.isoformat(), assets=PRODUCTION)
+        assert not again.success
+        assert "merged" in failures(again)[0]
+
+
+def test_staging_first_and_production_later_is_one_reload(runner: Runner, day: date, bounds: Bounds) -> None:
+    with runner.stack.connect_target() as target:
+        damage.damage(target, *bounds, seed=1)
+    with production_untouched(runner):
+        staged = runner.run(day.isoformat(), assets=STAGING)
+        assert staged.success
+        assert runner.ledger(staged.run_id)["status"] == "verified"
+    merged = runner.run(day.isoformat(), assets=PRODUCTION)
+    assert failures(merged) == []
+    assert runner.ledger(staged.run_id)["status"] == "merged"
+
+
+def test_a_load_that_fails_is_cleared_up_and_explained(runner: Runner, day: date) -> None:
+    runner.stack.dms.faults.set(TableError(table="DOCUMENTS", after_rows=3, message="disk on fire", times=1))
+    with production_untouched(runner):
+        result = runner.run(day.isoformat())
+    assert not result.success
+    (said,) = failures(result)
+    assert "DOCUMENTS" in said
+    assert "disk on fire" in said
+    row = runner.ledger(result.run_id)
+    assert row["status"] == "failed"
+    assert row["error"] == said
+    assert row["task_removed_at"] is not None
+
+
+def test_a_wait_that_loses_dms_attaches_to_the_same_task_again(
+    runner: Runner, configured: Callable[[str], Runner], day: date
+) -> None:
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    impatient = configured(written.replace("interval_seconds: 0.2", "interval_seconds: 0.2\n    call_attempts: 1", 1))
+    pause = Pause(table="ORDERS", after_rows=5)
+    runner.stack.dms.faults.set(pause)
+
+    def lose_and_find() -> None:
+        assert pause.reached.wait(60)
+        # As many as one call tries before it gives up.
+        drop = DropConnection(operation="DescribeReplicationTasks", times=2)
+        runner.stack.dms.faults.set(drop)
+        deadline = time.monotonic() + 60
+        while drop.times and time.monotonic() < deadline:
+            time.sleep(0.05)
+        runner.stack.dms.faults.clear(Pause.kind)
+
+    helper = threading.Thread(target=lose_and_find)
+    helper.start()
+    result = impatient.run(day.isoformat())
+    helper.join()
+    assert failures(result) == []
+    assert result.success
+    retried = [event.step_key for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+    assert retried == ["load_sales.wait_for_load_sales"]
+    assert runner.ledger(result.run_id)["status"] == "merged"
+    assert runner.dms_tasks() == []
+
+
+def test_an_interrupted_run_stops_and_deletes_its_task(
+    runner: Runner, day: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster cancels a run by raising into the step; the end-to-end test of the UI does it over GraphQL."""
+    pause = Pause(table="ORDERS", after_rows=5)
+    runner.stack.dms.faults.set(pause)
+    written = staging._written
+
+    def interrupt_once_loading(progress: staging.Progress) -> str:
+        if pause.reached.is_set():
+            raise DagsterExecutionInterruptedError
+        return written(progress)
+
+    monkeypatch.setattr(staging, "_written", interrupt_once_loading)
+    with production_untouched(runner):
+        result = runner.run(day.isoformat())
+    assert not result.success
+    row = runner.ledger(result.run_id)
+    assert (row["status"], row["error"]) == ("cancelled", f"Run {result.run_id} was cancelled.")
+    assert row["task_removed_at"] is not None
+
+
+def test_a_reload_whose_run_died_is_closed_by_the_next_one(runner: Runner, day: date) -> None:
+    first = runner.run(day.isoformat(), assets=STAGING)
+    number = runner.ledger(first.run_id)["reload_id"]
+    second = runner.run(day.isoformat())
+    assert failures(second) == []
+    ((status, error),) = runner.query("SELECT status, error FROM admin.reloads WHERE reload_id = %s", number)
+    assert status == "cancelled"
+    assert first.run_id in error
+
+
+def test_a_window_that_a_live_run_reloads_is_refused(runner: Runner, day: date) -> None:
+    pause = Pause(table="ORDERS", after_rows=5)
+    runner.stack.dms.faults.set(pause)
+    results = []
+    first = threading.Thread(target=lambda: results.append(runner.run(day.isoformat())))
+    first.start()
+    assert pause.reached.wait(60)
+    second = runner.run(day.isoformat())
+    runner.stack.dms.faults.clear(Pause.kind)
+    first.join()
+    assert not second.success
+    (said,) = failures(second)
+    assert "is being reloaded already" in said
+    assert results[0].success
+
+
+def test_a_constraint_that_refuses_a_row_is_named_with_its_key(runner: Runner, day: date, bounds: Bounds) -> None:
+    with runner.stack.connect_target() as target:
+        ((order,),) = target.execute(
+            "DELETE FROM production.order_items WHERE order_id = (SELECT min(order_id) FROM production.orders "
+            "WHERE updated_at >= %s AND updated_at < %s) RETURNING order_id",
+            bounds,
+        ).fetchall()[:1]
+        target.execute("DELETE FROM production.orders WHERE order_id = %s", (order,))
+        target.execute(f"ALTER TABLE production.orders ADD CONSTRAINT not_that_one CHECK (order_id <> {int(order)})")
+    try:
+        with production_untouched(runner):
+            result = runner.run(day.isoformat())
+        assert not result.success
+        (said,) = failures(result)
+        number = runner.ledger(result.run_id)["reload_id"]
+        for piece in ("not_that_one", str(order), f"reload {number}", "production.orders"):
+            assert piece in said
+    finally:
+        with runner.stack.connect_target() as target:
+            target.execute("ALTER TABLE production.orders DROP CONSTRAINT not_that_one")
+
+
+@pytest.mark.parametrize("key", ["2025-01-03", "2025-01-03T04:10:00Z..2025-01-03T09:45:00Z"])
+def test_an_adhoc_partition_that_is_no_window_is_refused(runner: Runner, key: str) -> None:
+    runner.instance.add_dynamic_partitions("sales_windows", [key])
+    with production_untouched(runner):
+        result = runner.run(key, job="reload_window_sales")
+    assert not result.success
+    assert failures(result)[0].startswith(f"The partition key '{key}' is no window; write two UTC instants as")
+
+
+def test_an_adhoc_window_in_the_future_is_refused(runner: Runner) -> None:
+    end = datetime.now(timezone.utc).replace(microsecond=0, tzinfo=None) + timedelta(hours=1)
+    key = f"2025-01-03T04:10:00Z--{end.isoformat()}Z"
+    runner.instance.add_dynamic_partitions("sales_windows", [key])
+    with production_untouched(runner):
+        result = runner.run(key, job="reload_window_sales")
+    assert not result.success
+    assert "ends in the future" in failures(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("RELOAD_TARGET_PASSWORD", "wr0ng-pass", "target.connection: cannot log in to PostgreSQL as reload_job@"),
+        ("RELOAD_SOURCE_PASSWORD", "wr0ng-pass", "source"),
+        ("RELOAD_DMS_URL", "http://127.0.0.1:9", "127.0.0.1:9"),
+        ("RELOAD_DMS_SOURCE_ARN", "RELOAD_DMS_TARGET_ARN", "source"),
+        ("RELOAD_DMS_INSTANCE_ARN", "arn:aws:dms:us-east-1:000000000000:rep:NOWHERE", "NOWHERE"),
+    ],
+)
+def test_what_cannot_be_reached_is_one_sentence(
+    runner: Runner, day: date, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, runner.stack.environment.get(value, value))
+    before = changes(runner)
+    result = runner.run(day.isoformat())
+    monkeypatch.undo()
+    assert not result.success
+    (said,) = failures(result)
+    assert sentence in said
+    assert "wr0ng-pass" not in said
+    assert "\n" not in said
+    assert changes(runner) == before
+    assert runner.query("SELECT count(*) FROM admin.reloads WHERE run_id = %s", result.run_id) == [(0,)]
+
+
+def test_no_password_is_in_any_event_of_a_failed_run(
+    runner: Runner, day: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELOAD_SOURCE_PASSWORD", "wr0ng-pass")
+    result = runner.run(day.isoformat())
+    logged = runner.instance.all_logs(result.run_id)
+    assert logged
+    assert not [entry for entry in logged if "wr0ng-pass" in str(entry)]
+
+
+def test_a_missing_production_table_is_named(runner: Runner, configured: Callable[[str], Runner], day: date) -> None:
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    other = configured(written.replace("      documents:\n", "      documents:\n        target: papers\n"))
+    with production_untouched(runner):
+        result = other.run(day.isoformat())
+    assert "groups.sales.tables.documents.target: there is no table production.papers" in failures(result)[0]

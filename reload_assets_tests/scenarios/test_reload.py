@@ -1,0 +1,214 @@
+"""The main job, with real rows: damage a day, reload it, and production equals the source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from dagster import AssetKey
+
+from reload_assets.local import compare, damage
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
+from reload_assets.local.stack import checkout_file
+from reload_assets.verify.after import AFTER_CHECKS
+from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets_tests.scenarios.runs import Runner, checks, failures
+
+TABLES = ("customers", "orders", "order_items", "documents")
+Bounds = tuple[datetime, datetime]
+
+
+def differences(runner: Runner, bounds: Bounds) -> int:
+    with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
+        found = compare.compare_window(source, target, *bounds)
+    return sum(each.missing + each.stale + each.corrupted + each.extra for each in found.values())
+
+
+def break_day(runner: Runner, bounds: Bounds) -> dict[str, dict[str, int]]:
+    with runner.stack.connect_target() as target:
+        return damage.damage(target, *bounds, seed=1)
+
+
+def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, day: date, bounds: Bounds) -> None:
+    done = break_day(runner, bounds)
+    assert differences(runner, bounds) == sum(sum(kinds.values()) for kinds in done.values()) > 20
+    with runner.stack.connect_target() as target:
+        outside = compare.outside_digest(target, *bounds)
+
+    result = runner.run(day.isoformat())
+
+    assert failures(result) == []
+    assert result.success
+    assert differences(runner, bounds) == 0
+    with runner.stack.connect_target() as target:
+        assert compare.outside_digest(target, *bounds) == outside
+    expected = {f"staging/{table}.{check}" for table in TABLES for check in STAGING_CHECKS} | {
+        f"production/{table}.{check}" for table in TABLES for check in AFTER_CHECKS
+    }
+    assert checks(result) == dict.fromkeys(expected, True)
+    assert runner.dms_tasks() == []
+
+    row = runner.ledger(result.run_id)
+    assert (row["status"], row["error"], row["stop_reason"]) == ("merged", None, "FULL_LOAD_ONLY_FINISHED")
+    assert row["opened_at"] < row["loaded_at"] < row["merge_started_at"] < row["merge_ended_at"]
+    assert row["task_removed_at"] is not None
+    for table, kinds in done.items():
+        ((inserted, updated, repaired, refused),) = runner.query(
+            "SELECT inserted, updated, repaired, refused FROM admin.reload_tables "
+            "WHERE reload_id = %s AND table_name = %s",
+            row["reload_id"],
+            table,
+        )
+        assert (inserted, updated, repaired, refused) == (kinds["missing"], kinds["stale"], kinds["corrupted"], 0)
+        ((audited,),) = runner.query(
+            "SELECT count(*) FROM admin.reload_changes WHERE reload_id = %s AND table_name = %s",
+            row["reload_id"],
+            table,
+        )
+        assert audited == inserted + updated + repaired
+
+
+def test_materializations_explain_themselves(runner: Runner, day: date, bounds: Bounds) -> None:
+    done = break_day(runner, bounds)
+    result = runner.run(day.isoformat())
+    assert result.success
+    by_key = {
+        event.asset_key: event.step_materialization_data.materialization
+        for event in result.get_asset_materialization_events()
+    }
+    assert len(by_key) == 8
+    for table in TABLES:
+        staged = by_key[AssetKey(["staging", table])]
+        merged = by_key[AssetKey(["production", table])]
+        assert staged.partition == merged.partition == day.isoformat()
+        assert staged.metadata["dagster/row_count"].value not in (0, None)
+        assert {"DMS task", "window start (UTC)", "dagster/column_schema"} <= staged.metadata.keys()
+        assert merged.metadata["inserted"].value == done[table]["missing"]
+        assert {"outcomes", "merge seconds", "reload", "identical"} <= merged.metadata.keys()
+
+
+def test_reloading_twice_changes_nothing_the_second_time(runner: Runner, day: date, bounds: Bounds) -> None:
+    break_day(runner, bounds)
+    assert runner.run(day.isoformat()).success
+    again = runner.run(day.isoformat())
+    assert again.success
+    number = runner.ledger(again.run_id)["reload_id"]
+    assert runner.query("SELECT count(*) FROM admin.reload_changes WHERE reload_id = %s", number) == [(0,)]
+
+
+def test_an_adhoc_window_is_reloaded_and_nothing_beside_it(runner: Runner, day: date, bounds: Bounds) -> None:
+    start, end = bounds[0] + timedelta(hours=4, minutes=10), bounds[0] + timedelta(hours=19, microseconds=1)
+    break_day(runner, (start, end))
+    with runner.stack.connect_target() as target:
+        target.execute(
+            "UPDATE production.customers SET name = 'wrong' WHERE updated_at >= %s AND updated_at < %s "
+            "AND NOT (updated_at >= %s AND updated_at < %s)",
+            (*bounds, start, end),
+        )
+    before = differences(runner, bounds)
+    inside = differences(runner, (start, end))
+    assert 0 < inside < before
+    key = f"{start.isoformat()}Z--{end.isoformat()}Z"
+    runner.instance.add_dynamic_partitions("sales_windows", [key])
+    result = runner.run(key, job="reload_window_sales")
+    assert failures(result) == []
+    assert differences(runner, (start, end)) == 0
+    assert differences(runner, bounds) == before - inside
+    assert AssetKey(["adhoc", "production", "orders"]) in {
+        event.asset_key for event in result.get_asset_materialization_events()
+    }
+
+
+def test_a_subset_of_tables_is_reloaded_alone(runner: Runner, day: date, bounds: Bounds) -> None:
+    break_day(runner, bounds)
+    result = runner.run(day.isoformat(), assets=["staging/documents", "production/documents"])
+    assert failures(result) == []
+    with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
+        found = compare.compare_window(source, target, *bounds)
+    assert (found["documents"].missing, found["documents"].stale, found["documents"].corrupted) == (0, 0, 0)
+    assert found["orders"].missing > 0
+    assert runner.ledger(result.run_id)["tables"] == ["documents"]
+
+
+def test_hazard_12_a_subset_that_would_break_a_foreign_key_says_so(runner: Runner, day: date, bounds: Bounds) -> None:
+    break_day(runner, bounds)
+    with runner.stack.connect_target() as target:
+        # Customers of the day are missing with everything that refers to them.
+        target.execute(
+            "DELETE FROM production.order_items WHERE order_id IN (SELECT order_id FROM production.orders "
+            "WHERE customer_id IN (SELECT customer_id FROM production.customers "
+            "WHERE updated_at >= %s AND updated_at < %s))",
+            bounds,
+        )
+        target.execute(
+            "DELETE FROM production.orders WHERE customer_id IN (SELECT customer_id FROM production.customers "
+            "WHERE updated_at >= %s AND updated_at < %s)",
+            bounds,
+        )
+        target.execute("DELETE FROM production.customers WHERE updated_at >= %s AND updated_at < %s", bounds)
+    before = differences(runner, bounds)
+    result = runner.run(day.isoformat(), assets=["staging/orders", "production/orders"])
+    assert not result.success
+    (said,) = failures(result)
+    assert "customers" in said
+    assert "customer_id" in said
+    assert differences(runner, bounds) == before
+    assert runner.ledger(result.run_id)["status"] == "failed"
+    # The other tables of the day heal it.
+    assert runner.run(day.isoformat()).success
+
+
+def test_without_a_source_connection_everything_still_works(
+    runner: Runner, configured: Callable[[str], Runner], day: date, bounds: Bounds
+) -> None:
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    without = re.sub(r"  # May be left out.*?(?=\ntarget:)", "", written, flags=re.DOTALL)
+    blind = configured(without)
+    assert blind.config.source.connection is None
+    break_day(runner, bounds)
+    result = blind.run(day.isoformat())
+    assert failures(result) == []
+    assert differences(runner, bounds) == 0
+    found = checks(result)
+    assert found["staging/orders.row_count"] is False
+    assert found["staging/orders.keys"] is True
+    (evaluation,) = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if each.asset_key == AssetKey(["staging", "orders"]) and each.check_name == "row_count"
+    ]
+    assert evaluation.metadata["status"].value == "could not verify"
+    assert (evaluation.description or "").startswith("Could not verify")
+    assert evaluation.severity.value == "WARN"
+
+
+def test_a_table_is_added_by_editing_the_yaml_alone(
+    runner: Runner, configured: Callable[[str], Runner], day: date, bounds: Bounds
+) -> None:
+    with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
+        create_table(
+            source,
+            "SALES",
+            OracleTable(
+                "REFUNDS",
+                columns=[
+                    OracleColumn("REFUND_ID", "NUMBER(10)", nullable=False),
+                    OracleColumn("REASON", "VARCHAR2(50)"),
+                    OracleColumn("CHANGED_ON", "DATE"),
+                ],
+                primary_key=["REFUND_ID"],
+            ),
+        )
+        source.execute('GRANT SELECT ON "SALES"."REFUNDS" TO reload_reader')
+        source.execute('INSERT INTO "SALES"."REFUNDS" VALUES (1, %s, %s)', ("late", bounds[0] + timedelta(hours=3)))
+        target.execute(
+            "CREATE TABLE production.refunds (refund_id bigint PRIMARY KEY, reason varchar(50), "
+            "changed_on timestamp(0))"
+        )
+        target.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON production.refunds TO reload_job")
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    extended = configured(written.rstrip() + "\n      refunds:\n        window_column: changed_on\n")
+    result = extended.run(day.isoformat())
+    assert failures(result) == []
+    assert runner.query("SELECT refund_id, reason FROM production.refunds") == [(1, "late")]

@@ -1,0 +1,184 @@
+"""The nightly schedule and the request sensor start real runs, once, and write back what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from dagster import RunRequest, SensorResult, SkipReason, build_schedule_context, build_sensor_context
+
+from reload_assets.jobs.maintenance import drop_expired_staging
+from reload_assets.local import compare, damage
+from reload_assets_tests.scenarios.runs import Runner
+
+Bounds = tuple[datetime, datetime]
+
+
+def launch(runner: Runner, request: RunRequest) -> bool:
+    """What the daemon does with a run request."""
+    assets = [key.to_user_string() for key in request.asset_selection] if request.asset_selection else None
+    assert request.partition_key is not None
+    result = runner.run(
+        request.partition_key, job=request.job_name or "reload_sales", assets=assets, tags=dict(request.tags)
+    )
+    return result.success
+
+
+def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bounds: Bounds) -> None:
+    with runner.stack.connect_target() as target:
+        damage.damage(target, *bounds, seed=1)
+    schedule = runner.definitions.resolve_schedule_def("reload_sales_nightly")
+    assert schedule.default_status.value == "STOPPED"
+    night = datetime(day.year, day.month, day.day, 2, tzinfo=timezone.utc) + timedelta(days=1)
+    with build_schedule_context(
+        runner.instance, scheduled_execution_time=night, repository_def=runner.definitions.get_repository_def()
+    ) as context:
+        requests = schedule.evaluate_tick(context).run_requests
+    assert requests is not None
+    assert [request.partition_key for request in requests] == [day.isoformat()]
+    assert launch(runner, requests[0])
+    with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
+        assert all(found.same for found in compare.compare_window(source, target, *bounds).values())
+    assert runner.query(
+        "SELECT status, reason FROM admin.reloads WHERE partition_key = %s ORDER BY reload_id DESC LIMIT 1",
+        day.isoformat(),
+    ) == [("merged", f"nightly reload of {day}")]
+
+
+@pytest.fixture
+def requests(runner: Runner) -> Iterator[None]:
+    yield
+    with runner.stack.connect_target() as target:
+        target.execute("DELETE FROM admin.reload_requests")
+
+
+def ask(runner: Runner, **columns: Any) -> int:
+    names = ", ".join(columns)
+    values = ", ".join(["%s"] * len(columns))
+    with runner.stack.connect_target() as target:
+        row = target.execute(
+            f"INSERT INTO admin.reload_requests ({names}) VALUES ({values}) RETURNING request_id".encode(),
+            list(columns.values()),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def tick(runner: Runner) -> list[RunRequest]:
+    sensor = runner.definitions.resolve_sensor_def("reload_requests")
+    with build_sensor_context(
+        runner.instance,
+        repository_def=runner.definitions.get_repository_def(),
+        resources={"reload": runner.definitions.resources["reload"]} if runner.definitions.resources else {},
+    ) as context:
+        result = sensor(context)
+    if isinstance(result, SkipReason):
+        return []
+    assert isinstance(result, SensorResult)
+    for addition in result.dynamic_partitions_requests or []:
+        runner.instance.add_dynamic_partitions(addition.partitions_def_name, list(addition.partition_keys))
+    return list(result.run_requests or [])
+
+
+def answer(runner: Runner, request_id: int) -> tuple[Any, ...]:
+    (row,) = runner.query(
+        "SELECT status, run_id, reload_id, error FROM admin.reload_requests WHERE request_id = %s", request_id
+    )
+    return row
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date, bounds: Bounds) -> None:
+    utc = [bound.replace(tzinfo=timezone.utc) for bound in bounds]
+    whole = ask(
+        runner, group_name="sales", window_start=utc[0], window_end=utc[1], reason="late file", requested_by="ana"
+    )
+    part = ask(
+        runner,
+        group_name="sales",
+        window_start=utc[0] + timedelta(hours=1),
+        window_end=utc[0] + timedelta(hours=2),
+        tables=["documents"],
+        reason="scan",
+    )
+    first = tick(runner)
+    assert [(request.job_name, request.partition_key) for request in first] == [
+        ("reload_sales", day.isoformat()),
+        ("reload_window_sales", f"{day}T01:00:00Z--{day}T02:00:00Z"),
+    ]
+    assert {key.to_user_string() for key in first[1].asset_selection or []} == {
+        "adhoc/staging/documents",
+        "adhoc/production/documents",
+    }
+    # Until its run exists, a row is asked for again under the same run key, which Dagster starts once.
+    assert [request.run_key for request in tick(runner)] == [request.run_key for request in first]
+
+    assert launch(runner, first[0])
+    assert launch(runner, first[1])
+    assert tick(runner) == []
+    for number in (whole, part):
+        status, run_id, reload_id, error = answer(runner, number)
+        assert (status, error) == ("done", None)
+        assert runner.query("SELECT request_id, run_id FROM admin.reloads WHERE reload_id = %s", reload_id) == [
+            (number, run_id)
+        ]
+    assert runner.query("SELECT started_by, reason FROM admin.reloads WHERE request_id = %s", whole) == [
+        (f"request {whole} by ana", "late file")
+    ]
+    assert tick(runner) == []
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_bad_request_gets_a_sentence_and_blocks_nobody(runner: Runner, day: date, bounds: Bounds) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    window = {"window_start": start, "window_end": end, "reason": "r"}
+    bad = {
+        ask(runner, group_name="sale", **window): "there is no group 'sale'; did you mean 'sales'?",
+        ask(runner, group_name="sales", tables=["ordres"], **window): "did you mean 'orders'?",
+        ask(runner, group_name="sales", tables=[], **window): "the list is empty",
+        ask(runner, group_name="sales", **{**window, "window_end": start}): "not after its start",
+        ask(
+            runner, group_name="sales", **{**window, "window_end": datetime(2999, 1, 1, tzinfo=timezone.utc)}
+        ): "ends in the future",
+    }
+    good = ask(runner, group_name="sales", **window)
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(good)]
+    for number, sentence in bad.items():
+        status, run_id, _, error = answer(runner, number)
+        assert (status, run_id) == ("refused", None)
+        assert sentence in error
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(good)]
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_request_whose_run_failed_says_why(
+    runner: Runner, day: date, bounds: Bounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
+    (request,) = tick(runner)
+    from reload_assets.local.dms.faults import TableError
+
+    runner.stack.dms.faults.set(TableError(table="ORDERS", message="no space left", times=1))
+    assert not launch(runner, request)
+    assert tick(runner) == []
+    status, run_id, reload_id, error = answer(runner, number)
+    assert status == "failed"
+    assert run_id
+    assert reload_id
+    assert "no space left" in error
+
+
+def test_staging_is_dropped_when_its_retention_is_over(runner: Runner, day: date) -> None:
+    assert runner.run(day.isoformat()).success
+    reload_id = runner.query("SELECT max(reload_id) FROM admin.reloads")[0][0]
+    with runner.stack.connect_target() as target:
+        target.execute(
+            "UPDATE admin.reloads SET closed_at = closed_at - interval '8 days' WHERE reload_id = %s", (reload_id,)
+        )
+    job = runner.definitions.resolve_job_def(drop_expired_staging.name)
+    result = job.execute_in_process(instance=runner.instance)
+    assert f"staging.orders_r{reload_id}" in result.output_for_node("drop_expired_tables")
+    assert runner.query("SELECT to_regclass(%s)", f"staging.orders_r{reload_id}") == [(None,)]

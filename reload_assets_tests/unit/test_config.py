@@ -1,0 +1,136 @@
+"""reload.yaml: each mistake gets one sentence that names file, field, value and mend; secrets stay out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from reload_assets import access, config
+from reload_assets.config import load_config, parse_config
+from reload_assets.config_reference import reference
+from reload_assets.errors import ConfigError
+
+REFERENCE = (Path(__file__).parents[2] / "reload.yaml").read_text(encoding="utf-8")
+
+
+def broken(old: str, new: str) -> str:
+    assert old in REFERENCE
+    with pytest.raises(ConfigError) as caught:
+        parse_config(REFERENCE.replace(old, new, 1), "reload.yaml")
+    return str(caught.value)
+
+
+def test_the_reference_file_is_read() -> None:
+    read = parse_config(REFERENCE)
+    assert list(read.groups["sales"].tables) == ["customers", "orders", "order_items", "documents"]
+    assert read.windows.first == datetime(2025, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "window_column: updated_at",
+            "windw_column: updated_at",
+            "groups.sales.tables.customers.windw_column: there is no such field; did you mean 'window_column'?",
+        ),
+        ("first: 2025-01-01", "first: soon", "reload.yaml: windows.first: 'soon' is not accepted"),
+        ("time_zone: UTC", "time_zone: Mars", "reload.yaml: source.time_zone: 'Mars' is no time zone"),
+        ("schema: SALES", "schem: SALES", "source.schem: there is no such field; did you mean 'schema'?"),
+        (
+            "cadence: daily",
+            "cadence: daily\n  cadence: hourly",
+            "line 39, column 3: the key 'cadence' is written twice",
+        ),
+        ("source:", "source: [", "reload.yaml, line 7, column 12: "),
+        ("  sales:", "  Sales-1:", "groups.Sales-1"),
+        ("interval_seconds: 0.2", "interval_seconds: -1", "dms.polling.interval_seconds: -1 is not accepted"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_mend(old: str, new: str, sentence: str) -> None:
+    assert sentence in broken(old, new)
+
+
+def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
+    message = broken("password: {env: RELOAD_TARGET_PASSWORD}", "password: hunter2")
+    assert "target.connection.password: a secret is not written in this file" in message
+    assert "hunter2" not in message
+
+
+def test_a_table_in_two_groups_is_refused() -> None:
+    twice = REFERENCE + "  more:\n    tables:\n      orders: {window_column: updated_at}\n"
+    with pytest.raises(ConfigError, match="groups.more.tables.orders: the table is in group 'sales' too"):
+        parse_config(twice)
+
+
+@pytest.mark.parametrize("written", ["", "- a list", "just text"])
+def test_a_file_that_is_no_mapping_is_refused(written: str) -> None:
+    with pytest.raises(ConfigError, match="is empty or not a mapping"):
+        parse_config(written)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere.yaml: No such file.*RELOAD_CONFIG"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_every_field_is_described() -> None:
+    models = [
+        model
+        for model in vars(config).values()
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == config.__name__
+    ]
+    assert len(models) > 10
+    silent = [
+        f"{model.__name__}.{name}"
+        for model in models
+        for name, field in model.model_fields.items()
+        if not field.description
+    ]
+    assert silent == []
+
+
+def test_the_reference_in_docs_is_that_of_the_models() -> None:
+    assert (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8") == reference()
+
+
+def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELOAD_TARGET_HOST", raising=False)
+    with pytest.raises(ConfigError, match="target.connection.host: the environment variable RELOAD_TARGET_HOST is not"):
+        access.target(parse_config(REFERENCE), str)
+
+
+@pytest.fixture
+def with_secret(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], config.ReloadConfig]:
+    for name in ("HOST", "USER", "DATABASE"):
+        monkeypatch.setenv(f"RELOAD_TARGET_{name}", "x")
+    monkeypatch.setenv("RELOAD_TARGET_PORT", "5432")
+
+    def make(reference: str) -> config.ReloadConfig:
+        return parse_config(REFERENCE.replace("{env: RELOAD_TARGET_PASSWORD}", reference, 1))
+
+    return make
+
+
+def test_a_password_comes_from_a_json_secret(with_secret: Callable[[str], config.ReloadConfig]) -> None:
+    made = access.target(with_secret("{secret: prod/pg, key: password}"), lambda name: '{"password": "s3cret"}')
+    assert made.password == "s3cret"
+    assert "s3cret" not in repr(made) + str(made)
+
+
+def test_a_secret_without_the_key_is_named_and_not_shown(with_secret: Callable[[str], config.ReloadConfig]) -> None:
+    with pytest.raises(ConfigError, match="'prod/pg' is no JSON document with the key 'passwd'") as caught:
+        access.target(with_secret("{secret: prod/pg, key: passwd}"), lambda name: '{"password": "s3cret"}')
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_port_that_is_no_port_is_refused(
+    with_secret: Callable[[str], config.ReloadConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELOAD_TARGET_PORT", "99999")
+    with pytest.raises(ConfigError, match="target.connection.port: '99999' is no TCP port"):
+        access.target(with_secret("{secret: whole}"), lambda name: "s3cret")

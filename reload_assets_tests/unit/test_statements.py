@@ -1,0 +1,43 @@
+"""Statements are composed as psql would: identifiers quoted, values bound, casts and strings left alone."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import sql
+
+from reload_assets import statements
+from reload_assets.statements import compose
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    files: dict[str, str] = {}
+    monkeypatch.setattr(statements, "text", files.__getitem__)
+    return files
+
+
+def test_identifiers_are_quoted_and_values_are_bound(written: dict[str, str]) -> None:
+    written["q"] = """SELECT :columns FROM :"schema".:"table" WHERE a = :'a'::int AND b LIKE '%:x' -- :'no' 50%"""
+    composed = compose("q", {"schema": "s", "table": 'we"ird%', "columns": sql.Identifier("100%")})
+    assert composed.as_string() == (
+        """SELECT "100%%" FROM "s"."we""ird%%" WHERE a = %(a)s::int AND b LIKE '%%:x' -- :'no' 50%%"""
+    )
+
+
+def test_without_values_percent_signs_stay(written: dict[str, str]) -> None:
+    written["q"] = """SELECT '%' FROM :"table" WHERE $x$ :'a' $x$ <> ':"b"' /* :c */"""
+    assert compose("q", {"table": "t%"}).as_string() == (
+        """SELECT '%' FROM "t%" WHERE $x$ :'a' $x$ <> ':"b"' /* :c */"""
+    )
+
+
+def test_a_name_cannot_be_given_where_sql_is_wanted(written: dict[str, str]) -> None:
+    written["q"] = "SELECT :columns"
+    with pytest.raises(TypeError, match="as a composed piece"):
+        compose("q", {"columns": "a; DROP TABLE b"})
+
+
+def test_a_missing_part_is_an_error(written: dict[str, str]) -> None:
+    written["q"] = """SELECT * FROM :"table" """
+    with pytest.raises(KeyError):
+        compose("q")

@@ -1,0 +1,3 @@
+-- Tell the planner what was filled in.
+-- psql:
+ANALYZE pg_temp.source_window;

@@ -1,0 +1,27 @@
+-- One row a merged table, as the guide's log table had it: rows that each merge wrote into production.
+-- psql:
+CREATE OR REPLACE VIEW admin.merge_logs AS
+SELECT
+    t.id,
+    t.table_name,
+    t.merge_ended_at AS merge_time,
+    t.updated + t.repaired AS records_updated,
+    t.inserted AS records_inserted,
+    t.reload_id,
+    r.group_name,
+    r.window_start,
+    r.window_end,
+    t.staged_rows AS staged,
+    t.updated,
+    t.repaired,
+    t.identical,
+    t.refused,
+    t.unversioned,
+    t.skipped,
+    t.merge_started_at
+FROM admin.reload_tables AS t
+INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
+WHERE r.status = 'merged' AND t.merge_ended_at IS NOT NULL;
+COMMENT ON VIEW admin.merge_logs IS
+'One row a merged table (rows). records_updated counts updated (the staged row was newer) and repaired (same version, '
+'other content); refused: production was newer; unversioned: differs while a version is NULL; skipped: by policy.';
