@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reload_assets.local import damage
+from reload_assets.local.damage import damage
 from reload_assets.local.postgres import die_with_parent, free_port
 from reload_assets.local.stack import FIRST_DAY, Rows, Stack, checkout_file
 
@@ -37,13 +38,13 @@ mutation($name: String!) { startSensor(sensorSelector: {sensorName: $name, repos
 def main() -> int:
     """Serve until Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(prog="make ui", description=__doc__)
-    parser.add_argument("--port", type=int, help="port of the UI (default: 3000, or a free one if that is taken)")
+    parser.add_argument("--port", type=int, help="port of the UI (default: 3000 if it is free; 0: any free one)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
     with Stack(Rows(days=DAYS)) as stack:
         _damage(stack)
-        port = options.port or _port()
+        port = _port(options.port)
         server = _start_dagster(stack, port)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -53,6 +54,7 @@ def main() -> int:
             print(f"  {FIRST_DAY + timedelta(days=1)} to {FIRST_DAY + timedelta(days=7)} are damaged in production:")
             print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
             print(f"  psql {stack.postgres.url('target')}")
+            print(f"  DMS stand-in: {stack.dms.url}")
             print("Ctrl-C stops everything.", flush=True)
             server.wait()
             print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
@@ -68,7 +70,7 @@ def _damage(stack: Stack) -> None:
     with stack.connect_target() as target:
         for day in DAMAGED_DAYS:
             start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day) + timedelta(days=day)
-            damage.damage(target, start, start + timedelta(days=1), seed=day)
+            damage(target, start, start + timedelta(days=1), seed=day)
 
 
 def _start_dagster(stack: Stack, port: int) -> subprocess.Popen[bytes]:
@@ -132,15 +134,16 @@ def graphql(url: str, query: str, **variables: Any) -> dict[str, Any]:
     return data
 
 
-def _port() -> int:
-    import socket
-
+def _port(wanted: int | None) -> int:
+    """The port asked for, or the usual one unless somebody has it."""
+    if wanted:
+        return wanted
     with socket.socket() as probe:
         try:
-            probe.bind(("127.0.0.1", _DEFAULT_PORT))
+            probe.bind(("127.0.0.1", _DEFAULT_PORT if wanted is None else 0))
         except OSError:
             return free_port()
-        return _DEFAULT_PORT
+        return int(probe.getsockname()[1])
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

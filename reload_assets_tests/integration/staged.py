@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -64,6 +68,12 @@ class StagedReload:
                 create_staging(connection, "staging", self.reload, table, None)
                 self.ledger.add_table(connection, self.reload.reload_id, table, "staging")
                 self.ledger.expect_checks(connection, self.reload.reload_id, table.name, STAGING_CHECKS)
+
+    def moved_to(self, target: Target, reader: SourceReader | None = None) -> StagedReload:
+        """The same reload in a copy of its database."""
+        moved = copy(self)
+        moved.target, moved.ledger, moved.reader = target, Ledger(target), reader
+        return moved
 
     def table(self, name: str) -> ReloadTable:
         """One table of the group."""
@@ -146,7 +156,21 @@ class StagedReload:
             cursor.executemany(statement, rows)
 
 
-Make = Callable[..., StagedReload]
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def copied(postgres: PostgresServer, target: Target) -> Iterator[Target]:
+    """A copy of a database to which nobody is connected, dropped at the end; much faster than making it again."""
+    name = f"{target.database}_copy_{next(_numbers)}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(target.database))
+        )
+        try:
+            yield replace(target, database=name)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def target_of(postgres: PostgresServer, url: str, ddl: str) -> Target:

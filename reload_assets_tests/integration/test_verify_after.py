@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets.source.reader import SourceReader
 from reload_assets.verify.after import AFTER_CHECKS, verify_merged
 from reload_assets.verify.outcomes import CheckOutcome
-from reload_assets_tests.integration.staged import NOON, StagedReload, target_of
+from reload_assets_tests.integration.staged import NOON, StagedReload, copied, target_of
+from reload_assets_tests.integration.throwaway import throwaway_database
 
 PRODUCTION = """
 CREATE SCHEMA production;
@@ -57,6 +58,23 @@ ORDERS = ["1", "2.50", "3", "12345678901234567890.5"]
 LATER = NOON + timedelta(microseconds=1)
 
 
+INSERT_SOURCE = f'INSERT INTO "SALES"."LINES" VALUES ({", ".join(["%s"] * 7)})'
+
+
+def line(number: str, **columns: Any) -> list[Any]:
+    """One row of lines, the same everywhere unless columns are given."""
+    row = {
+        "order_id": number,
+        "code": "a",
+        "customer_id": 1,
+        "day": NOON,
+        "note": "text",
+        "scan": b"scan",
+        "updated_at": NOON,
+    }
+    return list({**row, **columns}.values())
+
+
 @dataclass
 class Merged:
     """A reload whose rows are in the source, in staging and in production, as a merge would have left them."""
@@ -64,19 +82,6 @@ class Merged:
     staged: StagedReload
     source: psycopg.Connection
     reader: SourceReader
-
-    def line(self, number: str, **columns: Any) -> list[Any]:
-        """One row of lines, the same everywhere unless columns are given."""
-        row = {
-            "order_id": number,
-            "code": "a",
-            "customer_id": 1,
-            "day": NOON,
-            "note": "text",
-            "scan": b"scan",
-            "updated_at": NOON,
-        }
-        return list({**row, **columns}.values())
 
     def produce(self, statement: str, *values: Any) -> None:
         """Change production."""
@@ -97,28 +102,49 @@ class Merged:
         return {outcome.check_name: outcome for outcome in outcomes}
 
 
-@pytest.fixture
-def merged(postgres: PostgresServer, new_database: Callable[[str], str]) -> Iterator[Merged]:
-    source_url, target = new_database("source"), target_of(postgres, new_database("target"), PRODUCTION)
+@pytest.fixture(scope="module")
+def prepared(postgres: PostgresServer) -> Iterator[Merged]:
+    """Both databases, with the same rows on all sides; nobody changes them but in a copy, or puts them right again."""
     with (
-        psycopg.connect(source_url, autocommit=True) as source,
-        SourceReader(sa.make_url(source_url), "SALES") as reader,
+        throwaway_database(postgres, "after_source") as url,
+        throwaway_database(postgres, "after") as target_url,
+        psycopg.connect(url, autocommit=True) as source,
+        SourceReader(sa.make_url(url), "SALES") as reader,
     ):
         create_schema(source, "SALES")
         for table in SOURCE:
             create_table(source, "SALES", table)
+        target = target_of(postgres, target_url, PRODUCTION)
         made = Merged(StagedReload(target, TABLES, reader=reader), source, reader)
-        rows = [made.line(number) for number in ORDERS]
-        marks = ", ".join(["%s"] * 7)
-        with source.cursor() as cursor:
-            cursor.execute("""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'one', %s)""", (NOON,))
-            cursor.executemany(f'INSERT INTO "SALES"."LINES" VALUES ({marks})', rows)
-        made.staged.stage("customers", [(1, "one", NOON)])
-        made.staged.stage("lines", rows)
         made.staged.finish(source=4)
-        made.produce("INSERT INTO production.customers TABLE staging.customers_r1")
-        made.produce("INSERT INTO production.lines TABLE staging.lines_r1")
         yield made
+
+
+@pytest.fixture
+def merged(prepared: Merged) -> Merged:
+    """Fresh rows, the same on all sides."""
+    source, staged = prepared.source, prepared.staged
+    source.execute('TRUNCATE "SALES"."CUSTOMERS", "SALES"."LINES"')
+    staged.execute(
+        "TRUNCATE production.customers, production.lines, staging.customers_r1, staging.lines_r1, "
+        "admin.reload_changes; UPDATE admin.reload_tables SET identical = 0"
+    )
+    rows = [line(number) for number in ORDERS]
+    source.execute("""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'one', %s)""", (NOON,))
+    with source.cursor() as cursor:
+        cursor.executemany(INSERT_SOURCE, rows)
+    staged.stage("customers", [(1, "one", NOON)])
+    staged.stage("lines", rows)
+    staged.execute("INSERT INTO production.customers TABLE staging.customers_r1")
+    staged.execute("INSERT INTO production.lines TABLE staging.lines_r1")
+    return Merged(staged, source, prepared.reader)
+
+
+@pytest.fixture
+def apart(postgres: PostgresServer, merged: Merged) -> Iterator[Merged]:
+    """A target of its own, for tests that change more than rows."""
+    with copied(postgres, merged.staged.target) as target:
+        yield Merged(merged.staged.moved_to(target, merged.reader), merged.source, merged.reader)
 
 
 def test_production_that_equals_the_source_passes(merged: Merged) -> None:
@@ -244,8 +270,8 @@ def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged
     """2^53 and 2^53 + 1 are one float, and year 1 BC no datetime: both sides are text that the databases made."""
     marks = ", ".join(["%s"] * 7)
     for number in (2**53, 2**53 + 1):
-        row = merged.line(str(number), day="0001-06-01 00:00:00 BC")
-        merged.source.execute(f'INSERT INTO "SALES"."LINES" VALUES ({marks})', row)
+        row = line(str(number), day="0001-06-01 00:00:00 BC")
+        merged.source.execute(INSERT_SOURCE, row)
         if number == 2**53:
             merged.produce(f"INSERT INTO production.lines VALUES ({marks})", *row)
             merged.staged.stage("lines", [row])
@@ -272,37 +298,37 @@ def test_a_source_that_does_not_answer_is_no_difference(merged: Merged) -> None:
     assert "cannot be reached" in outcome.detail
 
 
-def test_a_dropped_staging_table_leaves_the_other_checks(merged: Merged) -> None:
-    merged.produce("DROP TABLE staging.lines_r1")
-    assert [outcome.status for outcome in merged.verify().values()] == ["could not verify", "passed", "passed"]
+def test_a_dropped_staging_table_leaves_the_other_checks(apart: Merged) -> None:
+    apart.produce("DROP TABLE staging.lines_r1")
+    assert [outcome.status for outcome in apart.verify().values()] == ["could not verify", "passed", "passed"]
 
 
-def test_what_the_login_may_not_read_is_could_not_verify(merged: Merged, new_database: Callable[[str], str]) -> None:
-    target = merged.staged.target
-    merged.produce("DROP ROLE IF EXISTS only_lines")
-    merged.produce("CREATE ROLE only_lines LOGIN PASSWORD 'only'")
+def test_what_the_login_may_not_read_is_could_not_verify(apart: Merged) -> None:
+    target = apart.staged.target
+    apart.produce("DROP ROLE IF EXISTS only_lines")
+    apart.produce("CREATE ROLE only_lines LOGIN PASSWORD 'only'")
     try:
-        merged.produce("GRANT USAGE ON SCHEMA production, staging, admin TO only_lines")
-        merged.produce("GRANT SELECT ON ALL TABLES IN SCHEMA staging, admin TO only_lines")
-        merged.produce("GRANT SELECT ON production.lines TO only_lines")
-        merged.staged.target = Target(target.host, target.port, target.database, "only_lines", "only")
-        outcomes = merged.verify()
+        apart.produce("GRANT USAGE ON SCHEMA production, staging, admin TO only_lines")
+        apart.produce("GRANT SELECT ON ALL TABLES IN SCHEMA staging, admin TO only_lines")
+        apart.produce("GRANT SELECT ON production.lines TO only_lines")
+        apart.staged.target = Target(target.host, target.port, target.database, "only_lines", "only")
+        outcomes = apart.verify()
         assert outcomes["foreign_keys"].status == "could not verify"
         assert "permission denied for table customers" in outcomes["foreign_keys"].detail
         assert outcomes["window_matches_source"].status == "passed"
     finally:
-        merged.staged.target = target
-        merged.produce("DROP OWNED BY only_lines")
-        merged.produce("DROP ROLE only_lines")
+        apart.staged.target = target
+        apart.produce("DROP OWNED BY only_lines")
+        apart.produce("DROP ROLE only_lines")
 
 
-def test_the_types_check_knows_the_sources_types(merged: Merged) -> None:
-    outcome = merged.staged.verify("lines", "types")["types"]
+def test_the_types_check_knows_the_sources_types(apart: Merged) -> None:
+    outcome = apart.staged.verify("lines", "types")["types"]
     assert outcome.status == "passed", outcome
     assert "ORDER_ID: DMS rounds NUMBER without a precision to 10 decimals" in outcome.detail
-    merged.produce("ALTER TABLE production.lines ALTER COLUMN order_id TYPE numeric(30, 5)")
-    merged.produce("ALTER TABLE staging.lines_r1 ALTER COLUMN order_id TYPE numeric(30, 5)")
-    narrow = merged.staged.verify("lines", "types")["types"]
+    apart.produce("ALTER TABLE production.lines ALTER COLUMN order_id TYPE numeric(30, 5)")
+    apart.produce("ALTER TABLE staging.lines_r1 ALTER COLUMN order_id TYPE numeric(30, 5)")
+    narrow = apart.staged.verify("lines", "types")["types"]
     assert (narrow.status, narrow.facts["losses"], narrow.facts["differences"]) == ("failed", 1, 0)
     assert "ORDER_ID is NUMBER, order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from reload_assets.install import install
 from reload_assets.ledger import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import merge_reload
 from reload_assets.windows import Window
-from reload_assets_tests.integration.staged import DAY, NOON, StagedReload, target_of
+from reload_assets_tests.integration.staged import DAY, NOON, StagedReload, copied, target_of
+from reload_assets_tests.integration.throwaway import throwaway_database
 
 DDL = """
 CREATE SCHEMA production;
@@ -52,14 +54,28 @@ GUIDE = {
 }
 
 
+@pytest.fixture(scope="module")
+def loaded(postgres: PostgresServer) -> Iterator[StagedReload]:
+    with throwaway_database(postgres, "views") as url:
+        made = StagedReload(target_of(postgres, url, DDL), TABLES)
+        names = {1: "same", 2: "right", 3: "right", 4: "staged", 5: "new"}
+        made.stage("customers", [(number, name, NOON) for number, name in names.items()])
+        made.finish(source=5)
+        yield made
+
+
 @pytest.fixture
-def reload(postgres: PostgresServer, new_database: Callable[[str], str]) -> StagedReload:
+def untouched(loaded: StagedReload) -> Iterator[Connection[Any]]:
+    """A connection to the loaded reload's database; all is rolled back after the test."""
+    with loaded.target.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
+        yield connection
+
+
+@pytest.fixture
+def reload(postgres: PostgresServer, loaded: StagedReload) -> Iterator[StagedReload]:
     """A loaded reload of five customers, of which each will have another outcome, and of no orders."""
-    made = StagedReload(target_of(postgres, new_database("views"), DDL), TABLES)
-    names = {1: "same", 2: "right", 3: "right", 4: "staged", 5: "new"}
-    made.stage("customers", [(number, name, NOON) for number, name in names.items()])
-    made.finish(source=5)
-    return made
+    with copied(postgres, loaded.target) as target:
+        yield loaded.moved_to(target)
 
 
 def columns(made: StagedReload, view: str) -> list[str]:
@@ -241,36 +257,37 @@ def test_a_red_window_shows_among_green_ones_and_the_latest_reload_counts(reload
     ],
 )
 def test_the_type_view_finds_what_the_guides_missed(
-    reload: StagedReload, change: str, row: tuple[str | None, ...]
+    untouched: Connection[Any], change: str, row: tuple[str | None, ...]
 ) -> None:
     guide = "table_name, column_name, target_data_type, staging_data_type, status"
     view = f"SELECT {guide} FROM admin.oracle_pg_type_verification"
-    assert reload.execute(view) == []
-    reload.execute(f"ALTER TABLE production.{change}")
-    assert reload.execute(view) == [row]
-    assert one(reload, "SELECT reload_id, staging_table FROM admin.oracle_pg_type_verification") == (1, f"{row[0]}_r1")
-    reload.execute("UPDATE admin.reload_tables SET staging_dropped_at = now()")
-    assert reload.execute(view) == []
+    assert untouched.execute(view).fetchall() == []
+    untouched.execute(f"ALTER TABLE production.{change}")
+    assert untouched.execute(view).fetchall() == [row]
+    place = untouched.execute("SELECT reload_id, staging_table FROM admin.oracle_pg_type_verification").fetchall()
+    assert place == [(1, f"{row[0]}_r1")]
+    untouched.execute("UPDATE admin.reload_tables SET staging_dropped_at = now()")
+    assert untouched.execute(view).fetchall() == []
 
 
-def test_what_the_merge_can_live_with_is_no_difference(reload: StagedReload) -> None:
-    reload.execute(
+def test_what_the_merge_can_live_with_is_no_difference(untouched: Connection[Any]) -> None:
+    untouched.execute(
         "ALTER TABLE production.orders ADD note text, ADD seen timestamptz NOT NULL DEFAULT now(), "
         "ADD doubled numeric GENERATED ALWAYS AS (amount * 2) STORED, ADD serial integer GENERATED ALWAYS AS IDENTITY, "
         "ALTER amount SET DEFAULT 0"
     )
-    reload.execute("ALTER TABLE production.orders ALTER COLUMN customer_id DROP NOT NULL")
-    assert reload.execute("SELECT * FROM admin.oracle_pg_type_verification") == []
+    untouched.execute("ALTER TABLE production.orders ALTER COLUMN customer_id DROP NOT NULL")
+    assert untouched.execute("SELECT * FROM admin.oracle_pg_type_verification").fetchall() == []
 
 
-def test_a_table_made_under_the_name_of_a_staging_table_is_not_it(reload: StagedReload) -> None:
-    reload.execute("ALTER TABLE staging.orders_r1 RENAME TO gone")
-    reload.execute("CREATE TABLE staging.orders_r1 (x integer)")
-    assert reload.execute("SELECT * FROM admin.oracle_pg_type_verification") == []
-    reload.execute("DROP TABLE staging.gone")
-    found = reload.execute(
+def test_a_table_made_under_the_name_of_a_staging_table_is_not_it(untouched: Connection[Any]) -> None:
+    untouched.execute("ALTER TABLE staging.orders_r1 RENAME TO gone")
+    untouched.execute("CREATE TABLE staging.orders_r1 (x integer)")
+    assert untouched.execute("SELECT * FROM admin.oracle_pg_type_verification").fetchall() == []
+    untouched.execute("DROP TABLE staging.gone")
+    found = untouched.execute(
         "SELECT table_name, target_data_type, staging_data_type, status FROM admin.oracle_pg_type_verification"
-    )
+    ).fetchall()
     assert found == [("orders", "table", None, "MISSING TABLE")]
 
 

@@ -25,9 +25,9 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def instance(stack: Stack) -> Iterator[DagsterInstance]:
-    """Dagster with its storage in PostgreSQL, as dagster.yaml has it."""
-    with DagsterInstance.get() as running:
+def instance() -> Iterator[DagsterInstance]:
+    """Dagster with its storage in memory: the demo and the UI's tests have it in PostgreSQL, at twice the time."""
+    with DagsterInstance.ephemeral() as running:
         yield running
 
 

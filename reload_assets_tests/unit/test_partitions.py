@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from dagster import TimeWindow
@@ -38,7 +39,7 @@ def test_keys_and_windows_are_one_to_one_and_tile_the_time(cadence: str, hours: 
     keys = partitions.get_partition_keys_in_time_window(TimeWindow(until - span, until))
     found = [cadence_window(partitions, key) for key in keys]
     assert [cadence_key(partitions, window) for window in found] == keys
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize("key", ["", "2025-01-1", "2025-01-01T00:00", "tomorrow", "2024-12-31", "2025-02-30"])

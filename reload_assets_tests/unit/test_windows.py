@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,7 +42,7 @@ def test_every_wall_clock_value_falls_in_exactly_one_window(
 ) -> None:
     bounds = [wall_clock_bound(cut, zone) for cut in cuts]
     assert bounds == sorted(bounds)
-    windows = [Window(a, b).in_zone(zone) for a, b in zip(cuts, cuts[1:], strict=False)]
+    windows = [Window(a, b).in_zone(zone) for a, b in pairwise(cuts)]
     probes = [wall] + [bound + timedelta(microseconds=n) for bound in bounds for n in (-1, 0, 1)]
     for probe in probes:
         hits = sum(start <= probe < end for start, end in windows)

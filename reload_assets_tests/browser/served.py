@@ -1,0 +1,167 @@
+"""``make ui`` as a user has it: a process of its own, talked to over HTTP, stopped with Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from reload_assets.local.ui import graphql
+
+_TIMEOUT_SECONDS = 150
+
+
+class Served:
+    """A running ``make ui``; a context manager. ``url`` is the UI's, ``target`` the target database's."""
+
+    def __init__(self, checkout: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "reload_assets.local.ui", "--port", "0"],
+            cwd=checkout,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.lines.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        said = "".join(self.lines)
+        found = {
+            name: re.search(pattern, said)
+            for name, pattern in {
+                "url": r"Dagster UI: (\S+)",
+                "target": r"psql (\S+)",
+                "dms": r"DMS stand-in: (\S+)",
+            }.items()
+        }
+        assert all(found.values()), said
+        self.url, self.target, self.dms = (match[1] for match in found.values() if match)
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(60)
+
+    def kill(self) -> None:
+        """Make sure that nothing is left, whatever happened."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def left_behind(self) -> list[str]:
+        """The command lines of processes that still name one of our ports."""
+        ports = [url.rsplit(":", 1)[1].split("/")[0] for url in (self.url, self.target, self.dms)]
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                except OSError:
+                    continue
+                if any(f"port={port}" in command or f"-p {port}" in command for port in ports):
+                    found.append(command)
+        return found
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The UI's own GraphQL."""
+        return graphql(self.url, query, **variables)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the target database."""
+        with psycopg.connect(self.target, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def fault(self, **fault: Any) -> None:
+        """Set or clear a fault of the DMS stand-in."""
+        request = urllib.request.Request(
+            f"{self.dms}/faults", data=json.dumps(fault).encode(), headers={"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def launch_backfill(self, keys: list[list[str]], partitions: list[str]) -> str:
+        """What the dialog "Launch backfill" sends; the backfill's id."""
+        answer = self.ask(
+            """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+                 __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            params={
+                "assetSelection": [{"path": path} for path in keys],
+                "partitionNames": partitions,
+                "fromFailure": False,
+                "title": "damaged days",
+            },
+        )
+        return str(answer["launchPartitionBackfill"]["backfillId"])
+
+    def backfill_runs(self, backfill: str) -> list[dict[str, Any]]:
+        """The runs of a backfill, each with its status."""
+        answer = self.ask(
+            """query($id: String!) { runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) {
+                 ... on Runs { results { runId status } } } }""",
+            id=backfill,
+        )
+        runs: list[dict[str, Any]] = answer["runsOrError"]["results"]
+        return runs
+
+    def backfill_status(self, backfill: str) -> str:
+        """The status of a backfill, such as COMPLETED_SUCCESS."""
+        answer = self.ask(
+            """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+                 ... on PartitionBackfill { status } } }""",
+            id=backfill,
+        )
+        return str(answer["partitionBackfillOrError"]["status"])
+
+    def terminate(self, run_id: str) -> None:
+        """What the button "Terminate" sends."""
+        self.ask(
+            """mutation($id: String!) { terminateRun(runId: $id, terminatePolicy: SAFE_TERMINATE) {
+                 __typename ... on PythonError { message } } }""",
+            id=run_id,
+        )
+
+    def materialized(self, path: list[str]) -> int:
+        """How many partitions of an asset are materialized."""
+        answer = self.ask(
+            """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+                 partitionStats { numMaterialized numFailed } } } }""",
+            key={"path": path},
+        )
+        return int(answer["assetNodeOrError"]["partitionStats"]["numMaterialized"])
+
+    def check_results(self, path: list[str], check: str) -> dict[str, str]:
+        """Each partition's latest result of a check."""
+        answer = self.ask(
+            """query($key: AssetKeyInput!, $check: String!) {
+                 assetCheckExecutions(assetKey: $key, checkName: $check, limit: 100) {
+                   status evaluation { partition } } }""",
+            key={"path": path},
+            check=check,
+        )
+        return {
+            each["evaluation"]["partition"]: each["status"]
+            for each in reversed(answer["assetCheckExecutions"])
+            if each["evaluation"]
+        }
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = _TIMEOUT_SECONDS) -> Any:
+    """The first true answer of the condition, asked twice a second."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {timeout:g} s")

@@ -1,0 +1,155 @@
+"""`make ui`, end to end: backfills, requests and cancellation over the UI's own API, and the pages in a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reload_assets.verify.after import AFTER_CHECKS
+from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets_tests.browser.served import Served, wait_for
+
+CHECKOUT = Path(__file__).parents[2]
+TABLES = ["customers", "orders", "order_items", "documents"]
+ALL = [[stage, table] for stage in ("staging", "production") for table in TABLES]
+DAYS = ["2025-01-02", "2025-01-03", "2025-01-04", "2025-01-05", "2025-01-06"]
+CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+# Where pictures of the pages go, for a person to look at.
+PICTURES = os.environ.get("RELOAD_TEST_PICTURES")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    running = Served(CHECKOUT)
+    try:
+        yield running
+        assert running.stop() == 0
+        assert running.left_behind() == []
+    finally:
+        running.kill()
+
+
+@pytest.fixture(scope="module")
+def backfill(served: Served) -> str:
+    """Asked for first of all, so that everything else goes on beside it."""
+    with_request = served.query(
+        "INSERT INTO admin.reload_requests (group_name, window_start, window_end, tables, reason) VALUES "
+        "('sales', '2025-01-07T03:00Z', '2025-01-07T05:00Z', '{documents}', 'from outside'), "
+        "('sails', '2025-01-07T03:00Z', '2025-01-07T05:00Z', NULL, 'a slip') RETURNING request_id"
+    )
+    assert len(with_request) == 2
+    return served.launch_backfill(ALL, DAYS)
+
+
+def test_a_backfill_of_five_days_ends_in_success(served: Served, backfill: str) -> None:
+    wait_for(lambda: served.backfill_status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), "backfill", 300)
+    assert served.backfill_status(backfill) == "COMPLETED_SUCCESS"
+    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * 5
+    for path in ALL:
+        assert served.materialized(path) == 5, path
+    for stage, checks in (("staging", STAGING_CHECKS), ("production", AFTER_CHECKS)):
+        for table in TABLES:
+            for check in checks:
+                assert served.check_results([stage, table], check) == dict.fromkeys(DAYS, "SUCCEEDED"), (table, check)
+    assert served.query(
+        "SELECT partition_key, status FROM admin.reloads WHERE partition_key = ANY(%s) ORDER BY 1", DAYS
+    ) == [(day, "merged") for day in DAYS]
+
+
+def test_the_daemon_answers_requests(served: Served, backfill: str) -> None:
+    def ended() -> list[tuple[Any, ...]]:
+        rows = served.query("SELECT status, reload_id, error FROM admin.reload_requests ORDER BY request_id")
+        return rows if all(row[0] not in ("pending", "started") for row in rows) else []
+
+    good, bad = wait_for(ended, "answers to the requests", 200)
+    assert (good[0], good[2]) == ("done", None)
+    assert served.query("SELECT status, tables FROM admin.reloads WHERE reload_id = %s", good[1]) == [
+        ("merged", ["documents"])
+    ]
+    assert bad[0] == "refused"
+    assert "there is no group 'sails'" in bad[2]
+
+
+def test_the_seeds_views_answer(served: Served, backfill: str) -> None:
+    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
+    logs = served.query(
+        "SELECT id, table_name, merge_time, records_updated, records_inserted FROM admin.merge_logs "
+        "WHERE reload_id IN (SELECT reload_id FROM admin.reloads WHERE partition_key = ANY(%s))",
+        DAYS,
+    )
+    assert len(logs) == len(DAYS) * len(TABLES)
+    assert all(row[3] > 0 and row[4] > 0 for row in logs)
+    summary = served.query("SELECT id, merge_start, merge_end, status, notes FROM admin.merge_summary")
+    assert all(row[1] < row[2] and row[3] == "SUCCESS" for row in summary)
+    status = served.query(
+        "SELECT table_name, total_records, pending_records, processed_records, error_records "
+        "FROM admin.oracle_pg_migration_status ORDER BY 1"
+    )
+    assert [row[0] for row in status] == sorted(TABLES)
+    assert all(row[1] == row[3] > 0 and row[2] == row[4] == 0 for row in status)
+    assert served.query("SELECT * FROM admin.oracle_pg_type_verification") == []
+
+
+def test_a_terminated_run_leaves_no_task(served: Served, backfill: str) -> None:
+    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
+    served.fault(kind="pause", table="ORDERS", after_rows=5)
+    other = served.launch_backfill(ALL, ["2025-01-08"])
+    (run,) = wait_for(
+        lambda: served.query(
+            "SELECT run_id FROM admin.reloads WHERE partition_key = '2025-01-08' AND status = 'loading'"
+        ),
+        "a load",
+    )
+    wait_for(lambda: served.query("SELECT 1 FROM admin.reload_tables WHERE staging_table LIKE 'orders_r%%'"), "staging")
+    served.terminate(run[0])
+    wait_for(lambda: [each["status"] for each in served.backfill_runs(other)] == ["CANCELED"], "cancellation")
+    served.fault(clear=True)
+    ((status, removed),) = served.query(
+        "SELECT status, task_removed_at IS NOT NULL FROM admin.reloads WHERE run_id = %s", run[0]
+    )
+    assert (status, removed) == ("cancelled", True)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+def test_the_pages_explain_themselves(served: Served, backfill: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-dev-shm-usage",
+            ],
+        )
+        page = browser.new_page(viewport={"width": 1500, "height": 950})
+        pages = {
+            "assets": ("/asset-groups", ["production", "staging"]),
+            "lineage": ("/locations/reload_assets/asset-groups/sales/lineage", ["customers", "order_items"]),
+            "staging": ("/assets/staging/orders", ["orders", "team:data-platform"]),
+            "checks": ("/assets/staging/orders?view=checks", ["row_count", "window_bounds", "lob_limit"]),
+            "production": ("/assets/production/orders?view=partitions", ["2025-01-06"]),
+            "job": ("/locations/reload_assets/jobs/reload_sales", ["reload_sales"]),
+            "automation": ("/automation", ["reload_sales_nightly", "reload_requests"]),
+        }
+        for name, (path, texts) in pages.items():
+            page.goto(served.url + path)
+            if PICTURES:
+                page.wait_for_timeout(4000)
+                page.screenshot(path=Path(PICTURES) / f"{name}.png")
+            for text in texts:
+                page.get_by_text(text).first.wait_for(timeout=30_000)
+        browser.close()
