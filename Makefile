@@ -23,8 +23,8 @@ demo: setup ## damage a day, reload it, and show that production equals the sour
 ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
-test: setup ## run every test
-	@$(RUN) pytest $(ARGS)
+test: setup ## run every test, two at a time
+	@$(RUN) pytest -n 2 $(ARGS)
 
 lint: setup ## check style, types, SQL and YAML
 	$(RUN) ruff check .

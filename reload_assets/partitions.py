@@ -43,6 +43,11 @@ class Family:
     partitions: PartitionsDefinition[str]
     adhoc: bool
 
+    @property
+    def asset_group(self) -> str:
+        """The group under which the UI shows the family's assets."""
+        return f"{self.group}_adhoc" if self.adhoc else self.group
+
     def key(self, stage: str, table: str) -> AssetKey:
         """The key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
         return AssetKey([*self.prefix, stage, table])

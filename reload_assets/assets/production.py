@@ -25,7 +25,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 key=family.key("production", name),
                 deps=[family.key("staging", name)],
                 partitions_def=family.partitions,
-                group_name=family.group,
+                group_name=family.asset_group,
                 kinds={"postgres", "table"},
                 owners=settings.owners,
                 description=f"Production table {schema}.{table.target or name} with the window's rows as the source "

@@ -52,7 +52,7 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         keys_by_output_name={name: family.key("staging", name) for name in tables},
         internal_asset_deps={name: {oracle_key(name)} for name in tables},
         partitions_def=family.partitions,
-        group_name=family.group,
+        group_name=family.asset_group,
         can_subset=True,
         tags_by_output_name=dict.fromkeys(tables, kinds),
         owners_by_output_name=dict.fromkeys(tables, settings.owners),

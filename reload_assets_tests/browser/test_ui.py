@@ -137,12 +137,13 @@ def test_the_pages_explain_themselves(served: Served, backfill: str) -> None:
         )
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         pages = {
-            "assets": ("/asset-groups", ["production", "staging"]),
+            "assets": ("/assets", ["production / orders", "adhoc / staging / orders"]),
             "lineage": ("/locations/reload_assets/asset-groups/sales/lineage", ["customers", "order_items"]),
-            "staging": ("/assets/staging/orders", ["orders", "team:data-platform"]),
+            "staging": ("/assets/staging/orders", ["Latest materialization", "data-platform"]),
             "checks": ("/assets/staging/orders?view=checks", ["row_count", "window_bounds", "lob_limit"]),
-            "production": ("/assets/production/orders?view=partitions", ["2025-01-06"]),
-            "job": ("/locations/reload_assets/jobs/reload_sales", ["reload_sales"]),
+            "production": ("/assets/production/orders?view=partitions", ["Materialized (5)"]),
+            "metadata": ("/assets/production/orders", ["inserted", "outcomes", "DMS task"]),
+            "job": ("/locations/reload_assets/jobs/reload_sales", ["View 8 assets"]),
             "automation": ("/automation", ["reload_sales_nightly", "reload_requests"]),
         }
         for name, (path, texts) in pages.items():
