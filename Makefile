@@ -24,7 +24,7 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
 test: setup ## run every test, two at a time
-	@$(RUN) pytest -n 2 $(ARGS)
+	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## check style, types, SQL and YAML
 	$(RUN) ruff check .

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import psycopg
+
 from reload_assets import access
 from reload_assets.config import ReloadConfig, load_config, text
 from reload_assets.config_reference import reference
@@ -35,11 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReloadError as error:
         print(error, file=sys.stderr)
         return 1
+    except psycopg.Error as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        print(f"{config.file}: target.connection: PostgreSQL says: {said}; mend its cause there.", file=sys.stderr)
+        return 1
     return 0
 
 
 def _install(config: ReloadConfig) -> None:
-    with access.target(config, _secret).connect(autocommit=True) as connection:
+    with access.target(config, _secrets(config)).connect(autocommit=True) as connection:
         applied = install(connection, config)
     print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views made anew")
 
@@ -47,10 +53,12 @@ def _install(config: ReloadConfig) -> None:
 def _check(config: ReloadConfig) -> None:
     from reload_assets.dms.client import dms_client
     from reload_assets.dms.tasks import LoadTasks, PollLimits
+    from reload_assets.partitions import cadence_partitions
 
-    reader = access.source_reader(config, _secret)
+    cadence_partitions(config.windows, config.file)
+    reader = access.source_reader(config, _secrets(config))
     try:
-        with access.target(config, _secret).connect() as connection:
+        with access.target(config, _secrets(config)).connect() as connection:
             for group in config.groups:
                 for table in resolve_group(config, group, connection, reader):
                     print(
@@ -68,7 +76,14 @@ def _check(config: ReloadConfig) -> None:
         region=text(dms.region, f"{place}.region"),
         endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
     )
-    LoadTasks(client, PollLimits(call_attempts=2)).check_endpoints(
+    limits = PollLimits(
+        interval=dms.polling.interval_seconds,
+        max_interval=dms.polling.max_interval_seconds,
+        ready_timeout=dms.polling.ready_timeout_seconds,
+        # Somebody waits for the answer.
+        call_attempts=2,
+    )
+    LoadTasks(client, limits).check_endpoints(
         text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
         text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
         text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
@@ -76,10 +91,16 @@ def _check(config: ReloadConfig) -> None:
     print("DMS: the endpoints are of the right kind and tested from the replication instance")
 
 
-def _secret(name: str) -> str:
-    import boto3
+def _secrets(config: ReloadConfig) -> access.SecretLookup:
+    """Looks secrets up where Dagster's resource does: in the region of DMS."""
 
-    return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+    def look_up(name: str) -> str:
+        import boto3
+
+        client = boto3.client("secretsmanager", region_name=text(config.dms.region, f"{config.file}: dms.region"))
+        return str(client.get_secret_value(SecretId=name)["SecretString"])
+
+    return look_up
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Iterable
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from reload_assets.errors import closest
 
 # Fields whose value may be a password that was written where it does not belong.
 _SECRET = ("password", "secret")
@@ -32,11 +33,8 @@ class UniqueKeyLoader(yaml.SafeLoader):
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the closest known word, or the list of known words."""
     words = sorted(known)
-    close = difflib.get_close_matches(wrong, words, n=1) or difflib.get_close_matches(
-        wrong.lower(), [word.lower() for word in words], n=1
-    )
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if meant := closest(wrong, words):
+        return f"; did you mean {meant!r}?"
     return f"; there are {', '.join(words)}." if words else "."
 
 

@@ -3,6 +3,18 @@
 No message here ever holds a password: connections are named by host, port, database and user.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(wrong: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, whatever its case; None where none is near."""
+    by_folded = {word.casefold(): word for word in known}
+    near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1)
+    return by_folded[near[0]] if near else None
+
 
 class ReloadError(Exception):
     """The base of every error that a user is meant to read."""

@@ -124,13 +124,19 @@ class Ledger:
         with self._target.connect(autocommit=True) as connection:
             return self._unfinished(connection, group, window)
 
+    def find_loading(self, run_id: str) -> list[Reload]:
+        """The reloads of a run whose load has not come to an end."""
+        with self._target.connect(autocommit=True) as connection:
+            rows = run(connection, "ledger/find_loading", run_id=run_id).fetchall()
+            return [self._get(connection, row[0]) for row in rows]
+
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
         """Open a reload in the caller's transaction, which makes its staging tables too.
 
         Raises ReloadRefused while an overlapping reload of the group is under way.
         """
         run(connection, "ledger/lock_group", group_name=opening.group)
-        if busy := self._unfinished(connection, opening.group, opening.loaded_window):
+        if busy := self._unfinished(connection, opening.group, opening.window):
             raise ReloadRefused(
                 f"The window {opening.partition_key} of group {opening.group!r} is being reloaded already, by "
                 f"{busy[0].title} (run {busy[0].run_id}); wait for it to end, or cancel it."
@@ -282,7 +288,7 @@ class Ledger:
             connection,
             "ledger/find_unfinished",
             group_name=group,
-            load_start=window.start,
+            window_start=window.start,
             window_end=window.end,
         ).fetchall()
         return [self._get(connection, row[0]) for row in rows]

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
+import psycopg
+from psycopg.errors import UndefinedTable
+
 from reload_assets.config import ReloadConfig, text
 from reload_assets.database import Target
 from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
@@ -48,7 +51,12 @@ class Load:
         opening.window.require_past(datetime.now(timezone.utc))
         arns = self._arns()
         self.tasks.check_endpoints(*arns)
-        self._close_dead(opening.group, opening.loaded_window, run_is_live)
+        try:
+            self._close_dead(opening.group, opening.window, run_is_live)
+        except UndefinedTable:
+            raise LedgerError(
+                f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
+            ) from None
         staging_schema = self.config.target.staging_schema
         with self._source() as reader, self.target.connect() as connection:
             tables = resolve_group(self.config, opening.group, connection, reader, only)
@@ -225,4 +233,7 @@ def describe(error: BaseException) -> str:
     """One sentence for the ledger; never a traceback, which could show values."""
     if isinstance(error, ReloadError):
         return str(error)
+    if isinstance(error, psycopg.Error):
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"The target database refused a statement of this step: {said}; mend that and launch the window again."
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -17,12 +17,12 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Request:
-    """A row of ``admin.reload_requests``; instants are UTC."""
+    """A row of ``admin.reload_requests``; instants are UTC, and None where they are none that a window can have."""
 
     request_id: int
     group_name: str
-    window_start: datetime
-    window_end: datetime
+    window_start: datetime | None
+    window_end: datetime | None
     tables: list[str] | None
     reason: str
     requested_by: str

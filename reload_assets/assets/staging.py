@@ -15,17 +15,13 @@ from dagster import (
     Out,
     Output,
     OutputMapping,
-    RetryPolicy,
     op,
 )
 
 from reload_assets.assets.metadata import staged_metadata
 from reload_assets.assets.oracle import oracle_key
 from reload_assets.assets.steps import (
-    RETRIES,
-    RETRY_DELAY_SECONDS,
     giving_up_on_failure,
-    load_steps,
     readable_errors,
     run_is_live,
 )
@@ -38,7 +34,6 @@ from reload_assets.resources.reload import ReloadResource
 REASON_TAG = "reload_assets/reason"
 REQUEST_TAG = "reload_assets/request"
 REQUESTED_BY_TAG = "reload_assets/requested_by"
-_RETRY = RetryPolicy(max_retries=RETRIES, delay=RETRY_DELAY_SECONDS)
 
 
 def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
@@ -88,7 +83,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
                 run_id=context.run_id,
                 request_id=int(request) if request else None,
             )
-            load = load_steps(context, reload)
+            load = reload.load(context.log.info)
             only = {key.path[-1] for key in context.selected_asset_keys}
             opened = load.open(
                 opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
@@ -99,11 +94,10 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     @op(
         name=f"create_task_{suffix}",
         description="Create the one-time DMS task and wait until it is ready.",
-        retry_policy=_RETRY,
         tags={"dagster/compute_kind": "dms"},
     )
     def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = load_steps(context, reload)
+        load = reload.load(context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             arn = load.create_task(load.ledger.get(reload_id))
         context.add_output_metadata({"DMS task ARN": arn})
@@ -112,11 +106,10 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     @op(
         name=f"start_task_{suffix}",
         description="Start the load.",
-        retry_policy=_RETRY,
         tags={"dagster/compute_kind": "dms"},
     )
     def start_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = load_steps(context, reload)
+        load = reload.load(context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.start_task(load.ledger.get(reload_id))
         return reload_id
@@ -124,11 +117,10 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     @op(
         name=f"wait_for_load_{suffix}",
         description="Watch the load until it has ended; a retry or a re-execution attaches to the same task.",
-        retry_policy=_RETRY,
         tags={"dagster/compute_kind": "dms"},
     )
     def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = load_steps(context, reload)
+        load = reload.load(context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.ledger.set_run(reload_id, context.run_id)
             result = load.wait(load.ledger.get(reload_id), lambda progress: context.log.info(_written(progress)))
@@ -144,11 +136,10 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     @op(
         name=f"drop_task_{suffix}",
         description="Delete the DMS task.",
-        retry_policy=_RETRY,
         tags={"dagster/compute_kind": "dms"},
     )
     def drop_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = load_steps(context, reload)
+        load = reload.load(context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.drop_task(load.ledger.get(reload_id))
         return reload_id
@@ -160,7 +151,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "postgres"},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
-        load = load_steps(context, reload)
+        load = reload.load(context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             loaded = load.ledger.get(reload_id)
             resolved = load.finish(loaded)

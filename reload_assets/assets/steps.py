@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dagster import DagsterInstance, Failure, OpExecutionContext
+import psycopg
+from dagster import DagsterInstance, Failure, OpExecutionContext, RetryRequested
 
 from reload_assets.errors import DmsUnreachable, ReloadError
 from reload_assets.load import Load, describe
-from reload_assets.resources.reload import ReloadResource
 
 RETRIES = 3
 RETRY_DELAY_SECONDS = 5
-
-
-def load_steps(context: OpExecutionContext, reload: ReloadResource) -> Load:
-    """The steps of a load over this run's resources, reporting to its event log."""
-    target = reload.target()
-    return Load(
-        config=reload.config,
-        target=target,
-        ledger=reload.ledger(),
-        tasks=reload.tasks(),
-        open_source=reload.source_reader,
-        say=context.log.info,
-    )
 
 
 def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool:
@@ -41,24 +28,28 @@ def readable_errors() -> Iterator[None]:
         yield
     except ReloadError as error:
         raise Failure(description=str(error), allow_retries=False) from None
+    except psycopg.Error as error:
+        raise Failure(description=describe(error), allow_retries=False) from None
 
 
 @contextmanager
 def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int) -> Iterator[None]:
     """Before a failed or cancelled step ends, stop and delete its DMS task and say so in the ledger.
 
-    Only a DMS that did not answer is worth another try: the task is left alone then, for the retry to attach to.
+    Only a DMS that did not answer is worth another try: the task is left alone then, for the retry to attach to. The
+    retry is asked for here, and not by a policy of the op, because Dagster would follow a policy when the run is
+    cancelled, too.
     """
     try:
         yield
     except DmsUnreachable as error:
         if context.retry_number < RETRIES:
-            raise Failure(description=str(error)) from None
+            raise RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_SECONDS) from error
         load.give_up(reload_id, "failed", str(error))
         raise Failure(description=str(error), allow_retries=False) from None
-    except ReloadError as error:
-        load.give_up(reload_id, "failed", str(error))
-        raise Failure(description=str(error), allow_retries=False) from None
+    except (ReloadError, psycopg.Error) as error:
+        load.give_up(reload_id, "failed", describe(error))
+        raise Failure(description=describe(error), allow_retries=False) from None
     except Exception as error:
         load.give_up(reload_id, "failed", describe(error))
         raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reload_assets.dms.vocabulary import MEANT
+from reload_assets.errors import closest
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,5 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     words = list(known)
     meant = MEANT.get(str(word))
     if meant not in words:
-        lowered = {one.lower(): one for one in words}
-        near = difflib.get_close_matches(str(word).lower(), lowered, n=1)
-        meant = lowered[near[0]] if near else None
+        meant = closest(str(word), words)
     return f"did you mean {meant}?" if meant else f"DMS knows {', '.join(words)}."

@@ -55,6 +55,7 @@ def main() -> int:
             print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
             print(f"  psql {stack.postgres.url('target')}")
             print(f"  DMS stand-in: {stack.dms.url}")
+            print(f"  log: {stack.root / 'dagster.log'}")
             print("Ctrl-C stops everything.", flush=True)
             server.wait()
             print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
@@ -85,7 +86,8 @@ def _start_dagster(stack: Stack, port: int) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=partial(die_with_parent, signal.SIGTERM),
+            # Dagster ends its own processes on an interrupt, and would leave them on SIGTERM.
+            preexec_fn=partial(die_with_parent, signal.SIGINT),
         )
 
 
@@ -105,9 +107,10 @@ def _wait_until_up(server: subprocess.Popen[bytes], url: str, log: Path) -> None
 
 
 def _switch_on(url: str) -> None:
-    """The schedule and the sensor are off by default; here they are meant to be seen at work."""
+    """Schedules and sensors are off by default; here they are meant to be seen at work."""
     for mutation, name in (
         (_START_SCHEDULE, "reload_sales_nightly"),
+        (_START_SCHEDULE, "drop_expired_staging_daily"),
         (_START_SENSOR, "reload_requests"),
     ):
         graphql(url, mutation, name=name)

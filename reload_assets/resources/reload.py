@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
-from dagster import BetaWarning, ConfigurableResource
+import psycopg
+from dagster import BetaWarning, ConfigurableResource, InitResourceContext
 from dagster_aws.secretsmanager import SecretsManagerResource
 from pydantic import Field, PrivateAttr
 
 from reload_assets import access
 from reload_assets.config import ReloadConfig, load_config
 from reload_assets.database import Target
-from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors import ReloadError
 from reload_assets.ledger import Ledger
+from reload_assets.load import Load, describe
 from reload_assets.resources.dms import DmsResource
 from reload_assets.source.reader import SourceReader
 
@@ -47,9 +50,30 @@ class ReloadResource(ConfigurableResource):
         """A reader of the source, to be closed by the caller; None where none is configured."""
         return access.source_reader(self.config, self._lookup)
 
-    def tasks(self) -> LoadTasks:
-        """The DMS load tasks."""
-        return self.dms.tasks(self.config.dms)
+    def load(self, say: Callable[[str], None]) -> Load:
+        """The steps of a load, reporting to ``say``."""
+        return Load(
+            config=self.config,
+            target=self.target(),
+            ledger=self.ledger(),
+            tasks=self.dms.tasks(self.config.dms),
+            open_source=self.source_reader,
+            say=say,
+        )
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        """When a run ends, however it ends, no load of it goes on: a run can be cancelled between two steps, too.
+
+        Runs at the end of the whole run, because the definitions use one process a run.
+        """
+        if context.run_id is None or context.log is None:
+            return
+        try:
+            load = self.load(context.log.info)
+            for reload in load.ledger.find_loading(context.run_id):
+                load.give_up(reload.reload_id, "cancelled", f"Run {context.run_id} ended in the middle of the load.")
+        except (ReloadError, psycopg.Error) as error:
+            context.log.warning(f"Whether the run left a load behind could not be found out: {describe(error)}")
 
     def _lookup(self, name: str) -> str:
         return str(self.secrets.get_client().get_secret_value(SecretId=name)["SecretString"])

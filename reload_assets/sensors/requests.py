@@ -109,7 +109,7 @@ def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -
         raise _BadRequest(
             f"group_name: there is no group {request.group_name!r}" + did_you_mean(request.group_name, by_group)
         )
-    window = Window(request.window_start.astimezone(timezone.utc), request.window_end.astimezone(timezone.utc))
+    window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
     window.require_past(now)
     regular, adhoc = by_group[request.group_name]
     assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
@@ -117,9 +117,15 @@ def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -
     return (regular, key) if key else (adhoc, window.key)
 
 
+def _instant(field: str, instant: datetime | None) -> datetime:
+    if instant is None:
+        raise _BadRequest(f"{field}: is no instant of the years 1 to 9999; write one such as 2025-01-03T00:00Z.")
+    return instant.astimezone(timezone.utc)
+
+
 def _run_request(config: ReloadConfig, family: Family, key: str, request: Request) -> RunRequest:
-    known = config.groups[family.group].tables
-    chosen = request.tables if request.tables is not None else list(known)
+    known = list(config.groups[family.group].tables)
+    chosen = list(dict.fromkeys(map(str, request.tables))) if request.tables is not None else known
     if not chosen:
         raise _BadRequest("tables: the list is empty; leave it NULL for all tables of the group.")
     for unknown in (name for name in chosen if name not in known):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
+
+from reload_assets.errors import closest
 
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
@@ -33,9 +34,8 @@ def reason(error: Exception, password: str | None) -> str:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`` (did you mean 'ORDERS'?)`` for the closest name whatever its case, else nothing."""
-    by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(wrong.casefold(), by_folded, n=1)
-    return f" (did you mean {by_folded[close[0]]!r}?)" if close else ""
+    meant = closest(wrong, known)
+    return f" (did you mean {meant!r}?)" if meant else ""
 
 
 def _first(url: URL, option: str) -> str | None:

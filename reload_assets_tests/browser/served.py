@@ -48,6 +48,7 @@ class Served:
             }.items()
         }
         assert all(found.values()), said
+        self._folder = str(Path(re.findall(r"log: (\S+)", said)[0]).parent)
         self.url, self.target, self.dms = (match[1] for match in found.values() if match)
 
     def stop(self) -> int:
@@ -61,18 +62,22 @@ class Served:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def left_behind(self) -> list[str]:
-        """The command lines of processes that still name one of our ports."""
-        ports = [url.rsplit(":", 1)[1].split("/")[0] for url in (self.url, self.target, self.dms)]
+        """The command lines of processes that were started with this stack's variables or serve its data."""
         found = []
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    environment = (entry / "environ").read_bytes().decode(errors="replace")
                 except OSError:
                     continue
-                if any(f"port={port}" in command or f"-p {port}" in command for port in ports):
+                if self.dms in environment or self._folder in command:
                     found.append(command)
         return found
+
+    def folder_exists(self) -> bool:
+        """Whether the stack's own folder is still there."""
+        return Path(self._folder).exists()
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The UI's own GraphQL."""
@@ -104,6 +109,29 @@ class Served:
             },
         )
         return str(answer["launchPartitionBackfill"]["backfillId"])
+
+    def launch(self, partition: str) -> str:
+        """What the launchpad sends for one partition of the job; the run's id."""
+        answer = self.ask(
+            """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            params={
+                "selector": {
+                    "repositoryName": "__repository__",
+                    "repositoryLocationName": "reload_assets",
+                    "pipelineName": "reload_sales",
+                },
+                "runConfigData": {},
+                "mode": "default",
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
+            },
+        )
+        return str(answer["launchRun"]["run"]["runId"])
+
+    def status(self, run_id: str) -> str:
+        """The status of a run."""
+        answer = self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)
+        return str(answer["runOrError"]["status"])
 
     def backfill_runs(self, backfill: str) -> list[dict[str, Any]]:
         """The runs of a backfill, each with its status."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,7 @@ def served() -> Iterator[Served]:
         yield running
         assert running.stop() == 0
         assert running.left_behind() == []
+        assert not running.folder_exists()
     finally:
         running.kill()
 
@@ -97,24 +102,53 @@ def test_the_seeds_views_answer(served: Served, backfill: str) -> None:
     assert served.query("SELECT * FROM admin.oracle_pg_type_verification") == []
 
 
-def test_a_terminated_run_leaves_no_task(served: Served, backfill: str) -> None:
+@pytest.mark.parametrize(("day", "moments"), [("2025-01-08", ["loading"]), ("2025-01-09", ["open", "loading"])])
+def test_a_run_terminated_at_any_moment_leaves_no_task(
+    served: Served, backfill: str, day: str, moments: list[str]
+) -> None:
+    """Dagster raises into the step, or, between two steps, before the next one: nothing may be left either way."""
     wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
     served.fault(kind="pause", table="ORDERS", after_rows=5)
-    other = served.launch_backfill(ALL, ["2025-01-08"])
-    (run,) = wait_for(
-        lambda: served.query(
-            "SELECT run_id FROM admin.reloads WHERE partition_key = '2025-01-08' AND status = 'loading'"
-        ),
-        "a load",
+    run = served.launch(day)
+    wait_for(
+        lambda: served.query("SELECT 1 FROM admin.reloads WHERE run_id = %s AND status = ANY(%s)", run, moments),
+        "a reload",
     )
-    wait_for(lambda: served.query("SELECT 1 FROM admin.reload_tables WHERE staging_table LIKE 'orders_r%%'"), "staging")
-    served.terminate(run[0])
-    wait_for(lambda: [each["status"] for each in served.backfill_runs(other)] == ["CANCELED"], "cancellation")
+    served.terminate(run)
+    wait_for(lambda: served.status(run) == "CANCELED", "cancellation", 60)
     served.fault(clear=True)
-    ((status, removed),) = served.query(
-        "SELECT status, task_removed_at IS NOT NULL FROM admin.reloads WHERE run_id = %s", run[0]
+    ((status, arn, removed),) = served.query(
+        "SELECT status, task_arn, task_removed_at IS NOT NULL FROM admin.reloads WHERE run_id = %s", run
     )
-    assert (status, removed) == ("cancelled", True)
+    assert status == "cancelled"
+    assert removed or arn is None
+
+
+def test_schedules_and_the_sensor_are_on(served: Served) -> None:
+    answer = served.ask(
+        """{ repositoriesOrError { ... on RepositoryConnection { nodes {
+               schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"""
+    )
+    (repository,) = answer["repositoriesOrError"]["nodes"]
+    states = {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
+    states |= {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
+    assert states == dict.fromkeys(("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests"), "RUNNING")
+
+
+def test_the_demo_runs_beside_it_and_leaves_nothing(served: Served, backfill: str) -> None:
+    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
+    demo = subprocess.run(
+        [sys.executable, "-m", "reload_assets.local.demo"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    lines = demo.stdout.splitlines()
+    assert lines[-1] == "production equals the source for the window: yes"
+    assert any(line.split() == ["orders", "missing", "16", "0"] for line in lines)
+    port = re.search(r"PostgreSQL on port (\d+), DMS at http://127.0.0.1:(\d+)", demo.stdout)
+    assert port
+    for number in port.groups():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(number))) != 0
 
 
 @pytest.mark.browser

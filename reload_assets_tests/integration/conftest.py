@@ -10,6 +10,7 @@ import pytest
 
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.merge_bench import MakeBench, MergeBench
+from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def merge_database(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def bench(merge_database: str) -> Iterator[MakeBench]:
+def make_bench(merge_database: str) -> Iterator[MakeBench]:
     """Makes production and an installed, empty ledger, instead of those of the test before."""
     made: list[MergeBench] = []
 
@@ -32,3 +33,17 @@ def bench(merge_database: str) -> Iterator[MakeBench]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
+    """The URLs of a source and a target database that a module's tests use one after the other."""
+    with two_databases(postgres) as urls:
+        yield urls
+
+
+@pytest.fixture
+def bench(databases: tuple[str, str]) -> Iterator[Bench]:
+    """The DMS stand-in over both databases, with tested endpoints."""
+    with open_bench(databases) as made:
+        yield made

@@ -20,26 +20,14 @@ from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadTasks, PollLimits, TaskRequest
 from reload_assets.errors import DmsError, DmsUnreachable
 from reload_assets.local.dms.faults import DropConnection, Throttle
-from reload_assets.local.postgres import PostgresServer, free_port
-from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
+from reload_assets.local.postgres import free_port
+from reload_assets_tests.integration.standin_bench import Bench
 
 FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, load_timeout=10, remove_timeout=5, call_attempts=2)
 ARN = "arn:aws:dms:us-east-1:000000000000:task:X"
 SECRET = "very-secret-key"
 # Status, body.
 Answer = tuple[int, bytes]
-
-
-@pytest.fixture(scope="module")
-def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
-    with two_databases(postgres) as urls:
-        yield urls
-
-
-@pytest.fixture
-def bench(databases: tuple[str, str]) -> Iterator[Bench]:
-    with open_bench(databases) as made:
-        yield made
 
 
 def tasks_at(url: str) -> LoadTasks:

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +19,7 @@ from reload_assets.dms.tasks import LoadTasks, PollLimits, Progress, TaskRequest
 from reload_assets.errors import DmsError, LoadFailed, MappingError
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.dms.faults import NoTables, Pause, RecoverableError, StuckRunning, TableError
-from reload_assets.local.postgres import PostgresServer
-from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
+from reload_assets_tests.integration.standin_bench import Bench
 
 FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, load_timeout=10, remove_timeout=5, call_attempts=3)
 START, END = datetime(2025, 1, 10), datetime(2025, 1, 20)
@@ -33,18 +31,6 @@ TAGS = {"reload/run": "run-1", "reload/id": "7"}
 
 class Interrupted(BaseException):
     """What an interrupt of a run looks like."""
-
-
-@pytest.fixture(scope="module")
-def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
-    with two_databases(postgres) as urls:
-        yield urls
-
-
-@pytest.fixture
-def bench(databases: tuple[str, str]) -> Iterator[Bench]:
-    with open_bench(databases) as made:
-        yield made
 
 
 def client(url: str) -> Any:

@@ -44,8 +44,8 @@ MERGE_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'rel
 
 
 @pytest.fixture
-def made(bench: MakeBench) -> MergeBench:
-    return bench(CUSTOMERS)
+def made(make_bench: MakeBench) -> MergeBench:
+    return make_bench(CUSTOMERS)
 
 
 def run_beside(made: MergeBench, writer: Connection[Any], reload: Reload, statement: str | None) -> Outcomes:
@@ -69,8 +69,8 @@ def audited(made: MergeBench) -> int:
     return len(made.audit())
 
 
-def test_hazard_01_a_backend_killed_in_the_middle_leaves_nothing_but_its_error(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_01_a_backend_killed_in_the_middle_leaves_nothing_but_its_error(make_bench: MakeBench) -> None:
+    made = make_bench(
         f"{CUSTOMERS}; CREATE TABLE production.orders (id integer PRIMARY KEY, updated_at timestamp)",
         {"customers": dict(UPDATED_AT), "orders": dict(UPDATED_AT)},
     )

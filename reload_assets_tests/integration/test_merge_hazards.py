@@ -14,8 +14,8 @@ ACCOUNTS = "CREATE TABLE production.accounts (id integer PRIMARY KEY, email text
 ON_ACCOUNTS: dict[str, Any] = {"accounts": dict(UPDATED_AT)}
 
 
-def test_hazard_03_each_boundary_row_is_merged_with_its_own_window_only(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS)
+def test_hazard_03_each_boundary_row_is_merged_with_its_own_window_only(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
     edges = ["2025-01-02 23:59:59.999999", "2025-01-03 00:00:00", "2025-01-03 23:59:59.999999", "2025-01-04 00:00:00"]
     reload = made.stage({"customers": [(number, "s", at) for number, at in enumerate(edges, start=1)]})
     assert made.ledger.tables(reload.reload_id)["customers"].staged_rows == 4
@@ -28,16 +28,16 @@ def test_hazard_03_each_boundary_row_is_merged_with_its_own_window_only(bench: M
     [("repair", Outcomes(repaired=1), "source"), ("skip", Outcomes(skipped=1), "torn")],
 )
 def test_hazard_06_equal_version_with_other_content_follows_the_policy(
-    bench: MakeBench, policy: str, counts: Outcomes, name: str
+    make_bench: MakeBench, policy: str, counts: Outcomes, name: str
 ) -> None:
-    made = bench(CUSTOMERS, {"customers": {**UPDATED_AT, "equal_version": policy}})
+    made = make_bench(CUSTOMERS, {"customers": {**UPDATED_AT, "equal_version": policy}})
     made.execute(f"INSERT INTO production.customers VALUES (1, 'torn', '{NOON}')")
     assert made.reload([(1, "source", NOON)]) == counts
     assert made.customers() == [(1, name)]
 
 
-def test_hazard_15_sequences_are_past_the_loaded_keys_and_never_go_back(bench: MakeBench) -> None:
-    made = bench("CREATE TABLE production.accounts (id serial PRIMARY KEY, updated_at timestamp)", ON_ACCOUNTS)
+def test_hazard_15_sequences_are_past_the_loaded_keys_and_never_go_back(make_bench: MakeBench) -> None:
+    made = make_bench("CREATE TABLE production.accounts (id serial PRIMARY KEY, updated_at timestamp)", ON_ACCOUNTS)
     assert made.reload([(1, NOON), (500, NOON)]).inserted == 2
     next_key = "INSERT INTO production.accounts (updated_at) VALUES (NULL) RETURNING id"
     assert made.rows(next_key) == [(501,)]
@@ -46,8 +46,8 @@ def test_hazard_15_sequences_are_past_the_loaded_keys_and_never_go_back(bench: M
     assert made.rows(next_key) == [(9001,)]
 
 
-def test_hazard_15_a_sequence_that_starts_higher_is_left_alone(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_15_a_sequence_that_starts_higher_is_left_alone(make_bench: MakeBench) -> None:
+    made = make_bench(
         'CREATE TABLE production.accounts ("Id" bigint GENERATED ALWAYS AS IDENTITY (START 1000) PRIMARY KEY, '
         "updated_at timestamp)",
         ON_ACCOUNTS,
@@ -58,8 +58,8 @@ def test_hazard_15_a_sequence_that_starts_higher_is_left_alone(bench: MakeBench)
     assert made.rows('INSERT INTO production.accounts (updated_at) VALUES (NULL) RETURNING "Id"') == [(1002,)]
 
 
-def test_hazard_15_identity_always_and_generated_columns(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_15_identity_always_and_generated_columns(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.accounts (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, "
         "upper_name text GENERATED ALWAYS AS (upper(name)) STORED, updated_at timestamp)",
         ON_ACCOUNTS,
@@ -70,8 +70,8 @@ def test_hazard_15_identity_always_and_generated_columns(bench: MakeBench) -> No
     assert made.rows("INSERT INTO production.accounts (name) VALUES ('c') RETURNING id") == [(78,)]
 
 
-def test_hazard_15_a_column_only_production_has_keeps_its_value_and_gets_its_default(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_15_a_column_only_production_has_keeps_its_value_and_gets_its_default(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.accounts (id integer PRIMARY KEY, score integer NOT NULL DEFAULT 5, name text, "
         "updated_at timestamp)",
         {"accounts": {**UPDATED_AT, "columns": ["id", "name", "updated_at"]}},
@@ -81,8 +81,8 @@ def test_hazard_15_a_column_only_production_has_keeps_its_value_and_gets_its_def
     assert made.rows("SELECT id, score, name FROM production.accounts ORDER BY id") == [(1, 42, "a"), (2, 5, "b")]
 
 
-def test_hazard_15_a_not_null_column_without_default_that_only_production_has(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_15_a_not_null_column_without_default_that_only_production_has(make_bench: MakeBench) -> None:
+    made = make_bench(
         CUSTOMERS + "; CREATE TABLE production.accounts (id integer PRIMARY KEY, score integer NOT NULL, "
         "customer integer REFERENCES production.customers, updated_at timestamp)",
         {
@@ -100,8 +100,8 @@ def test_hazard_15_a_not_null_column_without_default_that_only_production_has(be
     assert made.ledger.get(reload.reload_id).status == "failed"
 
 
-def test_hazard_16_reordered_columns_are_merged_by_name(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_16_reordered_columns_are_merged_by_name(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.customers (updated_at timestamp, name text, city text, id integer PRIMARY KEY)",
         {"customers": {**UPDATED_AT, "columns": ["id", "city", "name", "updated_at"]}},
     )
@@ -115,8 +115,8 @@ def test_hazard_16_reordered_columns_are_merged_by_name(bench: MakeBench) -> Non
     "unique",
     ["UNIQUE", "NOT NULL UNIQUE", "UNIQUE NULLS NOT DISTINCT", "NOT NULL UNIQUE DEFERRABLE"],
 )
-def test_hazard_19_unique_values_move_between_rows(bench: MakeBench, unique: str) -> None:
-    made = bench(ACCOUNTS.format(unique), ON_ACCOUNTS)
+def test_hazard_19_unique_values_move_between_rows(make_bench: MakeBench, unique: str) -> None:
+    made = make_bench(ACCOUNTS.format(unique), ON_ACCOUNTS)
     made.execute(
         "INSERT INTO production.accounts SELECT i, chr(96 + i), 'p', "
         f"CASE WHEN i = 3 THEN timestamp '{NOON}' ELSE '{EARLIER}' END FROM generate_series(1, 8) AS i"
@@ -140,8 +140,8 @@ def test_hazard_19_unique_values_move_between_rows(bench: MakeBench, unique: str
     assert made.reload(staged) == Outcomes(identical=8)
 
 
-def test_hazard_19_parked_rows_may_end_as_null_and_fire_triggers(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_19_parked_rows_may_end_as_null_and_fire_triggers(make_bench: MakeBench) -> None:
+    made = make_bench(
         ACCOUNTS.format("UNIQUE")
         + """;
         CREATE FUNCTION production.touch() RETURNS trigger LANGUAGE plpgsql AS
@@ -154,8 +154,8 @@ def test_hazard_19_parked_rows_may_end_as_null_and_fire_triggers(bench: MakeBenc
     assert made.rows("SELECT id, email FROM production.accounts ORDER BY id") == [(1, None), (2, "a")]
 
 
-def test_hazard_19_rows_made_anew_keep_columns_of_their_own_and_their_children(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_19_rows_made_anew_keep_columns_of_their_own_and_their_children(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.accounts (id integer PRIMARY KEY, region integer NOT NULL, email text NOT NULL, "
         "score integer DEFAULT 5, p text, updated_at timestamp, twice integer GENERATED ALWAYS AS (id * 2) STORED, "
         "UNIQUE (region, email));"
@@ -172,8 +172,8 @@ def test_hazard_19_rows_made_anew_keep_columns_of_their_own_and_their_children(b
     assert len(made.rows("SELECT * FROM production.visits")) == 2
 
 
-def test_hazard_19_what_cannot_move_says_so(bench: MakeBench) -> None:
-    made = bench(
+def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
+    made = make_bench(
         ACCOUNTS.format("NOT NULL UNIQUE") + ";"
         "CREATE TABLE production.visits (account integer REFERENCES production.accounts ON DELETE CASCADE)",
         ON_ACCOUNTS,
@@ -188,8 +188,8 @@ def test_hazard_19_what_cannot_move_says_so(bench: MakeBench) -> None:
     assert len(made.rows("SELECT * FROM production.visits")) == 1
 
 
-def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(bench: MakeBench) -> None:
-    made = bench(ACCOUNTS.format("UNIQUE"), ON_ACCOUNTS)
+def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(make_bench: MakeBench) -> None:
+    made = make_bench(ACCOUNTS.format("UNIQUE"), ON_ACCOUNTS)
     made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{LATER}'), (8, 'keeps', 'p', '{NOON}')")
     with pytest.raises(MergeFailed, match=r"reload 1 .*staged row \(id\)=\(5\).*accounts_email_key"):
         made.reload([(4, "free", "s", NOON), (5, "keeps", "s", NOON)])

@@ -49,12 +49,12 @@ def model(
     return ("updated", staged) if staged.version > present.version else ("refused", present)
 
 
-def test_every_outcome_is_the_models(bench: MakeBench) -> None:
+def test_every_outcome_is_the_models(make_bench: MakeBench) -> None:
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(rows, st.sampled_from(["repair", "skip"]), st.sampled_from(["report", "repair"]))
     def check(cases: list[Row], equal: Literal["repair", "skip"], null: Literal["report", "repair"]) -> None:
         policies = {"version_column": "version", "equal_version": equal, "null_version": null}
-        made = bench(DDL, {"customers": {**UPDATED_AT, **policies}})
+        made = make_bench(DDL, {"customers": {**UPDATED_AT, **policies}})
         with made.connection.cursor() as cursor:
             present = [(key, *has, NOON) for key, (_, has) in enumerate(cases) if has]
             cursor.executemany("INSERT INTO production.customers VALUES (%s, %s, %s, %s, %s)", present)

@@ -26,8 +26,8 @@ BOTH: dict[str, Any] = {"customers": dict(UPDATED_AT), "orders": dict(UPDATED_AT
 
 
 @pytest.fixture
-def made(bench: MakeBench) -> MergeBench:
-    return bench(f"{CUSTOMERS}; {ORDERS}", BOTH)
+def made(make_bench: MakeBench) -> MergeBench:
+    return make_bench(f"{CUSTOMERS}; {ORDERS}", BOTH)
 
 
 def test_a_reload_without_a_verdict_is_refused(made: MergeBench) -> None:
@@ -119,8 +119,8 @@ def test_a_parent_that_is_staged_beside_the_window_is_missing(made: MergeBench) 
         made.merge(made.stage(rows))
 
 
-def test_rows_may_refer_to_rows_of_their_own_table(bench: MakeBench) -> None:
-    made = bench(
+def test_rows_may_refer_to_rows_of_their_own_table(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.customers (id integer PRIMARY KEY, boss integer REFERENCES production.customers, "
         "updated_at timestamp)"
     )
@@ -156,8 +156,8 @@ def test_values_staged_twice_in_a_unique_column_name_a_row(made: MergeBench) -> 
         made.reload([(5, "a", NOON), (6, "b", NOON), (7, "b", NOON)])
 
 
-def test_a_deferred_constraint_is_told_before_the_commit(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS + "; ALTER TABLE production.customers ADD CONSTRAINT late UNIQUE (name) DEFERRABLE")
+def test_a_deferred_constraint_is_told_before_the_commit(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS + "; ALTER TABLE production.customers ADD CONSTRAINT late UNIQUE (name) DEFERRABLE")
     made.execute(f"INSERT INTO production.customers VALUES (1, 'taken', '{NOON}')")
     with pytest.raises(MergeFailed, match=r"staged row \(id\)=\(2\) \(unique constraint late\)"):
         made.reload([(2, "taken", NOON)])
@@ -173,8 +173,8 @@ def test_an_exception_of_a_trigger_is_told_in_its_own_words(made: MergeBench) ->
         made.reload([(3, "a", NOON)])
 
 
-def test_a_missing_partition_is_told(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS + " PARTITION BY RANGE (id)")
+def test_a_missing_partition_is_told(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS + " PARTITION BY RANGE (id)")
     with pytest.raises(MergeFailed, match=r"no partition of relation .*\(id\) = \(3\)"):
         made.reload([(3, "a", NOON)])
 

@@ -14,8 +14,8 @@ VERSIONED = (
 )
 
 
-def test_each_outcome_once(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS)
+def test_each_outcome_once(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
     made.execute(
         f"INSERT INTO production.customers VALUES (2, 'old', '{EARLIER}'), (3, 'torn', '{NOON}'), "
         f"(4, 'same', '{NOON}'), (5, 'newer', '{LATER}'), (9, 'outside', '{NOON}')"
@@ -25,8 +25,8 @@ def test_each_outcome_once(bench: MakeBench) -> None:
     assert made.customers() == [(1, "source"), (2, "source"), (3, "source"), (4, "same"), (5, "newer"), (9, "outside")]
 
 
-def test_the_ledger_says_what_happened(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS)
+def test_the_ledger_says_what_happened(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
     made.execute(f"INSERT INTO production.customers VALUES (2, 'old', '{EARLIER}')")
     reload = made.stage({"customers": [(1, "a", NOON), (2, "b", NOON)]})
     result = made.merge(reload)
@@ -47,8 +47,10 @@ def test_the_ledger_says_what_happened(bench: MakeBench) -> None:
         ("repair", Outcomes(repaired=3, identical=1, inserted=1), ["s", "s", "s", "s", "s"]),
     ],
 )
-def test_null_versions_follow_the_policy(bench: MakeBench, policy: str, counts: Outcomes, names: list[str]) -> None:
-    made = bench(VERSIONED, {"customers": {**UPDATED_AT, "version_column": "version", "null_version": policy}})
+def test_null_versions_follow_the_policy(
+    make_bench: MakeBench, policy: str, counts: Outcomes, names: list[str]
+) -> None:
+    made = make_bench(VERSIONED, {"customers": {**UPDATED_AT, "version_column": "version", "null_version": policy}})
     made.execute(
         f"INSERT INTO production.customers VALUES (1, 'p', NULL, '{NOON}'), (2, 'p', 7, '{NOON}'), "
         f"(3, 'p', NULL, '{NOON}'), (4, 's', NULL, '{NOON}')"
@@ -58,8 +60,8 @@ def test_null_versions_follow_the_policy(bench: MakeBench, policy: str, counts: 
     assert [name for _, name in made.customers()] == names
 
 
-def test_the_audit_is_exact_and_its_before_images_restore_the_rows_bit_for_bit(bench: MakeBench) -> None:
-    made = bench(
+def test_the_audit_is_exact_and_its_before_images_restore_the_rows_bit_for_bit(make_bench: MakeBench) -> None:
+    made = make_bench(
         """CREATE TABLE production.customers (
             id integer PRIMARY KEY, exact numeric, money numeric(12,2), share double precision, small real,
             padded char(9), raw bytea, doc jsonb, tags text[], born date, seen timestamptz, name text, p text,
@@ -90,8 +92,8 @@ def test_the_audit_is_exact_and_its_before_images_restore_the_rows_bit_for_bit(b
     assert restored == before
 
 
-def test_reloading_twice_changes_nothing_the_second_time(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS)
+def test_reloading_twice_changes_nothing_the_second_time(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
     made.execute(f"INSERT INTO production.customers VALUES (1, 'old', '{EARLIER}')")
     rows = [(1, "a", NOON), (2, "b", NOON)]
     assert made.reload(rows).changed == 2
@@ -101,8 +103,8 @@ def test_reloading_twice_changes_nothing_the_second_time(bench: MakeBench) -> No
     assert len(made.audit()) == 2
 
 
-def test_reloading_twice_changes_nothing_where_a_trigger_dates_every_row(bench: MakeBench) -> None:
-    made = bench(
+def test_reloading_twice_changes_nothing_where_a_trigger_dates_every_row(make_bench: MakeBench) -> None:
+    made = make_bench(
         CUSTOMERS
         + """;
         CREATE FUNCTION production.touch() RETURNS trigger LANGUAGE plpgsql AS
@@ -117,8 +119,8 @@ def test_reloading_twice_changes_nothing_where_a_trigger_dates_every_row(bench: 
     assert len(made.audit()) == 2
 
 
-def test_parents_come_first_and_all_tables_share_one_transaction(bench: MakeBench) -> None:
-    made = bench(
+def test_parents_come_first_and_all_tables_share_one_transaction(make_bench: MakeBench) -> None:
+    made = make_bench(
         CUSTOMERS + ";"
         "CREATE TABLE production.a_orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES "
         "production.customers, updated_at timestamp)",
@@ -132,8 +134,8 @@ def test_parents_come_first_and_all_tables_share_one_transaction(bench: MakeBenc
                      "SELECT xmin FROM production.a_orders) AS both_tables") == [(1,)]  # fmt: skip
 
 
-def test_deferrable_foreign_keys_may_form_a_circle(bench: MakeBench) -> None:
-    made = bench(
+def test_deferrable_foreign_keys_may_form_a_circle(make_bench: MakeBench) -> None:
+    made = make_bench(
         "CREATE TABLE production.teams (id integer PRIMARY KEY, head integer, updated_at timestamp);"
         "CREATE TABLE production.people (id integer PRIMARY KEY, team integer REFERENCES production.teams DEFERRABLE, "
         "updated_at timestamp);"
@@ -144,8 +146,8 @@ def test_deferrable_foreign_keys_may_form_a_circle(bench: MakeBench) -> None:
     assert [outcomes.inserted for outcomes in result.outcomes.values()] == [1, 1]
 
 
-def test_composite_keys_mixed_case_reserved_words_and_percent_signs(bench: MakeBench) -> None:
-    made = bench(
+def test_composite_keys_mixed_case_reserved_words_and_percent_signs(make_bench: MakeBench) -> None:
+    made = make_bench(
         """CREATE TABLE production."Order ""%"" Lines" (
             "Select" integer, "line%no" text, "order" text UNIQUE, "p" text, "d" text, "outcome" text, "c1" text,
             "Updated At" timestamp, PRIMARY KEY ("Select", "line%no")
@@ -166,7 +168,7 @@ def test_composite_keys_mixed_case_reserved_words_and_percent_signs(bench: MakeB
     assert all(before is None or (before["p"] == "p" and len(before) == 8) for _, _, before in made.audit())
 
 
-def test_any_type_of_column_is_compared(bench: MakeBench) -> None:
+def test_any_type_of_column_is_compared(make_bench: MakeBench) -> None:
     types = {
         "json": ('{"a": 1}', '{"a": 2}'),
         "json[]": ('{"{}"}', '{"[]"}'),
@@ -180,7 +182,7 @@ def test_any_type_of_column_is_compared(bench: MakeBench) -> None:
         "interval": ("1 hour", "2 hours"),
     }
     columns = ", ".join(f"v{number} {declared}" for number, declared in enumerate(types))
-    made = bench(f"CREATE TABLE production.customers (id integer PRIMARY KEY, {columns}, updated_at timestamp)")
+    made = make_bench(f"CREATE TABLE production.customers (id integer PRIMARY KEY, {columns}, updated_at timestamp)")
     old = [values[0] for values in types.values()]
     staged = [[number, *old, NOON] for number in range(len(types) + 1)]
     with made.connection.cursor() as cursor:
@@ -191,8 +193,8 @@ def test_any_type_of_column_is_compared(bench: MakeBench) -> None:
     assert made.reload(staged) == Outcomes(identical=1, repaired=len(types))
 
 
-def test_a_partitioned_table_is_merged(bench: MakeBench) -> None:
-    made = bench(
+def test_a_partitioned_table_is_merged(make_bench: MakeBench) -> None:
+    made = make_bench(
         CUSTOMERS + " PARTITION BY RANGE (id);"
         "CREATE TABLE production.low PARTITION OF production.customers FOR VALUES FROM (0) TO (10);"
         "CREATE TABLE production.high PARTITION OF production.customers FOR VALUES FROM (10) TO (20)"
@@ -203,14 +205,16 @@ def test_a_partitioned_table_is_merged(bench: MakeBench) -> None:
     assert made.customers() == [(1, "s"), (2, "s"), (11, "s"), (12, "s")]
 
 
-def test_a_table_of_keys_alone_gets_only_missing_rows(bench: MakeBench) -> None:
-    made = bench("CREATE TABLE production.customers (id integer, updated_at timestamp, PRIMARY KEY (id, updated_at))")
+def test_a_table_of_keys_alone_gets_only_missing_rows(make_bench: MakeBench) -> None:
+    made = make_bench(
+        "CREATE TABLE production.customers (id integer, updated_at timestamp, PRIMARY KEY (id, updated_at))"
+    )
     made.execute(f"INSERT INTO production.customers VALUES (1, '{NOON}')")
     assert made.reload([(1, NOON), (2, NOON)]) == Outcomes(inserted=1, identical=1)
 
 
-def test_an_empty_window_is_merged(bench: MakeBench) -> None:
-    made = bench(CUSTOMERS)
+def test_an_empty_window_is_merged(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
     reload = made.stage({"customers": []})
     assert made.merge(reload).outcomes == {"customers": Outcomes()}
     assert made.ledger.get(reload.reload_id).status == "merged"

@@ -95,7 +95,7 @@ def test_the_file_runs_in_psql(postgres: PostgresServer, sample: str, file: str)
     before = [statement for name, statement in TEMPORARY.items() if name not in made]
     if "delta" in made:
         before.remove(TEMPORARY["moved"])
-    psql(postgres, sample, "\n".join(["BEGIN;", *before, f"\\i {SQL / file}", "ROLLBACK;"]), variables)
+    psql(postgres, sample, "\n".join(["BEGIN;", *before, f"\\i '{SQL / file}'", "ROLLBACK;"]), variables)
 
 
 def test_a_mistake_in_a_file_would_be_seen(postgres: PostgresServer, sample: str) -> None:

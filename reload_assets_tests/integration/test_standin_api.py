@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,29 +12,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.dms.faults import Pause
-from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import (
     LOWERCASE,
     Bench,
     mapping,
-    open_bench,
     selection,
-    two_databases,
 )
 
 RULES = mapping(selection(1, "ORDERS"), *LOWERCASE)
-
-
-@pytest.fixture(scope="module")
-def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
-    with two_databases(postgres) as urls:
-        yield urls
-
-
-@pytest.fixture
-def bench(databases: tuple[str, str]) -> Iterator[Bench]:
-    with open_bench(databases) as made:
-        yield made
 
 
 def code_and_text(refused: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import (
     LOWERCASE,
     Bench,
     between,
     mapping,
-    open_bench,
     selection,
     source_filter,
     transformation,
-    two_databases,
 )
 
 FINISHED = "Stop Reason FULL_LOAD_ONLY_FINISHED"
@@ -28,18 +24,6 @@ JANUARY = (
     {"filter-operator": "gte", "value": "2025-01-01 00:00:00"},
     {"filter-operator": "lte", "value": "2025-01-31 23:59:59"},
 )
-
-
-@pytest.fixture(scope="module")
-def databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
-    with two_databases(postgres) as urls:
-        yield urls
-
-
-@pytest.fixture
-def bench(databases: tuple[str, str]) -> Iterator[Bench]:
-    with open_bench(databases) as made:
-        yield made
 
 
 def seed_rules(*more: dict[str, Any]) -> str:

@@ -1,0 +1,139 @@
+"""The command ``reload-assets`` on the embedded stack: what it says of a good configuration and of bad ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from reload_assets.cli import main
+from reload_assets.local import compare
+from reload_assets.local.stack import Stack, checkout_file
+from reload_assets_tests.scenarios.runs import Runner, failures
+
+Written = Callable[[str, str], str]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """reload.yaml of the stack with one thing changed; the file's name."""
+
+    def write(old: str, new: str) -> str:
+        text = checkout_file("reload.yaml").read_text(encoding="utf-8")
+        assert old in text
+        file = tmp_path / "reload.yaml"
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return str(file)
+
+    return write
+
+
+def state(stack: Stack) -> tuple[object, ...]:
+    """What a command that changes nothing leaves as it is: the relations, the ledger, production's rows."""
+    with stack.connect_target() as target:
+        relations = target.execute(
+            "SELECT oid FROM pg_class WHERE relnamespace::regnamespace::text IN ('admin', 'staging', 'production') "
+            "ORDER BY 1"
+        ).fetchall()
+        reloads = target.execute("SELECT count(*) FROM admin.reloads").fetchall()
+        return relations, reloads, compare.outside_digest(target, datetime(1900, 1, 1), datetime(1900, 1, 2))
+
+
+def test_check_tells_what_will_be_reloaded_and_changes_nothing(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(stack)
+    assert main(["check"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert {line.split(":")[0] for line in said} == {
+        "sales.customers",
+        "sales.orders",
+        "sales.order_items",
+        "sales.documents",
+        "DMS",
+    }
+    (items,) = [line for line in said if line.startswith("sales.order_items")]
+    assert "SALES.ORDER_ITEMS -> production.order_items" in items
+    assert "key (order_id, line_no), window updated_at, version updated_at" in items
+    assert state(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("schema: SALES", "schema: SALE", "SALE"),
+        (
+            "version_column: updated_at",
+            "version_column: updatd_at",
+            "groups.sales.tables.documents.version_column: 'updatd_at' is not a column of production.documents; "
+            "did you mean 'updated_at'?",
+        ),
+        ("cadence: daily", "cadence: dayly", "windows.cadence: 'dayly' is no cadence"),
+        ("{env: RELOAD_DMS_SOURCE_ARN}", "{env: RELOAD_DMS_TARGET_ARN}", "is of type target, but it is configured as"),
+        ("{env: RELOAD_TARGET_PORT}", "9", "target.connection: cannot log in to PostgreSQL as reload_job@127.0.0.1:9"),
+        ("{env: RELOAD_TARGET_PASSWORD}", "{env: RELOAD_SOURCE_PASSWORD}", "target.connection: cannot log in"),
+        ("groups:", "groups: [", "line "),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_1(
+    stack: Stack, written: Written, capsys: pytest.CaptureFixture[str], old: str, new: str, sentence: str
+) -> None:
+    assert main(["--config", written(old, new), "check"]) == 1
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert len(captured.err.splitlines()) == 1
+    for name, value in stack.environment.items():
+        if name.endswith("_PASSWORD"):
+            assert value not in captured.err + captured.out
+
+
+@pytest.fixture
+def empty_database(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A target where the job role has no rights yet; its URL for a superuser."""
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fresh")
+    monkeypatch.setenv("RELOAD_TARGET_DATABASE", "fresh")
+    yield stack.postgres.url("fresh")
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE fresh WITH (FORCE)")
+
+
+def test_install_makes_the_schemas_once_and_says_what_it_lacks(
+    stack: Stack, empty_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["install"]) == 1
+    said = capsys.readouterr().err
+    assert "target.connection: PostgreSQL says: permission denied for database fresh" in said
+    assert len(said.splitlines()) == 1
+
+    role = sql.Identifier(stack.environment["RELOAD_TARGET_USER"])
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA production")
+        connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
+    assert main(["install"]) == 0
+    assert "4 schema files applied" in capsys.readouterr().out
+    assert main(["install"]) == 0
+    assert "0 schema files applied: all were there" in capsys.readouterr().out
+    with psycopg.connect(empty_database) as connection:
+        views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'admin' ORDER BY 1").fetchall()
+    assert [name for (name,) in views] == [
+        "merge_logs",
+        "merge_summary",
+        "oracle_pg_migration_status",
+        "oracle_pg_type_verification",
+        "window_status",
+    ]
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_a_reload_into_a_target_without_the_schemas_names_the_command(runner: Runner, day: date) -> None:
+    result = runner.run(day.isoformat())
+    assert not result.success
+    (said,) = failures(result)
+    assert said.startswith("The target reload_job@127.0.0.1:")
+    assert said.endswith("/fresh has no ledger (admin.reloads); install it with: reload-assets install.")
+    assert runner.dms_tasks() == []

@@ -1,0 +1,48 @@
+"""Rows of admin.reload_requests that Python cannot even hold get their sentence, and the rows after them their runs."""
+
+from __future__ import annotations
+
+from datetime import date, timezone
+
+import pytest
+
+from reload_assets_tests.scenarios.runs import Runner
+from reload_assets_tests.scenarios.test_started_by_the_system import Bounds, answer, ask, requests, tick
+
+__all__ = ["requests"]
+
+
+@pytest.mark.usefixtures("requests")
+def test_hazard_25_a_request_that_python_cannot_hold_blocks_nobody(runner: Runner, day: date, bounds: Bounds) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    window = {"window_start": start, "window_end": end}
+    bad = {
+        ask(runner, group_name="sales", reason="r", window_start="-infinity", window_end=end): "window_start",
+        ask(runner, group_name="sales", reason="r", window_start=start, window_end="infinity"): "window_end",
+        ask(runner, group_name="sales", reason="r", window_start="0044-03-15 BC", window_end=end): "window_start",
+        ask(runner, group_name="sales", reason="r", window_start=start, window_end="20000-01-01"): "window_end",
+        ask(runner, group_name="sales", reason="r", tables=["orders", None], **window): "tables",
+        ask(runner, group_name="", reason="r", **window): "group_name",
+    }
+    good = ask(runner, group_name="sales", reason="a long story; " * 100, tables=["documents", "documents"], **window)
+    (request,) = tick(runner)
+    assert request.tags["reload_assets/request"] == str(good)
+    assert {key.to_user_string() for key in request.asset_selection or []} == {
+        "staging/documents",
+        "production/documents",
+    }
+    for number, field in bad.items():
+        status, run_id, _, error = answer(runner, number)
+        assert (status, run_id) == ("refused", None)
+        assert error.startswith(f"{field}: ")
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_request_whose_run_was_deleted_is_not_run_again(runner: Runner, bounds: Bounds) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r", status="started")
+    with runner.stack.connect_target() as target:
+        target.execute("UPDATE admin.reload_requests SET run_id = 'gone' WHERE request_id = %s", (number,))
+    assert tick(runner) == []
+    assert answer(runner, number) == ("failed", "gone", None, "The run gone was deleted.")
+    assert tick(runner) == []

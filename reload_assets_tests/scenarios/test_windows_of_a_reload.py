@@ -1,0 +1,93 @@
+"""Which rows a window is, from the configuration to production: the source's zone, and the margin for late commits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from reload_assets.local.dms.faults import Pause
+from reload_assets.local.stack import checkout_file
+from reload_assets_tests.scenarios.runs import Runner, failures
+
+Bounds = tuple[datetime, datetime]
+CUSTOMERS = ["staging/customers", "production/customers"]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def with_windows(configured: Callable[[str], Runner]) -> Callable[[str, str], Runner]:
+    """A runner of reload.yaml with one thing changed."""
+    text = checkout_file("reload.yaml").read_text(encoding="utf-8")
+
+    def make(old: str, new: str) -> Runner:
+        assert old in text
+        return configured(text.replace(old, new, 1))
+
+    return make
+
+
+def spoil(runner: Runner, start: datetime, end: datetime) -> int:
+    """Give the customers of a stretch of wall-clock time another name; how many."""
+    with runner.stack.connect_target() as target:
+        return target.execute(
+            "UPDATE production.customers SET name = 'wrong' WHERE updated_at >= %s AND updated_at < %s", (start, end)
+        ).rowcount
+
+
+def spoiled(runner: Runner) -> list[datetime]:
+    found = runner.query("SELECT updated_at FROM production.customers WHERE name = 'wrong' ORDER BY 1")
+    return [at for (at,) in found]
+
+
+@pytest.fixture(autouse=True)
+def _mended(runner: Runner) -> Iterator[None]:
+    """What a test leaves spoiled is no other test's business."""
+    names = runner.query("SELECT name, customer_id FROM production.customers")
+    yield
+    with runner.stack.connect_target() as target:
+        target.cursor().executemany(
+            "UPDATE production.customers SET name = %s WHERE customer_id = %s AND name = 'wrong'", names
+        )
+
+
+def test_hazard_11_the_window_is_cut_by_the_clock_of_the_source(
+    with_windows: Callable[[str, str], Runner], day: date, bounds: Bounds
+) -> None:
+    abroad = with_windows("time_zone: UTC", "time_zone: Europe/Zurich")
+    assert spoil(abroad, *bounds) > 10
+    first_hour = [at for at in spoiled(abroad) if at < bounds[0] + HOUR]
+    assert first_hour
+    # A winter's day in UTC is 01:00 to 01:00 on the clock in Zurich.
+    result = abroad.run(day.isoformat(), assets=CUSTOMERS)
+    assert failures(result) == []
+    assert spoiled(abroad) == first_hour
+
+
+def test_hazard_10_a_margin_reloads_what_was_committed_late_beside_the_neighbours_reload(
+    with_windows: Callable[[str, str], Runner], day: date, bounds: Bounds
+) -> None:
+    """Neighbours run side by side, as a backfill has them: their margins must not make them refuse each other."""
+    careful = with_windows("first: 2025-01-01", "first: 2025-01-01\n  overlap_minutes: 90")
+    start = bounds[0] - timedelta(minutes=90)
+    assert spoil(careful, start, bounds[0]) > 0
+    pause = Pause(table="DOCUMENTS", after_rows=1)
+    careful.stack.dms.faults.set(pause)
+    results = []
+    before = (day - timedelta(days=1)).isoformat()
+    both = [*CUSTOMERS, "staging/documents", "production/documents"]
+    first = threading.Thread(target=lambda: results.append(careful.run(before, assets=both)))
+    first.start()
+    try:
+        assert pause.reached.wait(60)
+        second = careful.run(day.isoformat(), assets=CUSTOMERS)
+        assert failures(second) == []
+        assert spoiled(careful) == []
+    finally:
+        careful.stack.dms.faults.clear()
+        first.join()
+    assert failures(results[0]) == []
+    row = careful.ledger(second.run_id)
+    assert (row["load_start"].replace(tzinfo=None), row["window_start"].replace(tzinfo=None)) == (start, bounds[0])

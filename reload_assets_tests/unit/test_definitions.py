@@ -1,0 +1,181 @@
+"""The whole asset graph as Dagster sees it: what is there, what hangs on what, and how the UI explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    DefaultScheduleStatus,
+    DefaultSensorStatus,
+    DynamicPartitionsDefinition,
+    GraphDefinition,
+    TimeWindowPartitionsDefinition,
+)
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
+from dagster._core.definitions.repository_definition import RepositoryDefinition
+
+from reload_assets.config import ReloadConfig, load_config
+from reload_assets.definitions import build_definitions
+from reload_assets.verify.after import AFTER_CHECKS
+from reload_assets.verify.staged import STAGING_CHECKS
+
+CHECKOUT = Path(__file__).parents[2]
+TABLES = ("customers", "orders", "order_items", "documents")
+FAMILIES = ("", "adhoc/")
+
+
+@pytest.fixture(scope="module")
+def config() -> ReloadConfig:
+    return load_config(CHECKOUT / "reload.yaml")
+
+
+@pytest.fixture(scope="module")
+def repository(config: ReloadConfig) -> RepositoryDefinition:
+    definitions = build_definitions(config)
+    # As Dagster does when it loads them: resources, jobs and selections must all fit.
+    definitions.validate_loadable(definitions)
+    return definitions.get_repository_def()
+
+
+@pytest.fixture(scope="module")
+def graph(repository: RepositoryDefinition) -> AssetGraph:
+    return repository.asset_graph
+
+
+def node(graph: AssetGraph, name: str) -> AssetNode:
+    return graph.get(AssetKey(name.split("/")))
+
+
+def nodes(graph: AssetGraph, stage: str) -> Iterator[tuple[str, str, AssetNode]]:
+    """Family, table and node of each asset of a stage."""
+    for family in FAMILIES:
+        for table in TABLES:
+            yield family, table, node(graph, f"{family}{stage}/{table}")
+
+
+def test_the_assets_and_what_each_is_made_from(graph: AssetGraph) -> None:
+    parents = {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    }
+    expected: dict[str, list[str]] = {f"oracle/{table}": [] for table in TABLES}
+    for family in FAMILIES:
+        for table in TABLES:
+            expected[f"{family}staging/{table}"] = [f"oracle/{table}"]
+            expected[f"{family}production/{table}"] = [f"{family}staging/{table}"]
+    assert parents == expected
+
+
+def test_source_tables_are_external_and_the_others_are_made_a_table_at_a_time(graph: AssetGraph) -> None:
+    for table in TABLES:
+        assert node(graph, f"oracle/{table}").is_external
+    for stage in ("staging", "production"):
+        for _, table, asset in nodes(graph, stage):
+            assert asset.is_materializable
+            made_by = graph.get(asset.key).assets_def
+            assert made_by.can_subset
+            assert {key.path[-1] for key in made_by.keys} == set(TABLES), table
+
+
+def test_every_asset_has_its_group_kinds_owners_and_description(graph: AssetGraph) -> None:
+    for table in TABLES:
+        source = node(graph, f"oracle/{table}")
+        assert (source.group_name, source.kinds, source.owners) == (
+            "sales",
+            {"oracle", "table"},
+            ["team:data-platform"],
+        )
+        assert f"SALES.{table.upper()}" in (source.description or "")
+        assert source.metadata["time zone"] == "UTC"
+    for stage, kinds in (("staging", {"dms", "postgres", "table"}), ("production", {"postgres", "table"})):
+        for family, table, asset in nodes(graph, stage):
+            assert asset.group_name == ("sales_adhoc" if family else "sales")
+            assert (asset.kinds, asset.owners) == (kinds, ["team:data-platform"])
+            assert table in (asset.description or "")
+
+
+def test_both_stages_share_the_partitions_of_their_family(graph: AssetGraph) -> None:
+    for stage in ("staging", "production"):
+        for family, _, asset in nodes(graph, stage):
+            partitions = asset.partitions_def
+            if family:
+                assert isinstance(partitions, DynamicPartitionsDefinition)
+                assert partitions.name == "sales_windows"
+            else:
+                assert isinstance(partitions, TimeWindowPartitionsDefinition)
+                assert (partitions.timezone, partitions.cron_schedule) == ("UTC", "0 0 * * *")
+                assert partitions.get_first_partition_key() == "2025-01-01"
+            # So that each run is one window.
+            assert asset.backfill_policy is None
+
+
+def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(graph: AssetGraph) -> None:
+    expected = {
+        AssetCheckKey(AssetKey([*family.split("/")[:-1], stage, table]), name): blocking
+        for family in FAMILIES
+        for table in TABLES
+        for stage, names, blocking in (("staging", STAGING_CHECKS, True), ("production", AFTER_CHECKS, False))
+        for name in names
+    }
+    specs = {key: graph.get_check_spec(key) for key in graph.asset_check_keys}
+    assert {key: spec.blocking for key, spec in specs.items()} == expected
+    for key, spec in specs.items():
+        assert spec.description, key
+        assert spec.partitions_def == graph.get(key.asset_key).partitions_def, key
+
+
+def test_the_jobs_and_what_each_of_them_makes(repository: RepositoryDefinition) -> None:
+    jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert set(jobs) == {"reload_sales", "reload_window_sales", "drop_expired_staging"}
+    for name, family in (("reload_sales", ""), ("reload_window_sales", "adhoc/")):
+        job = jobs[name]
+        made = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        assert made == {f"{family}{stage}/{table}" for stage in ("staging", "production") for table in TABLES}
+        # With their checks: without them the verdict would never be written.
+        assert len(job.asset_layer.asset_graph.asset_check_keys) == len(TABLES) * (
+            len(STAGING_CHECKS) + len(AFTER_CHECKS)
+        )
+        assert job.executor_def.name == "in_process"
+        assert job.description
+
+
+def test_the_visible_steps_of_a_load(repository: RepositoryDefinition) -> None:
+    load = repository.get_job("reload_sales").graph.node_dict["load_sales"].definition
+    assert isinstance(load, GraphDefinition)
+    # In an order in which they can run, which is the only one.
+    assert [step.name for step in load.nodes_in_topological_order] == [
+        "open_window_sales",
+        "create_task_sales",
+        "start_task_sales",
+        "wait_for_load_sales",
+        "drop_task_sales",
+        "finish_staging_sales",
+    ]
+
+
+def test_schedules_and_the_sensor_are_off_until_they_are_switched_on(repository: RepositoryDefinition) -> None:
+    schedules = {each.name: each for each in repository.schedule_defs}
+    assert {name: (each.cron_schedule, each.job_name) for name, each in schedules.items()} == {
+        "reload_sales_nightly": ("0 2 * * *", "reload_sales"),
+        "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
+    }
+    sensors = {each.name: each for each in repository.sensor_defs}
+    assert set(sensors) == {"reload_requests"}
+    assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
+    statuses = [each.default_status for each in schedules.values()], [each.default_status for each in sensors.values()]
+    assert statuses == ([DefaultScheduleStatus.STOPPED] * 2, [DefaultSensorStatus.STOPPED])
+
+
+def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:
+    written = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text(encoding="utf-8"))
+    database = written["storage"]["postgres"]["postgres_db"]
+    assert database["scheme"] == "postgresql+psycopg2"
+    assert database["password"] == {"env": "RELOAD_DAGSTER_PASSWORD"}
+    assert written["run_monitoring"]["enabled"] is True
+    assert written["telemetry"] == {"enabled": False}
+    assert written["nux"] == {"enabled": False}
