@@ -13,7 +13,7 @@ from dagster import DagsterInstance
 from reload_assets.local.stack import FIRST_DAY, Rows, Stack
 from reload_assets_tests.scenarios.runs import Runner
 
-DAYS = 30
+DAYS = 60
 _days = itertools.count(1)
 
 

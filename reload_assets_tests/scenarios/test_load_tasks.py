@@ -19,6 +19,7 @@ from reload_assets.assets import staging
 from reload_assets.load import Load
 from reload_assets.local.dms.faults import Pause
 from reload_assets.local.stack import REGION, checkout_file
+from reload_assets.resources.reload import ReloadResource
 from reload_assets_tests.scenarios.runs import Runner, failures
 
 DOCUMENTS = ["staging/documents", "production/documents"]
@@ -110,6 +111,7 @@ def test_the_task_of_a_run_that_was_killed_is_removed_by_the_next_one(
     nothing: Callable[..., AbstractContextManager[None]] = _nothing
     with monkeypatch.context() as patched:
         patched.setattr(staging, "giving_up_on_failure", nothing)
+        patched.setattr(ReloadResource, "teardown_after_execution", lambda resource, context: None)
         patched.setattr(Load, "start_task", start_and_die)
         with contextlib.suppress(_Killed):
             runner.run(day.isoformat(), assets=DOCUMENTS)

@@ -102,7 +102,7 @@ def test_an_adhoc_window_is_reloaded_and_nothing_beside_it(runner: Runner, day: 
     break_day(runner, (start, end))
     with runner.stack.connect_target() as target:
         target.execute(
-            "UPDATE production.customers SET name = 'wrong' WHERE updated_at >= %s AND updated_at < %s "
+            "UPDATE production.customers SET name = 'beside the window' WHERE updated_at >= %s AND updated_at < %s "
             "AND NOT (updated_at >= %s AND updated_at < %s)",
             (*bounds, start, end),
         )

@@ -172,7 +172,7 @@ def test_a_request_whose_run_failed_says_why(
 
 
 def test_staging_is_dropped_when_its_retention_is_over(runner: Runner, day: date) -> None:
-    assert runner.run(day.isoformat()).success
+    assert runner.run(day.isoformat(), assets=["staging/documents", "production/documents"]).success
     reload_id = runner.query("SELECT max(reload_id) FROM admin.reloads")[0][0]
     with runner.stack.connect_target() as target:
         target.execute(
@@ -180,5 +180,5 @@ def test_staging_is_dropped_when_its_retention_is_over(runner: Runner, day: date
         )
     job = runner.definitions.resolve_job_def(drop_expired_staging.name)
     result = job.execute_in_process(instance=runner.instance)
-    assert f"staging.orders_r{reload_id}" in result.output_for_node("drop_expired_tables")
-    assert runner.query("SELECT to_regclass(%s)", f"staging.orders_r{reload_id}") == [(None,)]
+    assert f"staging.documents_r{reload_id}" in result.output_for_node("drop_expired_tables")
+    assert runner.query("SELECT to_regclass(%s)", f"staging.documents_r{reload_id}") == [(None,)]
