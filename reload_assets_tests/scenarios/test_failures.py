@@ -116,10 +116,10 @@ def test_a_wait_that_loses_dms_attaches_to_the_same_task_again(
             time.sleep(0.05)
         runner.stack.dms.faults.clear(Pause.kind)
 
-    helper = threading.Thread(target=lose_and_find)
-    helper.start()
+    outage = threading.Thread(target=lose_and_find)
+    outage.start()
     result = impatient.run(day.isoformat(), assets=DOCUMENTS)
-    helper.join()
+    outage.join()
     assert failures(result) == []
     assert result.success
     retried = [event.step_key for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]

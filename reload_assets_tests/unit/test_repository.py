@@ -29,9 +29,7 @@ MAX_LINES = 450
 WITHOUT_DAGSTER = ("dms", "merge", "verify", "source", "ledger")
 
 # The machine's own configuration says where packages come from; a file here that does so works on one machine only.
-PACKAGE_INDEX = re.compile(
-    r"https?://\S*(?:pypi|pythonhosted|npmjs)|--(?:extra-)?index-url|--find[-]links", re.IGNORECASE
-)
+PACKAGE_INDEX = re.compile(r"https?://\S*[/]simple\b|--(?:extra-)?index[-]url|--find[-]links", re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.~*])/(?:work|root|home)/\w")
 LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]+\.lock|package-lock\.json|pnpm-lock\.yaml)$")
 
