@@ -116,7 +116,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
 
     @op(
         name=f"wait_for_load_{suffix}",
-        description="Watch the load until it has ended; a retry or a re-execution attaches to the same task.",
+        description="Watch the load until it has ended; a retry attaches to the same task.",
         tags={"dagster/compute_kind": "dms"},
     )
     def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
