@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 
 from reload_assets.local.oracle_dictionary import DICTIONARY_VIEWS
+
+SUPPLEMENTAL_LOG = "dms_supplemental_log"
+"""The publication of all tables that stands for Oracle's supplemental logging: without it no change can be captured."""
 
 _TYPE = re.compile(
     r"(?P<base>[A-Z][A-Z0-9_]*)"
@@ -98,11 +102,26 @@ class OracleTable:
 
 
 def create_schema(connection: Connection[Any], schema: str) -> None:
-    """Create an Oracle user's schema, and the dictionary views if the database has none; it may exist already."""
+    """Create an Oracle user's schema; the dictionary views and supplemental logging if the database has none.
+
+    It may exist already. Supplemental logging is left out where the role is no superuser.
+    """
     with connection.transaction():
         for view in DICTIONARY_VIEWS:
             connection.execute(view)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        _enable_supplemental_log(connection)
+
+
+def _enable_supplemental_log(connection: Connection[Any]) -> None:
+    query = "SELECT 1 FROM pg_publication WHERE pubname = %s"
+    if connection.execute(query, (SUPPLEMENTAL_LOG,)).fetchone() is None:
+        with suppress(errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(
+                sql.SQL("CREATE PUBLICATION {} FOR ALL TABLES WITH (publish_via_partition_root = true)").format(
+                    sql.Identifier(SUPPLEMENTAL_LOG)
+                )
+            )
 
 
 def create_table(connection: Connection[Any], schema: str, table: OracleTable) -> None:
@@ -125,6 +144,9 @@ def create_table(connection: Connection[Any], schema: str, table: OracleTable) -
         )
     with connection.transaction():
         connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(parts)))
+        if not table.primary_key:
+            # Supplemental logging logs whole rows where there is no key; PostgreSQL would refuse to change them.
+            connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
         for column in table.columns:
             connection.execute(
                 sql.SQL("COMMENT ON COLUMN {} IS {}").format(

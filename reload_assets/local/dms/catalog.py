@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import psycopg
@@ -115,6 +116,20 @@ class SourceColumn:
             return sql.SQL("nullif({}, '')").format(column)
         return column
 
+    def delivered(self, text: str | None, lob_limit: int | None) -> str | None:
+        """The same for one value of the log, in PostgreSQL's text form."""
+        if text is None or self.oracle_name in _UNSUPPORTED:
+            return None
+        if self.is_lob:
+            return _cut(text, self.pg_type == "bytea", lob_limit)
+        if self.oracle_type.strip().upper() == "NUMBER":
+            return _rounded(text)
+        if self.oracle_name in ("CHAR", "NCHAR") or self.pg_type.startswith("character("):
+            return text.rstrip(" ") or None
+        if self.oracle_name in _TEXT or self.pg_type.startswith("character varying"):
+            return text or None
+        return text
+
 
 def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
     return [SourceTable(*row) for row in source.execute(_TABLES).fetchall()]
@@ -149,3 +164,21 @@ def _lob(column: sql.Identifier, binary: bool, limit: int | None) -> sql.Composa
         return whole
     long = sql.SQL("CASE WHEN octet_length({column}) > {limit} THEN " + cut + " ELSE {whole} END")
     return long.format(column=column, limit=sql.Literal(limit), whole=whole)
+
+
+def _cut(text: str, binary: bool, limit: int | None) -> str | None:
+    if binary:
+        digits = text.removeprefix("\\x")[: None if limit is None else 2 * limit]
+        return f"\\x{digits}" if digits else None
+    # What is left of a character that the limit falls into is dropped.
+    return text.encode()[:limit].decode(errors="ignore") or None
+
+
+def _rounded(text: str) -> str:
+    with localcontext() as context:
+        context.prec = 2000
+        number = Decimal(text)
+        if not number.is_finite():
+            return text
+        digits = format(number.quantize(Decimal("1e-10"), ROUND_HALF_UP), "f").rstrip("0").rstrip(".")
+    return "0" if digits == "-0" else digits

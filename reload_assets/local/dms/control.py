@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,7 +15,8 @@ from reload_assets.local.dms.engine import Delays
 from reload_assets.local.dms.faults import Faults
 from reload_assets.local.dms.paging import checked_identifier, new_arn, page, select
 from reload_assets.local.dms.protocol import ApiError, already_exists, invalid, not_found, wrong_state
-from reload_assets.local.dms.records import Endpoint, Instance
+from reload_assets.local.dms.records import Connection, Endpoint, Instance
+from reload_assets.local.dms.state import State, StateFile
 from reload_assets.local.dms.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -52,52 +52,50 @@ _ECHOED = (
 _MOST_TAGS = 50
 
 
-@dataclass
-class Connection:
-    """The latest connection test of an endpoint from an instance."""
-
-    instance: Instance
-    endpoint: Endpoint
-    status: str = "testing"
-    failure: str | None = None
-
-    def described(self) -> dict[str, Any]:
-        return {
-            "ReplicationInstanceArn": self.instance.arn,
-            "ReplicationInstanceIdentifier": self.instance.identifier,
-            "EndpointArn": self.endpoint.arn,
-            "EndpointIdentifier": self.endpoint.identifier,
-            "Status": self.status,
-            "LastFailureMessage": self.failure,
-        }
-
-
 class Control:
-    """All state of the stand-in, in memory, behind one lock; ``call`` answers an operation."""
+    """All state of the stand-in behind one lock, and in the ``file`` if there is one; ``call`` answers an operation.
 
-    def __init__(self, delays: Delays, faults: Faults) -> None:
+    Raises ValueError for a file that holds no such state.
+    """
+
+    def __init__(self, delays: Delays, faults: Faults, file: StateFile | None = None) -> None:
         self._lock = threading.RLock()
-        self._endpoints: dict[str, Endpoint] = {}
-        self._instances: dict[str, Instance] = {}
-        self._connections: dict[tuple[str, str], Connection] = {}
-        self._tags: dict[str, dict[str, str]] = {}
-        self._tasks = Tasks(self._lock, delays, faults, self._tested)
+        self._file = file
+        self._state = file.load() if file else State()
+        self._endpoints, self._instances = self._state.endpoints, self._state.instances
+        self._connections, self._tags = self._state.connections, self._state.tags
+        self.tasks = Tasks(self._lock, delays, faults, self._state.tasks, self._tested, self._save)
         self._calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         for operation in OPERATIONS:
             name = xform_name(operation)
-            self._calls[operation] = getattr(self, name, None) or getattr(self._tasks, name)
+            self._calls[operation] = getattr(self, name, None) or getattr(self.tasks, name)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one checked request. Raises ApiError."""
         if operation not in self._calls:
             raise ApiError("UnknownOperationException", f"{operation} is not served by this stand-in.")
         with self._lock:
-            self._tasks.settle()
-            return self._calls[operation](request)
+            self.tasks.settle()
+            answer = self._calls[operation](request)
+            if not operation.startswith(("Describe", "List")):
+                self._save()
+            return answer
+
+    def restart(self) -> None:
+        """Let the tasks of the state file run on."""
+        with self._lock:
+            self.tasks.restart()
+            self._save()
 
     def close(self) -> None:
-        """Stop every running task and wait for its engine."""
-        self._tasks.close()
+        """Stop every running task and wait for its engine. In the state file they run on."""
+        with self._lock:
+            keeps, self._file = self._file is not None, None
+        self.tasks.close(discard=not keeps)
+
+    def _save(self) -> None:
+        if self._file:
+            self._file.save(self._state)
 
     # Endpoints
 
@@ -144,11 +142,12 @@ class Control:
 
     def delete_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
         endpoint = self._endpoint(request["EndpointArn"])
-        if self._tasks.using(endpoint):
+        if self.tasks.using(endpoint):
             raise wrong_state(f"Endpoint {endpoint.arn} is part of one or more ReplicationTasks.")
         del self._endpoints[endpoint.arn]
         self._tags.pop(endpoint.arn, None)
-        self._connections = {key: one for key, one in self._connections.items() if key[1] != endpoint.arn}
+        for key in [key for key in self._connections if key[1] == endpoint.arn]:
+            del self._connections[key]
         return {"Endpoint": endpoint.described() | {"Status": "deleting"}}
 
     # Replication instances
@@ -239,7 +238,7 @@ class Control:
                 raise invalid(f"ReplicationEngineType {endpoint.arn} endpoint must be of type {wanted.upper()}")
         instance = self._instance(request["ReplicationInstanceArn"])
         _check_tags(request.get("Tags", []))
-        task = self._tasks.create(request, source, target, instance)
+        task = self.tasks.create(request, source, target, instance)
         self._set_tags(task.arn, request.get("Tags", []))
         return {"ReplicationTask": task.described()}
 
@@ -260,6 +259,7 @@ class Control:
             _log.warning("Connection test of endpoint %s failed: %s", endpoint.identifier, failure)
         with self._lock:
             connection.status, connection.failure = ("failed", failure) if failure else ("successful", None)
+            self._save()
 
     def _endpoint(self, arn: str) -> Endpoint:
         if arn not in self._endpoints:
@@ -272,7 +272,7 @@ class Control:
         return self._instances[arn]
 
     def _refuse_unknown(self, arn: str) -> None:
-        if not (arn in self._endpoints or arn in self._instances or self._tasks.has(arn)):
+        if not (arn in self._endpoints or arn in self._instances or self.tasks.has(arn)):
             raise not_found(f"Resource {arn} not found.")
 
     def _set_tags(self, arn: str, tags: list[Mapping[str, str]]) -> None:

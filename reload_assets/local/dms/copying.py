@@ -29,8 +29,8 @@ class TableLoad:
     selection: Selection
     source_columns: Mapping[str, SourceColumn]
     columns: Sequence[MappedColumn]
-    target: sql.Identifier
     target_schema: str
+    target_table: str
     lob_limit: int | None
 
     @classmethod
@@ -65,10 +65,14 @@ class TableLoad:
             selection=selection,
             source_columns={column.name: column for column in columns},
             columns=mapped,
-            target=sql.Identifier(schema, table),
             target_schema=schema,
+            target_table=table,
             lob_limit=limit if limited else None,
         )
+
+    @property
+    def target(self) -> sql.Identifier:
+        return sql.Identifier(self.target_schema, self.target_table)
 
     @property
     def title(self) -> str:
@@ -77,7 +81,9 @@ class TableLoad:
     def query(self) -> sql.Composed:
         """The rows as DMS delivers them."""
         values = [
-            self.source_columns[one.source].value(self.lob_limit) if one.source else _constant(one.expression)
+            self.source_columns[one.source].value(self.lob_limit)
+            if one.source
+            else sql.Literal(constant(one.expression))
             for one in self.columns
         ]
         return sql.SQL("SELECT {} {}").format(sql.SQL(", ").join(values), self._from())
@@ -180,10 +186,8 @@ def _chunks(rows: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
         yield bytes(buffer), count
 
 
-def _constant(expression: str) -> sql.Composable:
+def constant(expression: str) -> str | None:
     """The value of an added column: a quoted text or a number; anything else (SQLite functions, variables) is NULL."""
     if len(expression) >= 2 and expression[0] == expression[-1] == "'":
-        return sql.Literal(expression[1:-1].replace("''", "'"))
-    if expression.lstrip("-").replace(".", "", 1).isdigit():
-        return sql.Literal(expression)
-    return sql.SQL("NULL")
+        return expression[1:-1].replace("''", "'")
+    return expression if expression.lstrip("-").replace(".", "", 1).isdigit() else None

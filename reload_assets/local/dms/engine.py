@@ -6,9 +6,11 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
 
 import psycopg
 
@@ -52,23 +54,66 @@ class Ending:
         return cls("failed", text, text)
 
 
+class Measures:
+    """What a task's statements on the target cost, over all of its runs."""
+
+    def __init__(self) -> None:
+        self._slowest = 0.0
+        self._running_since: float | None = None
+        self.deadlocks = 0
+
+    @contextmanager
+    def statement(self) -> Iterator[None]:
+        """Around the execution of one statement."""
+        self._running_since = started = time.monotonic()
+        try:
+            yield
+        finally:
+            # A reset in between has moved the beginning.
+            self._slowest = max(self._slowest, time.monotonic() - (self._running_since or started))
+            self._running_since = None
+
+    @property
+    def slowest(self) -> float:
+        """The longest time of one statement in seconds, one that still runs among them."""
+        since = self._running_since
+        return max(self._slowest, time.monotonic() - since) if since else self._slowest
+
+    def reset(self) -> None:
+        """Forget the slowest statement so far."""
+        self._slowest = 0.0
+        if self._running_since:
+            self._running_since = time.monotonic()
+
+
 @dataclass(frozen=True)
 class Job:
-    """What an engine is to do; ``start_type`` is start-replication, resume-processing or reload-target."""
+    """What an engine is to do; ``start_type`` is start-replication, resume-processing or reload-target.
+
+    ``resource`` is the end of the task's ARN, ``server`` the instance that it runs on.
+    """
 
     task: str
+    resource: str
+    server: str
+    created: datetime
     source: Endpoint
     target: Endpoint
     mapping: TableMapping
     settings: dict[str, Any]
     start_type: str
+    measures: Measures = field(default_factory=Measures)
 
 
 class Engine(threading.Thread, ABC):
     """One run of a task. A new migration type is a subclass with ``work``, entered in ``tasks.ENGINES``.
 
-    ``tables`` is the progress that DescribeTableStatistics shows; ``running`` and ``finish`` report back to the task.
+    ``tables`` is the progress that DescribeTableStatistics shows; ``running`` and ``finish`` report back to the task,
+    ``note`` tells of progress that a restart must not forget. ``resumes``: a task that ran when the stand-in was killed
+    runs on after its restart.
     """
+
+    resumes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -77,12 +122,27 @@ class Engine(threading.Thread, ABC):
         faults: Faults,
         delays: Delays,
         running: Callable[[], None],
+        note: Callable[[], None],
         finish: Callable[[Ending], None],
     ) -> None:
         super().__init__(name=f"dms-{job.task}", daemon=True)
         self.job, self.tables, self.faults = job, tables, faults
+        self.note = note
         self._delays, self._running, self._finish = delays, running, finish
         self.halt = threading.Event()
+        self._connections: set[psycopg.Connection[Any]] = set()
+
+    @staticmethod
+    def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
+        """The progress of earlier runs that a new one goes on with."""
+        return tables
+
+    @staticmethod
+    def discard(job: Job) -> None:
+        """Remove what the runs of a task leave on its databases, when it is deleted. Raises psycopg.Error."""
+
+    def prepare(self) -> None:
+        """What must be done before the task counts as running; raises as ``work`` does."""
 
     def stop(self) -> None:
         """Ask for an end; the run ends as stopped / NORMAL soon after, also in the middle of a statement."""
@@ -100,6 +160,7 @@ class Engine(threading.Thread, ABC):
     def run(self) -> None:
         try:
             self.pause(self._delays.start)
+            self.prepare()
             self._running()
             ending = self.work()
         except Stopped:
@@ -114,6 +175,30 @@ class Engine(threading.Thread, ABC):
             ending = Ending.fatal(f"Internal error {type(error).__name__}.")
         _log.info("Task %s ended: %s, %s", self.job.task, ending.status, ending.stop_reason)
         self._finish(ending)
+
+    @contextmanager
+    def connected(self, endpoint: Endpoint) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that ``cancel_statements`` reaches; on the target without triggers and foreign keys, where that
+        is allowed.
+        """
+        with psycopg.connect(endpoint.conninfo(), autocommit=True, connect_timeout=10) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            if endpoint.type == "target":
+                try:
+                    connection.execute("SET session_replication_role = replica")
+                except psycopg.errors.InsufficientPrivilege:
+                    _log.info("Endpoint %s may not set session_replication_role.", endpoint.identifier)
+            self._connections.add(connection)
+            try:
+                yield connection
+            finally:
+                self._connections.discard(connection)
+
+    def cancel_statements(self) -> None:
+        """End whatever statements run right now. One may begin right after a cancel that came too early for it."""
+        for connection in list(self._connections):
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=5)
 
     def cleaned(self, error: Exception) -> str:
         """The error in one line without either password."""

@@ -113,6 +113,14 @@ class StuckRunning(Fault):
     kind = "stuck-running"
 
 
+@dataclass(kw_only=True)
+class ApplyLag(Fault):
+    """A CDC task applies a transaction at the earliest ``seconds`` after its commit on the source."""
+
+    kind = "apply-lag"
+    seconds: float
+
+
 KINDS: Mapping[str, type[Fault]] = {
     kind.kind: kind
     for kind in (
@@ -126,6 +134,7 @@ KINDS: Mapping[str, type[Fault]] = {
         NoTables,
         RecoverableError,
         StuckRunning,
+        ApplyLag,
     )
 }
 _F = TypeVar("_F", bound=Fault)
@@ -162,6 +171,14 @@ class Faults:
                     fault.reached.set()
                     return fault
         return None
+
+    def lag(self) -> float:
+        """How many seconds a CDC task is held back now; the longest of several."""
+        with self._lock:
+            standing = [fault for fault in self._faults if isinstance(fault, ApplyLag)]
+        for fault in standing:
+            fault.reached.set()
+        return max((fault.seconds for fault in standing), default=0.0)
 
     def described(self) -> list[dict[str, Any]]:
         """Every fault as JSON, with ``reached`` telling whether it struck."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -14,11 +13,11 @@ from reload_assets.local.dms import copying, faults
 from reload_assets.local.dms.catalog import SourceTable, source_columns, source_tables
 from reload_assets.local.dms.engine import Ending, Engine, Stopped, TaskFailed
 from reload_assets.local.dms.mapping import Selection
-from reload_assets.local.dms.records import Endpoint, TableRun
+from reload_assets.local.dms.records import TableRun
 
 _log = logging.getLogger(__name__)
 
-_NO_TABLES = (
+NO_TABLES = (
     "No tables were found at task initialization. Either the selected table(s) or schemas(s) no longer exist or no "
     "match was found for the table selection pattern(s). If you would like to start a Task that does not initially "
     "capture any tables, set Task Setting FailOnNoTablesCaptured to false."
@@ -29,14 +28,16 @@ _FINISHED = Ending("stopped", "Stop Reason FULL_LOAD_ONLY_FINISHED")
 class FullLoad(Engine):
     """MigrationType full-load: every selected table is copied once, by up to MaxFullLoadSubTasks threads."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._connections: set[psycopg.Connection[Any]] = set()
+    @staticmethod
+    def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
+        # A resumed full load goes on with the tables that it has not completed.
+        resumed = start_type == "resume-processing"
+        return {name: run for name, run in tables.items() if resumed and run.state == "Table completed"}
 
     def work(self) -> Ending:
         selections = [] if self.faults.strike(faults.NoTables) else self._selected()
         if not selections and self.job.settings["ErrorBehavior"]["FailOnNoTablesCaptured"]:
-            raise TaskFailed(_NO_TABLES)
+            raise TaskFailed(NO_TABLES)
         todo: list[tuple[Selection, TableRun]] = []
         for selection in selections:
             name = selection.table.schema, selection.table.name
@@ -55,7 +56,7 @@ class FullLoad(Engine):
         return _FINISHED
 
     def _selected(self) -> list[Selection]:
-        with self._connected(self.job.source) as source:
+        with self.connected(self.job.source) as source:
             return self.job.mapping.select(source_tables(source))
 
     def _load_all(self, todo: list[tuple[Selection, TableRun]]) -> None:
@@ -69,10 +70,7 @@ class FullLoad(Engine):
                         failure = failure or error
                         self.halt.set()
                 if self.halt.is_set():
-                    # Again and again: a statement may begin right after a cancel that came too early for it.
-                    for connection in list(self._connections):
-                        with suppress(psycopg.Error):
-                            connection.cancel_safe(timeout=5)
+                    self.cancel_statements()
         if failure:
             raise failure
         if self.halt.is_set():
@@ -85,7 +83,7 @@ class FullLoad(Engine):
             return
         run.begin()
         try:
-            with self._connected(self.job.source) as source, self._connected(self.job.target) as target:
+            with self.connected(self.job.source) as source, self.connected(self.job.target) as target:
                 self._copy(source, target, selection, run)
         except (psycopg.Error, copying.TableFailed, Stopped) as error:
             if self.halt.is_set():
@@ -177,19 +175,3 @@ class FullLoad(Engine):
         behavior = self.job.settings["ErrorBehavior"]
         of_data = state.startswith(("22", "23"))
         return behavior["TableErrorPolicy"] == "STOP_TASK" or (of_data and behavior["DataErrorPolicy"] == "STOP_TASK")
-
-    @contextmanager
-    def _connected(self, endpoint: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that a stop cancels; on the target without triggers and foreign keys, where that is allowed."""
-        with psycopg.connect(endpoint.conninfo(), autocommit=True, connect_timeout=10) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            if endpoint.type == "target":
-                try:
-                    connection.execute("SET session_replication_role = replica")
-                except psycopg.errors.InsufficientPrivilege:
-                    _log.info("Endpoint %s may not set session_replication_role.", endpoint.identifier)
-            self._connections.add(connection)
-            try:
-                yield connection
-            finally:
-                self._connections.discard(connection)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from psycopg.conninfo import make_conninfo
+
+_CHANGES = ("insert", "update", "delete", "truncate")
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,30 @@ class Instance:
 
 
 @dataclass
+class Connection:
+    """The latest connection test of an endpoint from an instance."""
+
+    instance: Instance
+    endpoint: Endpoint
+    status: str = "testing"
+    failure: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "ReplicationInstanceArn": self.instance.arn,
+            "ReplicationInstanceIdentifier": self.instance.identifier,
+            "EndpointArn": self.endpoint.arn,
+            "EndpointIdentifier": self.endpoint.identifier,
+            "Status": self.status,
+            "LastFailureMessage": self.failure,
+        }
+
+
+@dataclass
 class TableRun:
-    """How far one table is. ``rows`` are committed rows; ``expected`` is the planner's guess, for the progress."""
+    """How far one table is. ``rows`` are committed rows; ``expected`` is the planner's guess, for the progress;
+    ``changes`` counts the inserts, updates and deletes of ongoing replication.
+    """
 
     schema: str
     table: str
@@ -89,6 +113,7 @@ class TableRun:
     expected: int = 0
     started: datetime | None = None
     ended: datetime | None = None
+    changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_CHANGES, 0))
 
     def begin(self) -> None:
         self.state, self.rows, self.started = "Full load", 0, datetime.now(timezone.utc)
@@ -108,10 +133,10 @@ class TableRun:
             "SchemaName": self.schema,
             "TableName": self.table,
             "TableState": self.state,
-            "Inserts": 0,
-            "Updates": 0,
-            "Deletes": 0,
-            "Ddls": 0,
+            "Inserts": self.changes["insert"],
+            "Updates": self.changes["update"],
+            "Deletes": self.changes["delete"],
+            "Ddls": self.changes["truncate"],
             "FullLoadRows": self.rows,
             "FullLoadErrorRows": self.error_rows,
             "FullLoadCondtnlChkFailedRows": 0,

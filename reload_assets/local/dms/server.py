@@ -8,6 +8,7 @@ import socket
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,21 +16,25 @@ from reload_assets.local.dms.control import Control
 from reload_assets.local.dms.engine import Delays
 from reload_assets.local.dms.faults import DropConnection, Faults, Throttle
 from reload_assets.local.dms.protocol import TARGET_PREFIX, ApiError, read_request, write_answer
+from reload_assets.local.dms.state import StateFile
 
 _log = logging.getLogger(__name__)
 
 
 class DmsStandIn:
-    """AWS DMS on ``http://127.0.0.1:<port>``; a context manager. State is in memory and ends with it.
+    """AWS DMS on ``http://127.0.0.1:<port>``; a context manager.
 
-    The delays are how long a task stays in creating, starting, stopping and deleting, in seconds. ``faults`` takes
-    faults on demand; another process sets them with ``POST <url>/faults``.
+    With a ``state`` file (readable by its owner only, since it holds logins) tasks that ran run on after a restart,
+    also after ``kill -9``; without one everything ends with the stand-in. The delays are how long a task stays in
+    creating, starting, stopping and deleting, in seconds. ``faults`` takes faults on demand; another process sets them
+    with ``POST <url>/faults``.
     """
 
     def __init__(
         self,
         *,
         port: int = 0,
+        state: Path | None = None,
         create_delay: float = 0.2,
         start_delay: float = 0.2,
         stop_delay: float = 0.2,
@@ -37,7 +42,7 @@ class DmsStandIn:
     ) -> None:
         self.faults = Faults()
         delays = Delays(create=create_delay, start=start_delay, stop=stop_delay, delete=delete_delay)
-        self._control = Control(delays, self.faults)
+        self._control = Control(delays, self.faults, StateFile(state) if state else None)
         self._port = port
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -52,9 +57,26 @@ class DmsStandIn:
     def start(self) -> DmsStandIn:
         """Bind the port (0: a free one) and serve in the background. Raises OSError if the port is taken."""
         self._server = _Server(self._port, self._control, self.faults)
+        self._control.restart()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="dms-http", daemon=True)
         self._thread.start()
         return self
+
+    def slowest_apply(self, task_arn: str) -> float:
+        """The longest time in seconds that one statement of a CDC task took on the target, one that still runs among
+        them. Raises KeyError for an unknown task.
+        """
+        return self._control.tasks.measures(task_arn).slowest
+
+    def reset_slowest_apply(self, task_arn: str) -> None:
+        """Measure anew from here. Raises KeyError for an unknown task."""
+        self._control.tasks.measures(task_arn).reset()
+
+    def deadlocks(self, task_arn: str) -> int:
+        """How many transactions of a CDC task were applied again after a deadlock on the target. Raises KeyError for an
+        unknown task.
+        """
+        return self._control.tasks.measures(task_arn).deadlocks
 
     def close(self) -> None:
         """Stop answering, also on connections that are kept alive, and end every engine."""

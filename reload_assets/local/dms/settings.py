@@ -105,11 +105,15 @@ DEFAULTS: Mapping[str, Any] = {
     "PostProcessingRules": None,
     "FailTaskWhenCleanTaskResourceFailed": False,
 }
+_APPLY_POLICIES = ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK")
 _CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("FullLoadSettings", "TargetTablePrepMode"): ("DO_NOTHING", "DROP_AND_CREATE", "TRUNCATE_BEFORE_LOAD"),
     ("ErrorBehavior", "DataErrorPolicy"): ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"),
     ("ErrorBehavior", "DataTruncationErrorPolicy"): ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"),
     ("ErrorBehavior", "TableErrorPolicy"): ("SUSPEND_TABLE", "STOP_TASK"),
+    ("ErrorBehavior", "ApplyErrorInsertPolicy"): (*_APPLY_POLICIES, "INSERT_RECORD"),
+    ("ErrorBehavior", "ApplyErrorUpdatePolicy"): (*_APPLY_POLICIES, "UPDATE_RECORD"),
+    ("ErrorBehavior", "ApplyErrorDeletePolicy"): _APPLY_POLICIES,
 }
 _LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),

@@ -2,106 +2,52 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+import psycopg
+
 from reload_assets.local.dms import settings
-from reload_assets.local.dms.engine import Delays, Ending, Engine, Job
+from reload_assets.local.dms.cdc import Cdc
+from reload_assets.local.dms.engine import Delays, Ending, Engine, Measures
 from reload_assets.local.dms.faults import Faults
 from reload_assets.local.dms.load import FullLoad
 from reload_assets.local.dms.mapping import TableMapping
 from reload_assets.local.dms.paging import checked_identifier, new_arn, page, select
 from reload_assets.local.dms.protocol import ApiError, already_exists, not_found, wrong_state
-from reload_assets.local.dms.records import Endpoint, Instance, TableRun
+from reload_assets.local.dms.records import Endpoint, Instance
+from reload_assets.local.dms.task import Task
 
-ENGINES: Mapping[str, type[Engine]] = {"full-load": FullLoad}
+_log = logging.getLogger(__name__)
 
-
-@dataclass
-class Task:
-    """One replication task; changed only under the control plane's lock."""
-
-    arn: str
-    identifier: str
-    source: Endpoint
-    target: Endpoint
-    instance: Instance
-    migration_type: str
-    mappings: str
-    mapping: TableMapping
-    settings: dict[str, Any]
-    created: datetime
-    status: str = "creating"
-    since: float = field(default_factory=time.monotonic)
-    first_started: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
-    stop_reason: str | None = None
-    failure: str | None = None
-    tables: dict[tuple[str, str], TableRun] = field(default_factory=dict)
-    engine: Engine | None = None
-
-    def enter(self, status: str) -> None:
-        self.status, self.since = status, time.monotonic()
-
-    def described(self, *, with_settings: bool = True) -> dict[str, Any]:
-        """As the API shows it; WithoutSettings leaves out the settings and the mappings."""
-        answer: dict[str, Any] = {
-            "ReplicationTaskArn": self.arn,
-            "ReplicationTaskIdentifier": self.identifier,
-            "SourceEndpointArn": self.source.arn,
-            "TargetEndpointArn": self.target.arn,
-            "ReplicationInstanceArn": self.instance.arn,
-            "MigrationType": self.migration_type,
-            "Status": self.status,
-            "StopReason": self.stop_reason,
-            "LastFailureMessage": self.failure,
-            "ReplicationTaskCreationDate": self.created,
-            "ReplicationTaskStartDate": self.started,
-        }
-        if with_settings:
-            answer["TableMappings"] = self.mappings
-            answer["ReplicationTaskSettings"] = json.dumps(self.settings)
-        if self.started:
-            answer["ReplicationTaskStats"] = self._stats(self.started)
-        return answer
-
-    def _stats(self, started: datetime) -> dict[str, Any]:
-        runs = list(self.tables.values())
-        states = [run.state for run in runs]
-        until = self.ended or datetime.now(timezone.utc)
-        return {
-            "FullLoadProgressPercent": int(100 * sum(run.progress for run in runs) / len(runs)) if runs else 0,
-            "ElapsedTimeMillis": int((until - started).total_seconds() * 1000),
-            "TablesLoaded": states.count("Table completed"),
-            "TablesLoading": states.count("Full load"),
-            "TablesQueued": states.count("Before load"),
-            "TablesErrored": states.count("Table error"),
-            "FreshStartDate": self.first_started,
-            "StartDate": started,
-            "StopDate": self.ended,
-            "FullLoadStartDate": min((run.started for run in runs if run.started), default=None),
-            "FullLoadFinishDate": self.ended if runs and set(states) == {"Table completed"} else None,
-        }
+ENGINES: Mapping[str, type[Engine]] = {"full-load": FullLoad, "cdc": Cdc}
+# How often, and how many seconds apart, a deleted task's leftovers on its databases are tried to be removed.
+_DISCARDS = 10
+_DISCARD_PAUSE = 0.2
 
 
 class Tasks:
-    """The task operations. ``tested`` tells whether an endpoint's connection test was successful."""
+    """The task operations. ``tasks`` are those there are, by ARN; ``tested`` tells whether an endpoint's connection
+    test was successful; ``changed`` is called whenever something changed that outlives a restart.
+    """
 
     def __init__(
         self,
         lock: threading.RLock,
         delays: Delays,
         faults: Faults,
+        tasks: dict[str, Task],
         tested: Callable[[Instance, Endpoint], bool],
+        changed: Callable[[], None],
     ) -> None:
-        self._lock, self._delays, self._faults, self._tested = lock, delays, faults, tested
-        self._tasks: dict[str, Task] = {}
+        self._lock, self._delays, self._faults, self._tasks = lock, delays, faults, tasks
+        self._tested, self._changed = tested, changed
+        self._engines: dict[str, Engine] = {}
+        self._discarding: dict[str, threading.Thread] = {}
 
     def has(self, arn: str) -> bool:
         return arn in self._tasks
@@ -115,17 +61,41 @@ class Tasks:
             waited = time.monotonic() - task.since
             if task.status == "creating" and waited >= self._delays.create:
                 task.enter("ready")
-            elif task.status == "deleting" and waited >= self._delays.delete:
-                del self._tasks[task.arn]
+            elif task.status != "deleting" or self._discarding[task.arn].is_alive():
+                continue
+            elif waited >= self._delays.delete:
+                del self._tasks[task.arn], self._discarding[task.arn]
 
-    def close(self) -> None:
-        """Stop every engine and wait for it."""
+    def restart(self) -> None:
+        """After a restart of the stand-in: what ran goes on, what was being deleted is."""
+        for task in self._tasks.values():
+            if task.status == "deleting":
+                self._discard(task)
+            elif task.status == "stopping":
+                self._end(task, Ending("stopped", "Stop Reason NORMAL"))
+            elif task.status in ("starting", "running") and not ENGINES[task.migration_type].resumes:
+                self._end(task, Ending.fatal("The replication instance was restarted during the load."))
+            elif task.status in ("starting", "running"):
+                self._run(task, "resume-processing")
+
+    def close(self, *, discard: bool) -> None:
+        """Stop every engine and wait for it; ``discard`` what tasks leave on their databases if nobody resumes them."""
         with self._lock:
-            engines = [task.engine for task in self._tasks.values() if task.engine]
+            engines = list(self._engines.values())
         for engine in engines:
             engine.stop()
         for engine in engines:
             engine.join()
+        for task in list(self._tasks.values()) if discard else []:
+            if task.first_started and task.arn not in self._discarding:
+                self._discard(task)
+        for thread in list(self._discarding.values()):
+            thread.join()
+
+    def measures(self, arn: str) -> Measures:
+        """Raises KeyError for a task that is not there."""
+        with self._lock:
+            return self._tasks[arn].measures
 
     def create(self, request: dict[str, Any], source: Endpoint, target: Endpoint, instance: Instance) -> Task:
         """A new task in ``creating``. Raises ApiError for a bad or used identifier, mapping or settings."""
@@ -200,6 +170,8 @@ class Tasks:
             raise _combination(
                 f"Migration type {task.migration_type} cannot be started on this stand-in; it runs {', '.join(ENGINES)}"
             )
+        if task.migration_type == "cdc" and start_type == "reload-target":
+            raise _combination("Start Type : RELOAD_TARGET, not valid for tasks with migration type cdc")
         if given := sorted(set(request) & {"CdcStartTime", "CdcStartPosition", "CdcStopPosition"}):
             raise _combination(f"{', '.join(given)} is not valid for migration type {task.migration_type}")
         for endpoint in (task.source, task.target):
@@ -213,10 +185,10 @@ class Tasks:
 
     def stop_replication_task(self, request: dict[str, Any]) -> dict[str, Any]:
         task = self._task(request["ReplicationTaskArn"])
-        if task.status != "running" or task.engine is None:
+        if task.status != "running":
             raise wrong_state("Replication Task cannot be stopped, invalid state")
         task.enter("stopping")
-        task.engine.stop()
+        self._engines[task.arn].stop()
         return {"ReplicationTask": task.described()}
 
     def delete_replication_task(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -224,6 +196,7 @@ class Tasks:
         if task.status not in ("ready", "stopped", "failed"):
             raise wrong_state("Replication Task cannot be deleted, invalid state")
         task.enter("deleting")
+        self._discard(task)
         return {"ReplicationTask": task.described()}
 
     def _task(self, arn: str) -> Task:
@@ -235,24 +208,53 @@ class Tasks:
         task.started = datetime.now(timezone.utc)
         task.first_started = task.first_started or task.started
         task.ended = task.stop_reason = task.failure = None
-        # A resumed full load goes on with the tables that it has not completed.
-        resumed = start_type == "resume-processing"
-        task.tables = {name: run for name, run in task.tables.items() if resumed and run.state == "Table completed"}
+        task.tables = ENGINES[task.migration_type].kept(task.tables, start_type)
+        self._run(task, start_type)
+
+    def _run(self, task: Task, start_type: str) -> None:
         task.enter("starting")
 
         def running() -> None:
             with self._lock:
                 task.enter("running")
+                self._changed()
+
+        def note() -> None:
+            with self._lock:
+                self._changed()
 
         def finish(ending: Ending) -> None:
             with self._lock:
-                task.ended = datetime.now(timezone.utc)
-                task.stop_reason, task.failure = ending.stop_reason, ending.failure
-                task.enter(ending.status)
+                self._end(task, ending)
+                self._changed()
 
-        job = Job(task.identifier, task.source, task.target, task.mapping, task.settings, start_type)
-        task.engine = ENGINES[task.migration_type](job, task.tables, self._faults, self._delays, running, finish)
-        task.engine.start()
+        kind = ENGINES[task.migration_type]
+        job = task.job(start_type)
+        engine = kind(job, task.tables, self._faults, self._delays, running, note, finish)
+        self._engines[task.arn] = engine
+        engine.start()
+
+    def _end(self, task: Task, ending: Ending) -> None:
+        task.ended = datetime.now(timezone.utc)
+        task.stop_reason, task.failure = ending.stop_reason, ending.failure
+        task.enter(ending.status)
+
+    def _discard(self, task: Task) -> None:
+        """Remove a deleted task's leftovers; it is gone when that is done, or was tried in vain."""
+        thread = threading.Thread(target=_discard, args=(task,), name=f"dms-{task.identifier}-delete", daemon=True)
+        self._discarding[task.arn] = thread
+        thread.start()
+
+
+def _discard(task: Task) -> None:
+    job = task.job("resume-processing")
+    for _ in range(_DISCARDS if task.first_started else 0):
+        try:
+            return ENGINES[task.migration_type].discard(job)
+        except psycopg.Error as error:
+            why = task.source.without_password(error)
+        time.sleep(_DISCARD_PAUSE)
+        _log.warning("Task %s leaves its slot behind: %s", task.identifier, why)
 
 
 def _combination(message: str) -> ApiError:

@@ -1,0 +1,174 @@
+"""What a change of a source table means on the target: the statement, under the names and with the values of DMS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from reload_assets.local.dms.copying import TableFailed, TableLoad, constant
+from reload_assets.local.dms.pgoutput import Change, Relation, Row
+from reload_assets.local.dms.records import TableRun
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement on a target table: ``row`` are the columns that it writes, ``key`` those that find the row."""
+
+    verb: str
+    schema: str
+    table: str
+    row: Row
+    key: Row
+
+    def query(self) -> sql.Composed:
+        """With placeholders for ``values``."""
+        nulls = frozenset(name for name, value in self.key.items() if value is None)
+        return _query(self.verb, self.schema, self.table, tuple(self.row), tuple(self.key), nulls)
+
+    def values(self) -> list[str | None]:
+        return [*self.row.values(), *(value for value in self.key.values() if value is not None)]
+
+    def shown(self) -> str:
+        """With its values in it, as DMS writes it into awsdms_apply_exceptions."""
+        table = f"{_quoted(self.schema)}.{_quoted(self.table)}"
+        where = " AND ".join(
+            f"{_quoted(name)} IS NULL" if value is None else f"{_quoted(name)}={_literal(value)}"
+            for name, value in self.key.items()
+        )
+        if self.verb == "insert":
+            columns, values = ",".join(map(_quoted, self.row)), ",".join(map(_literal, self.row.values()))
+            return f"INSERT INTO {table} ({columns}) VALUES ({values})"
+        if self.verb == "update":
+            written = " , ".join(f"{_quoted(name)}={_literal(value)}" for name, value in self.row.items())
+            return f"UPDATE {table} SET {written} WHERE {where}"
+        return f"DELETE FROM {table} WHERE {where}" if self.verb == "delete" else f"TRUNCATE TABLE {table}"
+
+
+@dataclass(frozen=True)
+class TargetChange:
+    """A change of the source, mapped. ``old_key`` finds the row as it was (empty for an insert), ``new_key`` as it
+    is afterwards.
+    """
+
+    plan: TablePlan
+    change: Change
+    row: Row
+    old_key: Row
+    new_key: Row
+
+    @property
+    def kind(self) -> str:
+        return self.change.kind
+
+    def original(self) -> Statement:
+        """What the source did."""
+        return self._statement(self.kind, self.old_key)
+
+    def insert(self) -> Statement:
+        """The new row, inserted instead."""
+        return self._statement("insert", {})
+
+    def update(self) -> Statement:
+        """The row that stands at the new key, made the new one."""
+        return self._statement("update", self.new_key)
+
+    def completed(self, values: Row) -> TargetChange:
+        """With more values of its row."""
+        return replace(self, row={**self.row, **values})
+
+    def _statement(self, verb: str, key: Row) -> Statement:
+        return Statement(verb, self.plan.load.target_schema, self.plan.load.target_table, self.row, key)
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """How the changes of one relation are mapped."""
+
+    load: TableLoad
+    run: TableRun
+    key: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, relation: Relation, load: TableLoad, run: TableRun) -> TablePlan:
+        """Raises TableFailed where a change cannot be told from others because a key column is not replicated."""
+        own = [name for name, column in load.source_columns.items() if column.in_primary_key]
+        target = {one.source: one.target for one in load.columns}
+        # A table without a primary key logs whole rows, which then are the key.
+        key = own or [name for name in relation.identity if name in target]
+        if missing := [name for name in key if name not in target]:
+            raise TableFailed(f"key column {', '.join(missing)} is not replicated")
+        return cls(load, run, [(name, target[name]) for name in key])
+
+    def mapped(self, change: Change) -> TargetChange:
+        row = self._row(change.new) if change.new else {}
+        before = change.old or change.new
+        old_key = self._key(before) if before and change.kind != "insert" else {}
+        return TargetChange(self, change, row, old_key, self._key(change.new) if change.new else {})
+
+    def looked_up(self, source: psycopg.Connection[Any], change: Change) -> Row:
+        """The values that the log left out of a changed row, as they are by now: a long value that an update did not
+        touch is not logged. Nothing where the row is gone.
+        """
+        new = change.new or {}
+        logged = {name for name, _ in change.relation.columns}
+        left_out = [(one.source, one.target) for one in self.load.columns if one.source in logged - set(new)]
+        if not left_out:
+            return {}
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(
+                sql.SQL("({})::text").format(self.load.source_columns[str(name)].value(self.load.lob_limit))
+                for name, _ in left_out
+            ),
+            sql.Identifier(change.relation.schema, change.relation.name),
+            sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name, _ in self.key),
+        )
+        row = source.execute(query, [new.get(name) for name, _ in self.key]).fetchone()
+        return dict(zip((target for _, target in left_out), row, strict=True)) if row else {}
+
+    def _row(self, row: Row) -> Mapping[str, str | None]:
+        values: dict[str, str | None] = {}
+        for one in self.load.columns:
+            if one.source is None:
+                values[one.target] = constant(one.expression)
+            elif one.source in row:
+                values[one.target] = self._delivered(one.source, row)
+        return values
+
+    def _key(self, row: Row) -> Mapping[str, str | None]:
+        return {target: self._delivered(source, row) for source, target in self.key if source in row}
+
+    def _delivered(self, source: str, row: Row) -> str | None:
+        return self.load.source_columns[source].delivered(row[source], self.load.lob_limit)
+
+
+@lru_cache(maxsize=1024)
+def _query(
+    verb: str, schema: str, table: str, row: tuple[str, ...], key: tuple[str, ...], nulls: frozenset[str]
+) -> sql.Composed:
+    target = sql.Identifier(schema, table)
+    where = sql.SQL(" AND ").join(
+        sql.SQL("{} IS NULL" if name in nulls else "{} = %s").format(sql.Identifier(name)) for name in key
+    )
+    if verb == "insert":
+        columns = sql.SQL(", ").join(map(sql.Identifier, row))
+        places = sql.SQL(", ").join([sql.Placeholder()] * len(row))
+        return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(target, columns, places)
+    if verb == "update":
+        written = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in row)
+        return sql.SQL("UPDATE {} SET {} WHERE {}").format(target, written, where)
+    if verb == "delete":
+        return sql.SQL("DELETE FROM {} WHERE {}").format(target, where)
+    return sql.SQL("TRUNCATE TABLE {}").format(target)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str | None) -> str:
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
