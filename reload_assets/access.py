@@ -49,6 +49,16 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup) -> SourceReader | 
     return SourceReader(url, config.source.schema_name)
 
 
+def cdc_task_arn(config: ReloadConfig, group: str) -> str | None:
+    """The CDC task that feeds a group's tables; None where none is configured. Raises ConfigError."""
+    if config.cdc is None:
+        return None
+    own = config.groups[group].cdc_task_arn
+    if own is not None:
+        return text(own, f"{config.file}: groups.{group}.cdc_task_arn")
+    return text(config.cdc.task_arn, f"{config.file}: cdc.task_arn")
+
+
 def _port(value: Number, place: str) -> int:
     written = text(value, place)
     if not written.isdigit() or not 0 < int(written) < 65536:

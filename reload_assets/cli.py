@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -14,6 +16,9 @@ from reload_assets.config_reference import reference
 from reload_assets.errors import ReloadError
 from reload_assets.install import install
 from reload_assets.tables import resolve_group
+
+if TYPE_CHECKING:
+    from reload_assets.dms.tasks import PollLimits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,12 +88,31 @@ def _check(config: ReloadConfig) -> None:
         # Somebody waits for the answer.
         call_attempts=2,
     )
+    _check_cdc(config, client, limits)
     LoadTasks(client, limits).check_endpoints(
         text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
         text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
         text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
     )
     print("DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _check_cdc(config: ReloadConfig, client: Any, limits: PollLimits) -> None:
+    """Whether the control tables can be read and the tasks are there; one that stands still is told, and no error."""
+    from reload_assets.cdc import Cdc
+    from reload_assets.dms.cdc import CdcTask
+
+    if config.cdc is None:
+        print("cdc: no CDC task is configured; whether production is being written meanwhile is not known")
+        return
+    target = access.target(config, _secrets(config))
+    for arn in dict.fromkeys(access.cdc_task_arn(config, group) for group in config.groups):
+        cdc = Cdc(config.cdc, CdcTask(client, limits, str(arn)), target, lambda: False, print)
+        ready, why = cdc.look()
+        with target.connect(autocommit=True) as connection:
+            cdc.skipped(connection, config.target.production_schema, "", datetime.now(timezone.utc))
+        lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
+        print(f"cdc: {why}" if why else f"cdc: the task {arn} is {ready.status}{lag}")
 
 
 def _secrets(config: ReloadConfig) -> access.SecretLookup:

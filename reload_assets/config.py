@@ -184,6 +184,26 @@ class Windows(_Model):
         return timedelta(minutes=self.overlap_minutes)
 
 
+class Cdc(_Model):
+    """The continuous CDC task that feeds production. Without it a reload cannot tell how far CDC is."""
+
+    task_arn: Text = Field(description="ARN of the CDC task; a group may name another one.")
+    control_schema: str = Field(
+        "public",
+        description="Target schema of DMS's tables awsdms_status (StatusTableEnabled) and awsdms_apply_exceptions.",
+    )
+    max_lag_seconds: float = Field(300, gt=0, description="Longest lag behind the source with which a reload begins.")
+    when_behind: Literal["refuse", "wait"] = Field(
+        "refuse", description="What a reload does before its load while the task does not run or lags more than that."
+    )
+    wait_seconds: float = Field(
+        3600, gt=0, description="Longest wait for CDC: before a load, before the merge, and for each correction."
+    )
+    margin_seconds: float = Field(
+        2, ge=0, description="Added to every instant that CDC has to pass, because DMS reports whole seconds."
+    )
+
+
 class Staging(_Model):
     """What becomes of staging tables."""
 
@@ -195,6 +215,11 @@ class Merge(_Model):
 
     lock_timeout_ms: int = Field(
         400, ge=1, lt=1000, description="Longest wait for a row lock; below deadlock_timeout, so that the merge yields."
+    )
+    stall_limit_ms: int = Field(
+        400,
+        ge=1,
+        description="Longest time that another session, such as CDC, waits for the merge; then the merge yields.",
     )
     attempts: int = Field(10, ge=1, description="How often a merge that met a lock, deadlock or conflict is tried.")
 
@@ -226,6 +251,14 @@ class Table(_Model):
     null_version: Literal["report", "repair"] = Field(
         "report", description="What to do with a row that differs while a version is NULL: only count it, or repair it."
     )
+    orphans: Literal["report", "delete", "soft_delete"] = Field(
+        "report",
+        description="What to do with a production row of the window that the source no longer has, once CDC has had "
+        "its chance to delete it: only count it, delete it, or mark it in soft_delete_column.",
+    )
+    soft_delete_column: str | None = Field(
+        None, description="Production's own boolean or timestamp column that marks a row as deleted (soft_delete)."
+    )
     description: str | None = Field(None, description="What the table holds, for the UI.")
 
     @property
@@ -233,12 +266,24 @@ class Table(_Model):
         """The column that orders a row's versions."""
         return self.version_column or self.window_column
 
+    @model_validator(mode="after")
+    def _soft_deletes_have_a_column(self) -> Table:
+        if (self.orphans == "soft_delete") != (self.soft_delete_column is not None):
+            raise ValueError("soft_delete_column goes with orphans: soft_delete; write both or neither")
+        return self
+
 
 class Group(_Model):
     """Tables that are reloaded together: one DMS task and one merge transaction per reload."""
 
     description: str | None = Field(None, description="What the group is, for the UI.")
     owners: list[str] = Field(default_factory=list, description="Owners for the UI: e-mail addresses or team:NAME.")
+    against_cdc: Literal["confirm", "fence"] = Field(
+        "confirm",
+        description="How a merge meets CDC: beside it, with corrections afterwards; or with the CDC task stopped for "
+        "as long as the merge takes, which is exact whatever CDC does.",
+    )
+    cdc_task_arn: Text | None = Field(None, description="ARN of the group's CDC task where it is another than cdc's.")
     tables: dict[str, Table] = Field(min_length=1, description="The tables by name; order does not matter.")
 
 
@@ -251,6 +296,7 @@ class ReloadConfig(_Model):
     source: Source = Field(description="Where the rows come from.")
     target: Target = Field(description="Where the rows go.")
     dms: Dms = Field(description="What loads them.")
+    cdc: Cdc | None = Field(None, description="The continuous CDC task; may be left out where there is none.")
     windows: Windows = Field(description="How time is cut.")
     staging: Staging = Field(default_factory=Staging, description="Staging tables.")
     merge: Merge = Field(default_factory=Merge, description="The merge into production.")
@@ -264,6 +310,14 @@ class ReloadConfig(_Model):
     def file(self) -> str:
         """The name of the file this was read from, for messages."""
         return self._file
+
+    @model_validator(mode="after")
+    def _fences_have_a_task(self) -> ReloadConfig:
+        for name, group in self.groups.items():
+            if self.cdc is None and (group.against_cdc == "fence" or group.cdc_task_arn is not None):
+                field = "against_cdc" if group.against_cdc == "fence" else "cdc_task_arn"
+                raise ValueError(f"groups.{name}.{field}: needs the section cdc; write it")
+        return self
 
     @model_validator(mode="after")
     def _tables_are_unique(self) -> ReloadConfig:

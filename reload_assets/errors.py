@@ -56,6 +56,10 @@ class MappingError(ReloadError):
     """A table mapping has a mistake that DMS would accept silently or refuse unclearly."""
 
 
+class CdcNotReady(ReloadError):
+    """The CDC task does not run, lags too much, or does not say how far it is; the step may succeed later."""
+
+
 class DmsError(ReloadError):
     """DMS refused a call or answered something that cannot be used."""
 

@@ -20,7 +20,7 @@ from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
 
 CheckStatus = Literal["passed", "failed", "could not verify"]
-UNFINISHED = ("open", "loading", "loaded", "verified")
+TAG_PREFIX = "reload_assets:"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,17 @@ class Reload:
     task_identifier: str | None
     task_arn: str | None
     opened_at: datetime
+    merge_started_at: datetime | None
     error: str | None
+    source_read_until: datetime | None
+    cdc_task_arn: str | None
+    cdc_status: str | None
+    cdc_lag_seconds: float | None
+    confirm_status: str
+    confirm_passes: int
+    confirm_corrections: int
+    confirm_waited_seconds: float
+    confirm_detail: str | None
 
     @property
     def window(self) -> Window:
@@ -51,6 +61,16 @@ class Reload:
     def loaded_window(self) -> Window:
         """The window with the margin for late commits: what is loaded, verified and merged."""
         return Window(self.load_start, self.window_end)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a DMS task of the reload is tagged with, so that it can be found whatever dies."""
+        return {
+            f"{TAG_PREFIX}reload_id": str(self.reload_id),
+            f"{TAG_PREFIX}run_id": self.run_id,
+            f"{TAG_PREFIX}window": self.window.key,
+            f"{TAG_PREFIX}group": self.group_name,
+        }
 
     @property
     def title(self) -> str:
@@ -79,6 +99,11 @@ class StagedTable:
     refused: int
     unversioned: int
     skipped: int
+    confirm_keys: int
+    confirm_inserted: int
+    confirm_updated: int
+    confirm_deleted: int
+    orphans: int
 
 
 @dataclass(frozen=True)
@@ -235,11 +260,18 @@ class Ledger:
             before, after = (count, None) if when == "before" else (None, count)
             self._write("ledger/set_source_rows", reload_id=reload_id, table_name=table, before=before, after=after)
 
-    def set_loaded(self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int]) -> None:
-        """The load ended well; ``dms_rows`` is what DMS says of each table."""
+    def set_loaded(
+        self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
+    ) -> None:
+        """The load ended well; ``dms_rows`` is what DMS says of each table.
+
+        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock tells.
+        """
         for table, rows in dms_rows.items():
             self._write("ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
-        self._write("ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason)
+        self._write(
+            "ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason, source_read_until=source_read_until
+        )
 
     def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
         """Note what is in staging, in the transaction that trimmed it."""
@@ -272,6 +304,53 @@ class Ledger:
     def set_merge_started(self, reload_id: int) -> None:
         """A merge attempt begins."""
         self._write("ledger/set_merge_started", reload_id=reload_id)
+
+    def set_cdc(self, reload_id: int, task_arn: str, status: str, lag_seconds: float | None) -> None:
+        """Note what the gate saw of the CDC task."""
+        self._write("ledger/set_cdc", reload_id=reload_id, task_arn=task_arn, status=status, lag_seconds=lag_seconds)
+
+    def set_cdc_stopped(self, reload_id: int) -> None:
+        """The CDC task is about to be stopped for the reload."""
+        self._write("ledger/set_cdc_stopped", reload_id=reload_id)
+
+    def set_cdc_resumed(self, reload_id: int) -> None:
+        """The CDC task runs again."""
+        self._write("ledger/set_cdc_resumed", reload_id=reload_id)
+
+    def find_fenced(self, task_arn: str) -> list[tuple[int, str]]:
+        """The reloads, with their runs, that have stopped a CDC task and not resumed it."""
+        with self._target.connect(autocommit=True) as connection:
+            return run(connection, "ledger/find_fenced", task_arn=task_arn).fetchall()
+
+    def set_confirm_started(self, reload_id: int) -> None:
+        """The confirm of a merged reload begins."""
+        self._write("ledger/set_confirm_started", reload_id=reload_id)
+
+    def set_confirm_keys(self, reload_id: int, table: str, keys: int, orphans: int) -> None:
+        """How many rows were read again, and how many orphans are left alone."""
+        self._write("ledger/set_confirm_keys", reload_id=reload_id, table_name=table, keys=keys, orphans=orphans)
+
+    def set_confirm_ended(
+        self,
+        reload_id: int,
+        status: Literal["confirmed", "unconfirmed"],
+        passes: int,
+        waited_seconds: float,
+        detail: str,
+    ) -> None:
+        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC."""
+        self._write(
+            "ledger/set_confirm_ended",
+            reload_id=reload_id,
+            status=status,
+            passes=passes,
+            waited_seconds=waited_seconds,
+            detail=detail,
+        )
+
+    def give_up_confirm(self, reload_id: int, detail: str) -> None:
+        """A confirm that has not ended will not be gone on with; nothing happens where there is none."""
+        self._write("ledger/give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
         """The reload ended without a merge; False where it had ended already."""

@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Literal
 import psycopg
 from psycopg.errors import UndefinedTable
 
+from reload_assets.cdc import Cdc, Readiness
 from reload_assets.config import ReloadConfig, text
 from reload_assets.database import Target
 from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
 from reload_assets.errors import DmsError, LedgerError, ReloadError, SourceUnavailable
+from reload_assets.fence import resume_left_stopped
 from reload_assets.ledger import Ledger, Opening, Reload, staging_name
-from reload_assets.staging import create_staging, finish_staging
+from reload_assets.staging import again_name, create_staging, finish_staging
+from reload_assets.statements import run
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.staged import STAGING_CHECKS
 from reload_assets.windows import Window
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
-
-TAG_PREFIX = "reload_assets:"
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,16 @@ class Load:
     target: Target
     ledger: Ledger
     tasks: LoadTasks
+    cdc: Cdc | None
     open_source: Callable[[], SourceReader | None]
     say: Callable[[str], None]
 
     def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
         """Freeze the window, make the staging tables, count the source's rows.
 
-        A reload of the window whose run is over is closed first, and its DMS task removed. Raises ReloadRefused while
-        a live run reloads an overlapping window, and for everything that is wrong with the configuration, the
+        A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
+        left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window, CdcNotReady while
+        the CDC task does not run or lags too much, and for everything that is wrong with the configuration, the
         databases or the DMS endpoints; nothing has been changed then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
@@ -57,6 +60,7 @@ class Load:
             raise LedgerError(
                 f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
             ) from None
+        ready = self._gate(run_is_live)
         staging_schema = self.config.target.staging_schema
         with self._source() as reader, self.target.connect() as connection:
             tables = resolve_group(self.config, opening.group, connection, reader, only)
@@ -67,6 +71,9 @@ class Load:
                 self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
                 self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
         self.ledger.set_source_rows(reload.reload_id, counts, when="before")
+        if ready is not None:
+            self.ledger.set_cdc(reload.reload_id, ready.task_arn, ready.status, ready.lag_seconds)
+            self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
             self.say("No source connection is configured: the checks that need it will say 'could not verify'.")
@@ -94,7 +101,7 @@ class Load:
                     max_sub_tasks=self.config.dms.task.max_sub_tasks,
                     lob_max_kb=self.config.dms.task.lob_limit_kb,
                 ),
-                tags=self._tags(reload),
+                tags=reload.tags,
             )
         )
         self.ledger.set_task(reload.reload_id, identifier, arn)
@@ -117,15 +124,17 @@ class Load:
         schema = self.config.source.schema_name
         expected = {(schema, table.source_table): table for table in tables}
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
+        read_until = None
         try:
             with self._source() as reader:
                 counts = self._count(reader, tables, reload.loaded_window)
+                read_until = reader.now() if reader else None
             self.ledger.set_source_rows(reload.reload_id, counts, when="after")
         except SourceUnavailable as error:
             # The load itself is good; the check that needs the count will say that it could not verify.
             self.say(str(error))
         rows = {expected[place].name: count for place, count in result.rows.items()}
-        self.ledger.set_loaded(reload.reload_id, result.stop_reason, rows)
+        self.ledger.set_loaded(reload.reload_id, result.stop_reason, rows, read_until)
         return result
 
     def drop_task(self, reload: Reload) -> None:
@@ -164,16 +173,29 @@ class Load:
             except DmsError as failure:
                 error += f" Its DMS task {arn} is still there: {failure}"
         self.ledger.close(reload_id, status, error)
+        if reload.confirm_status == "pending":
+            with self.target.connect(autocommit=True) as connection:
+                for table in self.ledger.tables(reload_id).values():
+                    place = {"schema": table.staging_schema, "table": again_name(table.staging_table)}
+                    run(connection, "staging/drop_table", place)
+            self.ledger.give_up_confirm(reload_id, error)
 
     def _tasks_of(self, reload: Reload) -> list[str]:
-        """The reload's task; by its tags where the step died before it could write the ARN down."""
-        if reload.task_arn:
+        """The reload's task; by its tags where the step died before it could write the ARN down, or in a confirm."""
+        if reload.task_arn and reload.confirm_status != "pending":
             return [reload.task_arn]
         try:
-            return self.tasks.find(self._tags(reload))
+            return self.tasks.find(reload.tags)
         except DmsError as failure:
             self.say(f"Whether {reload.title} left a DMS task behind could not be found out: {failure}")
             return []
+
+    def _gate(self, run_is_live: Callable[[str], bool]) -> Readiness | None:
+        if self.cdc is None:
+            self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
+            return None
+        resume_left_stopped(self.cdc, self.ledger, run_is_live, self.say)
+        return self.cdc.require_ready()
 
     def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
         for reload in self.ledger.find_unfinished(group, window):
@@ -196,14 +218,6 @@ class Load:
             staging_table=staging_name(table, reload.reload_id),
             ignored_columns=tuple(table.options.ignored_source_columns),
         )
-
-    def _tags(self, reload: Reload) -> dict[str, str]:
-        return {
-            f"{TAG_PREFIX}reload_id": str(reload.reload_id),
-            f"{TAG_PREFIX}run_id": reload.run_id,
-            f"{TAG_PREFIX}window": reload.window.key,
-            f"{TAG_PREFIX}group": reload.group_name,
-        }
 
     def _arns(self) -> tuple[str, str, str]:
         dms, place = self.config.dms, f"{self.config.file}: dms"

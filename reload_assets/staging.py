@@ -14,6 +14,11 @@ from reload_assets.statements import run
 from reload_assets.tables import ReloadTable
 
 
+def again_name(staging_table: str) -> str:
+    """The table beside a staging table into which DMS loads rows once more, for confirm."""
+    return f"{staging_table[:57]}_again"
+
+
 def create_staging(
     connection: Connection[Any], schema: str, reload: Reload, table: ReloadTable, load_role: str | None
 ) -> None:
@@ -82,7 +87,8 @@ def drop_expired_staging(target: Target, ledger: Ledger, retention_days: float) 
         ).fetchall()
         for reload_id, table_name, schema, table in expired:
             with connection.transaction():
-                run(connection, "staging/drop_table", {"schema": schema, "table": table})
+                for name in (table, again_name(table)):
+                    run(connection, "staging/drop_table", {"schema": schema, "table": name})
                 run(connection, "ledger/set_staging_dropped", reload_id=reload_id, table_name=table_name)
             dropped.append(f"{schema}.{table}")
     return dropped

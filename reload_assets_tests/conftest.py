@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,10 +15,32 @@ from hypothesis import settings
 from psycopg import sql
 
 from reload_assets.local.postgres import PostgresServer
+from reload_assets_tests.roles import make_logins_cheap
 
 # A busy machine is no defect: examples have no deadline of their own, the tests have a timeout.
 settings.register_profile("reload_assets", deadline=None)
 settings.load_profile("reload_assets")
+
+
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 4 << 30
+
+
+def _leave_the_disk_alone() -> None:
+    """Keep servers in memory, where there is enough of it: a database is hundreds of files, and a test's lives shortly.
+
+    Inherited by other processes. pytest's own folders stay where they are, because they are kept after the run.
+    """
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    found = os.statvfs(_MEMORY)
+    if found.f_bavail * found.f_frsize >= _MEMORY_BYTES and not found.f_flag & os.ST_NOEXEC:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
+
+
+_leave_the_disk_alone()
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +50,7 @@ def postgres() -> Iterator[PostgresServer]:
     root.chmod(0o755)
     try:
         with PostgresServer(root / "postgres") as server:
+            make_logins_cheap(server)
             yield server
     finally:
         shutil.rmtree(root, ignore_errors=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
+from reload_assets.confirm import Confirmed
 from reload_assets.ledger import Reload, StagedTable
-from reload_assets.merge import Outcomes
+from reload_assets.merge import MergeResult
 from reload_assets.tables import ReloadTable
 
 OUTCOMES: Mapping[str, str] = {
@@ -47,7 +48,15 @@ def reload_metadata(reload: Reload) -> dict[str, Any]:
         "DMS task": reload.task_identifier or "",
         "DMS task ARN": reload.task_arn or "",
         "started by": reload.started_by,
+        **_cdc(reload),
     }
+
+
+def _cdc(reload: Reload) -> dict[str, Any]:
+    if reload.cdc_task_arn is None:
+        return {"CDC task": "none is configured"}
+    lag = {} if reload.cdc_lag_seconds is None else {"CDC lag before the load (s)": round(reload.cdc_lag_seconds, 1)}
+    return {"CDC task": f"{reload.cdc_status}: {reload.cdc_task_arn}", **lag}
 
 
 def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:
@@ -69,10 +78,17 @@ def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> 
 
 
 def merged_metadata(
-    reload: Reload, staged: StagedTable, table: ReloadTable, outcomes: Outcomes, seconds: float, attempts: int
+    reload: Reload, staged: StagedTable, table: ReloadTable, merged: MergeResult | None, confirmed: Confirmed
 ) -> dict[str, Any]:
-    """Metadata of one merged table: each outcome as a number, which the UI plots, and all of them as a table."""
-    counts = {name: int(getattr(outcomes, name)) for name in OUTCOMES}
+    """Metadata of one merged table: each outcome as a number, which the UI plots, and all of them as a table.
+
+    ``merged`` is None where an earlier run had merged already and this one only confirmed.
+    """
+    counts = {name: int(getattr(staged, name)) for name in OUTCOMES}
+    corrected = {
+        f"confirm {what}": int(getattr(staged, f"confirm_{what}")) for what in ("inserted", "updated", "deleted")
+    }
+    effort = {"merge seconds": round(merged.seconds, 3), "merge attempts": merged.attempts} if merged else {}
     return {
         "dagster/row_count": staged.staged_rows,
         "dagster/partition_row_count": staged.staged_rows,
@@ -85,7 +101,12 @@ def merged_metadata(
                 for name, meaning in OUTCOMES.items()
             ]
         ),
-        "merge seconds": round(seconds, 3),
-        "merge attempts": attempts,
+        **effort,
+        "confirm": confirmed.detail,
+        "confirm passes": confirmed.passes,
+        "confirm rows read again": staged.confirm_keys,
+        **corrected,
+        "orphans": staged.orphans,
+        "waited for CDC (s)": round(confirmed.waited_seconds, 1),
         **reload_metadata(reload),
     }

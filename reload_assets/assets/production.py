@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
 from reload_assets.assets.metadata import merged_metadata
-from reload_assets.assets.reloads import current_reload, resolved_tables
+from reload_assets.assets.reloads import awaits_confirm, current_reload, resolved_tables
 from reload_assets.assets.steps import readable_errors
 from reload_assets.config import ReloadConfig
-from reload_assets.merge import merge_reload
 from reload_assets.partitions import Family
 from reload_assets.resources.reload import ReloadResource
 
@@ -35,36 +34,26 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             for name, table in settings.tables.items()
         ],
         can_subset=True,
-        description="Merge the verified window into production in one transaction, while CDC keeps writing.",
+        description="Merge the verified window into production in one transaction, while CDC keeps writing; then read "
+        "the source again and put right what CDC had passed by then.",
         op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
         names = {key.path[-1] for key in context.selected_asset_keys}
         with readable_errors():
-            ledger = reload.ledger()
+            production = reload.production(family.group, context.log.info)
+            ledger = production.ledger
             current = current_reload(ledger, family, context.partition_key, names)
             tables = resolved_tables(reload, family.group, names)
-            merged = merge_reload(
-                reload.target(),
-                ledger,
-                current,
-                tables,
-                reload.config.source.zone,
-                lock_timeout_ms=reload.config.merge.lock_timeout_ms,
-                attempts=reload.config.merge.attempts,
-            )
+            # A run that died between the two goes on with the second.
+            merged = None if awaits_confirm(current, names) else production.merge(current, tables)
+            confirmed = production.confirm(current, tables)
+            current = ledger.get(current.reload_id)
             staged = ledger.tables(current.reload_id)
         for table in tables:
             yield MaterializeResult(
                 asset_key=family.key("production", table.name),
-                metadata=merged_metadata(
-                    current,
-                    staged[table.name],
-                    table,
-                    merged.outcomes[table.name],
-                    merged.seconds,
-                    merged.attempts,
-                ),
+                metadata=merged_metadata(current, staged[table.name], table, merged, confirmed),
             )
 
     return merge

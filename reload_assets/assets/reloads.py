@@ -33,6 +33,15 @@ def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: C
     return next(iter(newest.values()))
 
 
+def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
+    """Whether the reload is merged, all of these tables together, and only its confirm has not come to a good end."""
+    return (
+        reload.status == "merged"
+        and reload.confirm_status in ("pending", "unconfirmed")
+        and set(tables) == set(reload.tables)
+    )
+
+
 def resolved_tables(reload: ReloadResource, group: str, only: Collection[str]) -> list[ReloadTable]:
     """The tables as both catalogs have them now, parents first."""
     reader = reload.source_reader()

@@ -83,7 +83,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
                 run_id=context.run_id,
                 request_id=int(request) if request else None,
             )
-            load = reload.load(context.log.info)
+            load = reload.load(family.group, context.log.info)
             only = {key.path[-1] for key in context.selected_asset_keys}
             opened = load.open(
                 opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
@@ -97,7 +97,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(context.log.info)
+        load = reload.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             arn = load.create_task(load.ledger.get(reload_id))
         context.add_output_metadata({"DMS task ARN": arn})
@@ -109,7 +109,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def start_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(context.log.info)
+        load = reload.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.start_task(load.ledger.get(reload_id))
         return reload_id
@@ -120,7 +120,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(context.log.info)
+        load = reload.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.ledger.set_run(reload_id, context.run_id)
             result = load.wait(load.ledger.get(reload_id), lambda progress: context.log.info(_written(progress)))
@@ -139,7 +139,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def drop_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(context.log.info)
+        load = reload.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.drop_task(load.ledger.get(reload_id))
         return reload_id
@@ -151,7 +151,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "postgres"},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
-        load = reload.load(context.log.info)
+        load = reload.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             loaded = load.ledger.get(reload_id)
             resolved = load.finish(loaded)

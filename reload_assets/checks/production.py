@@ -21,6 +21,7 @@ DESCRIPTIONS = {
     "staged_in_production": "Every staged row is in production, or was refused there for a newer one.",
     "foreign_keys": "No row of the window refers to a row that production does not have.",
     "window_matches_source": "The window has the same keys and versions in production as in the source.",
+    "confirmed": "The source was read again after the merge, and nothing was left to correct.",
 }
 
 
@@ -50,6 +51,7 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
                     resolved_tables(reload, family.group, [table])[0],
                     ledger.tables(current.reload_id)[table],
                     reader,
+                    reload.cdc(family.group, context.log.info),
                 )
             finally:
                 if reader is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,8 +63,30 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
 
     Raises MappingError where the tables cannot be told apart, or a name cannot be written in a filtered selection.
     """
-    _check(tables)
     floor, ceiling = literal_bounds(start, end)
+    between = {
+        "filter-operator": "between",
+        "start-value": floor.isoformat(" ", "seconds"),
+        "end-value": ceiling.isoformat(" ", "seconds"),
+    }
+    return _mappings(tables, {table.source_table: (table.window_column, [between]) for table in tables})
+
+
+def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[str]]]) -> dict[str, Any]:
+    """The mapping that loads rows by key: of each table those whose key column has one of the values, as text.
+
+    One filter a table with an ``eq`` for each value: conditions inside one filter are OR-ed, which is wanted here.
+    """
+    filters = {
+        table.source_table: (column, [{"filter-operator": "eq", "value": value} for value in values])
+        for table, column, values in tables
+    }
+    return _mappings([table for table, _, _ in tables], filters)
+
+
+def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list[dict[str, str]]]]) -> dict[str, Any]:
+    """``filters``: by source table, the one filter's column and its conditions."""
+    _check(tables)
     rules: list[dict[str, Any]] = []
 
     def add(rule_type: str, name: str, rule: dict[str, Any]) -> None:
@@ -74,7 +96,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
     for table in tables:
-        add("selection", f"load {table.source_table}", _selection(table, floor, ceiling))
+        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source_table]))
     schemas = {table.source_schema: table.staging_schema for table in tables}
     for source, staging in schemas.items():
         locator = {"schema-name": _locator_name(source, schemas)}
@@ -101,23 +123,11 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
     return {"rules": rules}
 
 
-def _selection(table: TableLoad, floor: datetime, ceiling: datetime) -> dict[str, Any]:
+def _selection(table: TableLoad, column: str, conditions: list[dict[str, str]]) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "object-locator": {"schema-name": table.source_schema, "table-name": table.source_table},
         "rule-action": "include",
-        "filters": [
-            {
-                "filter-type": "source",
-                "column-name": table.window_column,
-                "filter-conditions": [
-                    {
-                        "filter-operator": "between",
-                        "start-value": floor.isoformat(" ", "seconds"),
-                        "end-value": ceiling.isoformat(" ", "seconds"),
-                    }
-                ],
-            }
-        ],
+        "filters": [{"filter-type": "source", "column-name": column, "filter-conditions": conditions}],
     }
     if table.load_order is not None:
         rule["load-order"] = table.load_order

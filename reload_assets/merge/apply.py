@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -9,21 +10,43 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
+from reload_assets.merge.guard import refuse_parentless
 from reload_assets.merge.moved import MovedValues
 from reload_assets.merge.outcomes import Outcomes
 from reload_assets.merge.plan import TablePlan
 from reload_assets.merge.settings import allow_hash_joins
 from reload_assets.statements import run
 
+Recheck = Callable[[Connection[Any], TablePlan, list[str]], None]
+"""Makes the outcome of those rows of the delta, with one of some outcomes, 'refused' that the source no longer has as
+they were loaded: CDC and confirm take care of them."""
+
+_TO_WRITE = ["inserted", "updated", "repaired"]
 _NUMERIC_KEYS = ("smallint", "integer", "bigint", "numeric")
 
 
 class TableMerge:
     """One table of a reload on its way into production, within one transaction."""
 
-    def __init__(self, connection: Connection[Any], plan: TablePlan) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        plan: TablePlan,
+        merged: Collection[str],
+        later: Collection[str],
+        recheck: Recheck | None,
+        fenced: bool,
+    ) -> None:
+        """``merged`` and ``later``: the production tables of the reload that come before this one, and the others.
+
+        ``fenced``: CDC stands still, so that a row which the source still has as it was loaded is what CDC has, too;
+        every row is held against the source then.
+        """
         self._connection = connection
         self._plan = plan
+        self._merged, self._later = merged, later
+        self._recheck = recheck
+        self._fenced = fenced
         self._moved = MovedValues(connection, plan)
 
     def run(self) -> Outcomes:
@@ -32,7 +55,12 @@ class TableMerge:
         self._plan.run(self._connection, "judge_rows")
         self._plan.run(self._connection, "analyze_delta")
         planned = self._count()
-        if any(planned.get(outcome) for outcome in ("inserted", "updated", "repaired")):
+        if planned and self._fenced and self._recheck:
+            self._recheck(self._connection, self._plan, _TO_WRITE)
+        if planned:
+            self._leave_out_parentless()
+            planned = self._count()
+        if any(planned.get(outcome) for outcome in _TO_WRITE):
             self._write(planned)
         outcomes = self._outcomes(in_window)
         self._advance_sequences()
@@ -45,6 +73,24 @@ class TableMerge:
             **{field.name: getattr(outcomes, field.name) for field in fields(outcomes)},
         )
         return outcomes
+
+    def _leave_out_parentless(self) -> None:
+        """Where a parent was deleted in the source since the load, its children were before it: they are left out.
+
+        Raises NeverMergeable for a row that the source still has: its parent is missing in production.
+        """
+        table = self._plan.table
+        for key in table.production.foreign_keys:
+            parent = f"{key.parent_schema}.{key.parent_table}"
+            in_reload = parent in self._merged
+            parts = self._plan.parent_parts(key, None)
+            if parts is None or parent in self._later:
+                continue
+            if self._plan.run(self._connection, "mark_parentless", parts).rowcount:
+                if self._recheck:
+                    self._recheck(self._connection, self._plan, ["parentless"])
+                found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
+                refuse_parentless(self._plan, key, found, in_reload)
 
     def _begin(self) -> tuple[int, datetime]:
         row = self._plan.run(self._connection, "count_staged").fetchone()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from reload_assets.catalog import ForeignKey
 from reload_assets.errors import LedgerError, ReloadRefused
 from reload_assets.ledger import CheckResult, Reload, StagedTable
 from reload_assets.merge.plan import TablePlan, make_plans, pair
@@ -48,29 +49,41 @@ def require_mergeable(
     return plans
 
 
-def require_parents(connection: Connection[Any], plans: Sequence[TablePlan]) -> None:
-    """Every staged row finds its parents, in production or in this reload. Raises ReloadRefused."""
+def require_late_parents(connection: Connection[Any], plans: Sequence[TablePlan]) -> None:
+    """Every staged row finds its parents, in production or in this reload, where those are not merged before it:
+    rows of its own table, and of tables that come later. Raises NeverMergeable.
+    """
     by_target = {plan.table.target: plan for plan in plans}
     for plan in plans:
         for key in plan.table.production.foreign_keys:
-            target = f"{key.parent_schema}.{key.parent_table}"
-            parent = by_target.get(target)
-            parts = plan.parent_parts(key, parent)
-            if parts is None:
+            parent = by_target.get(f"{key.parent_schema}.{key.parent_table}")
+            if parent is None or parent.position < plan.position:
                 continue
-            found = plan.run(connection, "find_missing_parents", parts).fetchone()
-            assert found is not None
-            missing, child, reference = found
-            if missing:
-                example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
-                mend = f"reload the window in which the {key.parent_table} changed"
-                if parent is None:
-                    mend = f"add {key.parent_table} to the selection, or {mend}"
-                raise NeverMergeable(
-                    f"{plan.reload.title} is not merged: {missing} staged row(s) of {plan.table.name} refer to rows "
-                    f"of {target} that are neither in production nor staged in this reload, for example {example}; "
-                    f"{mend}."
-                )
+            if parts := plan.parent_parts(key, parent):
+                refuse_parentless(plan, key, plan.run(connection, "find_missing_parents", parts).fetchone(), True)
+
+
+def refuse_parentless(
+    plan: TablePlan, key: ForeignKey, found: tuple[int, list[list[str]], list[list[str]]] | None, in_reload: bool
+) -> None:
+    """Raise NeverMergeable where rows were found that want a parent; ``in_reload``: the reload has the parent's table.
+
+    ``found`` is their number, and in lists of one a key of theirs and what it refers to.
+    """
+    assert found is not None
+    missing, child, reference = found
+    if not missing:
+        return
+    target = f"{key.parent_schema}.{key.parent_table}"
+    example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
+    mend = f"reload the window in which the {key.parent_table} changed"
+    if not in_reload:
+        mend = f"add {key.parent_table} to the selection, or {mend}"
+    raise NeverMergeable(
+        f"{plan.reload.title} is not merged: {missing} staged row(s) of {plan.table.name} refer to rows "
+        f"of {target} that are neither in production nor staged in this reload, for example {example}; "
+        f"{mend}."
+    )
 
 
 def _require_verdict(connection: Connection[Any], reload: Reload) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -48,17 +48,13 @@ def written_columns(table: ReloadTable) -> list[ReloadColumn]:
 
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
     """The outcome of a staged row whose key production has, as an SQL expression over both."""
-    differing = [
-        sql.SQL("{} IS DISTINCT FROM {}").format(_content(column, production), _content(column, staged))
-        for column in written_columns(table)
-    ]
-    if not differing:
+    if not written_columns(table):
         return sql.SQL("'identical'")
     return sql.SQL(
         "CASE WHEN NOT ({differs}) THEN 'identical' WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
         " WHEN {ours} > {theirs} THEN 'updated' WHEN {ours} = {theirs} THEN {equal} ELSE 'refused' END"
     ).format(
-        differs=sql.SQL(" OR ").join(differing),
+        differs=differs(written_columns(table), staged, production),
         ours=_version(table, staged),
         theirs=_version(table, production),
         unversioned=sql.SQL("'repaired'" if table.options.null_version == "repair" else "'unversioned'"),
@@ -66,9 +62,26 @@ def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Compo
     )
 
 
+def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:
+    """Whether some of the columns have other content on one side than on the other, as an SQL condition."""
+    if not columns:
+        return sql.SQL("false")
+    return sql.SQL("({})").format(
+        sql.SQL(" OR ").join(
+            sql.SQL("{} IS DISTINCT FROM {}").format(_content(column, right), _content(column, left))
+            for column in columns
+        )
+    )
+
+
+def newer(table: ReloadTable, left: Named, right: Named) -> sql.Composable:
+    """Whether the version on the left is newer than the one on the right, as an SQL condition."""
+    return sql.SQL("({} > {})").format(_version(table, left), _version(table, right))
+
+
 def not_newer(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
     """Whether production's version is not newer than the staged one, as an SQL condition."""
-    return sql.SQL("({} > {}) IS NOT TRUE").format(_version(table, production), _version(table, staged))
+    return sql.SQL("{} IS NOT TRUE").format(newer(table, production, staged))
 
 
 def _content(column: ReloadColumn, named: Named) -> sql.Composable:

@@ -148,6 +148,12 @@ class TablePlan:
             ),
             "reference_texts": texts(children),
             "has_parent": both(sql.SQL("{} IS NOT NULL").format(in_staging(column)) for column in columns),
+            "has_parent_in_delta": both(sql.SQL("{} IS NOT NULL").format(self.in_delta(column)) for column in columns),
+            "same_parent_in_delta": both(
+                sql.SQL("{} = {}").format(sql.Identifier("p", name), self.in_delta(column))
+                for name, column in zip(key.parent_columns, columns, strict=True)
+            ),
+            "delta_reference_texts": texts(self.in_delta(column) for column in columns),
             "same_parent": both(
                 sql.SQL("{} = {}").format(sql.Identifier("p", name), in_staging(column))
                 for name, column in zip(key.parent_columns, columns, strict=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dagster import ConfigurableResource
 from pydantic import Field
 
 from reload_assets.config import Dms
+from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.tasks import LoadTasks, PollLimits
 
@@ -21,22 +24,29 @@ class DmsResource(ConfigurableResource):
 
     def tasks(self, settings: Dms) -> LoadTasks:
         """The life cycle of load tasks over this client."""
-        client = dms_client(
+        return LoadTasks(self._client(), _limits(settings))
+
+    def cdc_task(self, settings: Dms, arn: str) -> CdcTask:
+        """A CDC task over this client."""
+        return CdcTask(self._client(), _limits(settings), arn)
+
+    def _client(self) -> Any:
+        return dms_client(
             region=self.region,
             endpoint_url=self.endpoint_url,
             profile=self.profile,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
         )
-        polling = settings.polling
-        return LoadTasks(
-            client,
-            PollLimits(
-                interval=polling.interval_seconds,
-                max_interval=polling.max_interval_seconds,
-                ready_timeout=polling.ready_timeout_seconds,
-                load_timeout=polling.load_timeout_seconds,
-                remove_timeout=polling.remove_timeout_seconds,
-                call_attempts=polling.call_attempts,
-            ),
-        )
+
+
+def _limits(settings: Dms) -> PollLimits:
+    polling = settings.polling
+    return PollLimits(
+        interval=polling.interval_seconds,
+        max_interval=polling.max_interval_seconds,
+        ready_timeout=polling.ready_timeout_seconds,
+        load_timeout=polling.load_timeout_seconds,
+        remove_timeout=polling.remove_timeout_seconds,
+        call_attempts=polling.call_attempts,
+    )

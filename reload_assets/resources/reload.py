@@ -11,11 +11,14 @@ from dagster_aws.secretsmanager import SecretsManagerResource
 from pydantic import Field, PrivateAttr
 
 from reload_assets import access
+from reload_assets.cdc import Cdc
 from reload_assets.config import ReloadConfig, load_config
 from reload_assets.database import Target
 from reload_assets.errors import ReloadError
+from reload_assets.fence import resume_left_stopped
 from reload_assets.ledger import Ledger
 from reload_assets.load import Load, describe
+from reload_assets.production import Production
 from reload_assets.resources.dms import DmsResource
 from reload_assets.source.reader import SourceReader
 
@@ -50,28 +53,55 @@ class ReloadResource(ConfigurableResource):
         """A reader of the source, to be closed by the caller; None where none is configured."""
         return access.source_reader(self.config, self._lookup)
 
-    def load(self, say: Callable[[str], None]) -> Load:
-        """The steps of a load, reporting to ``say``."""
+    def cdc(self, group: str, say: Callable[[str], None]) -> Cdc | None:
+        """The CDC task of a group; None where none is configured."""
+        arn = access.cdc_task_arn(self.config, group)
+        if arn is None or self.config.cdc is None:
+            return None
+        ledger = self.ledger()
+        task = self.dms.cdc_task(self.config.dms, arn)
+        return Cdc(self.config.cdc, task, self.target(), lambda: bool(ledger.find_fenced(arn)), say)
+
+    def load(self, group: str, say: Callable[[str], None]) -> Load:
+        """The steps of a load of a group, reporting to ``say``."""
         return Load(
             config=self.config,
             target=self.target(),
             ledger=self.ledger(),
             tasks=self.dms.tasks(self.config.dms),
+            cdc=self.cdc(group, say),
+            open_source=self.source_reader,
+            say=say,
+        )
+
+    def production(self, group: str, say: Callable[[str], None]) -> Production:
+        """The steps from staging into production of a group, reporting to ``say``."""
+        return Production(
+            config=self.config,
+            target=self.target(),
+            ledger=self.ledger(),
+            tasks=self.dms.tasks(self.config.dms),
+            cdc=self.cdc(group, say),
             open_source=self.source_reader,
             say=say,
         )
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
-        """When a run ends, however it ends, no load of it goes on: a run can be cancelled between two steps, too.
+        """When a run ends, however it ends, no load of it goes on and no CDC task stays stopped by it: a run can be
+        cancelled between two steps, or in the middle of the clearing up of one.
 
         Runs at the end of the whole run, because the definitions use one process a run.
         """
-        if context.run_id is None or context.log is None:
+        if context.run is None or context.log is None:
             return
+        own = context.run.run_id
         try:
-            load = self.load(context.log.info)
-            for reload in load.ledger.find_loading(context.run_id):
-                load.give_up(reload.reload_id, "cancelled", f"Run {context.run_id} ended in the middle of the load.")
+            for reload in self.ledger().find_loading(own):
+                load = self.load(reload.group_name, context.log.info)
+                load.give_up(reload.reload_id, "cancelled", f"Run {own} ended in the middle of the load.")
+            for group in self.config.groups if self.config.cdc else ():
+                if cdc := self.cdc(group, context.log.info):
+                    resume_left_stopped(cdc, self.ledger(), lambda run_id: run_id != own, context.log.info)
         except (ReloadError, psycopg.Error) as error:
             context.log.warning(f"Whether the run left a load behind could not be found out: {describe(error)}")
 

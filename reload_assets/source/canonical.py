@@ -11,9 +11,12 @@ Drivers are not trusted with it: they lose digits of large numbers, and years th
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -51,6 +54,31 @@ class canonical_text(FunctionElement[str]):
     def __init__(self, column: sa.ColumnElement[Any], kind: Kind) -> None:
         super().__init__(column)
         self.kind = kind
+
+
+class source_instant(FunctionElement[datetime]):
+    """``source_instant()``: the clock of the source's server as UTC wall-clock time."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+@compiles(source_instant, "oracle")
+def _oracle_instant(element: source_instant, compiler: SQLCompiler, **options: Any) -> str:
+    return "SYS_EXTRACT_UTC(SYSTIMESTAMP)"
+
+
+@compiles(source_instant, "postgresql")
+def _postgresql_instant(element: source_instant, compiler: SQLCompiler, **options: Any) -> str:
+    return "CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'"
+
+
+def production_text(alias: str, column: str, kind: Kind) -> sql.SQL:
+    """The canonical text of one of production's columns, for statements that run there."""
+    named = sa.table(alias, sa.column(column)).c[column]
+    # paramstyle named: psycopg's own would double the percent signs.
+    dialect = postgresql.dialect(paramstyle="named")
+    return sql.SQL(str(canonical_text(named, kind).compile(dialect=dialect)))
 
 
 @compiles(canonical_text, "oracle")

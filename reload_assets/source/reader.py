@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
+from reload_assets.source.canonical import source_instant
 from reload_assets.source.columns import SourceColumn
 from reload_assets.source.failures import describe, did_you_mean, reason
 from reload_assets.source.statements import SourceTable
@@ -93,13 +94,26 @@ class SourceReader:
         Keys are values as production has them, or canonical text. ``batch`` keys are asked for at once, fewer where
         the databases' limits demand it.
         """
-        described = self._table(table)
-        size = max(1, min(batch, _MAX_LIST, _MAX_BINDS // len(key_columns)))
-        with self._connection() as connection:
-            for first in range(0, len(keys), size):
-                statement = described.rows_by_key(columns, key_columns, keys[first : first + size])
-                for row in connection.execute(statement):
-                    yield tuple(row)
+        rows_by_key = self._table(table).rows_by_key
+        yield from self._by_key(lambda some: rows_by_key(columns, key_columns, some), key_columns, keys, batch)
+
+    def rows_as_text(
+        self,
+        table: str,
+        columns: Sequence[str],
+        key_columns: Sequence[str],
+        keys: Sequence[Sequence[Any]],
+        batch: int = 500,
+    ) -> Iterator[tuple[Any, ...]]:
+        """As ``rows_by_key``, with canonical text for every column that has one: exact, whatever a value is."""
+        rows_as_text = self._table(table).rows_as_text
+        yield from self._by_key(lambda some: rows_as_text(columns, key_columns, some), key_columns, keys, batch)
+
+    def now(self) -> datetime:
+        """The clock of the source's server, a UTC instant."""
+        ((instant,),) = self._rows(sa.select(source_instant()))
+        found: datetime = instant
+        return found.replace(tzinfo=timezone.utc)
 
     def keys_and_versions(
         self,
@@ -168,6 +182,19 @@ class SourceReader:
         if name not in self._tables:
             self.columns(name)
         return self._tables[name]
+
+    def _by_key(
+        self,
+        select: Callable[[Sequence[Sequence[Any]]], sa.Select[Any]],
+        key_columns: Sequence[str],
+        keys: Sequence[Sequence[Any]],
+        batch: int,
+    ) -> Iterator[tuple[Any, ...]]:
+        size = max(1, min(batch, _MAX_LIST, _MAX_BINDS // len(key_columns)))
+        with self._connection() as connection:
+            for first in range(0, len(keys), size):
+                for row in connection.execute(select(keys[first : first + size])):
+                    yield tuple(row)
 
     def _rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self._connection() as connection:

@@ -43,6 +43,14 @@ class SourceTable:
         """The rows with one of these keys, in no order."""
         return sa.select(*(self._plain(self.column(name)) for name in columns)).where(self._has_key(key_columns, keys))
 
+    def rows_as_text(
+        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]]
+    ) -> sa.Select[tuple[Any, ...]]:
+        """The rows with one of these keys, in no order; canonical text where a column has one, else its value."""
+        return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
+            self._has_key(key_columns, keys)
+        )
+
     def keys_and_versions(
         self, key_columns: Sequence[str], version_column: str, window_column: str, start: datetime, end: datetime
     ) -> sa.Select[tuple[str | None, ...]]:
@@ -74,6 +82,11 @@ class SourceTable:
         value = self._typed(column, "a key or a version")
         assert column.kind is not None
         return canonical_text(value, column.kind).label(f"v{number}")
+
+    def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
+        if column.kind is None:
+            return self._plain(column).label(f"v{number}")
+        return self._as_text(column, number)
 
     def _in_window(self, name: str, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
         column = self.column(name)

@@ -13,10 +13,11 @@ from psycopg import Connection, sql
 from psycopg import Error as DatabaseError
 
 from reload_assets.catalog import ForeignKey, read_table
+from reload_assets.cdc import Cdc
 from reload_assets.config import ReloadConfig
 from reload_assets.database import Target
-from reload_assets.errors import SourceUnavailable
-from reload_assets.ledger import Reload, StagedTable
+from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
+from reload_assets.ledger import CheckStatus, Reload, StagedTable
 from reload_assets.source.reader import SourceReader
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -24,7 +25,7 @@ from reload_assets.verify.context import key_text
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
 from reload_assets.verify.source_window import compare_with_source
 
-AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source")
+AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source", "confirmed")
 
 
 def verify_merged(
@@ -34,11 +35,12 @@ def verify_merged(
     table: ReloadTable,
     staged: StagedTable,
     reader: SourceReader | None,
+    cdc: Cdc | None = None,
 ) -> list[CheckOutcome]:
     """The outcomes of AFTER_CHECKS on one table of a merged reload; none is blocking. Raises DatabaseUnreachable.
 
     ``staged`` is to be read from the ledger after the merge, as it holds the outcome counts. Without a ``reader``, and
-    where the source cannot be read, window_matches_source 'could not verify'.
+    where the source cannot be read, window_matches_source 'could not verify'; with ``cdc`` it waits for CDC first.
     """
     bounds = reload.loaded_window.in_zone(config.source.zone)
     with target.connect(autocommit=True) as connection:
@@ -47,16 +49,36 @@ def verify_merged(
             _guarded("foreign_keys", lambda: _foreign_keys(connection, table, bounds)),
             _guarded(
                 "window_matches_source",
-                lambda: compare_with_source("window_matches_source", connection, table, bounds, reader),
+                lambda: compare_with_source("window_matches_source", connection, table, bounds, reader, cdc),
             ),
+            _confirmed(reload, staged),
         ]
+
+
+def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
+    """What confirm has written into the ledger."""
+    corrections = staged.confirm_inserted + staged.confirm_updated + staged.confirm_deleted
+    facts: dict[str, Fact] = {
+        "confirm_status": reload.confirm_status,
+        "passes": reload.confirm_passes,
+        "rows_read_again": staged.confirm_keys,
+        "corrections": corrections,
+        "orphans": staged.orphans,
+        "waited_seconds": round(reload.confirm_waited_seconds, 1),
+    }
+    if reload.confirm_status in ("none", "pending"):
+        detail = f"{reload.title} has not been confirmed yet; materialize production of the window."
+        return CheckOutcome("confirmed", "could not verify", False, detail, facts)
+    status: CheckStatus = "passed" if reload.confirm_status == "confirmed" else "failed"
+    mend = "" if status == "passed" else " Materialize production of the window once more, without staging."
+    return CheckOutcome("confirmed", status, False, f"{reload.confirm_detail or ''}{mend}", facts)
 
 
 def _guarded(name: str, check: Any) -> CheckOutcome:
     try:
         outcome: CheckOutcome = check()
         return outcome
-    except (DatabaseError, SourceUnavailable) as error:
+    except (DatabaseError, SourceUnavailable, CdcNotReady, DmsError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         return CheckOutcome(name, "could not verify", False, f"{name} could not be verified: {reason}.")
 

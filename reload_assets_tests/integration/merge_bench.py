@@ -125,7 +125,7 @@ class MergeBench:
         """Merge a reload, by default with all its tables."""
         tables = self.resolve(reload.tables if names is None else names)
         zone = self.config.source.zone
-        settings = {"lock_timeout_ms": 400, "attempts": 3, **options}
+        settings = {"lock_timeout_ms": 400, "stall_limit_ms": 20_000, "attempts": 3, **options}
         return merge_reload(self.target, self.ledger, reload, tables, zone, **settings)
 
     def reload(self, rows: Rows, **options: Any) -> Outcomes:

@@ -103,22 +103,6 @@ def test_reloading_twice_changes_nothing_the_second_time(make_bench: MakeBench) 
     assert len(made.audit()) == 2
 
 
-def test_reloading_twice_changes_nothing_where_a_trigger_dates_every_row(make_bench: MakeBench) -> None:
-    made = make_bench(
-        CUSTOMERS
-        + """;
-        CREATE FUNCTION production.touch() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END $$;
-        CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON production.customers
-        FOR EACH ROW EXECUTE FUNCTION production.touch()"""
-    )
-    made.execute(f"SET session_replication_role = replica; INSERT INTO production.customers VALUES (1, 'x', '{NOON}')")
-    rows = [(1, "a", NOON), (2, "b", NOON)]
-    assert made.reload(rows) == Outcomes(inserted=1, repaired=1)
-    assert made.reload(rows) == Outcomes(refused=2)
-    assert len(made.audit()) == 2
-
-
 def test_parents_come_first_and_all_tables_share_one_transaction(make_bench: MakeBench) -> None:
     made = make_bench(
         CUSTOMERS + ";"

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from reload_assets.local import sales
-from reload_assets.local.compare import Comparison, compare_window, outside_digest
+from reload_assets.local.compare import Comparison, compare_outside, compare_window, outside_digest
 from reload_assets.local.damage import AT_LEAST, damage
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -189,6 +189,25 @@ def test_a_window_with_too_few_rows_is_refused_and_left_alone(databases: Databas
         damage(databases.target, DAY, DAY + timedelta(seconds=1), seed=1)
     assert outside_digest(databases.target, FIRST, FIRST) == before
     damage(databases.target, *WINDOW, seed=1)
+
+
+def test_the_rows_outside_the_window_are_compared_too(databases: Databases) -> None:
+    for table in ("order_items", "documents"):
+        databases.target.execute(
+            f"DELETE FROM production.{table} WHERE updated_at >= %s AND updated_at < %s".encode(), WINDOW
+        )
+    found = compare_outside(*databases, *WINDOW)
+    assert all(comparison.same for comparison in found.values())
+    assert [found[name].equal for name in ("customers", "orders", "documents")] == [120, 400, 200]
+    for change in (
+        "DELETE FROM production.documents WHERE document_id = 1",
+        "UPDATE production.documents SET updated_at = updated_at - interval '1 microsecond' WHERE document_id = 2",
+        "UPDATE production.documents SET code = 'other' WHERE document_id = 3",
+        "INSERT INTO production.documents (document_id) VALUES (999999)",
+        "INSERT INTO production.documents (document_id, updated_at) VALUES (999998, '2025-01-01')",
+    ):
+        assert databases.target.execute(change.encode()).rowcount == 1
+    assert compare_outside(*databases, *WINDOW)["documents"] == Comparison(1, 1, 1, 2, 197)
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,31 @@ CREATE TABLE admin.reload_changes_r1 PARTITION OF admin.reload_changes FOR VALUE
 INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason)
 VALUES ('sales', '2025-01-01Z', '2025-01-02Z', 'a fault');
 """
+CONTROL_TABLES = """
+CREATE TABLE awsdms_status (
+    server_name varchar(128), task_name varchar(128), task_status varchar(32), status_time timestamp,
+    pending_changes int8, source_current_timestamp timestamp, source_tail_timestamp timestamp,
+    source_timestamp_applied timestamp
+);
+CREATE TABLE awsdms_apply_exceptions (
+    "TASK_NAME" varchar(128), "TABLE_OWNER" varchar(128), "TABLE_NAME" varchar(128), "ERROR_TIME" timestamp,
+    "STATEMENT" text, "ERROR" text
+);
+"""
+KEYS = (
+    "SELECT {} AS c1, true AS ours, true AS anywhere, true AS is_open, 0 AS moves, 0 AS blocks, NULL::text AS seen, "
+    "NULL::text AS wrote, NULL::text AS wrote_row, 'update'::text AS verdict;"
+)
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
     "delta": "CREATE TEMPORARY TABLE reload_delta_1 AS "
     "SELECT id AS c1, name AS c2, 'inserted'::text AS outcome FROM staging.customers_r1;",
     "moved": "CREATE TEMPORARY TABLE reload_moved_1 AS SELECT ctid AS place FROM reload_delta_1;",
+    "confirm_keys": f"CREATE TEMPORARY TABLE confirm_keys_1 AS {KEYS.format(9)}"
+    "ALTER TABLE confirm_keys_1 ADD PRIMARY KEY (c1), ALTER COLUMN is_open SET DEFAULT true;",
+    "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
+    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
+    "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text);",
 }
 
@@ -69,6 +89,7 @@ def sample(postgres: PostgresServer) -> Iterator[str]:
             connection.execute(SAMPLE)
             install(connection, config("orders: {window_column: updated_at}"))
             connection.execute(LEDGER)
+            connection.execute(CONTROL_TABLES)
             connection.execute("DROP ROLE IF EXISTS dms")
             connection.execute("CREATE ROLE dms")
         yield url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,12 +87,14 @@ class Merged:
         """Change production."""
         self.staged.execute(statement, *values)
 
-    def verify(self, table: str = "lines", *, reader: bool = True) -> dict[str, CheckOutcome]:
-        """The outcomes of all checks after the merge."""
+    def verify(
+        self, table: str = "lines", *, reader: bool = True, confirm_status: str = "confirmed"
+    ) -> dict[str, CheckOutcome]:
+        """The outcomes of all checks after the merge, and after a confirm that ended in this way."""
         outcomes = verify_merged(
             self.staged.target,
             self.staged.config,
-            self.staged.reload,
+            replace(self.staged.reload, confirm_status=confirm_status, confirm_passes=2, confirm_detail="2 looks."),
             self.staged.table(table),
             self.staged.staged(table),
             self.reader if reader else None,
@@ -282,9 +284,25 @@ def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged
     assert "(9007199254740993, a)" in outcomes["window_matches_source"].detail
 
 
+@pytest.mark.parametrize(
+    ("confirm_status", "status", "detail"),
+    [
+        ("confirmed", "passed", "2 looks."),
+        ("unconfirmed", "failed", "2 looks. Materialize production of the window once more, without staging."),
+        ("pending", "could not verify", "has not been confirmed yet; materialize production of the window."),
+    ],
+)
+def test_the_check_confirmed_says_how_confirm_ended(
+    merged: Merged, confirm_status: str, status: str, detail: str
+) -> None:
+    outcome = merged.verify(confirm_status=confirm_status)["confirmed"]
+    assert (outcome.status, outcome.facts["passes"]) == (status, 2)
+    assert detail in outcome.detail
+
+
 def test_without_a_source_the_comparison_says_so(merged: Merged) -> None:
     outcomes = merged.verify(reader=False)
-    assert [outcome.status for outcome in outcomes.values()] == ["passed", "passed", "could not verify"]
+    assert [outcome.status for outcome in outcomes.values()] == ["passed", "passed", "could not verify", "passed"]
     assert "configure source.connection" in outcomes["window_matches_source"].detail
 
 
@@ -300,7 +318,7 @@ def test_a_source_that_does_not_answer_is_no_difference(merged: Merged) -> None:
 
 def test_a_dropped_staging_table_leaves_the_other_checks(apart: Merged) -> None:
     apart.produce("DROP TABLE staging.lines_r1")
-    assert [outcome.status for outcome in apart.verify().values()] == ["could not verify", "passed", "passed"]
+    assert [outcome.status for outcome in apart.verify().values()] == ["could not verify", "passed", "passed", "passed"]
 
 
 def test_what_the_login_may_not_read_is_could_not_verify(apart: Merged) -> None:

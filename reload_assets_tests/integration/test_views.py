@@ -105,6 +105,7 @@ def merge(made: StagedReload) -> None:
         list(made.tables.values()),
         made.config.source.zone,
         lock_timeout_ms=400,
+        stall_limit_ms=400,
         attempts=3,
     )
 

@@ -44,7 +44,7 @@ def test_the_reference_file_is_read() -> None:
         (
             "cadence: daily",
             "cadence: daily\n  cadence: hourly",
-            "line 39, column 3: the key 'cadence' is written twice",
+            "line 45, column 3: the key 'cadence' is written twice",
         ),
         ("source:", "source: [", "reload.yaml, line 7, column 12: "),
         ("  sales:", "  Sales-1:", "groups.Sales-1"),

@@ -26,11 +26,29 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     merge_ended_at timestamptz,
     closed_at timestamptz,
     error text,
+    -- What the gate saw before the load.
+    cdc_task_arn text,
+    cdc_status text,
+    cdc_lag_seconds double precision,
+    -- By the source's clock: the load shows nothing that was committed later.
+    source_read_until timestamptz,
+    cdc_stopped_at timestamptz,
+    cdc_resumed_at timestamptz,
+    confirm_status text NOT NULL DEFAULT 'none' CHECK (
+        confirm_status IN ('none', 'pending', 'confirmed', 'unconfirmed')
+    ),
+    confirm_passes integer NOT NULL DEFAULT 0,
+    confirm_corrections bigint NOT NULL DEFAULT 0,
+    confirm_waited_seconds double precision NOT NULL DEFAULT 0,
+    confirm_ended_at timestamptz,
+    confirm_detail text,
     CHECK (window_start < window_end AND load_start <= window_start)
 );
 COMMENT ON TABLE admin.reloads IS
 'One row a reload: one window of one table group, one attempt. status: open (window frozen, staging made), '
-'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merged, failed, cancelled.';
+'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merged, failed, cancelled. '
+'confirm_status, after the merge: pending, confirmed (production was found equal to the source), unconfirmed (see '
+'confirm_detail). cdc_stopped_at without cdc_resumed_at: the CDC task may still stand still.';
 CREATE INDEX IF NOT EXISTS reloads_window ON admin.reloads (group_name, window_start, window_end);
 
 CREATE TABLE IF NOT EXISTS admin.reload_tables (
@@ -56,6 +74,11 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
     refused bigint NOT NULL DEFAULT 0,
     unversioned bigint NOT NULL DEFAULT 0,
     skipped bigint NOT NULL DEFAULT 0,
+    confirm_keys bigint NOT NULL DEFAULT 0,
+    confirm_inserted bigint NOT NULL DEFAULT 0,
+    confirm_updated bigint NOT NULL DEFAULT 0,
+    confirm_deleted bigint NOT NULL DEFAULT 0,
+    orphans bigint NOT NULL DEFAULT 0,
     merge_started_at timestamptz,
     merge_ended_at timestamptz,
     UNIQUE (reload_id, table_name)
@@ -63,7 +86,9 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
 COMMENT ON TABLE admin.reload_tables IS
 'One row a table of a reload. Staged row outcomes: inserted, updated (staged is newer), repaired (same version, other '
 'content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped (same '
-'version, other content, policy skip). Rows, not bytes.';
+'version, other content, policy skip). confirm_keys: rows that were read again from the source after the merge; '
+'confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and that the '
+'policy leaves alone. Rows, not bytes.';
 
 CREATE TABLE IF NOT EXISTS admin.reload_checks (
     reload_id bigint NOT NULL REFERENCES admin.reloads (reload_id) ON DELETE CASCADE,

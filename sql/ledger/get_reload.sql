@@ -14,6 +14,16 @@ SELECT
     task_identifier,
     task_arn,
     opened_at,
-    error
+    merge_started_at,
+    error,
+    source_read_until,
+    cdc_task_arn,
+    cdc_status,
+    cdc_lag_seconds,
+    confirm_status,
+    confirm_passes,
+    confirm_corrections,
+    confirm_waited_seconds,
+    confirm_detail
 FROM admin.reloads
 WHERE reload_id = :'reload_id'::bigint;

@@ -17,7 +17,12 @@ SELECT
     identical,
     refused,
     unversioned,
-    skipped
+    skipped,
+    confirm_keys,
+    confirm_inserted,
+    confirm_updated,
+    confirm_deleted,
+    orphans
 FROM admin.reload_tables
 WHERE reload_id = :'reload_id'::bigint
 ORDER BY id;

@@ -1,5 +1,6 @@
 -- What has become of the staged rows of a merged reload: is each in production as it was staged, or as a newer version?
--- A row that is not there counts as deleted since where the audit shows that the merge wrote it.
+-- A row that is not there counts as deleted since where the audit shows that the merge wrote it; one that confirm has
+-- corrected is newer, whatever its version says.
 -- psql: -v schema=production -v table=orders -v staging_schema=staging -v staging_table=orders_r1 -v same_key="p.order_id = s.order_id" -v key_column=order_id -v same="p.amount IS NOT DISTINCT FROM s.amount" -v version=updated_at -v staged_version=updated_at -v key_text="s.order_id::text" -v audit_key="jsonb_build_object('order_id', s.order_id)" -v reload_id=1 -v table_name=orders
 WITH judged AS (
     SELECT
@@ -15,6 +16,12 @@ WITH judged AS (
                     ELSE 'missing'
                 END
             WHEN :same THEN 'equal'
+            WHEN :audit_key IN (
+                SELECT c.key
+                FROM admin.reload_changes AS c
+                WHERE
+                    c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name' AND c.step = 'confirm'
+            ) THEN 'newer'
             WHEN p.:"version" IS NULL OR s.:"staged_version" IS NULL THEN 'unversioned'
             WHEN p.:"version" > s.:"staged_version" THEN 'newer'
             WHEN p.:"version" = s.:"staged_version" THEN 'other'

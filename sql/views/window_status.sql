@@ -10,7 +10,8 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
     r.reload_id,
     CASE
         WHEN r.status IN ('rejected', 'failed', 'cancelled') OR c.failed > 0 THEN 'red'
-        WHEN r.status = 'merged' THEN 'green'
+        WHEN r.confirm_status = 'unconfirmed' THEN 'red'
+        WHEN r.status = 'merged' AND r.confirm_status <> 'pending' THEN 'green'
         ELSE 'running'
     END AS state,
     r.status,
@@ -30,7 +31,13 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
     merged.merge_ended_at AS merged_at,
     r.opened_at,
     r.closed_at,
-    r.error
+    r.error,
+    r.confirm_status,
+    r.confirm_passes,
+    t.confirm_inserted + t.confirm_updated + t.confirm_deleted AS confirm_corrections,
+    t.orphans,
+    r.confirm_waited_seconds,
+    r.confirm_detail
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 CROSS JOIN LATERAL (

@@ -1,0 +1,133 @@
+"""Rows of the source read again by a second, filtered DMS task: where there is no source connection."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.config import ReloadConfig, text
+from reload_assets.confirm.source_rows import Key, Wanted
+from reload_assets.database import Target
+from reload_assets.dms.mappings import TableLoad, key_mappings
+from reload_assets.dms.settings import task_settings
+from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
+from reload_assets.ledger import Reload, staging_name
+from reload_assets.staging import again_name
+from reload_assets.statements import Part, compose, run
+
+
+@dataclass(frozen=True)
+class _Batch:
+    wanted: Wanted
+    keys: Sequence[Key]
+
+
+class LoadedRows:
+    """Rows that DMS loads into a staging table of their own, which is dropped right after."""
+
+    # A mapping of so many conditions stays well below what DMS takes for a document.
+    batch = 1_000
+
+    def __init__(self, config: ReloadConfig, target: Target, tasks: LoadTasks, reload: Reload) -> None:
+        self._config, self._target, self._tasks, self._reload = config, target, tasks, reload
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
+
+        The filter is on the first column of the key, so rows of other keys may come along; they meet no key of ours.
+        """
+        for batches in zip_longest(*(one.batches for one in wanted)):
+            loads = [_Batch(one, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
+            try:
+                for load in loads:
+                    self._make(load)
+                self._load(loads)
+                for load in loads:
+                    self._take(connection, load)
+            finally:
+                with self._target.connect(autocommit=True) as other:
+                    for load in loads:
+                        run(other, "staging/drop_table", self._place(load))
+
+    def now(self) -> datetime:
+        """The target's clock: without a connection nobody knows the source's, and cdc.margin_seconds allows for it."""
+        with self._target.connect(autocommit=True) as connection:
+            row = run(connection, "cdc/get_clock").fetchone()
+            assert row is not None
+            found: datetime = row[0]
+            return found
+
+    def _place(self, batch: _Batch) -> dict[str, Part]:
+        name = again_name(staging_name(batch.wanted.table, self._reload.reload_id))
+        return {"schema": self._config.target.staging_schema, "table": name}
+
+    def _make(self, batch: _Batch) -> None:
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
+            for column in batch.wanted.table.columns
+        )
+        place = self._place(batch)
+        # Committed: DMS has to see it.
+        with self._target.connect(autocommit=True) as other:
+            run(other, "staging/drop_table", place)
+            run(other, "staging/create_table", {**place, "columns": columns})
+            if role := self._config.target.load_role:
+                run(other, "staging/grant_load", {**place, "role": role})
+
+    def _take(self, connection: Connection[Any], batch: _Batch) -> None:
+        # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
+        read = compose("confirm/copy_loaded", self._place(batch))
+        write = compose("confirm/copy_texts", {"texts": batch.wanted.rows})
+        with (
+            self._target.connect() as other,
+            other.cursor().copy(read) as loaded,
+            connection.cursor().copy(write) as taken,
+        ):
+            for block in loaded:
+                taken.write(block)
+
+    def _load(self, batches: Sequence[_Batch]) -> None:
+        dms, place = self._config.dms, f"{self._config.file}: dms"
+        schema = self._config.source.schema_name
+        loads = [
+            (
+                TableLoad(
+                    source_schema=schema,
+                    source_table=batch.wanted.table.source_table,
+                    window_column=batch.wanted.table.window.source,
+                    staging_schema=self._config.target.staging_schema,
+                    staging_table=again_name(staging_name(batch.wanted.table, self._reload.reload_id)),
+                    ignored_columns=tuple(batch.wanted.table.options.ignored_source_columns),
+                ),
+                batch.wanted.table.key[0].source,
+                sorted({str(key[0]) for key in batch.keys}),
+            )
+            for batch in batches
+        ]
+        arn = self._tasks.create(
+            TaskRequest(
+                identifier=task_identifier(self._reload.group_name, self._reload.reload_id, secrets.token_hex(4)),
+                source_endpoint_arn=text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
+                target_endpoint_arn=text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
+                replication_instance_arn=text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+                table_mappings=key_mappings(loads),
+                settings=task_settings(
+                    commit_rate=dms.task.commit_rate,
+                    max_sub_tasks=dms.task.max_sub_tasks,
+                    lob_max_kb=dms.task.lob_limit_kb,
+                ),
+                tags=self._reload.tags,
+            )
+        )
+        try:
+            self._tasks.wait_ready(arn)
+            self._tasks.start(arn)
+            self._tasks.wait_loaded(arn, [(schema, load.source_table) for load, _, _ in loads])
+        finally:
+            self._tasks.remove(arn)

@@ -1,0 +1,96 @@
+"""The continuous CDC task: what state it is in, and stopping and resuming it around a merge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reload_assets.dms.calls import WRONG_STATE, DmsCalls, DmsRefusal, clean
+from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.verdict import name_of, stop_reason
+from reload_assets.errors import DmsError
+
+_STOPPED = frozenset({"stopped", "failed", "ready"})
+
+
+@dataclass(frozen=True)
+class CdcState:
+    """What DMS says of the task; ``why`` it stands still, where it does."""
+
+    identifier: str
+    status: str
+    why: str
+
+    @property
+    def running(self) -> bool:
+        """Whether it applies changes."""
+        return self.status == "running"
+
+
+class CdcTask:
+    """One CDC task, by ARN. Every method raises DmsUnreachable and DmsError, as LoadTasks does."""
+
+    def __init__(self, client: Any, limits: PollLimits, arn: str) -> None:
+        self._calls = DmsCalls(client, limits)
+        self._limits = limits
+        self.arn = arn
+
+    @property
+    def resource(self) -> str:
+        """The end of the ARN: the TASK_NAME of DMS's control tables.
+
+        https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ControlTable.html
+        """
+        return self.arn.rsplit(":", 1)[-1]
+
+    def state(self) -> CdcState:
+        """Its state now. Raises DmsError for a task that is not there, or loads only."""
+        found = self._calls.found(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            f"looking up the CDC task {self.arn}",
+            Filters=[{"Name": "replication-task-arn", "Values": [self.arn]}],
+            WithoutSettings=True,
+        )
+        if not found:
+            raise DmsError(f"DMS knows no CDC task {self.arn}; check cdc.task_arn and the region.")
+        task = found[0]
+        if task["MigrationType"] == "full-load":
+            raise DmsError(f"The DMS task {name_of(task)} loads only, it is no CDC task; check cdc.task_arn.")
+        said = stop_reason(task) or clean(task.get("LastFailureMessage") or "")
+        return CdcState(name_of(task), task["Status"], said)
+
+    def stop(self) -> None:
+        """Stop it and wait until it has stopped; a task that stands still already is left as it is."""
+        poll = Poll(self._limits, self._limits.remove_timeout)
+        while (state := self.state()).status not in _STOPPED:
+            if poll.expired:
+                raise DmsError(f"The CDC task {state.identifier} is still {state.status} after {poll.elapsed:.0f} s.")
+            if state.running:
+                self._attempt("stop_replication_task", f"stopping the CDC task {state.identifier}")
+            poll.wait()
+
+    def resume(self) -> None:
+        """Let it go on where it stopped and wait until it runs; a running task is left as it is."""
+        poll = Poll(self._limits, self._limits.ready_timeout)
+        while not (state := self.state()).running:
+            if poll.expired:
+                raise DmsError(
+                    f"The CDC task {state.identifier} does not run {poll.elapsed:.0f} s after it was resumed, it is "
+                    f"{state.status}{f' ({state.why})' if state.why else ''}; resume it by hand."
+                )
+            if state.status in _STOPPED:
+                self._attempt(
+                    "start_replication_task",
+                    f"resuming the CDC task {state.identifier}",
+                    StartReplicationTaskType="resume-processing",
+                )
+            poll.wait()
+
+    def _attempt(self, operation: str, doing: str, **request: str) -> None:
+        """Call an operation that another process may have been faster with: the next look tells."""
+        try:
+            self._calls.call(operation, doing, ReplicationTaskArn=self.arn, **request)
+        except DmsRefusal as refusal:
+            if refusal.code not in WRONG_STATE:
+                raise

@@ -1,0 +1,80 @@
+"""The fence: the CDC task stands still for as long as production is written, and runs again in every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from psycopg.errors import LockNotAvailable
+
+from reload_assets.cdc import Cdc
+from reload_assets.database import Target
+from reload_assets.errors import CdcNotReady
+from reload_assets.ledger import Ledger, Reload
+from reload_assets.merge.settings import set_locally
+from reload_assets.statements import run
+
+
+class Fence:
+    """Stops and resumes one group's CDC task on behalf of one reload; ``say`` reports to whoever watches."""
+
+    def __init__(
+        self,
+        cdc: Cdc,
+        target: Target,
+        ledger: Ledger,
+        reload: Reload,
+        wait_seconds: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._cdc, self._target, self._ledger, self._reload = cdc, target, ledger, reload
+        self._wait_seconds, self._say = wait_seconds, say
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """CDC has stopped when this begins, and runs again when it ends, however it ends.
+
+        One reload at a time: another one would resume the task under this one's feet. The ledger says so before the
+        task is stopped; if this process dies, the next reload of the task finds it there. Raises CdcNotReady, DmsError.
+        """
+        with self._alone():
+            state = self._cdc.task.state()
+            if not state.running:
+                raise CdcNotReady(
+                    f"The CDC task {state.identifier} is {state.status}, and not by the doing of "
+                    f"{self._reload.title}; resume it, then merge again."
+                )
+            self._ledger.set_cdc_stopped(self._reload.reload_id)
+            try:
+                self._cdc.task.stop()
+                self._say(f"the CDC task {state.identifier} stands still")
+                yield
+            finally:
+                self._cdc.task.resume()
+                self._ledger.set_cdc_resumed(self._reload.reload_id)
+                self._say(f"the CDC task {state.identifier} runs again")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._target.connect() as connection:
+            set_locally(connection, lock_timeout=f"{int(self._wait_seconds * 1000)}ms")
+            try:
+                run(connection, "cdc/lock_fence", task_arn=self._cdc.task.arn)
+            except LockNotAvailable:
+                raise CdcNotReady(
+                    f"Another reload has kept the CDC task {self._cdc.task.arn} stopped for {self._wait_seconds:g} s; "
+                    "see cdc_stopped_at in admin.reloads, then merge again."
+                ) from None
+            yield
+            connection.rollback()
+
+
+def resume_left_stopped(
+    cdc: Cdc, ledger: Ledger, run_is_live: Callable[[str], bool], say: Callable[[str], None]
+) -> None:
+    """Resume a CDC task that a reload stopped whose run is over. Raises DmsError where it does not run then."""
+    for reload_id, run_id in ledger.find_fenced(cdc.task.arn):
+        if not run_is_live(run_id):
+            say(f"reload {reload_id} left the CDC task {cdc.task.arn} stopped; resuming it")
+            cdc.task.resume()
+            ledger.set_cdc_resumed(reload_id)

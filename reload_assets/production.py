@@ -1,0 +1,140 @@
+"""A reload's way from verified staging into production: wait for CDC, fence, merge, confirm; no Dagster.
+
+``docs/correctness.md`` argues why the steps are these, and in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from reload_assets.cdc import Cdc
+from reload_assets.config import ReloadConfig
+from reload_assets.confirm import Confirmed, Confirmer
+from reload_assets.confirm.loaded_rows import LoadedRows
+from reload_assets.confirm.plan import ConfirmPlan, Reading, read_again
+from reload_assets.confirm.source_rows import ReaderRows, SourceRows, readable
+from reload_assets.database import Target
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors import ReloadError
+from reload_assets.fence import Fence
+from reload_assets.ledger import Ledger, Reload
+from reload_assets.load import describe
+from reload_assets.merge import MergeResult, merge_reload
+from reload_assets.merge.apply import Recheck
+from reload_assets.merge.plan import TablePlan
+from reload_assets.tables import ReloadTable
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+
+@dataclass(frozen=True)
+class Production:
+    """The steps, over one configuration. ``cdc`` is None where no CDC task is configured, which is said once."""
+
+    config: ReloadConfig
+    target: Target
+    ledger: Ledger
+    tasks: LoadTasks
+    cdc: Cdc | None
+    open_source: Callable[[], SourceReader | None]
+    say: Callable[[str], None]
+
+    def merge(self, reload: Reload, tables: Sequence[ReloadTable]) -> MergeResult:
+        """Merge a verified reload, its tables parents first; see ``merge_reload`` for what is raised, and CdcNotReady.
+
+        Not before CDC has passed the load: what is merged is then never ahead of CDC, only perhaps behind it, which
+        the versions and confirm take care of.
+        """
+        if self.cdc is not None and reload.source_read_until is not None:
+            waited = self.cdc.wait_passed(reload.source_read_until)
+            self.say(f"{reload.title}: CDC has passed the load (waited {waited:.1f} s)")
+        fence = self._fence(reload)
+        with self._source_rows(reload, tables) as source, fence() if fence else nullcontext():
+            return merge_reload(
+                self.target,
+                self.ledger,
+                reload,
+                tables,
+                self.config.source.zone,
+                lock_timeout_ms=self.config.merge.lock_timeout_ms,
+                stall_limit_ms=self.config.merge.stall_limit_ms,
+                attempts=self.config.merge.attempts,
+                # DMS takes minutes to read rows again, which only a fence is worth.
+                recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
+                fenced=fence is not None,
+                awaits_confirm=True,
+            )
+
+    def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
+        """Confirm a merged reload and note it in the ledger; can be called again until it is confirmed.
+
+        What keeps it from its end is told in the result, not raised: production is merged all the same.
+        """
+        self.ledger.set_confirm_started(reload.reload_id)
+        try:
+            with self._source_rows(reload, tables) as source:
+                confirmed = Confirmer(
+                    self.target,
+                    self.ledger,
+                    self.ledger.get(reload.reload_id),
+                    tables,
+                    self.config.source.zone,
+                    self.config.merge,
+                    source,
+                    self.cdc,
+                    self._fence(reload),
+                    self.say,
+                ).run()
+        except (ReloadError, psycopg.Error) as error:
+            confirmed = Confirmed(False, 0, 0, 0.0, describe(error))
+        except BaseException as error:
+            self.ledger.give_up_confirm(reload.reload_id, f"The confirm was interrupted ({type(error).__name__}).")
+            raise
+        self.ledger.set_confirm_ended(
+            reload.reload_id,
+            "confirmed" if confirmed.settled else "unconfirmed",
+            confirmed.passes,
+            confirmed.waited_seconds,
+            confirmed.detail,
+        )
+        self.say(f"{reload.title}: {confirmed.detail}")
+        return confirmed
+
+    def _fence(self, reload: Reload) -> Callable[[], AbstractContextManager[None]] | None:
+        if self.cdc is None or self.config.cdc is None or self.config.groups[reload.group_name].against_cdc != "fence":
+            return None
+        return Fence(self.cdc, self.target, self.ledger, reload, self.config.cdc.wait_seconds, self.say)
+
+    @contextmanager
+    def _source_rows(self, reload: Reload, tables: Sequence[ReloadTable]) -> Iterator[SourceRows]:
+        """Over the source connection; by DMS where there is none, or where it would read a type otherwise than DMS."""
+        reader = self.open_source()
+        try:
+            reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
+            if reader is not None and not reasons:
+                yield ReaderRows(reader)
+            else:
+                self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
+                yield LoadedRows(self.config, self.target, self.tasks, reload)
+        finally:
+            if reader is not None:
+                reader.close()
+
+
+def _recheck(source: SourceRows) -> Recheck:
+    def recheck(connection: Connection[Any], merge: TablePlan, outcomes: list[str]) -> None:
+        plan = ConfirmPlan(merge, exact=True)
+        plan.run(connection, "create_rows", {"rows": plan.again})
+        chosen = sql.SQL("d.outcome = any({})").format(sql.Literal(outcomes))
+        read_again(connection, source, [Reading(plan, f"reload_delta_{merge.position}", chosen, plan.again)])
+        plan.run(connection, "withhold_rows", outcomes=outcomes)
+        plan.run(connection, "drop_table", {"table": plan.again})
+
+    return recheck

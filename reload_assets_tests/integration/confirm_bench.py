@@ -1,0 +1,151 @@
+"""A merged reload about to be confirmed, and a CDC whose every step a test decides: interleavings made at will.
+
+The source and the target are real; what stands for CDC is the test, which writes to production as CDC would and says
+how far it is, at the moments at which confirm waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+import psycopg
+from psycopg import Connection
+
+from reload_assets.cdc import Cdc, Skipped
+from reload_assets.config import Merge
+from reload_assets.confirm import Confirmed, Confirmer
+from reload_assets.confirm.source_rows import ReaderRows
+from reload_assets.ledger import Reload
+from reload_assets.local.oracle import OracleTable, create_schema, create_table
+from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.tables import resolve_group
+from reload_assets_tests.integration.merge_bench import GROUP, MergeBench, Rows
+
+SCHEMA = "SALES"
+
+
+@dataclass
+class ScriptedCdc:
+    """Stands where ``Cdc`` does. Each wait runs the next of ``steps``, as CDC would while confirm waits for it."""
+
+    steps: list[Callable[[], None]] = field(default_factory=list)
+    passed_over: list[Skipped] = field(default_factory=list)
+    waits: int = 0
+
+    def wait_passed(self, instant: datetime) -> float:
+        """Let the next step of the script happen."""
+        self.waits += 1
+        if self.steps:
+            self.steps.pop(0)()
+        return 0.0
+
+    def skipped(self, connection: Connection[Any], schema: str, table: str, since: datetime) -> list[Skipped]:
+        """What the script says that CDC has passed over."""
+        return [one for one in self.passed_over if one.skipped_at >= since and f'"{table}"' in one.statement]
+
+
+class ConfirmBench:
+    """Production made by ``ddl`` beside an Oracle-like source; rows go into staging by hand."""
+
+    def __init__(
+        self,
+        target_url: str,
+        source_url_: str,
+        ddl: str,
+        source_tables: Sequence[OracleTable],
+        tables: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.made = MergeBench(target_url, ddl, tables)
+        self.source: Connection[Any] = psycopg.connect(source_url_, autocommit=True)
+        self.source.execute(f'DROP SCHEMA IF EXISTS "{SCHEMA}" CASCADE'.encode())
+        create_schema(self.source, SCHEMA)
+        for table in source_tables:
+            create_table(self.source, SCHEMA, table)
+        info = self.source.info
+        url = source_url(
+            "postgresql",
+            host=info.host,
+            port=info.port,
+            database=info.dbname,
+            user=info.user,
+            password=info.password,
+        )
+        self.reader = SourceReader(url, SCHEMA)
+        self.cdc = ScriptedCdc()
+
+    def on_source(self, statement: str) -> None:
+        """Change the source and commit."""
+        self.source.execute(statement.encode())
+
+    def on_production(self, statement: str) -> None:
+        """Change production as CDC, or damage it."""
+        self.made.execute(statement)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the target."""
+        return self.made.rows(query)
+
+    def merge(self, rows: Mapping[str, Rows]) -> Reload:
+        """Stage, verify and merge; the reload then awaits its confirm."""
+        reload = self.made.stage(rows)
+        self.made.merge(reload, awaits_confirm=True)
+        return self.made.ledger.get(reload.reload_id)
+
+    def confirm(
+        self,
+        reload: Reload,
+        *,
+        cdc: ScriptedCdc | None = None,
+        without_position: bool = False,
+        fence: Callable[[], Any] | None = None,
+    ) -> Confirmed:
+        """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
+        with self.made.target.connect() as connection:
+            tables = resolve_group(self.made.config, GROUP, connection, self.reader, reload.tables)
+        chosen = None if without_position else cast(Cdc, cdc or self.cdc)
+        confirmed = Confirmer(
+            self.made.target,
+            self.made.ledger,
+            reload,
+            tables,
+            self.made.config.source.zone,
+            Merge(stall_limit_ms=20_000, attempts=3),
+            ReaderRows(self.reader),
+            chosen,
+            fence,
+            lambda text: None,
+        ).run()
+        self.made.ledger.set_confirm_ended(reload.reload_id, "confirmed", confirmed.passes, 0.0, confirmed.detail)
+        return confirmed
+
+    def audit(self) -> list[tuple[Any, ...]]:
+        """What the audit says that confirm did: operation, key, before."""
+        return self.rows(
+            "SELECT operation, key, before FROM admin.reload_changes WHERE step = 'confirm' ORDER BY change_id"
+        )
+
+    def close(self) -> None:
+        """End all sessions."""
+        self.reader.close()
+        self.source.close()
+        self.made.close()
+
+
+@contextmanager
+def confirm_bench(
+    target_url: str,
+    source_url_: str,
+    ddl: str,
+    source_tables: Sequence[OracleTable],
+    tables: Mapping[str, Mapping[str, Any]],
+) -> Iterator[ConfirmBench]:
+    """A bench that is closed at the end."""
+    bench = ConfirmBench(target_url, source_url_, ddl, source_tables, tables)
+    try:
+        yield bench
+    finally:
+        bench.close()

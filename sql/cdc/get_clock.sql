@@ -1,0 +1,3 @@
+-- The target's clock.
+-- psql:
+SELECT clock_timestamp() AS instant;

@@ -1,0 +1,10 @@
+-- The keys that the audit says were written by some reloads.
+-- psql: -v keys=confirm_keys_1 -v key_names=c1 -v production_key=p.id -v schema=production -v table=customers -v reload_ids={1} -v table_name=customers
+INSERT INTO :"keys" (:key_names, ours)
+SELECT DISTINCT
+    :production_key,
+    TRUE
+FROM admin.reload_changes AS c
+CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", c.key) AS p
+WHERE c.reload_id = any(:'reload_ids'::bigint []) AND c.table_name = :'table_name'
+ON CONFLICT (:key_names) DO UPDATE SET ours = TRUE;

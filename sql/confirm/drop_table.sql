@@ -1,0 +1,3 @@
+-- Drop a temporary table.
+-- psql: -v table=confirm_rows_1
+DROP TABLE :"table";

@@ -1,0 +1,3 @@
+-- Empty a temporary table.
+-- psql: -v table=confirm_rows_1
+TRUNCATE :"table";

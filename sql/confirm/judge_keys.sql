@@ -1,0 +1,39 @@
+-- What is to be done about each open key, now that the source was read: same, moved (somebody else wrote the row
+-- meanwhile), insert, update, delete, or nothing by policy (left, orphan). What a correction of ours made of this very
+-- source row is right, whatever triggers of production made of it.
+-- psql: -v keys=confirm_keys_1 -v rows=confirm_rows_1 -v same_row="r.c1 = d.c1" -v schema=production -v table=customers -v same_key="p.id = d.c1" -v differs="(p.name IS DISTINCT FROM r.c2)" -v left_alone=false -v in_window=true -v alive=true -v orphan="'orphan'" -v insert="'insert'"
+UPDATE :"keys" AS k
+SET verdict = found.verdict
+FROM (
+    SELECT
+        d.ctid AS place,
+        CASE
+            WHEN p.seen IS DISTINCT FROM d.seen THEN 'moved'
+            WHEN r.source_row IS NULL AND p.seen IS NULL THEN 'same'
+            WHEN r.source_row IS NULL THEN CASE WHEN d.ours THEN 'delete' ELSE :orphan END
+            WHEN p.seen IS NULL THEN :insert
+            WHEN NOT p.differs OR (d.wrote = p.seen AND d.wrote_row = md5(r.source_row)) THEN 'same'
+            WHEN NOT d.ours AND p.left_alone THEN 'left'
+            ELSE 'update'
+        END AS verdict
+    FROM :"keys" AS d
+    LEFT JOIN (
+        SELECT
+            r.*,
+            r::text AS source_row
+        FROM :"rows" AS r
+    ) AS r ON :same_row
+    LEFT JOIN LATERAL (
+        SELECT
+            p.xmin::text AS seen,
+            :differs AS differs,
+            :left_alone AS left_alone,
+            :in_window AS in_window,
+            :alive AS alive
+        FROM :"schema".:"table" AS p
+        WHERE :same_key
+        LIMIT 1
+    ) AS p ON TRUE
+    WHERE d.is_open
+) AS found
+WHERE k.ctid = found.place;

@@ -1,0 +1,6 @@
+-- Give the locked rows the source's values.
+-- psql: -v schema=production -v table=customers -v row_assignments="name = r.c2" -v keys=confirm_keys_1 -v rows=confirm_rows_1 -v same_key="p.id = d.c1" -v same_row="r.c1 = d.c1"
+UPDATE :"schema".:"table" AS p
+SET :row_assignments
+FROM :"keys" AS d, :"rows" AS r
+WHERE :same_key AND :same_row AND d.verdict = 'update';
