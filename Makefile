@@ -4,10 +4,12 @@
 #   make PYTHON=python3.12 test   chooses the interpreter of .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint format constraints clean
+.PHONY: help setup demo ui test campaign lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
+RUNS ?= 200
+SEED ?= random
 # Relative, so that the folder of the checkout may have any name.
 RUN := .venv/bin/python -m
 
@@ -25,6 +27,9 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 
 test: setup ## run every test, two at a time
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+
+campaign: setup ## reload RUNS times under a brutal writer and CDC, beside other merges (SEED=... for the same again)
+	@$(RUN) reload_assets_tests.campaigns --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 lint: setup ## check style, types, SQL and YAML
 	$(RUN) ruff check .

@@ -1,0 +1,6 @@
+"""Campaigns: many short runs of reloads under a brutal writer and a real CDC task, each judged by its final state.
+
+What they are to show: after a reload, and once CDC has drained, production equals the source for that window; no
+newer row was overwritten, no deleted row came back, nothing outside the window changed, and every changed row is in
+the audit.
+"""

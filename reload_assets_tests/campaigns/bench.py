@@ -1,0 +1,212 @@
+"""The servers that all runs of a worker process share, and the databases that each run has to itself."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from reload_assets.database import Target
+from reload_assets.dms.client import dms_client
+from reload_assets.install import install
+from reload_assets.local.dms import DmsStandIn
+from reload_assets.local.postgres import PostgresServer
+from reload_assets.local.stack import REGION
+from reload_assets.statements import run
+from reload_assets_tests.campaigns.schema import (
+    SOURCE_SCHEMA,
+    SPECS,
+    Tables,
+    TableSpec,
+    create_production,
+    create_source,
+)
+from reload_assets_tests.campaigns.settings import JOB_ROLE, LOAD_ROLE, READER_ROLE, configuration
+
+# CDC writes as a replica, for which no ordinary trigger fires: what is seen here, a reload did.
+_WATCH = """
+CREATE SCHEMA campaign;
+CREATE TABLE campaign.made (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    transaction bigint NOT NULL,
+    session text NOT NULL,
+    table_name text NOT NULL,
+    before jsonb,
+    after jsonb
+);
+CREATE FUNCTION campaign.watch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO campaign.made (transaction, session, table_name, before, after)
+    VALUES (
+        pg_current_xact_id()::text::bigint, current_setting('application_name'), TG_TABLE_NAME,
+        CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END
+    );
+    RETURN NULL;
+END
+$$;
+"""
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The names of the databases of one run. The shadow is damaged as the target is, and gets CDC but no reload."""
+
+    source: str
+    target: str
+    shadow: str
+
+
+class Bench:
+    """Two PostgreSQL servers (source; target and shadow) and the DMS stand-in; a context manager."""
+
+    def __init__(self) -> None:
+        self._cleanup = ExitStack()
+        self.password = secrets.token_urlsafe(12)
+
+    def __enter__(self) -> Bench:
+        root = Path(tempfile.mkdtemp(prefix="reload-campaign-"))
+        self._cleanup.callback(shutil.rmtree, root, ignore_errors=True)
+        try:
+            # The servers may run as another user, who must be able to reach their folders below this one.
+            root.chmod(0o755)
+            self.source = self._cleanup.enter_context(PostgresServer(root / "source"))
+            self.target = self._cleanup.enter_context(PostgresServer(root / "target"))
+            self.dms = self._cleanup.enter_context(
+                DmsStandIn(create_delay=0.02, start_delay=0.02, stop_delay=0.02, delete_delay=0.02)
+            )
+            # The stand-in takes any key.
+            self.client: Any = dms_client(
+                region=REGION, endpoint_url=self.dms.url, access_key_id="local", secret_access_key="local"
+            )
+            instance = self.client.create_replication_instance(
+                ReplicationInstanceIdentifier="campaign", ReplicationInstanceClass="dms.t3.medium"
+            )
+            self.instance = str(instance["ReplicationInstance"]["ReplicationInstanceArn"])
+            self._create_databases()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @contextmanager
+    def databases(self, source: Tables, production: Tables) -> Iterator[Databases]:
+        """Databases with these rows: a fresh target, dropped at the end; the other two are used again and again."""
+        made = Databases("source", f"target_{next(_numbers)}", "shadow")
+        target = sql.Identifier(made.target)
+        # Half the time of the other strategy.
+        self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE template_target STRATEGY FILE_COPY").format(target))
+        try:
+            with psycopg.connect(self.source.url(made.source)) as connection:
+                _fill(connection, source, on_source=True)
+            for name in (made.target, made.shadow):
+                with psycopg.connect(self.target.url(name)) as connection:
+                    _fill(connection, production, on_source=False)
+            yield made
+        finally:
+            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(target))
+
+    def login(self, database: str) -> Target:
+        """The reload's own login to a target database."""
+        return Target("127.0.0.1", self.target.port, database, JOB_ROLE, self.password)
+
+    def _create_databases(self) -> None:
+        for server in (self.source, self.target):
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                _set_password(connection, server.superuser, server.password)
+        with psycopg.connect(self.source.url(), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE source")
+        with psycopg.connect(self.source.url("source"), autocommit=True) as connection:
+            create_source(connection)
+            reader, schema = sql.Identifier(READER_ROLE), sql.Identifier(SOURCE_SCHEMA)
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(reader))
+            _set_password(connection, READER_ROLE, self.password)
+            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
+            connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
+        for name in ("template_target", "shadow"):
+            self._administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            with psycopg.connect(self.target.url(name), autocommit=True) as connection:
+                create_production(connection)
+        with psycopg.connect(self.target.url("template_target"), autocommit=True) as connection:
+            connection.execute(_WATCH)
+            for name in SPECS:
+                connection.execute(
+                    sql.SQL(
+                        "CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON {} "
+                        "FOR EACH ROW EXECUTE FUNCTION campaign.watch()"
+                    ).format(sql.Identifier("production", name))
+                )
+            roles = {"job_role": JOB_ROLE, "load_role": LOAD_ROLE}
+            schemas = {"production_schema": "production", "staging_schema": "staging"}
+            run(connection, "roles/create_job_role", {**roles, **schemas})
+            for role in roles.values():
+                _set_password(connection, role, self.password)
+            with self.login("template_target").connect(autocommit=True) as job:
+                install(job, configuration("confirm"))
+            # DMS's control tables, which the CDC task will make.
+            connection.execute(
+                sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {}").format(
+                    sql.Identifier(JOB_ROLE)
+                )
+            )
+
+    def _administer(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.target.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def read_tables(url: str, *, on_source: bool) -> Tables:
+    """All rows of a side."""
+    found: Tables = {}
+    with psycopg.connect(url) as connection:
+        for name, spec in SPECS.items():
+            rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(*_named(spec, on_source))).fetchall()
+            as_rows = [dict(zip(spec.columns, row, strict=True)) for row in rows]
+            found[name] = {spec.key_of(row): row for row in as_rows}
+    return found
+
+
+def _set_password(connection: Connection[Any], role: str, password: str) -> None:
+    if connection.info.server_version >= 160000:
+        # A run logs in hundreds of times, and to hash the password is most of a login.
+        connection.execute("SET scram_iterations = 1")
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
+
+
+def _fill(connection: Connection[Any], tables: Tables, *, on_source: bool) -> None:
+    # Damaged production may have children without a parent.
+    connection.execute("SET session_replication_role = replica")
+    # Nobody else is here any more; if somebody were, that would have to be found.
+    connection.execute("SET lock_timeout = '10s'")
+    places = [_named(spec, on_source)[1] for spec in SPECS.values()]
+    connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(places)))
+    for name, spec in SPECS.items():
+        columns, place = _named(spec, on_source)
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(place, columns)) as copy,
+        ):
+            for row in tables[name].values():
+                copy.write_row([row[column] for column in spec.columns])
+
+
+def _named(spec: TableSpec, on_source: bool) -> tuple[sql.Composed, sql.Identifier]:
+    names = [column.upper() for column in spec.columns] if on_source else spec.columns
+    place = sql.Identifier(SOURCE_SCHEMA, spec.oracle.name) if on_source else sql.Identifier("production", spec.name)
+    return sql.SQL(", ").join(map(sql.Identifier, names)), place

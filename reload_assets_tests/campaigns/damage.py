@@ -1,0 +1,96 @@
+"""Production before the reloads: the source's rows, of which a share is missing, stale, corrupted or a zombie."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from reload_assets_tests.campaigns.model import Place
+from reload_assets_tests.campaigns.schema import BOUNDS, SPECS, STEP, Key, Row, Tables, TableSpec, all_keys, in_windows
+
+SHARE = 0.3
+"""The share of the windows' rows that is damaged."""
+KINDS = ("missing", "stale", "corrupted", "zombie")
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Production as it was left, and the rows of it that the source does not have."""
+
+    production: Tables
+    zombies: frozenset[Place]
+
+
+def damage(source: Tables, rng: random.Random, kinds: Collection[str]) -> Damaged:
+    """A damaged copy of the source's rows. Only rows of the windows are touched, since nothing else is reloaded.
+
+    Damaged values of a unique column are ones that the source never uses: they would keep CDC from applying changes
+    of rows outside the windows.
+    """
+    production: Tables = {name: dict(rows) for name, rows in source.items()}
+    zombies: set[Place] = set()
+    to_rows = [kind for kind in KINDS if kind in kinds and kind != "zombie"]
+    for spec in SPECS.values():
+        rows = production[spec.name]
+        inside = [key for key, row in sorted(rows.items()) if in_windows(spec, row)]
+        for key in inside:
+            if not to_rows or rng.random() >= SHARE:
+                continue
+            kind = rng.choices(to_rows, [3 if each == "missing" else 1 for each in to_rows])[0]
+            if kind == "missing" and not _may_go_missing(spec, rows[key], source):
+                continue
+            if kind == "missing":
+                del rows[key]
+            else:
+                rows[key] = _altered(spec, rows[key], kind, rng)
+        if "zombie" in kinds:
+            free = [key for key in all_keys(spec) if key not in source[spec.name]]
+            for key in rng.sample(free, min(len(free), round(len(inside) * SHARE / 3))):
+                rows[key] = _zombie(spec, key, source, rng)
+                zombies.add((spec.name, key))
+    return Damaged(production, frozenset(zombies))
+
+
+def _may_go_missing(spec: TableSpec, row: Row, source: Tables) -> bool:
+    """Customers go missing in the first window only, and none to whom the second has orders.
+
+    A reload that has orders of missing customers is refused until the customers are there, so that two windows which
+    lack each other's customers could not be reloaded at all, one at a time.
+    """
+    if spec.name != "customers":
+        return True
+    second = BOUNDS[1][0]
+    orders = [order for order in source["orders"].values() if order["customer_id"] == row["customer_id"]]
+    return bool(row[spec.window] < second) and not any(second <= order["updated_at"] < BOUNDS[1][1] for order in orders)
+
+
+def _altered(spec: TableSpec, row: Row, kind: str, rng: random.Random) -> Row:
+    """Other content, under an older version where it is stale. A row without a version has none that is older."""
+    after: dict[str, Any] = dict(row)
+    for column in spec.content:
+        after[column] = -1 if column in ("amount", "balance") else f"{kind} {column}"
+    if spec.unique and rng.random() < 0.5:
+        after[spec.unique] = f"{kind} {spec.key_of(row)}"
+    if kind == "stale" and row[spec.version] is not None:
+        after[spec.version] = row[spec.version] - timedelta(seconds=rng.randint(1, 1800))
+    return after
+
+
+def _zombie(spec: TableSpec, key: Key, source: Tables, rng: random.Random) -> Row:
+    start, end = rng.choice(BOUNDS)
+    at = start + rng.randrange((end - start) // STEP) * STEP
+    row: dict[str, Any] = dict.fromkeys(spec.columns)
+    row |= dict(zip(spec.key, key, strict=True))
+    for column in spec.content:
+        row[column] = -2 if column in ("amount", "balance") else f"zombie {column}"
+    if spec.unique:
+        row[spec.unique] = f"zombie {key}"
+    if spec.parent:
+        row["customer_id"] = rng.choice(sorted(source[spec.parent]))[0]
+    # Older or newer than what the source comes up with for the same key.
+    row[spec.version] = at + timedelta(days=rng.choice((0, 60)))
+    row[spec.window] = at
+    return row

@@ -1,0 +1,131 @@
+"""The verdict on a run, from the rows of both sides at its end and from what was written down on the way.
+
+Nothing here asks a database: the tests of the judge hand it faults of every kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reload_assets_tests.campaigns.schema import SPECS, Key, Row, Tables, in_windows
+
+RowKind = Literal["zombie", "stale", "lost"]
+Image = Mapping[str, Any] | None
+"""A row as JSON has it; None where there is none."""
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """A row of production that is wrong: it should not be there, is another than the source's, or is not there.
+
+    ``outside`` tells that it lies in no window on either side, and that CDC alone (the shadow) would not have made it
+    so either.
+    """
+
+    kind: RowKind
+    outside: bool
+    table: str
+    key: Key
+    source: Row | None
+    production: Row | None
+    shadow: Row | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A change of production by a reload, as a trigger saw it; rows as JSON has them."""
+
+    transaction: int
+    table: str
+    before: Image
+    after: Image
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A row of ``admin.reload_changes``."""
+
+    table: str
+    operation: str
+    key: Mapping[str, Any]
+    before: Image
+
+
+@dataclass(frozen=True)
+class AuditFault:
+    """A change of production and the audit do not agree about a row; ``said`` tells how."""
+
+    table: str
+    key: Key
+    said: str
+
+
+_Entry = tuple[str, str, Key, str]
+"""Table, kind of change, key, and the row before as JSON."""
+_KINDS = {"inserted": "insert", "updated": "update", "repaired": "update", "deleted": "delete"}
+
+
+def judge_rows(source: Tables, production: Tables, shadow: Tables) -> list[RowFault]:
+    """Every row of production that breaks the promise.
+
+    A row that lies in a window, on the source or in production, has to equal the source's in every column. Any other
+    has to equal the source's or the shadow's: the shadow had the same damage and the same CDC, but no reload.
+    """
+    faults = []
+    for name, spec in SPECS.items():
+        for key in sorted(source[name].keys() | production[name].keys() | shadow[name].keys()):
+            wanted, found = source[name].get(key), production[name].get(key)
+            unreloaded = shadow[name].get(key)
+            if _same(wanted, found):
+                continue
+            outside = not (in_windows(spec, wanted) or in_windows(spec, found))
+            if outside and _same(found, unreloaded):
+                continue
+            kind: RowKind = "lost" if found is None else "zombie" if wanted is None else "stale"
+            faults.append(RowFault(kind, outside, name, key, wanted, found, unreloaded))
+    return faults
+
+
+def judge_audit(made: Sequence[Made], audited: Iterable[Audited]) -> list[AuditFault]:
+    """Every change that is not in the audit exactly once, with its key and the row as it was before."""
+    changes = Counter(_net(made))
+    entries = Counter(
+        _entry(one.table, _KINDS.get(one.operation, one.operation), SPECS[one.table].key_of(one.key), one.before)
+        for one in audited
+    )
+    missing, extra = changes - entries, entries - changes
+    return [
+        AuditFault(table, key, f"{what}: {kind} of {table} {key}, before {before}")
+        for what, found in (("not in the audit", missing), ("in the audit, but not done", extra))
+        for table, kind, key, before in sorted(found.elements())
+    ]
+
+
+def _net(made: Sequence[Made]) -> Iterator[_Entry]:
+    """What each transaction did to each row in all: a value may be parked, or a row made anew, on the way."""
+    first: dict[tuple[int, str, Key], Image] = {}
+    last: dict[tuple[int, str, Key], Image] = {}
+    for one in made:
+        for row in (one.before, one.after):
+            if row is not None:
+                place = (one.transaction, one.table, SPECS[one.table].key_of(row))
+                # A change of a key is the end of one row and the beginning of another.
+                first.setdefault(place, row if row is one.before else None)
+                last[place] = row if row is one.after else None
+    for (transaction, table, key), after in last.items():
+        before = first[transaction, table, key]
+        if before != after:
+            kind = "insert" if before is None else "delete" if after is None else "update"
+            yield _entry(table, kind, key, before)
+
+
+def _entry(table: str, kind: str, key: Key, before: Image) -> _Entry:
+    return table, kind, key, json.dumps(before, sort_keys=True)
+
+
+def _same(left: Row | None, right: Row | None) -> bool:
+    return (left is None) == (right is None) and (left is None or right is None or dict(left) == dict(right))

@@ -1,0 +1,187 @@
+"""Reloads of a run as a user makes them: through the project's own steps, and tried again where one was refused."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psycopg
+
+from reload_assets.cdc import Cdc
+from reload_assets.config import ReloadConfig
+from reload_assets.database import Target
+from reload_assets.dms.cdc import CdcTask
+from reload_assets.dms.tasks import LoadTasks, PollLimits
+from reload_assets.errors import ReloadError
+from reload_assets.ledger import CheckResult, Ledger, Opening, Reload
+from reload_assets.load import Load
+from reload_assets.merge import merge_reload
+from reload_assets.production import Production
+from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.tables import ReloadTable
+from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.windows import Window
+from reload_assets_tests.campaigns import baselines
+from reload_assets_tests.campaigns.bench import Bench, Databases
+from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, SPECS
+from reload_assets_tests.campaigns.settings import MODES, READER_ROLE
+
+TRIES = 6
+"""A first try and five more."""
+_PAUSE_SECONDS = 0.2
+"""A user waits longer after each further try."""
+LIMITS = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30)
+
+
+class Unconfirmed(ReloadError):
+    """The merge was committed, but confirm did not come to its end."""
+
+
+@dataclass
+class Reloads:
+    """What became of a run's reloads; several threads append to it."""
+
+    events: list[tuple[float, str]] = field(default_factory=list)
+    """``time.time()`` and what happened then."""
+    retries: list[str] = field(default_factory=list)
+    """Why each further try was needed."""
+    given_up: list[str] = field(default_factory=list)
+    """Why windows were not reloaded at all."""
+
+    def note(self, text: str) -> None:
+        """Something happened."""
+        self.events.append((time.time(), text))
+
+
+class Reloader:
+    """Reloads windows in one mode, from any thread."""
+
+    def __init__(self, bench: Bench, databases: Databases, config: ReloadConfig, mode: str) -> None:
+        self._bench, self._databases, self._config, self._mode = bench, databases, config, mode
+        self._target: Target = bench.login(databases.target)
+        self._ledger = Ledger(self._target)
+        self.done = Reloads()
+
+    def reload(self, window: Window, pause: float = 0.0) -> None:
+        """Reload a window after a pause (seconds), several times if need be."""
+        time.sleep(pause)
+        for number in range(TRIES):
+            try:
+                self._attempt(window)
+                return
+            except (ReloadError, psycopg.Error) as error:
+                said = f"{window.key}: {type(error).__name__}: {' '.join(str(error).split())}"
+                self.done.note(said)
+                (self.done.given_up if number == TRIES - 1 else self.done.retries).append(said)
+                time.sleep(_PAUSE_SECONDS * number)
+
+    def _attempt(self, window: Window) -> None:
+        load = Load(
+            config=self._config,
+            target=self._target,
+            ledger=self._ledger,
+            tasks=LoadTasks(self._bench.client, LIMITS),
+            # A baseline knows of no CDC.
+            cdc=self._cdc() if MODES[self._mode].ours else None,
+            open_source=self._open_source,
+            say=_quietly,
+        )
+        opening = Opening(GROUP, window, window, window.key, "campaign", "", str(uuid.uuid4()), None)
+        reload = load.open(opening, list(SPECS), run_is_live=lambda run_id: True)
+        self._note(reload, "opened")
+        try:
+            tables = self._load(load, reload.reload_id)
+            self._verify(reload)
+            self._note(reload, "loaded")
+            self._merge(reload, tables)
+        except BaseException as error:
+            load.give_up(reload.reload_id, "failed", str(error))
+            raise
+
+    def _load(self, load: Load, reload_id: int) -> list[ReloadTable]:
+        steps: list[Callable[[Reload], object]] = [
+            load.create_task,
+            load.start_task,
+            lambda reload: load.wait(reload, lambda progress: None),
+            load.drop_task,
+        ]
+        for step in steps:
+            step(self._ledger.get(reload_id))
+        return list(load.finish(self._ledger.get(reload_id)).values())
+
+    def _verify(self, reload: Reload) -> None:
+        """Stands for the checks of staging, which cost more than all the rest together."""
+        for name, staged in self._ledger.tables(reload.reload_id).items():
+            arrived = staged.staged_rows + staged.trimmed_rows
+            if staged.dms_rows != arrived:
+                raise AssertionError(f"{reload.title}: DMS loaded {staged.dms_rows} rows of {name}, not {arrived}")
+            checks = [CheckResult(name, check, "passed", True, "") for check in STAGING_CHECKS]
+            self._ledger.record_checks(reload.reload_id, name, checks)
+
+    def _merge(self, reload: Reload, tables: list[ReloadTable]) -> None:
+        reload = self._ledger.get(reload.reload_id)
+        if self._mode in baselines.STATEMENTS:
+            staging = {name: staged.staging_table for name, staged in self._ledger.tables(reload.reload_id).items()}
+            with self._target.connect() as connection:
+                baselines.merge(connection, self._mode, staging)
+            self._note(reload, "merged")
+            self._ledger.close(reload.reload_id, "cancelled", "Merged by a baseline of the campaign.")
+            return
+        if self._mode == "unconfirmed":
+            merge = self._config.merge
+            merge_reload(
+                self._target,
+                self._ledger,
+                reload,
+                tables,
+                self._config.source.zone,
+                lock_timeout_ms=merge.lock_timeout_ms,
+                stall_limit_ms=merge.stall_limit_ms,
+                attempts=merge.attempts,
+            )
+            self._note(reload, "merged")
+            return
+        production = self._production()
+        production.merge(reload, tables)
+        self._note(reload, "merged")
+        confirmed = production.confirm(reload, tables)
+        self._note(reload, f"confirmed: {confirmed.detail}")
+        if not confirmed.settled:
+            raise Unconfirmed(confirmed.detail)
+
+    def _cdc(self) -> Cdc:
+        assert self._config.cdc is not None
+        arn = str(self._config.cdc.task_arn)
+        task = CdcTask(self._bench.client, LIMITS, arn)
+        return Cdc(self._config.cdc, task, self._target, lambda: bool(self._ledger.find_fenced(arn)), _quietly)
+
+    def _production(self) -> Production:
+        return Production(
+            config=self._config,
+            target=self._target,
+            ledger=self._ledger,
+            tasks=LoadTasks(self._bench.client, LIMITS),
+            cdc=self._cdc(),
+            open_source=self._open_source,
+            say=_quietly,
+        )
+
+    def _note(self, reload: Reload, what: str) -> None:
+        self.done.note(f"reload {reload.reload_id} of {reload.window.key} {what}")
+
+    def _open_source(self) -> SourceReader:
+        url = source_url(
+            "postgresql",
+            host="127.0.0.1",
+            port=self._bench.source.port,
+            database=self._databases.source,
+            user=READER_ROLE,
+            password=self._bench.password,
+        )
+        return SourceReader(url, SOURCE_SCHEMA)
+
+
+def _quietly(text: str) -> None:
+    """Nobody watches."""

@@ -1,0 +1,66 @@
+"""A short campaign: ours keeps every promise under both policies of CDC, and the harness sees what others get wrong.
+
+``make campaign`` is the long one.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reload_assets_tests.campaigns import report
+from reload_assets_tests.campaigns.bench import Bench, read_tables
+from reload_assets_tests.campaigns.model import Model
+from reload_assets_tests.campaigns.replication import Replication, changing_lag
+from reload_assets_tests.campaigns.run import run_once
+from reload_assets_tests.campaigns.settings import BASELINES, OURS, POLICIES, Job
+from reload_assets_tests.campaigns.writer import Writer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """The servers of a campaign."""
+    with Bench() as running:
+        yield running
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
+    """Without damage and without a reload, both targets are the source once CDC has drained, and so is the model."""
+    model = Model(random.Random(1))
+    with bench.databases(model.tables, model.tables) as databases:
+        replication = Replication(bench, databases, policy, f"harmless-{policy}")
+        try:
+            replication.start()
+            writer = Writer(bench.source.url(databases.source), model, "harmless")
+            writer.start()
+            with changing_lag(bench, "harmless"):
+                time.sleep(1.5)
+                writer.stop()
+            replication.drain()
+            source = read_tables(bench.source.url(databases.source), on_source=True)
+            assert source == model.tables
+            assert len(writer.journal) > 20
+            for name in (databases.target, databases.shadow):
+                assert read_tables(bench.target.url(name), on_source=False) == source
+        finally:
+            replication.close()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", OURS)
+def test_ours_keeps_every_promise(bench: Bench, mode: str, policy: str, number: int) -> None:
+    result = run_once(bench, Job(mode, policy, f"test-{number}"))
+    assert result.consistent, report.failure(result)
+    assert result.changes > 50
+
+
+@pytest.mark.parametrize("mode", BASELINES)
+def test_the_harness_sees_what_other_merges_get_wrong(bench: Bench, mode: str) -> None:
+    assert any(run_once(bench, Job(mode, policy, "test")).rows for policy in POLICIES)
