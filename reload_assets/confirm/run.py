@@ -260,8 +260,8 @@ class Confirmer:
             orphans += [f"{name} {key}" for key in row[4] or ()]
             blocked += [f"{name} {key}" for key in row[5] or ()]
         said = [
-            f"{totals[0]} rows were read again from the source in {self._passes} looks, {self._corrections} corrected, "
-            f"{self._waited:.1f} s waited for CDC"
+            f"{totals[0]} rows of all tables were read again from the source in {self._passes} looks, "
+            f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"
         ]
         if totals[1]:
             said.append(

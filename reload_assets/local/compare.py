@@ -7,7 +7,7 @@ temporary table beside production and compared there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ SELECT
     count(*) FILTER (WHERE p.digest IS NULL),
     count(*) FILTER (WHERE p.version < s.version),
     count(*) FILTER (WHERE p.digest <> s.digest AND (p.version < s.version) IS NOT TRUE),
-    (SELECT count(*) FROM {table} AS t WHERE {in_window} AND NOT EXISTS (SELECT 1 FROM {truth} AS s WHERE {same_key})),
+    (SELECT count(*) FROM {table} AS t WHERE {chosen} AND NOT EXISTS (SELECT 1 FROM {truth} AS s WHERE {same_key})),
     count(*) FILTER (WHERE p.digest = s.digest)
 FROM {truth} AS s
 LEFT JOIN LATERAL (SELECT {digest} AS digest, t.{window} AS version FROM {table} AS t WHERE {same_key}) AS p ON true
@@ -45,6 +45,8 @@ SELECT count(*)::text || ':' || coalesce(sum(('x' || left(d.digest, 16))::bit(64
     || ':' || coalesce(sum(('x' || right(d.digest, 16))::bit(64)::bigint), 0)::text
 FROM (SELECT md5(t::text) AS digest FROM {table} AS t WHERE ({in_window}) IS NOT TRUE) AS d
 """
+_Chosen = Callable[[str], sql.Composed]
+"""The condition on the rows to be compared, by the name that the window column has on a side."""
 _SETTINGS = """
 SELECT set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', true),
     set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)
@@ -53,10 +55,10 @@ SELECT set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How production's rows compare with the source's rows of a window.
+    """How production's rows compare with the source's rows of a window, or with those outside of it.
 
     ``missing``: not in production at all; ``stale``: there in an older version; ``corrupted``: there and not older, yet
-    different; ``extra``: in production's window, but not in the source's; ``equal``: the same in every column.
+    different; ``extra``: in production's part, but not in the source's; ``equal``: the same in every column.
     """
 
     missing: int
@@ -67,7 +69,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether production equals the source for the window."""
+        """Whether production equals the source there."""
         return not (self.missing or self.stale or self.corrupted or self.extra)
 
 
@@ -84,13 +86,28 @@ def compare_window(
 
     The bounds are wall-clock times of the source's zone. The tables need a primary key and a column UPDATED_AT.
     """
-    with source_connection.transaction(), target_connection.transaction():
-        for connection in (source_connection, target_connection):
-            connection.execute(_SETTINGS)
-        return {
-            table.name.lower(): _compare(source_connection, target_connection, table, schema, (start, end))
-            for table in tables
-        }
+    return _compare_all(
+        source_connection, target_connection, lambda column: _in_window(column, start, end), tables, schema
+    )
+
+
+def compare_outside(
+    source_connection: Connection[Any],
+    target_connection: Connection[Any],
+    start: datetime,
+    end: datetime,
+    *,
+    tables: Sequence[OracleTable] = TABLES,
+    schema: str = "production",
+) -> dict[str, Comparison]:
+    """Compare all other rows of the source, those that are not in ``[start, end)``, with production, by table."""
+    return _compare_all(
+        source_connection,
+        target_connection,
+        lambda column: sql.SQL("({}) IS NOT TRUE").format(_in_window(column, start, end)),
+        tables,
+        schema,
+    )
 
 
 def outside_digest(
@@ -116,8 +133,17 @@ def outside_digest(
     return digest.hexdigest()
 
 
+def _compare_all(
+    source: Connection[Any], target: Connection[Any], chosen: _Chosen, tables: Sequence[OracleTable], schema: str
+) -> dict[str, Comparison]:
+    with source.transaction(), target.transaction():
+        for connection in (source, target):
+            connection.execute(_SETTINGS)
+        return {table.name.lower(): _compare(source, target, table, schema, chosen) for table in tables}
+
+
 def _compare(
-    source: Connection[Any], target: Connection[Any], table: OracleTable, schema: str, bounds: tuple[datetime, datetime]
+    source: Connection[Any], target: Connection[Any], table: OracleTable, schema: str, chosen: _Chosen
 ) -> Comparison:
     key = [sql.Identifier(name.lower()) for name in table.primary_key]
     parts = {
@@ -125,7 +151,7 @@ def _compare(
         "truth": sql.Identifier(f"truth_{table.name.lower()}"),
         "key": sql.SQL(", ").join(key),
         "window": sql.Identifier(_WINDOW_COLUMN.lower()),
-        "in_window": _in_window(_WINDOW_COLUMN.lower(), *bounds),
+        "chosen": chosen(_WINDOW_COLUMN.lower()),
         "same_key": sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(name) for name in key),
         "digest": _digest(table, lower=True),
     }
@@ -135,7 +161,7 @@ def _compare(
             "SELECT {key}, {window} AS version, ''::text AS digest FROM {table} WITH NO DATA"
         ).format(**parts)
     )
-    _carry_digests(source, target, table, parts["truth"], bounds)
+    _carry_digests(source, target, table, parts["truth"], chosen)
     target.execute(sql.SQL("CREATE INDEX ON {truth} ({key})").format(**parts))
     target.execute(sql.SQL("ANALYZE {truth}").format(**parts))
     row = target.execute(sql.SQL(_COUNT).format(**parts)).fetchone()
@@ -149,14 +175,14 @@ def _carry_digests(
     target: Connection[Any],
     table: OracleTable,
     truth: sql.Composable,
-    bounds: tuple[datetime, datetime],
+    chosen: _Chosen,
 ) -> None:
-    read = sql.SQL("COPY (SELECT {key}, t.{window}, {digest} FROM {table} AS t WHERE {in_window}) TO STDOUT").format(
+    read = sql.SQL("COPY (SELECT {key}, t.{window}, {digest} FROM {table} AS t WHERE {chosen}) TO STDOUT").format(
         key=sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in table.primary_key),
         window=sql.Identifier(_WINDOW_COLUMN),
         digest=_digest(table, lower=False),
         table=sql.Identifier(SCHEMA, table.name),
-        in_window=_in_window(_WINDOW_COLUMN, *bounds),
+        chosen=chosen(_WINDOW_COLUMN),
     )
     with (
         source.cursor().copy(read) as rows,

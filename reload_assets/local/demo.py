@@ -1,4 +1,4 @@
-"""``make demo``: damage one day of production, reload it, and show that production equals the source."""
+"""``make demo``: damage a day of production, reload it while CDC goes on, and show that it equals the source."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import signal
 import sys
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from dagster import DagsterInstance, Definitions, InitLoggerContext, logger
+from psycopg import Connection
 
-from reload_assets.local import compare, damage
+from reload_assets.local import compare
 from reload_assets.local.stack import FIRST_DAY, Rows, Stack, since
+from reload_assets.local.traffic import PER_SECOND, Traffic
 
 DAY = FIRST_DAY + timedelta(days=2)
 _KINDS = ("missing", "stale", "corrupted", "extra")
@@ -27,23 +30,30 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"{since(begin)} {text}", flush=True)
 
-    say("starting PostgreSQL and the DMS stand-in, filling source and production")
+    say("starting PostgreSQL and the DMS stand-in, filling source and production, starting the CDC task")
     with Stack(Rows()) as stack:
         say(f"up: PostgreSQL on port {stack.postgres.port}, DMS at {stack.dms.url}, no AWS account involved")
         with stack.connect_source() as source, stack.connect_target() as target:
-            done = damage.damage(target, start, end, seed=7)
-            broken = sum(sum(kinds.values()) for kinds in done.values())
-            say(f"damaged {broken} rows of {DAY} in production: missing, stale and corrupted ones")
-            before = compare.compare_window(source, target, start, end)
-            outside = compare.outside_digest(target, start, end)
-            say(f"launching the job reload_sales for the partition {DAY}")
-            succeeded = _reload(begin)
+            with Traffic(stack.postgres.url("source"), start, end, seed=7) as traffic:
+                say(f"from here on about {PER_SECOND} transactions a second change the source, {DAY} too; CDC follows")
+                done = stack.damage(start, end, seed=7)
+                broken = sum(sum(kinds.values()) for kinds in done.values())
+                say(f"damaged {broken} rows of {DAY} in production: missing, stale and corrupted ones")
+                before = compare.compare_window(source, target, start, end)
+                say(f"launching the job reload_sales for the partition {DAY}")
+                succeeded = _reload(begin)
+            waited = stack.drain()
+            say(f"the changes have ended after {traffic.transactions} transactions; CDC had them {waited:.1f} s later")
             after = compare.compare_window(source, target, start, end)
-            untouched = compare.outside_digest(target, start, end) == outside
-        print()
-        _print_table(before, after)
-        equal = succeeded and untouched and all(not _differing(found) for found in after.values())
-        print(f"rows outside the window untouched: {_yes(untouched)}")
+            outside = compare.compare_outside(source, target, start, end)
+            print()
+            _print_table(before, after)
+            print(f"CDC meanwhile: {_meanwhile(stack, target)}")
+            print(f"confirm: {_confirmed(target)}")
+        same_outside = all(found.same for found in outside.values())
+        equal = succeeded and same_outside and all(found.same for found in after.values())
+        rows = sum(found.equal for found in outside.values())
+        print(f"rows outside the window equal the source's: {_yes(same_outside)} ({rows} rows)")
         print(f"production equals the source for the window: {_yes(equal)}", flush=True)
     return 0 if equal else 1
 
@@ -105,8 +115,17 @@ def _print_table(before: dict[str, compare.Comparison], after: dict[str, compare
     print()
 
 
-def _differing(found: compare.Comparison) -> int:
-    return sum(int(getattr(found, kind)) for kind in _KINDS)
+def _meanwhile(stack: Stack, target: Connection[Any]) -> str:
+    applied = ", ".join(f"{rows} {kind}" for kind, rows in stack.rows_applied().items())
+    ((skipped,),) = target.execute("SELECT count(*) FROM dmslogs.awsdms_apply_exceptions").fetchall()
+    return f"{applied} applied to production; {skipped} changes of rows that production lacked were passed over"
+
+
+def _confirmed(target: Connection[Any]) -> str:
+    """What the reload's confirm said of itself."""
+    query = "SELECT confirm_detail FROM admin.reloads ORDER BY reload_id DESC LIMIT 1"
+    found = target.execute(query).fetchone()
+    return str(found[0]) if found else "nothing was reloaded"
 
 
 def _yes(value: bool) -> str:

@@ -1,4 +1,5 @@
-"""The embedded stack: PostgreSQL (source, target, Dagster's storage), the DMS stand-in, and the reference group.
+"""The embedded stack: PostgreSQL (source, target, Dagster's storage), the DMS stand-in with its CDC task, and the
+reference group.
 
 Nothing of the project knows that it is there: it is reached through the variables that ``reload.yaml`` and
 ``dagster.yaml`` name.
@@ -14,27 +15,43 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import boto3
 import psycopg
 from psycopg import Connection, sql
 
 import reload_assets
+from reload_assets.cdc import Cdc
 from reload_assets.config import PATH_VARIABLE, load_config
+from reload_assets.config import Cdc as CdcSettings
 from reload_assets.database import Target
+from reload_assets.errors import CdcNotReady
 from reload_assets.install import install
 from reload_assets.local import sales
+from reload_assets.local.account import CONTROL_SCHEMA, REGION, Account, Login
+from reload_assets.local.damage import damage
 from reload_assets.local.dms.server import DmsStandIn
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.local.sales_rows import seed
 from reload_assets.statements import run
 
-REGION = "us-east-1"
 FIRST_DAY = date(2025, 1, 1)
+
+# DMS logs in with the same two logins for loads and for CDC. This is what CDC needs besides.
+_LET_CDC_READ = """
+ALTER ROLE {role} REPLICATION;
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role};
+"""
+_LET_CDC_WRITE = """
+GRANT USAGE ON SCHEMA production TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA production TO {role};
+GRANT SET ON PARAMETER session_replication_role TO {role};
+CREATE SCHEMA {schema} AUTHORIZATION {role};
+"""
+_FIRST_STATUS_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -45,12 +62,6 @@ class Rows:
     customers_per_day: int = 200
     orders_per_day: int = 600
     seed: int = 7
-
-
-@dataclass(frozen=True)
-class _Login:
-    user: str
-    password: str
 
 
 class Stack:
@@ -66,7 +77,6 @@ class Stack:
         self.home = self.root / "dagster"
         self.environment: dict[str, str] = {}
         self._cleanup = ExitStack()
-        self._before: dict[str, str | None] = {}
 
     def __enter__(self) -> Stack:
         self._cleanup.callback(shutil.rmtree, self.root, ignore_errors=True)
@@ -77,10 +87,12 @@ class Stack:
             self.dms = self._cleanup.enter_context(DmsStandIn())
             self._create_databases()
             self._create_roles()
+            self._account = Account(self.dms.url, self.postgres.port, source=self._dms_source, target=self._load)
             self._set_environment()
             with self.connect_target() as connection:
                 install_as_job_role(connection, self._job)
             self._fill()
+            self._start_cdc()
             self._copy_dagster_yaml()
         except BaseException:
             self._cleanup.close()
@@ -100,15 +112,36 @@ class Stack:
         """A superuser's connection to the target, in autocommit."""
         return psycopg.connect(self.postgres.url("target"), autocommit=True)
 
+    def damage(self, start: datetime, end: datetime, *, seed: int) -> dict[str, dict[str, int]]:
+        """Damage production's rows in ``[start, end)``, see ``reload_assets.local.damage``, while CDC waits."""
+        with self.connect_target() as target, target.transaction():
+            # A deadlock is CDC's to notice, which then tries again.
+            target.execute("SET LOCAL deadlock_timeout = '1min'")
+            for table in sales.TABLES:
+                name = sql.Identifier("production", table.name.lower())
+                target.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(name))
+            return damage(target, start, end, seed=seed)
+
+    def drain(self) -> float:
+        """Wait until CDC has processed all that is committed on the source; seconds waited. Raises CdcNotReady."""
+        with self.connect_source() as source:
+            ((now,),) = source.execute("SELECT clock_timestamp()").fetchall()
+        return self.cdc.wait_passed(now)
+
+    def rows_applied(self) -> dict[str, int]:
+        """The rows of production that CDC has inserted, updated and deleted since the stack is up."""
+        return self._account.rows_applied(self.cdc.task)
+
     def _create_databases(self) -> None:
         with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
             for name in ("source", "target", "dagster"):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _create_roles(self) -> None:
-        self._job = _Login("reload_job", secrets.token_urlsafe(18))
-        self._load = _Login("dms", secrets.token_urlsafe(18))
-        self._reader = _Login("reload_reader", secrets.token_urlsafe(18))
+        self._job = Login("reload_job", secrets.token_urlsafe(18))
+        self._load = Login("dms", secrets.token_urlsafe(18))
+        self._reader = Login("reload_reader", secrets.token_urlsafe(18))
+        self._dms_source = Login("dms_source", secrets.token_urlsafe(18))
         with self.connect_target() as target, self.connect_source() as source:
             sales.create_source(source)
             sales.create_production(target)
@@ -122,11 +155,16 @@ class Stack:
                     "staging_schema": "staging",
                 },
             )
-            reader = sql.Identifier(self._reader.user)
-            source.execute(sql.SQL("CREATE ROLE {}").format(reader))
-            source.execute(sql.SQL('GRANT USAGE ON SCHEMA "SALES" TO {}').format(reader))
-            source.execute(sql.SQL('GRANT SELECT ON ALL TABLES IN SCHEMA "SALES" TO {}').format(reader))
-            for login in (self._job, self._load, self._reader):
+            for login in (self._reader, self._dms_source):
+                run(source, "roles/create_reader_role", {"reader_role": login.user, "schema": sales.SCHEMA})
+            _let_cdc(source, _LET_CDC_READ, self._dms_source, sales.SCHEMA)
+            _let_cdc(target, _LET_CDC_WRITE, self._load, CONTROL_SCHEMA)
+            run(
+                target,
+                "roles/grant_control_tables",
+                {"job_role": self._job.user, "cdc_role": self._load.user, "control_schema": CONTROL_SCHEMA},
+            )
+            for login in (self._job, self._load, self._reader, self._dms_source):
                 target.execute(
                     sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
                         sql.Identifier(login.user), sql.Literal(login.password)
@@ -134,59 +172,30 @@ class Stack:
                 )
 
     def _set_environment(self) -> None:
-        instance, source, target = self._create_dms_endpoints()
         port = str(self.postgres.port)
-        self.environment = {
-            PATH_VARIABLE: str(checkout_file("reload.yaml")),
-            **_login("SOURCE", port, "source", self._reader),
-            **_login("TARGET", port, "target", self._job),
-            **_login("DAGSTER", port, "dagster", _Login(self.postgres.superuser, self.postgres.password)),
-            "RELOAD_DMS_URL": self.dms.url,
-            "RELOAD_DMS_INSTANCE_ARN": instance,
-            "RELOAD_DMS_SOURCE_ARN": source,
-            "RELOAD_DMS_TARGET_ARN": target,
-            # The stand-in takes any key; boto3 will not call without one.
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": REGION,
-            "DAGSTER_HOME": str(self.home),
-        }
-        before = {name: os.environ.get(name) for name in self.environment}
-        os.environ.update(self.environment)
-        self._cleanup.callback(_restore, before)
-
-    def _create_dms_endpoints(self) -> tuple[str, str, str]:
-        """A replication instance and two tested endpoints, as an AWS account would have them; their ARNs."""
-        client = boto3.client(
-            "dms",
-            endpoint_url=self.dms.url,
-            region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
+        self._set(
+            {
+                PATH_VARIABLE: str(checkout_file("reload.yaml")),
+                **_variables("SOURCE", port, "source", self._reader),
+                **_variables("TARGET", port, "target", self._job),
+                **_variables("DAGSTER", port, "dagster", Login(self.postgres.superuser, self.postgres.password)),
+                "RELOAD_DMS_URL": self.dms.url,
+                "RELOAD_DMS_INSTANCE_ARN": self._account.instance,
+                "RELOAD_DMS_SOURCE_ARN": self._account.source,
+                "RELOAD_DMS_TARGET_ARN": self._account.target,
+                # The stand-in takes any key; boto3 will not call without one.
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_DEFAULT_REGION": REGION,
+                "DAGSTER_HOME": str(self.home),
+            }
         )
-        instance = client.create_replication_instance(
-            ReplicationInstanceIdentifier="local", ReplicationInstanceClass="dms.t3.medium"
-        )["ReplicationInstance"]["ReplicationInstanceArn"]
-        place = {"ServerName": "127.0.0.1", "Port": self.postgres.port}
-        source = client.create_endpoint(
-            EndpointIdentifier="oracle-source",
-            EndpointType="source",
-            EngineName="oracle",
-            DatabaseName="source",
-            Username=self._reader.user,
-            Password=self._reader.password,
-            **place,
-        )["Endpoint"]["EndpointArn"]
-        target = client.create_endpoint(
-            EndpointIdentifier="postgres-target",
-            EndpointType="target",
-            EngineName="postgres",
-            DatabaseName="target",
-            Username=self._load.user,
-            Password=self._load.password,
-            **place,
-        )["Endpoint"]["EndpointArn"]
-        return instance, source, target
+
+    def _set(self, variables: Mapping[str, str]) -> None:
+        before = {name: os.environ.get(name) for name in variables}
+        self._cleanup.callback(_restore, before)
+        self.environment |= variables
+        os.environ.update(variables)
 
     def _fill(self) -> None:
         rows = self.rows
@@ -201,12 +210,32 @@ class Stack:
             )
             sales.copy_to_production(source, target)
 
+    def _start_cdc(self) -> None:
+        """Production equals the source, so from here on CDC keeps it so. It ends with the DMS stand-in."""
+        task = self._account.start_cdc(sales.SCHEMA, [table.name for table in sales.TABLES], "production")
+        self._set({"RELOAD_CDC_TASK_ARN": task.arn})
+        settings = CdcSettings(task_arn=task.arn, control_schema=CONTROL_SCHEMA, margin_seconds=0)
+        admin = (self.postgres.superuser, self.postgres.password)
+        target = Target("127.0.0.1", self.postgres.port, "target", *admin)
+        self.cdc = Cdc(settings, task, target, lambda: False, lambda text: None)
+        deadline = time.monotonic() + _FIRST_STATUS_SECONDS
+        while True:
+            try:
+                self.drain()
+            except CdcNotReady:
+                # It has no status in its first moments.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
     def _copy_dagster_yaml(self) -> None:
         self.home.mkdir()
         shutil.copy(checkout_file("dagster.yaml"), self.home / "dagster.yaml")
 
 
-def install_as_job_role(connection: Connection[Any], job: _Login) -> None:
+def install_as_job_role(connection: Connection[Any], job: Login) -> None:
     """Install the schemas as the role that owns them, with no more rights than it has in production."""
     config = load_config()
     target = Target("127.0.0.1", connection.info.port, connection.info.dbname, job.user, job.password)
@@ -222,7 +251,12 @@ def checkout_file(name: str) -> Path:
     return path
 
 
-def _login(name: str, port: str, database: str, login: _Login) -> dict[str, str]:
+def _let_cdc(connection: Connection[Any], statements: str, login: Login, schema: str) -> None:
+    role, place = sql.Identifier(login.user), sql.Identifier(schema)
+    connection.execute(sql.SQL(statements).format(role=role, schema=place))
+
+
+def _variables(name: str, port: str, database: str, login: Login) -> dict[str, str]:
     values = {"HOST": "127.0.0.1", "PORT": port, "DATABASE": database, "USER": login.user, "PASSWORD": login.password}
     return {f"RELOAD_{name}_{field}": value for field, value in values.items()}
 

@@ -1,4 +1,4 @@
-"""``make ui``: the Dagster UI on the embedded stack, until Ctrl-C."""
+"""``make ui``: the Dagster UI on the embedded stack, with a source that keeps changing, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reload_assets.local.damage import damage
 from reload_assets.local.postgres import die_with_parent, free_port
 from reload_assets.local.stack import FIRST_DAY, Rows, Stack, checkout_file
+from reload_assets.local.traffic import PER_SECOND, Traffic
 
 DAYS = 10
 DAMAGED_DAYS = range(1, 8)
@@ -42,7 +42,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
-    with Stack(Rows(days=DAYS)) as stack:
+    with Stack(Rows(days=DAYS)) as stack, _traffic(stack) as traffic:
         _damage(stack)
         port = _port(options.port)
         server = _start_dagster(stack, port)
@@ -53,11 +53,12 @@ def main() -> int:
             print(f"Dagster UI: {url}", flush=True)
             print(f"  {FIRST_DAY + timedelta(days=1)} to {FIRST_DAY + timedelta(days=7)} are damaged in production:")
             print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
+            print(f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows")
             print(f"  psql {stack.postgres.url('target')}")
             print(f"  DMS stand-in: {stack.dms.url}")
             print(f"  log: {stack.root / 'dagster.log'}")
             print("Ctrl-C stops everything.", flush=True)
-            server.wait()
+            _watch(server, traffic)
             print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -67,11 +68,27 @@ def main() -> int:
             _stop(server)
 
 
+def _traffic(stack: Stack) -> Traffic:
+    start, _ = _bounds(DAMAGED_DAYS.start)
+    _, end = _bounds(DAMAGED_DAYS.stop - 1)
+    return Traffic(stack.postgres.url("source"), start, end, seed=7)
+
+
 def _damage(stack: Stack) -> None:
-    with stack.connect_target() as target:
-        for day in DAMAGED_DAYS:
-            start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day) + timedelta(days=day)
-            damage(target, start, start + timedelta(days=1), seed=day)
+    for day in DAMAGED_DAYS:
+        stack.damage(*_bounds(day), seed=day)
+
+
+def _bounds(day: int) -> tuple[datetime, datetime]:
+    start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day) + timedelta(days=day)
+    return start, start + timedelta(days=1)
+
+
+def _watch(server: subprocess.Popen[bytes], traffic: Traffic) -> None:
+    """Wait for Dagster to end. Raises RuntimeError where the traffic ends first."""
+    while server.poll() is None:
+        traffic.require_alive()
+        time.sleep(0.5)
 
 
 def _start_dagster(stack: Stack, port: int) -> subprocess.Popen[bytes]:

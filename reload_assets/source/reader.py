@@ -206,17 +206,28 @@ class SourceReader:
             connection = self._engine.connect()
         # The drivers raise TypeError and ValueError for options of the URL that they do not know.
         except (SQLAlchemyError, TypeError, ValueError) as error:
+            _raise_interrupt(error)
             mend = "check the address, the login and its password"
             raise self._failed("cannot be reached", error, mend) from None
         with connection:
             try:
                 yield connection
             except SQLAlchemyError as error:
+                _raise_interrupt(error)
                 raise self._failed("could not be read", error) from None
 
     def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
         why = reason(error, self._password)
         return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {mend}." if mend else "."))
+
+
+def _raise_interrupt(error: BaseException) -> None:
+    """Raise what interrupted the driver, where clearing up after that failed in its turn: nobody is to swallow it."""
+    cause = error.__context__
+    while cause is not None:
+        if not isinstance(cause, Exception):
+            raise cause from None
+        cause = cause.__context__
 
 
 def _column(

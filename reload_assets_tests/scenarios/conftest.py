@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -10,17 +9,20 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance
 
-from reload_assets.local.stack import FIRST_DAY, Rows, Stack
-from reload_assets_tests.scenarios.runs import Runner
-
-DAYS = 60
-_days = itertools.count(1)
+from reload_assets.local.stack import Rows, Stack
+from reload_assets_tests.roles import make_logins_cheap
+from reload_assets_tests.scenarios.runs import DAYS, Runner, take_day
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """PostgreSQL, the DMS stand-in and the reference group with few rows a day."""
     with Stack(Rows(days=DAYS, customers_per_day=20, orders_per_day=50)) as running:
+        logins = [f"RELOAD_{name}" for name in ("SOURCE", "TARGET")]
+        make_logins_cheap(
+            running.postgres,
+            {running.environment[f"{name}_USER"]: running.environment[f"{name}_PASSWORD"] for name in logins},
+        )
         yield running
 
 
@@ -32,11 +34,9 @@ def instance() -> Iterator[DagsterInstance]:
 
 
 @pytest.fixture
-def day(stack: Stack) -> date:
+def day() -> date:
     """A day that no other scenario touches."""
-    number = next(_days)
-    assert number < DAYS, "give the stack more days"
-    return FIRST_DAY + timedelta(days=number)
+    return take_day()
 
 
 @pytest.fixture

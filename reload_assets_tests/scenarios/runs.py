@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,18 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
 from reload_assets.config import load_config
 from reload_assets.definitions import build_definitions
-from reload_assets.local.stack import REGION, Stack, checkout_file
+from reload_assets.local.stack import FIRST_DAY, REGION, Stack, checkout_file
 
+DAYS = 60
+_days = itertools.count(1)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def take_day() -> date:
+    """A day of the stack that no other scenario touches."""
+    number = next(_days)
+    assert number < DAYS, "give the stack more days"
+    return FIRST_DAY + timedelta(days=number)
 
 
 class Runner:
@@ -58,10 +69,14 @@ class Runner:
             return {column.name: value for column, value in zip(cursor.description, rows[0], strict=True)}
 
     def dms_tasks(self) -> list[str]:
-        """The identifiers of the DMS tasks that exist."""
+        """The identifiers of the load tasks that exist; the CDC task is always there."""
         client = boto3.client("dms", endpoint_url=self.stack.dms.url, region_name=REGION)
         found = client.describe_replication_tasks(WithoutSettings=True)["ReplicationTasks"]
-        return [task["ReplicationTaskIdentifier"] for task in found if task["Status"] != "deleting"]
+        return [
+            task["ReplicationTaskIdentifier"]
+            for task in found
+            if task["MigrationType"] == "full-load" and task["Status"] != "deleting"
+        ]
 
 
 def failures(result: ExecuteInProcessResult) -> list[str]:

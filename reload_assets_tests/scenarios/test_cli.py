@@ -54,17 +54,26 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(
         "sales.orders",
         "sales.order_items",
         "sales.documents",
+        "cdc",
         "DMS",
     }
     (items,) = [line for line in said if line.startswith("sales.order_items")]
     assert "SALES.ORDER_ITEMS -> production.order_items" in items
     assert "key (order_id, line_no), window updated_at, version updated_at" in items
+    (cdc,) = [line for line in said if line.startswith("cdc")]
+    assert f"the task {stack.environment['RELOAD_CDC_TASK_ARN']} is running and lags" in cdc
     assert state(stack) == before
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
+        ("control_schema: dmslogs", "control_schema: dmslog", "The target has no table dmslog.awsdms_status"),
+        (
+            "task_arn: {env: RELOAD_CDC_TASK_ARN}",
+            "task_arn: arn:aws:dms:us-east-1:0:task:NONE",
+            "DMS knows no CDC task arn:aws:dms:us-east-1:0:task:NONE; check cdc.task_arn",
+        ),
         ("schema: SALES", "schema: SALE", "SALE"),
         (
             "version_column: updated_at",

@@ -1,4 +1,7 @@
-"""``make demo`` tells the truth: it says no, and fails, where production does not equal the source."""
+"""``make demo`` tells the truth: it says no, and fails, where production does not equal the source.
+
+The source changes all the while, and CDC follows: what it heals by itself is not what the tests look for.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,14 @@ def test_a_reload_that_repaired_nothing_is_a_no(
     monkeypatch.setattr(demo, "_reload", lambda begin: True)
     assert demo.main() == 1
     said = capsys.readouterr().out.splitlines()
-    assert said[-2:] == ["rows outside the window untouched: yes", f"{LAST_LINE}no"]
+    assert said[-2].startswith("rows outside the window equal the source's: yes (")
+    assert said[-1] == f"{LAST_LINE}no"
+    assert "confirm: nothing was reloaded" in said
+    assert any(line.startswith("CDC meanwhile: ") for line in said)
     counted = [line.split() for line in said if line.split()[1:2] in (["missing"], ["stale"], ["corrupted"], ["extra"])]
     assert [row[0] for row in counted] == [table for table in TABLES for _ in range(4)]
-    assert all(before == after for _, _, before, after in counted)
     assert all(int(before) > 0 for _, kind, before, _ in counted if kind != "extra")
+    assert all(int(after) > 0 for _, kind, _, after in counted if kind == "missing")
 
     # Nothing is left: no server, no file, no variable.
     (stack,) = small
@@ -59,7 +65,10 @@ def test_a_row_lost_outside_the_window_is_a_no(
     small: list[Stack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def mend_and_spoil(begin: float) -> bool:
-        with small[0].connect_source() as source, small[0].connect_target() as target:
+        with small[0].connect_source() as source, small[0].connect_target() as target, target.transaction():
+            # CDC waits, and then does once more what the copy has seen already, in one table more than in another.
+            target.execute("SET LOCAL session_replication_role = replica")
+            target.execute("SET LOCAL deadlock_timeout = '1min'")
             target.execute(f"TRUNCATE {', '.join(f'production.{table}' for table in TABLES)}")
             sales.copy_to_production(source, target)
             target.execute("DELETE FROM production.documents WHERE updated_at < '2025-01-02'")
@@ -67,4 +76,8 @@ def test_a_row_lost_outside_the_window_is_a_no(
 
     monkeypatch.setattr(demo, "_reload", mend_and_spoil)
     assert demo.main() == 1
-    assert capsys.readouterr().out.splitlines()[-2:] == ["rows outside the window untouched: no", f"{LAST_LINE}no"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].startswith("rows outside the window equal the source's: no (")
+    assert said[-1] == f"{LAST_LINE}no"
+    counted = [line.split() for line in said if line.split()[1:2] in (["missing"], ["stale"], ["corrupted"], ["extra"])]
+    assert all(after == "0" for *_, after in counted)

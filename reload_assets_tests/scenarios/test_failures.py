@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from reload_assets.assets import staging
+from reload_assets.assets import staging, steps
 from reload_assets.local import damage
 from reload_assets.local.dms.faults import DropConnection, EmptyTable, Pause, TableError
 from reload_assets.local.stack import checkout_file
@@ -21,6 +21,11 @@ Bounds = tuple[datetime, datetime]
 # One table is enough where the way through a failure is what matters.
 DOCUMENTS = ["staging/documents", "production/documents"]
 PRODUCTION = ["production/orders", "production/customers", "production/order_items", "production/documents"]
+
+WRITTEN = checkout_file("reload.yaml").read_text(encoding="utf-8")
+# An unanswered call of DMS is given up at once, instead of being tried eight times.
+IMPATIENT = WRITTEN.replace("interval_seconds: 0.2", "interval_seconds: 0.2\n    call_attempts: 1", 1)
+assert IMPATIENT != WRITTEN
 
 
 def changes(runner: Runner) -> int:
@@ -99,10 +104,10 @@ def test_a_load_that_fails_is_cleared_up_and_explained(runner: Runner, day: date
 
 
 def test_a_wait_that_loses_dms_attaches_to_the_same_task_again(
-    runner: Runner, configured: Callable[[str], Runner], day: date
+    runner: Runner, configured: Callable[[str], Runner], day: date, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
-    impatient = configured(written.replace("interval_seconds: 0.2", "interval_seconds: 0.2\n    call_attempts: 1", 1))
+    monkeypatch.setattr(steps, "RETRY_DELAY_SECONDS", 0.2)
+    impatient = configured(IMPATIENT)
     pause = Pause(table="DOCUMENTS", after_rows=5)
     runner.stack.dms.faults.set(pause)
 
@@ -228,11 +233,17 @@ def test_an_adhoc_window_in_the_future_is_refused(runner: Runner) -> None:
     ],
 )
 def test_what_cannot_be_reached_is_one_sentence(
-    runner: Runner, day: date, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+    runner: Runner,
+    configured: Callable[[str], Runner],
+    day: date,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    sentence: str,
 ) -> None:
     monkeypatch.setenv(variable, runner.stack.environment.get(value, value))
     before = changes(runner)
-    result = runner.run(day.isoformat())
+    result = configured(IMPATIENT).run(day.isoformat())
     monkeypatch.undo()
     assert not result.success
     (said,) = failures(result)
@@ -254,8 +265,7 @@ def test_no_password_is_in_any_event_of_a_failed_run(
 
 
 def test_a_missing_production_table_is_named(runner: Runner, configured: Callable[[str], Runner], day: date) -> None:
-    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
-    other = configured(written.replace("      documents:\n", "      documents:\n        target: papers\n"))
+    other = configured(WRITTEN.replace("      documents:\n", "      documents:\n        target: papers\n"))
     with production_untouched(runner):
         result = other.run(day.isoformat())
     assert "groups.sales.tables.documents.target: there is no table production.papers" in failures(result)[0]

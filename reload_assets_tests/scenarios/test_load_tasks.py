@@ -62,7 +62,8 @@ def test_a_task_says_whose_it_is_and_does_what_the_file_says(
     text = checkout_file("reload.yaml").read_text(encoding="utf-8")
     tuned = configured(text.replace("  polling:", "  task: {commit_rate: 7, lob_limit_kb: 200}\n  polling:", 1))
     with while_loading(tuned, day) as results:
-        (task,) = client(tuned).describe_replication_tasks()["ReplicationTasks"]
+        loads = [{"Name": "migration-type", "Values": ["full-load"]}]
+        (task,) = client(tuned).describe_replication_tasks(Filters=loads)["ReplicationTasks"]
         tagged = client(tuned).list_tags_for_resource(ResourceArn=task["ReplicationTaskArn"])["TagList"]
         ((run_id,),) = tuned.query("SELECT run_id FROM admin.reloads WHERE status = 'loading'")
         # Dagster shows how far the load is while it waits for it.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
-from dagster import AssetKey
+import pytest
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
 from reload_assets.local import compare, damage
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
-from reload_assets.local.stack import checkout_file
+from reload_assets.local.stack import Stack, checkout_file
 from reload_assets.verify.after import AFTER_CHECKS
 from reload_assets.verify.staged import STAGING_CHECKS
-from reload_assets_tests.scenarios.runs import Runner, checks, failures
+from reload_assets_tests.scenarios.runs import Runner, checks, failures, take_day
 
 TABLES = ("customers", "orders", "order_items", "documents")
 Bounds = tuple[datetime, datetime]
@@ -30,19 +32,39 @@ def break_day(runner: Runner, bounds: Bounds) -> dict[str, dict[str, int]]:
         return damage.damage(target, *bounds, seed=1)
 
 
-def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, day: date, bounds: Bounds) -> None:
+class Reloaded(NamedTuple):
+    """A day that was damaged and then reloaded: what was broken in it, and how production looked before."""
+
+    day: date
+    bounds: Bounds
+    done: dict[str, dict[str, int]]
+    different: int
+    outside: str
+    result: ExecuteInProcessResult
+
+
+@pytest.fixture(scope="module")
+def reloaded(stack: Stack, instance: DagsterInstance) -> Reloaded:
+    """One run for all that look at what it did."""
+    runner = Runner(stack, instance)
+    day = take_day()
+    start = datetime(day.year, day.month, day.day)
+    bounds = (start, start + timedelta(days=1))
     done = break_day(runner, bounds)
-    assert differences(runner, bounds) == sum(sum(kinds.values()) for kinds in done.values()) > 20
-    with runner.stack.connect_target() as target:
+    different = differences(runner, bounds)
+    with stack.connect_target() as target:
         outside = compare.outside_digest(target, *bounds)
+    return Reloaded(day, bounds, done, different, outside, runner.run(day.isoformat()))
 
-    result = runner.run(day.isoformat())
 
+def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, reloaded: Reloaded) -> None:
+    bounds, done, result = reloaded.bounds, reloaded.done, reloaded.result
+    assert reloaded.different == sum(sum(kinds.values()) for kinds in done.values()) > 20
     assert failures(result) == []
     assert result.success
     assert differences(runner, bounds) == 0
     with runner.stack.connect_target() as target:
-        assert compare.outside_digest(target, *bounds) == outside
+        assert compare.outside_digest(target, *bounds) == reloaded.outside
     expected = {f"staging/{table}.{check}" for table in TABLES for check in STAGING_CHECKS} | {
         f"production/{table}.{check}" for table in TABLES for check in AFTER_CHECKS
     }
@@ -69,29 +91,26 @@ def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, day: date, b
         assert audited == inserted + updated + repaired
 
 
-def test_materializations_explain_themselves(runner: Runner, day: date, bounds: Bounds) -> None:
-    done = break_day(runner, bounds)
-    result = runner.run(day.isoformat())
-    assert result.success
+def test_materializations_explain_themselves(reloaded: Reloaded) -> None:
+    assert reloaded.result.success
     by_key = {
         event.asset_key: event.step_materialization_data.materialization
-        for event in result.get_asset_materialization_events()
+        for event in reloaded.result.get_asset_materialization_events()
     }
     assert len(by_key) == 8
     for table in TABLES:
         staged = by_key[AssetKey(["staging", table])]
         merged = by_key[AssetKey(["production", table])]
-        assert staged.partition == merged.partition == day.isoformat()
+        assert staged.partition == merged.partition == reloaded.day.isoformat()
         assert staged.metadata["dagster/row_count"].value not in (0, None)
         assert {"DMS task", "window start (UTC)", "dagster/column_schema"} <= staged.metadata.keys()
-        assert merged.metadata["inserted"].value == done[table]["missing"]
+        assert merged.metadata["inserted"].value == reloaded.done[table]["missing"]
         assert {"outcomes", "merge seconds", "reload", "identical"} <= merged.metadata.keys()
 
 
-def test_reloading_twice_changes_nothing_the_second_time(runner: Runner, day: date, bounds: Bounds) -> None:
-    break_day(runner, bounds)
-    assert runner.run(day.isoformat()).success
-    again = runner.run(day.isoformat())
+def test_reloading_twice_changes_nothing_the_second_time(runner: Runner, reloaded: Reloaded) -> None:
+    assert reloaded.result.success
+    again = runner.run(reloaded.day.isoformat())
     assert again.success
     number = runner.ledger(again.run_id)["reload_id"]
     assert runner.query("SELECT count(*) FROM admin.reload_changes WHERE reload_id = %s", number) == [(0,)]

@@ -155,3 +155,22 @@ def test_hazard_25_oracles_numbers_never_become_floats_and_lobs_are_fetched_whol
         assert fetched.pop() == (kind, 500)
     assert exact_values(cursor, SimpleNamespace(type_code=oracledb.DB_TYPE_VARCHAR)) is None
     assert not fetched
+
+
+def test_an_interrupt_is_not_taken_for_a_source_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy's clearing up may fail over the interrupt that it clears up after."""
+
+    class Interrupted(BaseException):
+        pass
+
+    def connect() -> None:
+        try:
+            raise Interrupted
+        except Interrupted as interrupt:
+            raise sa.exc.OperationalError("", None, Exception("in transaction status ACTIVE")) from interrupt
+
+    url = source_url("postgresql", host="127.0.0.1", port=1, database="d", user="u", password="p")
+    with SourceReader(url, "SALES") as reader:
+        monkeypatch.setattr(reader._engine, "connect", connect)
+        with pytest.raises(Interrupted):
+            reader.check()
