@@ -23,14 +23,21 @@ def create_staging(
     connection: Connection[Any], schema: str, reload: Reload, table: ReloadTable, load_role: str | None
 ) -> None:
     """Make the staging table of one table of a reload, in the transaction that opens the reload."""
-    place = {"schema": schema, "table": staging_name(table, reload.reload_id)}
+    name = staging_name(table, reload.reload_id)
+    make_table(connection, schema, name, table, load_role)
+    comment = sql.Literal(f"{reload.title}: {table.target}")
+    run(connection, "staging/comment_table", {"schema": schema, "table": name, "comment": comment})
+
+
+def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
+    """Make an empty table for DMS to load rows of ``table`` into."""
+    place = {"schema": schema, "table": name}
     columns = sql.SQL(", ").join(
         # The type is production's own spelling of it, from format_type.
         sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
         for column in table.columns
     )
     run(connection, "staging/create_table", {**place, "columns": columns})
-    run(connection, "staging/comment_table", {**place, "comment": sql.Literal(f"{reload.title}: {table.target}")})
     if load_role:
         run(connection, "staging/grant_load", {**place, "role": load_role})
 

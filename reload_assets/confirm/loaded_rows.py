@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from reload_assets.config import ReloadConfig, text
 from reload_assets.confirm.source_rows import Key, Wanted
@@ -18,7 +18,7 @@ from reload_assets.dms.mappings import TableLoad, key_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
 from reload_assets.ledger import Reload, staging_name
-from reload_assets.staging import again_name
+from reload_assets.staging import again_name, make_table
 from reload_assets.statements import Part, compose, run
 
 
@@ -36,6 +36,7 @@ class LoadedRows:
 
     def __init__(self, config: ReloadConfig, target: Target, tasks: LoadTasks, reload: Reload) -> None:
         self._config, self._target, self._tasks, self._reload = config, target, tasks, reload
+        self._schema = config.target.staging_schema
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
@@ -63,22 +64,17 @@ class LoadedRows:
             found: datetime = row[0]
             return found
 
+    def _name(self, batch: _Batch) -> str:
+        return again_name(staging_name(batch.wanted.table, self._reload.reload_id))
+
     def _place(self, batch: _Batch) -> dict[str, Part]:
-        name = again_name(staging_name(batch.wanted.table, self._reload.reload_id))
-        return {"schema": self._config.target.staging_schema, "table": name}
+        return {"schema": self._schema, "table": self._name(batch)}
 
     def _make(self, batch: _Batch) -> None:
-        columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
-            for column in batch.wanted.table.columns
-        )
-        place = self._place(batch)
         # Committed: DMS has to see it.
         with self._target.connect(autocommit=True) as other:
-            run(other, "staging/drop_table", place)
-            run(other, "staging/create_table", {**place, "columns": columns})
-            if role := self._config.target.load_role:
-                run(other, "staging/grant_load", {**place, "role": role})
+            run(other, "staging/drop_table", self._place(batch))
+            make_table(other, self._schema, self._name(batch), batch.wanted.table, self._config.target.load_role)
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
@@ -101,8 +97,8 @@ class LoadedRows:
                     source_schema=schema,
                     source_table=batch.wanted.table.source_table,
                     window_column=batch.wanted.table.window.source,
-                    staging_schema=self._config.target.staging_schema,
-                    staging_table=again_name(staging_name(batch.wanted.table, self._reload.reload_id)),
+                    staging_schema=self._schema,
+                    staging_table=self._name(batch),
                     ignored_columns=tuple(batch.wanted.table.options.ignored_source_columns),
                 ),
                 batch.wanted.table.key[0].source,
