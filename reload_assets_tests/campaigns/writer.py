@@ -62,7 +62,11 @@ class Writer(threading.Thread):
     def run(self) -> None:
         try:
             with ExitStack() as stack:
-                main, *others = (stack.enter_context(psycopg.connect(self._url)) for _ in range(1 + _MOST_OPEN))
+                # Its sessions never wait for each other, unless the model is wrong about locks.
+                main, *others = (
+                    stack.enter_context(psycopg.connect(self._url, options="-c lock_timeout=5s"))
+                    for _ in range(1 + _MOST_OPEN)
+                )
                 sessions = [_Session(connection) for connection in others]
                 step = 0
                 while not self._end.wait(self._pace.expovariate(1 / _PAUSE_SECONDS)):
