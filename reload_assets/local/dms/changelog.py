@@ -28,6 +28,11 @@ FROM pg_logical_slot_peek_binary_changes(%s, NULL, %s, 'proto_version', '1', 'pu
 """
 
 
+_PAGE = 8192
+# A look at the log takes milliseconds; a long one has a second try without a limit.
+_SHORTLY = "SET LOCAL statement_timeout = '1s'"
+
+
 @dataclass(frozen=True)
 class Mark:
     """Whatever was visible on the source at ``instant`` (UTC, no zone, the source's clock) was committed in the log
@@ -37,6 +42,11 @@ class Mark:
     instant: datetime
     position: int
     flushed: int
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the readable part probably ends within a record: it ends with a page, and the log goes on."""
+        return self.flushed % _PAGE == 0 and self.position > self.flushed
 
 
 class ChangeLog:
@@ -88,10 +98,22 @@ class ChangeLog:
         """
         limit = most + sum(one.messages for one in known)
         xids = [str(one.xid) for one in known]
-        with self._source.cursor(binary=True) as cursor:
-            messages = cursor.execute(_PEEK, (xids, self._slot, limit, SUPPLEMENTAL_LOG)).fetchall()
+        wanted = (xids, self._slot, limit, SUPPLEMENTAL_LOG)
+        try:
+            with self._source.transaction():
+                self._source.execute(_SHORTLY)
+                messages = self._messages(wanted)
+        except psycopg.errors.QueryCanceled:
+            # The flushed part of the log ended within a record, for whose rest the server waits, until somebody
+            # flushes it: the rest may be long in coming where nobody writes.
+            self.flush()
+            messages = self._messages(wanted)
         found = [self._decoder.feed(message) for (message,) in messages if message is not None]
         return [one for one in found if one], len(messages) < limit
+
+    def _messages(self, wanted: tuple[Any, ...]) -> list[tuple[bytes | None]]:
+        with self._source.cursor(binary=True) as cursor:
+            return cursor.execute(_PEEK, wanted).fetchall()
 
     def shorten(self) -> None:
         """Keep looks at a busy log cheap: each reads again from the last snapshot of running transactions, which the

@@ -101,6 +101,8 @@ class Replication:
 
     def _read(self) -> None:
         mark = self._mark()
+        if mark.breaks_off:
+            self._log.flush()
         found, self._drained = self._log.peek(self._held, _MOST)
         self._held.extend(self._of_replicated_tables(one) for one in found if one.end > self._end)
         if self._drained:
