@@ -38,7 +38,8 @@ Place = tuple[str, Key]
 """A table's name and a key."""
 
 _HOT_KEYS = 10
-_LOGINS = 600
+_RESTLESS_SHARE = 0.25
+"""The share of runs in which logins move a lot between accounts, so that many a merge is refused and made again."""
 _ATTEMPTS = 30
 
 
@@ -82,6 +83,8 @@ class Model:
         self._left: set[Place] = set()
         self._open: list[Transaction] = []
         self._clock = datetime(2025, 2, 1)
+        self._restless = rng.random() < _RESTLESS_SHARE
+        self._logins = 200 if self._restless else 600
         self._fill()
 
     def begin(self) -> Transaction:
@@ -124,7 +127,7 @@ class Model:
             # Rare: whatever of it falls between a load and its merge has the reload refused, and made again.
             (3, self._insert_family),
             (2, self._delete_family),
-            (1, self._swap_logins),
+            (6 if self._restless else 1, self._swap_logins),
         ]
         weights, functions = zip(*operations, strict=True)
         for _ in range(_ATTEMPTS):
@@ -175,7 +178,7 @@ class Model:
         row, key = self._present(transaction, spec), self._key(spec)
         if row is None or self._children(spec, row) or key in self.tables[spec.name]:
             return []
-        if spec.unique and row[spec.unique] is not None and self._rng.random() < 0.7:
+        if spec.unique and row[spec.unique] is not None and self._rng.random() < (0.3 if self._restless else 0.7):
             # Rarer: a login under its old key in staging and under its new one in production has the merge refused.
             return []
         onto_zombie = (spec.name, key) in self.zombies
@@ -274,7 +277,7 @@ class Model:
         for other in self._open:
             if other is not transaction:
                 taken |= other.logins
-        name = f"user {self._rng.randint(1, _LOGINS)}"
+        name = f"user {self._rng.randint(1, self._logins)}"
         return None if name in taken else name
 
     def _instant(self) -> datetime:

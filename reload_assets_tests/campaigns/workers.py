@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 
+from reload_assets.local.postgres import die_with_parent
 from reload_assets_tests.campaigns.bench import Bench
 from reload_assets_tests.campaigns.run import Result, run_once
 from reload_assets_tests.campaigns.settings import Job
 
 _PATIENCE_SECONDS = 300.0
 """Without a result for so long, a worker hangs or has died."""
+
+_END_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,15 @@ def run_all(jobs: Sequence[Job], workers: int) -> Iterator[Result | Broken]:
     finally:
         for process in processes:
             process.terminate()
-            process.join()
+            process.join(_END_SECONDS)
+            process.kill()
 
 
 def _work(todo: Queue[Job | None], done: Queue[Result | Broken]) -> None:
     logging.basicConfig(level=logging.ERROR)
-    # Terminated or interrupted, it stops its servers all the same.
+    # Terminated, interrupted or left behind, it stops its servers all the same.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    die_with_parent(signal.SIGTERM)
     with Bench() as bench:
         while (job := todo.get()) is not None:
             try:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -282,6 +283,25 @@ def test_a_correction_that_a_constraint_refuses_is_said_and_the_others_are_made(
     assert "customers 5" in confirmed.detail
     assert "a constraint of production refuses it" in confirmed.detail
     assert [key for _, key, _ in bench.audit()] == [{"id": 6}]
+
+
+def test_a_refused_correction_leaves_no_trace_in_the_corrections_after_it(make: Make) -> None:
+    bench = make(
+        DDL + "; CREATE TABLE production.visits (customer integer REFERENCES production.customers)", orphans="delete"
+    )
+    source_has(bench, (1, "0", LATER))
+    bench.on_production(
+        f"INSERT INTO production.customers VALUES (5, 'visited', '{NOON}'); INSERT INTO production.visits VALUES (5)"
+    )
+    reload = bench.merge({"customers": [(1, "loaded", NOON)]})
+    # Row 1 changes anew while confirm waits, so that there are corrections after the last try at row 5.
+    for number in range(1, 6):
+        change = f"""UPDATE "SALES"."CUSTOMERS" SET "NAME" = '{number}' WHERE "ID" = 1"""
+        bench.cdc.steps.append(partial(bench.on_source, change))
+    bench.confirm(reload)
+    assert bench.rows(ALL) == [(1, "5"), (5, "visited")]
+    assert {key["id"] for _, key, _ in bench.audit()} == {1}
+    assert len(bench.audit()) >= 5
 
 
 def test_a_correction_that_meets_a_lock_is_tried_again(bench: ConfirmBench) -> None:
