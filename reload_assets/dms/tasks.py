@@ -185,7 +185,7 @@ class LoadTasks:
             poll.wait()
 
     def find(self, tags: Mapping[str, str]) -> list[str]:
-        """The ARNs of the full-load tasks that carry all of these tags."""
+        """The ARNs of the full-load tasks that carry all of these tags; one that is being deleted counts as gone."""
         if not tags:
             raise ValueError("Without a tag every task would be found.")
         tasks = self._calls.found(
@@ -195,7 +195,7 @@ class LoadTasks:
             Filters=[{"Name": "migration-type", "Values": ["full-load"]}],
             WithoutSettings=True,
         )
-        arns = [str(task["ReplicationTaskArn"]) for task in tasks]
+        arns = [str(task["ReplicationTaskArn"]) for task in tasks if task["Status"] != "deleting"]
         return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
 
     def _existing(self, request: TaskRequest) -> str | None:
