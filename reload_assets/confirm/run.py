@@ -22,7 +22,7 @@ from reload_assets.confirm.source_rows import SourceRows
 from reload_assets.database import Target
 from reload_assets.errors import ReloadRefused
 from reload_assets.ledger import Ledger, Reload
-from reload_assets.merge.plan import make_plans
+from reload_assets.merge.plan import both, in_staging, make_plans
 from reload_assets.merge.settings import prefer_probes
 from reload_assets.tables import ReloadTable
 
@@ -214,14 +214,12 @@ class Confirmer:
         values = {key: [sql.Literal(value) for value in key] for key in named}
         try:
             with connection.transaction():
-                known = {
-                    key
-                    for key, literals in values.items()
-                    if plan.run(connection, "has_key", {"is_key": self._is_key(plan, literals)}).fetchone()
-                }
+                found = {key: self._find(connection, plan, literals) for key, literals in values.items()}
+                known = {key for key, (looked_at, _) in found.items() if looked_at}
+                concerned = any(looked_at or staged for looked_at, staged in found.values())
                 # A unique value that a row of ours held is in the way of a row that is none of ours.
                 others = [unique.name for unique in table.production.unique_keys if not unique.is_primary]
-                if not known and not any(f'"{name}"' in skipped.error for name in others):
+                if not concerned and not any(f'"{name}"' in skipped.error for name in others):
                     return 0
                 since = self._reload.merge_started_at or self._reload.opened_at
                 ours = skipped.skipped_at >= since - _CLOCK_MARGIN
@@ -240,11 +238,16 @@ class Confirmer:
             return 0
 
     @staticmethod
-    def _is_key(plan: ConfirmPlan, literals: Sequence[sql.Literal]) -> sql.Composable:
-        return sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(plan.merge.in_delta(column), literal)
-            for column, literal in zip(plan.merge.table.key, literals, strict=True)
-        )
+    def _find(connection: Connection[Any], plan: ConfirmPlan, literals: Sequence[sql.Literal]) -> tuple[bool, bool]:
+        """Whether a key is looked at, and whether a row of it was staged: one that the merge found identical, too."""
+        key = plan.merge.table.key
+        pairs = [
+            sql.SQL("{} = {}").format(plan.merge.in_delta(c), value) for c, value in zip(key, literals, strict=True)
+        ]
+        staged = [sql.SQL("{} = {}").format(in_staging(c), value) for c, value in zip(key, literals, strict=True)]
+        row = plan.run(connection, "has_key", {"is_key": both(pairs), "is_staged_key": both(staged)}).fetchone()
+        assert row is not None
+        return row[0], row[1]
 
     def _told(self, connection: Connection[Any], settled: bool) -> tuple[bool, str]:
         """Whether nothing is left to do, and the sentence about it."""
