@@ -213,6 +213,14 @@ class Staging(_Model):
 class Merge(_Model):
     """How the merge meets concurrent writers."""
 
+    mode: Literal["atomic", "chunked"] = Field(
+        "atomic",
+        description="atomic: one transaction for all tables of a window. chunked: a transaction per chunk_rows, which "
+        "bounds how long CDC can wait; readers may see a window that is merged in part.",
+    )
+    chunk_rows: int = Field(
+        20_000, ge=1, description="Staged rows that one transaction of a chunked merge covers, in key order."
+    )
     lock_timeout_ms: int = Field(
         400, ge=1, lt=1000, description="Longest wait for a row lock; below deadlock_timeout, so that the merge yields."
     )

@@ -99,6 +99,9 @@ class StagedTable:
     refused: int
     unversioned: int
     skipped: int
+    merged_through: list[str] | None
+    merge_chunks: int
+    merge_ended_at: datetime | None
     confirm_keys: int
     confirm_inserted: int
     confirm_updated: int
@@ -305,6 +308,12 @@ class Ledger:
         """A merge attempt begins."""
         self._write("ledger/set_merge_started", reload_id=reload_id)
 
+    def interrupt_merge(self, reload_id: int, error: str) -> bool:
+        """A merge in chunks stopped between two of them; False where the reload is not in the middle of one."""
+        with self._target.connect(autocommit=True) as connection:
+            done = run(connection, "ledger/interrupt_merge", reload_id=reload_id, error=error).fetchone()
+            return done is not None
+
     def set_cdc(self, reload_id: int, task_arn: str, status: str, lag_seconds: float | None) -> None:
         """Note what the gate saw of the CDC task."""
         self._write("ledger/set_cdc", reload_id=reload_id, task_arn=task_arn, status=status, lag_seconds=lag_seconds)
@@ -353,7 +362,7 @@ class Ledger:
         self._write("ledger/give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
-        """The reload ended without a merge; False where it had ended already."""
+        """The reload ended without a merge, or with a part of one; False where it had ended already."""
         with self._target.connect(autocommit=True) as connection:
             done = run(connection, "ledger/close_reload", reload_id=reload_id, status=status, error=error).fetchone()
             return done is not None

@@ -25,7 +25,7 @@ from reload_assets.errors import ReloadError
 from reload_assets.fence import Fence
 from reload_assets.ledger import Ledger, Reload
 from reload_assets.load import describe
-from reload_assets.merge import MergeResult, merge_reload
+from reload_assets.merge import MergeResult, Patience, merge_reload
 from reload_assets.merge.apply import Recheck
 from reload_assets.merge.plan import TablePlan
 from reload_assets.tables import ReloadTable
@@ -63,9 +63,7 @@ class Production:
                 reload,
                 tables,
                 self.config.source.zone,
-                lock_timeout_ms=self.config.merge.lock_timeout_ms,
-                stall_limit_ms=self.config.merge.stall_limit_ms,
-                attempts=self.config.merge.attempts,
+                Patience.configured(self.config.merge),
                 # DMS takes minutes to read rows again, which only a fence is worth.
                 recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
                 fenced=fence is not None,

@@ -44,9 +44,13 @@ def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
 
     Raises KeyError for a part that the file names and the caller does not give.
     """
-    source = text(name)
+    return compose_text(text(name), parts, f"sql/{name}.sql")
+
+
+def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> sql.SQL:
+    """The same of a statement that lies elsewhere; ``title`` names it in errors."""
     given = parts or {}
-    bound = _binds_values(name)
+    bound = binds_values(source)
     out: list[str] = []
     position = 0
 
@@ -60,11 +64,11 @@ def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
         if match["skip"]:
             plain(match["skip"])
         elif match["identifier"]:
-            plain(sql.Identifier(_identifier(name, match["identifier"], given)).as_string())
+            plain(sql.Identifier(_identifier(title, match["identifier"], given)).as_string())
         elif match["value"]:
             out.append(f"%({match['value']})s")
         else:
-            plain(_piece(name, match["piece"], given).as_string())
+            plain(_piece(title, match["piece"], given).as_string())
     plain(source[position:])
     return sql.SQL("".join(out))
 
@@ -74,22 +78,23 @@ def run(
 ) -> Cursor[Any]:
     """Execute ``sql/<name>.sql`` on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
-    return connection.execute(compose(name, parts), values if _binds_values(name) else None)
+    return connection.execute(compose(name, parts), values if binds_values(text(name)) else None)
 
 
-def _binds_values(name: str) -> bool:
-    return any(match["value"] for match in _TOKEN.finditer(text(name)))
+def binds_values(source: str) -> bool:
+    """Whether a statement has values of its own to bind."""
+    return any(match["value"] for match in _TOKEN.finditer(source))
 
 
 def _identifier(statement: str, part: str, given: Mapping[str, Part]) -> str:
     value = given[part]
     if not isinstance(value, str):
-        raise TypeError(f"sql/{statement}.sql wants {part} as a name")
+        raise TypeError(f"{statement} wants {part} as a name")
     return value
 
 
 def _piece(statement: str, part: str, given: Mapping[str, Part]) -> sql.Composable:
     value = given[part]
     if not isinstance(value, sql.Composable):
-        raise TypeError(f"sql/{statement}.sql wants {part} as a composed piece of SQL")
+        raise TypeError(f"{statement} wants {part} as a composed piece of SQL")
     return value

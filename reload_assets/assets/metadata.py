@@ -88,7 +88,13 @@ def merged_metadata(
     corrected = {
         f"confirm {what}": int(getattr(staged, f"confirm_{what}")) for what in ("inserted", "updated", "deleted")
     }
-    effort = {"merge seconds": round(merged.seconds, 3), "merge attempts": merged.attempts} if merged else {}
+    effort: dict[str, float] = {}
+    if merged:
+        effort = {
+            "merge seconds": round(merged.seconds, 3),
+            "merge attempts": merged.attempts,
+            "merge chunks": merged.chunks,
+        }
     return {
         "dagster/row_count": staged.staged_rows,
         "dagster/partition_row_count": staged.staged_rows,

@@ -10,10 +10,10 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
-from reload_assets.merge.guard import refuse_parentless
+from reload_assets.merge.guard import count_verified, refuse_parentless
 from reload_assets.merge.moved import MovedValues
 from reload_assets.merge.outcomes import Outcomes
-from reload_assets.merge.plan import TablePlan
+from reload_assets.merge.plan import EVERY_KEY, TablePlan
 from reload_assets.merge.settings import allow_hash_joins
 from reload_assets.statements import run
 
@@ -26,7 +26,7 @@ _NUMERIC_KEYS = ("smallint", "integer", "bigint", "numeric")
 
 
 class TableMerge:
-    """One table of a reload on its way into production, within one transaction."""
+    """One table of a reload, or a chunk of it, on its way into production, within one transaction."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class TableMerge:
         self._moved = MovedValues(connection, plan)
 
     def run(self) -> Outcomes:
-        """Merge the table and note its outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
-        in_window, started_at = self._begin()
+        """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
+        in_window, started_at = self._count_staged()
         self._plan.run(self._connection, "judge_rows")
         self._plan.run(self._connection, "analyze_delta")
         planned = self._count()
@@ -70,6 +70,7 @@ class TableMerge:
             reload_id=self._plan.reload.reload_id,
             table_name=self._plan.table.name,
             started_at=started_at,
+            merged_through=self._plan.keys.upto,
             **{field.name: getattr(outcomes, field.name) for field in fields(outcomes)},
         )
         return outcomes
@@ -92,7 +93,9 @@ class TableMerge:
                 found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
                 refuse_parentless(self._plan, key, found, in_reload)
 
-    def _begin(self) -> tuple[int, datetime]:
+    def _count_staged(self) -> tuple[int, datetime]:
+        if self._plan.keys == EVERY_KEY:
+            return count_verified(self._connection, self._plan)
         row = self._plan.run(self._connection, "count_staged").fetchone()
         assert row is not None
         return row[1], row[2]

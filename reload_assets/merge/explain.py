@@ -11,7 +11,6 @@ from psycopg import Connection, sql
 
 from reload_assets.database import Target
 from reload_assets.errors import DatabaseUnreachable
-from reload_assets.ledger import Reload
 from reload_assets.merge.plan import TablePlan
 from reload_assets.merge.settings import set_locally
 from reload_assets.statements import run
@@ -24,13 +23,15 @@ _KINDS = {_UNIQUE: "unique constraint", _FOREIGN_KEY: "foreign key", _NOT_NULL: 
 
 
 def explain(
-    target: Target, reload: Reload, plans: Sequence[TablePlan], current: TablePlan | None, error: psycopg.Error
+    target: Target, head: str, plans: Sequence[TablePlan], current: TablePlan | None, error: psycopg.Error
 ) -> str:
-    """One sentence about an error of the merge, which has been rolled back by now. ``current`` was being merged."""
+    """One sentence about an error of the merge, which has been rolled back by now. ``current`` was being merged.
+
+    ``head`` begins the sentence: what has become of the merge.
+    """
     diag = error.diag
     # Constraints that wait are checked when no table is current any more.
     plan = current or next((p for p in plans if p.table.production.name == diag.table_name), None)
-    head = f"{reload.title} is not merged and production is unchanged:"
     mend = "mend the row in the source or the rule in production, then reload the window again."
     said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
     state = error.sqlstate or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,22 @@ def require_mergeable(
     for plan in plans:
         _require_staging(connection, plan)
     return plans
+
+
+def count_verified(connection: Connection[Any], plan: TablePlan) -> tuple[int, datetime]:
+    """How many rows of a whole staging table lie in the window, and when that was counted (UTC).
+
+    Raises NeverMergeable where it has not as many rows as were verified.
+    """
+    counted = plan.run(connection, "count_staged").fetchone()
+    assert counted is not None
+    rows, in_window, counted_at = counted
+    if rows != plan.staged.staged_rows:
+        raise NeverMergeable(
+            f"{plan.reload.title}: {plan.staged.staging_schema}.{plan.staged.staging_table} has {rows} rows, but "
+            f"{plan.staged.staged_rows} were verified; reload the window again."
+        )
+    return in_window, counted_at
 
 
 def require_late_parents(connection: Connection[Any], plans: Sequence[TablePlan]) -> None:
@@ -104,7 +121,7 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
                 f"{reload.title} is not verified: the check {check.check_name} of {check.table_name} is "
                 f"{check.status}{f' ({check.detail})' if check.detail else ''}; {mend}."
             )
-    if status != "verified":
+    if status not in ("verified", "merging"):
         raise ReloadRefused(f"{reload.title} is {status}, not verified; load it and run its checks first.")
 
 
@@ -135,10 +152,3 @@ def _require_staging(connection: Connection[Any], plan: TablePlan) -> None:
             "reload the window again."
         )
     plan.run(connection, "lock_staging")
-    counted = plan.run(connection, "count_staged").fetchone()
-    assert counted is not None
-    if counted[0] != known.staged_rows:
-        raise NeverMergeable(
-            f"{plan.reload.title}: {place} has {counted[0]} rows, but {known.staged_rows} were verified; reload the "
-            "window again."
-        )

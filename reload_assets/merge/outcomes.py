@@ -33,11 +33,15 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """A merge that was committed: outcomes by table name, transactions tried, seconds from the first to the commit."""
+    """A merge that was committed: outcomes by table name, transactions tried, seconds up to the last commit.
+
+    ``chunks`` are the transactions that were committed, with those of an earlier call that was interrupted.
+    """
 
     outcomes: dict[str, Outcomes]
     attempts: int
     seconds: float
+    chunks: int
 
 
 def written_columns(table: ReloadTable) -> list[ReloadColumn]:

@@ -5,7 +5,7 @@ Staged columns are numbered in the delta (c1, c2 ..): no name of a user's column
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -22,6 +22,17 @@ from reload_assets.tables import ReloadColumn, ReloadTable
 
 
 @dataclass(frozen=True)
+class KeyRange:
+    """A range of keys in their order, ``(after, upto]``; keys as texts, None where it has no limit on that side."""
+
+    after: Sequence[str] | None = None
+    upto: Sequence[str] | None = None
+
+
+EVERY_KEY = KeyRange()
+
+
+@dataclass(frozen=True)
 class TablePlan:
     """One table of one reload, with all that its statements need; ``position`` is its place in the merge."""
 
@@ -30,6 +41,8 @@ class TablePlan:
     staged: StagedTable
     bounds: tuple[datetime, datetime]
     position: int
+    keys: KeyRange = EVERY_KEY
+    """The staged rows that are merged together: all of them, or a chunk."""
 
     def run(
         self, connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
@@ -72,6 +85,8 @@ class TablePlan:
             "staging_schema": self.staged.staging_schema,
             "staging_table": self.staged.staging_table,
             "window_column": table.window.staged,
+            "in_range": self._in_range(),
+            "staged_key": comma(in_staging(column) for column in table.key),
             "delta": f"reload_delta_{self.position}",
             "moved": f"reload_moved_{self.position}",
             "columns": comma(sql.Identifier(column.name) for column in columns),
@@ -169,6 +184,23 @@ class TablePlan:
     def key_of(self, values: Iterable[str]) -> str:
         """How messages write a row's key: ``(order_id, line_no)=(5, 1)``."""
         return pair([column.name for column in self.table.key], values)
+
+    def _in_range(self) -> sql.Composable:
+        """Whether a staged row is one of ``keys``."""
+        staged = sql.SQL("({})").format(comma(in_staging(column) for column in self.table.key))
+        limits = [
+            sql.SQL("{} {} ({})").format(
+                staged,
+                sql.SQL(compares),
+                comma(
+                    sql.SQL("CAST({} AS {})").format(sql.Literal(value), sql.SQL(column.target.type))
+                    for column, value in zip(self.table.key, limit, strict=True)
+                ),
+            )
+            for compares, limit in ((">", self.keys.after), ("<=", self.keys.upto))
+            if limit is not None
+        ]
+        return both(limits) if limits else sql.SQL("true")
 
     def _key_json(self, named: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
         pairs = [item for column in self.table.key for item in (sql.Literal(column.name), named(column))]

@@ -1,4 +1,4 @@
-"""The merge of a verified reload: one transaction for all its tables, tried again where it met another's lock."""
+"""The merge of a verified reload: one transaction, or one a chunk, each tried again where it met another's lock."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg import Connection, IsolationLevel, errors
+from psycopg import Connection, Cursor, IsolationLevel, errors
 
+from reload_assets.config import Merge
 from reload_assets.database import Target
 from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadCancelled, ReloadRefused
 from reload_assets.ledger import Ledger, Reload
 from reload_assets.merge.apply import Recheck, TableMerge
 from reload_assets.merge.cancel import run_cancellable
+from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
 from reload_assets.merge.explain import explain
-from reload_assets.merge.guard import NeverMergeable, require_late_parents, require_mergeable
+from reload_assets.merge.guard import NeverMergeable, count_verified, require_late_parents, require_mergeable
 from reload_assets.merge.moved import Contention
 from reload_assets.merge.outcomes import MergeResult, Outcomes
-from reload_assets.merge.plan import TablePlan
+from reload_assets.merge.plan import EVERY_KEY, TablePlan
 from reload_assets.merge.settings import prefer_probes, set_up
 from reload_assets.merge.stall import StallWatch
 from reload_assets.statements import run
@@ -43,6 +45,31 @@ _RETRIED = (
     Contention,
 )
 _FOREIGN_KEY_ATTEMPTS = 3
+# More rows than any table has: what is left of it.
+_REST = 2**62
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a merge meets others: waits in milliseconds, and how often a transaction is tried that met one.
+
+    ``chunk_rows``: staged rows that are merged in one transaction; None for all tables in one.
+    """
+
+    lock_timeout_ms: int
+    stall_limit_ms: int
+    attempts: int
+    chunk_rows: int | None = None
+
+    @classmethod
+    def configured(cls, settings: Merge) -> Patience:
+        """What a configuration says."""
+        return cls(
+            lock_timeout_ms=settings.lock_timeout_ms,
+            stall_limit_ms=settings.stall_limit_ms,
+            attempts=settings.attempts,
+            chunk_rows=settings.chunk_rows if settings.mode == "chunked" else None,
+        )
 
 
 def merge_reload(
@@ -51,10 +78,8 @@ def merge_reload(
     reload: Reload,
     tables: Sequence[ReloadTable],
     zone: ZoneInfo,
+    patience: Patience,
     *,
-    lock_timeout_ms: int,
-    stall_limit_ms: int,
-    attempts: int,
     recheck: Recheck | None = None,
     fenced: bool = False,
     awaits_confirm: bool = False,
@@ -62,22 +87,24 @@ def merge_reload(
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
-    ``zone`` is that of the source's timestamps, ``lock_timeout_ms`` the longest wait for one lock, ``stall_limit_ms``
-    the longest time that another session waits for the merge, ``attempts`` how often a transaction that met a lock, a
-    deadlock or a conflict is tried. ``recheck`` takes rows back that the source has changed since the load: those
-    whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm`` has the ledger say that the reload
-    is not over yet. ``cancelled`` is asked several times a second.
+    With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
+    on with by the next call. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source
+    has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
+    has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could mend it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
     (failed), ReloadCancelled for ``cancelled``, and whatever else interrupts the calling thread (both cancelled).
-    Production is unchanged then.
+    Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
     """
-    merge = _Merge(target, ledger, reload, tables, zone, _Patience(lock_timeout_ms, stall_limit_ms, attempts))
+    merge = _Merge(target, ledger, reload, tables, zone, patience)
     merge.recheck, merge.fenced, merge.confirm_status = recheck, fenced, "pending" if awaits_confirm else "none"
     try:
         return merge.run(cancelled)
-    except (MergeFailed, NeverMergeable) as error:
+    except NeverMergeable as error:
+        merge.close("failed", str(error), can_go_on=False)
+        raise
+    except MergeFailed as error:
         merge.close("failed", str(error))
         raise
     except (ReloadRefused, LedgerError):
@@ -93,13 +120,6 @@ def merge_reload(
         raise
 
 
-@dataclass(frozen=True)
-class _Patience:
-    lock_timeout_ms: int
-    stall_limit_ms: int
-    attempts: int
-
-
 class _Merge:
     recheck: Recheck | None = None
     fenced = False
@@ -112,12 +132,14 @@ class _Merge:
         reload: Reload,
         tables: Sequence[ReloadTable],
         zone: ZoneInfo,
-        patience: _Patience,
+        patience: Patience,
     ) -> None:
         self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
         self._patience = patience
         self._plans: list[TablePlan] = []
         self._current: TablePlan | None = None
+        self._attempts = 0
+        self._chunks = 0
         # What a transaction that is about to be committed will have done.
         self._ready: MergeResult | None = None
 
@@ -129,22 +151,33 @@ class _Merge:
             # Before the ledger is told that a merge begins, and again in the merge's own transaction.
             set_up(connection, self._patience.lock_timeout_ms)
             self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+            in_chunks = self._cuts()
+            if in_chunks:
+                # The chunks count their own rows only.
+                for plan in self._plans:
+                    count_verified(connection, plan)
             connection.rollback()
+            self._chunks = sum(plan.staged.merge_chunks for plan in self._plans)
             self._ledger.set_merge_started(self._reload.reload_id)
             with StallWatch(self._target, connection, self._patience.stall_limit_ms) as watch:
-                return run_cancellable(connection, partial(self._attempt_all, connection, watch), cancelled)
+                return run_cancellable(connection, partial(self._run_all, connection, watch, in_chunks), cancelled)
         except psycopg.Error as error:
             lost = connection.closed
-            text = explain(self._target, self._reload, self._plans, self._current, error)
+            text = explain(self._target, self._head, self._plans, self._current, error)
             if lost and self._ready and self._was_committed(text):
                 return self._ready
             raise MergeFailed(text) from error
         finally:
             connection.close()
 
-    def close(self, status: Literal["failed", "cancelled"], text: str) -> bool:
-        """Tell the ledger, on a connection of its own, why the merge did not come about; whether it took that."""
+    def close(self, status: Literal["failed", "cancelled"], text: str, *, can_go_on: bool = True) -> bool:
+        """Tell the ledger, on a connection of its own, why the merge did not come about; whether it took that.
+
+        One that is in the middle of its chunks stays so, as the next call goes on with it, unless it never could.
+        """
         try:
+            if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):
+                return True
             return self._ledger.close(self._reload.reload_id, status, text)
         except (psycopg.Error, DatabaseUnreachable):
             # The first error is the one to raise.
@@ -155,16 +188,60 @@ class _Merge:
         """Whether the server committed although the connection broke before it could say so."""
         return not self.close("failed", text) and self._ledger.get(self._reload.reload_id).status == "merged"
 
-    def _attempt_all(self, connection: Connection[Any], watch: StallWatch, stop: threading.Event) -> MergeResult:
+    @property
+    def _head(self) -> str:
+        """How messages begin that say what the merge has come to."""
+        if not self._chunks:
+            return f"{self._reload.title} is not merged and production is unchanged:"
+        return (
+            f"{self._reload.title} is merged in part ({self._chunks} chunks are in production and stay; materialize "
+            "production of the window again to go on after them):"
+        )
+
+    def _run_all(
+        self, connection: Connection[Any], watch: StallWatch, in_chunks: bool, stop: threading.Event
+    ) -> MergeResult:
         started = time.monotonic()
+        step = self._merge_chunk if in_chunks else self._merge_all
+        while True:
+            result = self._attempt(connection, watch, stop, step, started)
+            if result is not None:
+                return result
+
+    def _cuts(self) -> bool:
+        """Whether the merge is done in chunks; says why it is not where it should be."""
+        if self._reload.status == "merging":
+            return True
+        if self._patience.chunk_rows is None:
+            return False
+        if reason := inseparable(self._plans):
+            _LOG.info("%s is merged in one transaction: %s", self._reload.title, reason)
+        for plan in self._plans:
+            if why := uncut_because(plan):
+                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, plan.table.target, why)
+        return reason is None
+
+    def _attempt(
+        self,
+        connection: Connection[Any],
+        watch: StallWatch,
+        stop: threading.Event,
+        step: Callable[[Connection[Any]], dict[str, Outcomes] | None],
+        started: float,
+    ) -> MergeResult | None:
+        """One transaction, tried until it is committed; the result when it was the last one."""
         attempt = 1
         while True:
+            self._attempts += 1
             try:
                 self._ready, self._current = None, None
-                outcomes = self._merge(connection)
-                self._ready = MergeResult(outcomes, attempt, time.monotonic() - started)
+                outcomes = step(connection)
+                if outcomes is not None:
+                    seconds = time.monotonic() - started
+                    self._ready = MergeResult(outcomes, self._attempts, seconds, self._chunks + 1)
                 connection.commit()
-                return replace(self._ready, seconds=time.monotonic() - started)
+                self._chunks += 1
+                return replace(self._ready, seconds=time.monotonic() - started) if self._ready else None
             except (*_RETRIED, errors.QueryCanceled) as error:
                 connection.rollback()
                 yielded = watch.tripped
@@ -185,40 +262,80 @@ class _Merge:
                 raise ReloadCancelled("The merge was cancelled.")
             attempt += 1
 
-    def _merge(self, connection: Connection[Any]) -> dict[str, Outcomes]:
-        set_up(connection, self._patience.lock_timeout_ms)
-        self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+    def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
+        """The transaction of an atomic merge: every table; their outcomes."""
+        self._begin(connection)
         require_late_parents(connection, self._plans)
         prefer_probes(connection)
-        deferrable = any(
+        outcomes = {plan.table.name: self._merge_table(connection, plan) for plan in self._plans}
+        self._end(connection)
+        self._set_merged(connection)
+        return outcomes
+
+    def _merge_chunk(self, connection: Connection[Any]) -> dict[str, Outcomes] | None:
+        """The transaction of the next chunk, as the ledger has it; the outcomes of all tables after the last one."""
+        self._begin(connection)
+        left = [plan for plan in self._plans if plan.staged.merge_ended_at is None]
+        if left:
+            self._current = left[0]
+            plan = next_chunk(connection, left[0], self._patience.chunk_rows or _REST)
+            if plan.keys == EVERY_KEY:
+                require_late_parents(connection, [plan])
+            prefer_probes(connection)
+            self._merge_table(connection, plan)
+            self._end(connection)
+            if len(left) > 1 or plan.keys.upto is not None:
+                self._require_written(
+                    run(
+                        connection,
+                        "ledger/set_merging",
+                        reload_id=self._reload.reload_id,
+                        confirm_status=self.confirm_status,
+                    )
+                )
+                return None
+        self._set_merged(connection)
+        return merged_outcomes(connection, self._reload)
+
+    def _begin(self, connection: Connection[Any]) -> None:
+        set_up(connection, self._patience.lock_timeout_ms)
+        self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+        if self._deferrable:
+            run(connection, "merge/defer_constraints")
+
+    def _end(self, connection: Connection[Any]) -> None:
+        self._current = None
+        if self._deferrable:
+            run(connection, "merge/check_constraints")
+
+    @property
+    def _deferrable(self) -> bool:
+        return any(
             any(key.deferrable for key in table.production.foreign_keys)
             or any(key.deferrable for key in table.production.unique_keys)
             for table in self._tables
         )
-        if deferrable:
-            run(connection, "merge/defer_constraints")
-        outcomes = {}
-        for plan in self._plans:
-            self._current = plan
-            before = {other.table.target for other in self._plans if other.position < plan.position}
-            later = {other.table.target for other in self._plans if other.position >= plan.position}
-            merge = TableMerge(connection, plan, before, later, self.recheck, self.fenced)
-            outcomes[plan.table.name] = merge.run()
-        self._current = None
-        if deferrable:
-            run(connection, "merge/check_constraints")
-        merged = run(
-            connection, "ledger/set_merged", reload_id=self._reload.reload_id, confirm_status=self.confirm_status
+
+    def _merge_table(self, connection: Connection[Any], plan: TablePlan) -> Outcomes:
+        self._current = plan
+        before = {other.table.target for other in self._plans if other.position < plan.position}
+        later = {other.table.target for other in self._plans if other.position >= plan.position}
+        return TableMerge(connection, plan, before, later, self.recheck, self.fenced).run()
+
+    def _set_merged(self, connection: Connection[Any]) -> None:
+        self._require_written(
+            run(connection, "ledger/set_merged", reload_id=self._reload.reload_id, confirm_status=self.confirm_status)
         )
-        if merged.rowcount != 1:
+
+    def _require_written(self, written: Cursor[Any]) -> None:
+        if written.rowcount != 1:
             raise LedgerError(f"{self._reload.title} ended while it was being merged; nothing was changed.")
-        return outcomes
 
     def _stalled(self) -> str:
         return (
-            f"{self._reload.title} is not merged and production is unchanged: each of {self._patience.attempts} "
-            f"attempts gave way to a session that waited {self._patience.stall_limit_ms} ms for it; raise merge."
-            "stall_limit_ms, set against_cdc: fence, or reload shorter windows."
+            f"{self._head} each of {self._patience.attempts} attempts gave way to a session that waited "
+            f"{self._patience.stall_limit_ms} ms for it; raise merge.stall_limit_ms, set merge.mode: chunked or a "
+            "smaller merge.chunk_rows, set against_cdc: fence, or reload shorter windows."
         )
 
     def _contended(self, error: Exception) -> str:
@@ -227,7 +344,7 @@ class _Merge:
         if isinstance(error, psycopg.Error):
             met = "; ".join(part for part in (error.diag.message_primary, error.diag.context) if part)
         return (
-            f"{self._reload.title} is not merged and production is unchanged: each of {self._patience.attempts} "
+            f"{self._head} each of {self._patience.attempts} "
             f"attempts met another transaction, the last one while it waited in {place} for at most "
             f"{self._patience.lock_timeout_ms} ms ({' '.join(met.split())}); end that transaction or try again "
             "later, and reload the window again."

@@ -17,7 +17,7 @@ from reload_assets.dms.tasks import LoadTasks, PollLimits
 from reload_assets.errors import ReloadError
 from reload_assets.ledger import CheckResult, Ledger, Opening, Reload
 from reload_assets.load import Load
-from reload_assets.merge import merge_reload
+from reload_assets.merge import Patience, merge_reload
 from reload_assets.production import Production
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable
@@ -130,17 +130,8 @@ class Reloader:
             self._ledger.close(reload.reload_id, "cancelled", "Merged by a baseline of the campaign.")
             return
         if self._mode == "unconfirmed":
-            merge = self._config.merge
-            merge_reload(
-                self._target,
-                self._ledger,
-                reload,
-                tables,
-                self._config.source.zone,
-                lock_timeout_ms=merge.lock_timeout_ms,
-                stall_limit_ms=merge.stall_limit_ms,
-                attempts=merge.attempts,
-            )
+            patience = Patience.configured(self._config.merge)
+            merge_reload(self._target, self._ledger, reload, tables, self._config.source.zone, patience)
             self._note(reload, "merged")
             return
         production = self._production()

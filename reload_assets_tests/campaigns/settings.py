@@ -15,6 +15,8 @@ from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, SPECS
 JOB_ROLE, LOAD_ROLE, READER_ROLE = "reload_job", "dms", "reload_reader"
 """The logins of reloads: into the target, of their DMS tasks there, and into the source."""
 LOCK_TIMEOUT_MS = 400
+CHUNK_ROWS = 7
+"""A window has some dozens of rows a table."""
 POLICIES: Mapping[str, Mapping[str, str]] = {
     "default": {},
     "idempotent": {"ApplyErrorInsertPolicy": "INSERT_RECORD", "ApplyErrorUpdatePolicy": "UPDATE_RECORD"},
@@ -37,6 +39,7 @@ MODES = {
     for mode in (
         Mode("confirm", "ours, with confirm", True, KINDS),
         Mode("fence", "ours, with fence", True, KINDS),
+        Mode("chunked", "ours, in chunks, with confirm", True, KINDS),
         Mode("seed", "the guides' merge, COMMIT removed", False, ("missing", "stale")),
         Mode("upsert", "upsert where newer", False, ("missing", "stale")),
         Mode("unconfirmed", "ours, without confirm", False, ("missing", "stale", "corrupted")),
@@ -59,7 +62,7 @@ def plan(runs: int, seed: str) -> list[Job]:
     """The runs of a campaign: ours over its modes and policies in turn, a fifth as many of each baseline."""
     jobs = []
     for number in range(runs):
-        jobs.append((OURS[number % 2], list(POLICIES)[number // 2 % 2]))
+        jobs.append((OURS[number % len(OURS)], list(POLICIES)[number // len(OURS) % 2]))
     for mode in BASELINES:
         for number in range(max(3, runs // 5)):
             jobs.append((mode, list(POLICIES)[number % 2]))
@@ -100,7 +103,11 @@ def configuration(
         # The stand-in's instants have microseconds, unlike DMS's.
         "cdc": {"task_arn": cdc_task, "margin_seconds": 0, "wait_seconds": 30},
         "windows": {"first": "2025-01-01", "cadence": "hourly"},
-        "merge": {"lock_timeout_ms": LOCK_TIMEOUT_MS},
+        "merge": {
+            "lock_timeout_ms": LOCK_TIMEOUT_MS,
+            "mode": "chunked" if mode == "chunked" else "atomic",
+            "chunk_rows": CHUNK_ROWS,
+        },
         "groups": {GROUP: {"against_cdc": "fence" if mode == "fence" else "confirm", "tables": tables}},
     }
     return parse_config(yaml.safe_dump(document), "the campaign's reload.yaml")

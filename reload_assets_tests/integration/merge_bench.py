@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from reload_assets.config import ReloadConfig, parse_config
 from reload_assets.database import Target
 from reload_assets.install import install
 from reload_assets.ledger import CheckResult, Ledger, Opening, Reload, staging_name
-from reload_assets.merge import MergeResult, Outcomes, merge_reload
+from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.staging import create_staging, finish_staging
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
@@ -33,6 +34,8 @@ CUSTOMERS = "CREATE TABLE production.customers (id integer PRIMARY KEY, name tex
 UPDATED_AT: Mapping[str, Any] = {"window_column": "updated_at"}
 
 Rows = Sequence[Sequence[Any]]
+
+_PATIENCE = [field.name for field in fields(Patience)]
 
 _CONFIG: Mapping[str, Any] = {
     "source": {"schema": "SALES"},
@@ -126,7 +129,8 @@ class MergeBench:
         tables = self.resolve(reload.tables if names is None else names)
         zone = self.config.source.zone
         settings = {"lock_timeout_ms": 400, "stall_limit_ms": 20_000, "attempts": 3, **options}
-        return merge_reload(self.target, self.ledger, reload, tables, zone, **settings)
+        patience = Patience(**{name: settings.pop(name) for name in _PATIENCE if name in settings})
+        return merge_reload(self.target, self.ledger, reload, tables, zone, patience, **settings)
 
     def reload(self, rows: Rows, **options: Any) -> Outcomes:
         """Stage and merge rows of the first table."""

@@ -14,7 +14,7 @@ from reload_assets.database import Target
 from reload_assets.install import install
 from reload_assets.ledger import CheckResult
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.merge import merge_reload
+from reload_assets.merge import Patience, merge_reload
 from reload_assets.staging import create_staging
 from reload_assets.verify.after import verify_merged
 from reload_assets_tests.integration.staged import NOON, StagedReload, config
@@ -79,9 +79,7 @@ def test_the_role_installs_loads_verifies_and_merges(job: Target) -> None:
         verified,
         list(reload.tables.values()),
         reload.config.source.zone,
-        lock_timeout_ms=400,
-        stall_limit_ms=400,
-        attempts=3,
+        Patience(lock_timeout_ms=400, stall_limit_ms=400, attempts=3),
     )
     assert result.outcomes["orders"].inserted == 1
     for table in reload.tables.values():

@@ -12,7 +12,7 @@ from psycopg import Connection
 from reload_assets.install import install
 from reload_assets.ledger import CheckResult
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.merge import merge_reload
+from reload_assets.merge import Patience, merge_reload
 from reload_assets.windows import Window
 from reload_assets_tests.integration.staged import DAY, NOON, StagedReload, copied, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -104,9 +104,7 @@ def merge(made: StagedReload) -> None:
         made.ledger.get(made.reload.reload_id),
         list(made.tables.values()),
         made.config.source.zone,
-        lock_timeout_ms=400,
-        stall_limit_ms=400,
-        attempts=3,
+        Patience(lock_timeout_ms=400, stall_limit_ms=400, attempts=3),
     )
 
 

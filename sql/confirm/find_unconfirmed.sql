@@ -1,12 +1,12 @@
--- This reload, and the earlier ones of the group that overlap its window and were merged but never confirmed: what they
--- left behind is looked after too.
+-- This reload, and the earlier ones of the group that overlap its window and were merged, or a part of them was, but
+-- never confirmed: what they left behind is looked after too.
 -- psql: -v reload_id=1 -v group_name=sales -v window_start=2025-01-01T00:00Z -v window_end=2025-01-02T00:00Z
 SELECT reload_id
 FROM admin.reloads
 WHERE
     reload_id = :'reload_id'::bigint
     OR (
-        group_name = :'group_name' AND status = 'merged' AND confirm_status = 'unconfirmed'
+        group_name = :'group_name' AND confirm_status = 'unconfirmed'
         AND reload_id < :'reload_id'::bigint
         AND load_start < :'window_end'::timestamptz AND window_end > :'window_start'::timestamptz
     )

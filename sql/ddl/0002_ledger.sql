@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     partition_key text NOT NULL,
     tables text [] NOT NULL,
     status text NOT NULL DEFAULT 'open' CHECK (
-        status IN ('open', 'loading', 'loaded', 'verified', 'rejected', 'merged', 'failed', 'cancelled')
+        status IN ('open', 'loading', 'loaded', 'verified', 'rejected', 'merging', 'merged', 'failed', 'cancelled')
     ),
     started_by text NOT NULL,
     reason text,
@@ -46,7 +46,8 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
 );
 COMMENT ON TABLE admin.reloads IS
 'One row a reload: one window of one table group, one attempt. status: open (window frozen, staging made), '
-'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merged, failed, cancelled. '
+'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merging (in chunks: some are in '
+'production), merged, failed, cancelled. '
 'confirm_status, after the merge: pending, confirmed (production was found equal to the source), unconfirmed (see '
 'confirm_detail). cdc_stopped_at without cdc_resumed_at: the CDC task may still stand still.';
 CREATE INDEX IF NOT EXISTS reloads_window ON admin.reloads (group_name, window_start, window_end);
@@ -81,6 +82,9 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
     orphans bigint NOT NULL DEFAULT 0,
     merge_started_at timestamptz,
     merge_ended_at timestamptz,
+    -- In chunks: the last key, as texts, of the staged rows that are merged. NULL before the first and after the last.
+    merged_through text [],
+    merge_chunks integer NOT NULL DEFAULT 0,
     UNIQUE (reload_id, table_name)
 );
 COMMENT ON TABLE admin.reload_tables IS
@@ -88,7 +92,7 @@ COMMENT ON TABLE admin.reload_tables IS
 'content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped (same '
 'version, other content, policy skip). confirm_keys: rows that were read again from the source after the merge; '
 'confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and that the '
-'policy leaves alone. Rows, not bytes.';
+'policy leaves alone. merge_chunks: the transactions that merged the table. Rows, not bytes.';
 
 CREATE TABLE IF NOT EXISTS admin.reload_checks (
     reload_id bigint NOT NULL REFERENCES admin.reloads (reload_id) ON DELETE CASCADE,

@@ -5,6 +5,6 @@ SELECT reload_id
 FROM admin.reloads
 WHERE
     group_name = :'group_name'
-    AND (status IN ('open', 'loading', 'loaded', 'verified') OR confirm_status = 'pending')
+    AND (status IN ('open', 'loading', 'loaded', 'verified', 'merging') OR confirm_status = 'pending')
     AND window_start < :'window_end'::timestamptz AND window_end > :'window_start'::timestamptz
 ORDER BY reload_id;

@@ -7,4 +7,4 @@ SET
     closed_at = clock_timestamp(),
     error = NULL,
     confirm_status = :'confirm_status'
-WHERE reload_id = :'reload_id'::bigint AND status = 'verified';
+WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');

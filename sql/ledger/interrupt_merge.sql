@@ -1,0 +1,6 @@
+-- A merge in chunks stopped between two of them, and why; it can be gone on with.
+-- psql: -v reload_id=1 -v error=why
+UPDATE admin.reloads
+SET error = :'error'
+WHERE reload_id = :'reload_id'::bigint AND status = 'merging'
+RETURNING reload_id;
