@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import fields
 from datetime import datetime
@@ -15,7 +16,7 @@ from reload_assets.merge.moved import MovedValues
 from reload_assets.merge.outcomes import Outcomes
 from reload_assets.merge.plan import EVERY_KEY, TablePlan
 from reload_assets.merge.settings import allow_hash_joins
-from reload_assets.statements import run
+from reload_assets.statements import Part, run
 
 Recheck = Callable[[Connection[Any], TablePlan, list[str]], None]
 """Makes the outcome of those rows of the delta, with one of some outcomes, 'refused' that the source no longer has as
@@ -48,6 +49,7 @@ class TableMerge:
         self._recheck = recheck
         self._fenced = fenced
         self._moved = MovedValues(connection, plan)
+        self._late: dict[str, int] = {}
 
     def run(self) -> Outcomes:
         """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
@@ -101,6 +103,36 @@ class TableMerge:
         return row[1], row[2]
 
     def _write(self, planned: dict[str, int]) -> None:
+        if self._moved.possible:
+            self._write_locked(planned)
+        else:
+            self._write_seen(planned)
+
+    def _write_seen(self, planned: dict[str, int]) -> None:
+        """Each row in one go: what was judged is written where it still is the same row version.
+
+        Those that are not are late: they are locked, judged again and updated in the second place.
+        """
+        written = 0
+        for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_seen_rows")):
+            if any(planned.get(outcome) for outcome in outcomes):
+                row = self._plan.run(self._connection, statement).fetchone()
+                assert row is not None
+                written += row[0]
+        expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
+        if written == expected:
+            return
+        with allow_hash_joins(self._connection):
+            self._plan.run(self._connection, "create_late")
+            self._plan.run(self._connection, "remove_late")
+        late = {"delta": self._plan.parts["late"]}
+        self._plan.run(self._connection, "lock_rows", late, planned=_TO_WRITE)
+        self._late = self._count(late)
+        if to_update := self._late.get("updated", 0) + self._late.get("repaired", 0):
+            self._update(to_update, late)
+
+    def _write_locked(self, planned: dict[str, int]) -> None:
+        """Lock the rows first: they let go of unique values between that and their update."""
         self._moved.lock_if_needed()
         self._lock("updated", "repaired")
         self._moved.let_go()
@@ -115,25 +147,25 @@ class TableMerge:
         held = self._count()
         to_update = held.get("updated", 0) + held.get("repaired", 0)
         if to_update:
-            self._update(to_update)
+            self._update(to_update, self._moved.guard_parts())
 
     def _lock(self, *planned: str) -> None:
         self._plan.run(self._connection, "lock_rows", planned=list(planned))
 
-    def _update(self, expected: int) -> None:
+    def _update(self, expected: int, parts: dict[str, Part]) -> None:
         # Parking a value may fire a trigger that makes the row newer; it is locked and judged all the same.
-        updated = self._plan.run(self._connection, "update_rows", self._moved.guard_parts()).rowcount
+        updated = self._plan.run(self._connection, "update_rows", parts).rowcount
         if updated != expected:
             raise MergeFailed(
                 f"{self._plan.reload.title}: {expected - updated} of {expected} rows of {self._plan.table.target} "
                 "could not be updated, because a trigger of production turned them away; nothing was changed."
             )
 
-    def _count(self) -> dict[str, int]:
-        return dict(self._plan.run(self._connection, "count_outcomes").fetchall())
+    def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:
+        return dict(self._plan.run(self._connection, "count_outcomes", parts).fetchall())
 
     def _outcomes(self, in_window: int) -> Outcomes:
-        counts = self._count()
+        counts = Counter(self._count()) + Counter(self._late)
         identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
         return Outcomes(identical=identical, **counts)
 

@@ -44,6 +44,11 @@ class MovedValues:
         self._alone = False
         self._any_moved = False
 
+    @property
+    def possible(self) -> bool:
+        """Whether production has a unique key of whose values some could move."""
+        return bool(self._parkable or self._strict)
+
     def lock_if_needed(self) -> None:
         """Before any row is locked: lock the table if rows will have to be made anew. Raises MergeFailed."""
         for unique in self._strict:

@@ -68,6 +68,9 @@ class TablePlan:
         """The column of a row of the delta."""
         return sql.Identifier("d", self.numbers[column.name])
 
+    def _in_late(self, column: ReloadColumn) -> sql.Composable:
+        return sql.Identifier("l", self.numbers[column.name])
+
     def staged_columns(self, names: Iterable[str]) -> list[ReloadColumn] | None:
         """The columns of these names in production, or None if some of them are not staged."""
         by_name = {column.name: column for column in self.table.columns}
@@ -89,6 +92,7 @@ class TablePlan:
             "staged_key": comma(in_staging(column) for column in table.key),
             "delta": f"reload_delta_{self.position}",
             "moved": f"reload_moved_{self.position}",
+            "late": f"reload_late_{self.position}",
             "columns": comma(sql.Identifier(column.name) for column in columns),
             "values": comma(self.in_delta(column) for column in columns),
             "numbered": comma(
@@ -107,7 +111,11 @@ class TablePlan:
             "written_key_json": self._key_json(in_production),
             "same_key": self._same(table.key, in_production, self.in_delta),
             "same_staged_key": self._same(table.key, in_production, in_staging),
+            "same_late": self._same(table.key, self._in_late, self.in_delta),
+            "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
+            "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
             "judgement": judgement(table, self.in_delta, in_production),
+            "seen_judgement": judgement(table, self.in_delta, _as_seen),
             "not_newer": not_newer(table, self.in_delta, in_production),
             "assignments": comma(
                 sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_delta(column))
@@ -233,6 +241,11 @@ def pair(names: Iterable[str], values: Iterable[str]) -> str:
 def in_production(column: ReloadColumn) -> sql.Composable:
     """The column of a production row."""
     return sql.Identifier("p", column.name)
+
+
+def _as_seen(column: ReloadColumn) -> sql.Composable:
+    """The column of a production row as it was before the statement."""
+    return sql.Identifier("o", column.name)
 
 
 def in_staging(column: ReloadColumn) -> sql.Composable:

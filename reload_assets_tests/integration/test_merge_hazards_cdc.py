@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from psycopg import Connection
 
 from reload_assets.ledger import Reload
-from reload_assets.merge import MergeResult, Outcomes
+from reload_assets.merge import MergeResult, Outcomes, Patience
 from reload_assets.verify.after import verify_merged
 from reload_assets.verify.outcomes import CheckOutcome
 from reload_assets.verify.staged import verify_staging
@@ -197,7 +198,7 @@ def test_hazard_17_the_merge_gives_way_to_cdc_that_locks_in_the_opposite_order(m
     with made.writer() as holder, made.writer() as cdc:
         holder.execute("SELECT FROM production.customers WHERE id = 5 FOR UPDATE")
         update(cdc, 9)
-        merge = InThread(lambda: made.merge(reload, **limits.model_dump()))
+        merge = InThread(lambda: made.merge(reload, **asdict(Patience.configured(limits))))
         made.await_waiting()
         late = InThread(lambda: update(cdc, 1))
         made.await_waiting(2)
