@@ -4,12 +4,13 @@
 #   make PYTHON=python3.12 test   chooses the interpreter of .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test campaign lint format constraints clean
+.PHONY: help setup demo ui test campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
 RUNS ?= 200
 SEED ?= random
+SIZE ?= default
 # Relative, so that the folder of the checkout may have any name.
 RUN := .venv/bin/python -m
 
@@ -31,17 +32,20 @@ test: setup ## run every test, two at a time
 campaign: setup ## reload RUNS times under a brutal writer and CDC, beside other merges (SEED=... for the same again)
 	@$(RUN) reload_assets_tests.campaigns --runs $(RUNS) --seed $(SEED) $(ARGS)
 
+bench: setup ## measure merge, load, verification and overhead side by side (SIZE=small|full)
+	@$(RUN) benchmarks --size $(SIZE) $(ARGS)
+
 lint: setup ## check style, types, SQL and YAML
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
-	$(RUN) sqlfluff lint sql
+	$(RUN) sqlfluff lint sql benchmarks/sql
 	$(RUN) yamllint --strict .
 
 format: setup ## rewrite Python and SQL in this repository's style
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
-	$(RUN) sqlfluff fix sql
+	$(RUN) sqlfluff fix sql benchmarks/sql
 
 constraints: ## fit constraints.txt to pyproject.toml, with uv (ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-header --no-annotate --quiet \

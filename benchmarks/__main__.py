@@ -1,0 +1,110 @@
+"""``python -m benchmarks``: everything side by side in one run; prints the tables and keeps the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks import chart, load, orchestration, report, verification
+from benchmarks.merges import measure
+from benchmarks.orders import Cases
+from benchmarks.report import Measured
+from benchmarks.servers import installations, started
+from benchmarks.sizes import SIZES, Part, Size
+from benchmarks.strategies import warm_up
+
+RESULTS = Path(__file__).with_name("results")
+_PACKAGES = ("dagster", "psycopg", "dlt", "great-expectations")
+
+
+def main() -> int:
+    """Exit status 1 where ours did something wrong; a ratio that was missed is for the reader to see."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="default", help="how much is measured (default)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for latest.json and the chart")
+    parser.add_argument("--only", choices=("merges", "verification", "load", "orchestration"), help="one part")
+    arguments = parser.parse_args()
+    size = SIZES[arguments.size]
+    began = time.monotonic()
+    found: dict[str, Any] = {"size": arguments.size, "machine": _machine(), "versions": {}, "ratios": {}}
+
+    def wanted(part: str) -> bool:
+        return arguments.only in (None, part)
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+    wrong: list[str] = []
+    if wanted("merges"):
+        measured = _merges(size, found, say)
+        wrong = report.faults(measured)
+        first = measured[0].server
+        found["ratios"] |= report.ratios(measured, size, first)
+        found["merges"] = report.as_json(measured)
+        print(report.table(measured))
+        main_parts = [one for one in measured if one.server == first and one.case == size.main]
+        chart.draw(main_parts[0], main_parts[1], arguments.output / "merge.svg")
+    for name, module, rows in (("verification", verification, size.verified), ("load", load, size.loaded)):
+        if wanted(name):
+            found[name] = module.run(rows, size.repetitions, say)
+            print(f"\n{module.table(found[name])}")
+            found["ratios"] |= module.ratios(found[name])
+    if wanted("orchestration"):
+        found["orchestration"] = orchestration.run(size.repetitions, say)
+        print(f"\n{orchestration.table(found['orchestration'])}")
+        found["ratios"] |= orchestration.ratios(found["orchestration"])
+    found["seconds"] = round(time.monotonic() - began, 1)
+    print(f"\n{report.summary(found['ratios'])}\n\n{found['seconds']:g} s")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "latest.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for fault in wrong:
+        print(f"FAULT: {fault}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _merges(size: Size, found: dict[str, Any], say: Any) -> list[Measured]:
+    warm_up()
+    measured: list[Measured] = []
+    for number, (name, binaries) in enumerate(installations().items()):
+        parts: list[Part] = list(size.second if number else size.parts)
+        with started(binaries) as server:
+            with psycopg.connect(server.url()) as connection:
+                title = f"PostgreSQL {connection.info.server_version // 10_000} ({name})"
+                found["versions"][title] = connection.info.parameter_status("server_version")
+            cases = Cases(server)
+            production = 0
+            for part in parts:
+                if production and part.case.production != production:
+                    cases.forget(production)
+                production = part.case.production
+                runs = measure(
+                    cases, part.case, part.strategies, size.repetitions, say, beside_cdc=part.beside_cdc
+                )
+                measured.append(Measured(title, part.case, part.beside_cdc, runs))
+            cases.close()
+    return measured
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The ways to merge that are held side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from benchmarks import dlt_merge
+from benchmarks.orders import CONFIG, Copy
+from benchmarks.statements import run
+from reload_assets.ledger import Ledger
+from reload_assets.merge import Patience, merge_reload
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to merge. ``ours`` has the guards and the audit of the project; ``guarded`` never overwrites newer rows."""
+
+    name: str
+    title: str
+    merge: Callable[[Copy], None]
+    ours: bool = False
+    guarded: bool = True
+
+
+def _ours(chunk_rows: int | None, copy: Copy) -> None:
+    # Nobody makes an atomic merge yield here: how long CDC waits for it is what is measured.
+    patience = Patience(lock_timeout_ms=400, stall_limit_ms=600_000, attempts=20, chunk_rows=chunk_rows)
+    merge_reload(copy.target, Ledger(copy.target), copy.reload(), copy.tables(), CONFIG.source.zone, patience)
+
+
+def _statements(names: tuple[str, ...], copy: Copy) -> None:
+    with psycopg.connect(copy.server.url(copy.database)) as connection:
+        for name in names:
+            run(connection, f"rivals/{name}", {"staging_table": copy.staging})
+
+
+def _dlt(strategy: Literal["delete-insert", "upsert"], copy: Copy) -> None:
+    with psycopg.connect(copy.server.url(copy.database)) as connection:
+        for statement in _dlt_statements(strategy):
+            connection.execute(sql.SQL(statement))
+
+
+_dlt_statements = cache(partial(dlt_merge.statements, staging_schema="seed_staging"))
+
+STRATEGIES: Mapping[str, Strategy] = {
+    one.name: one
+    for one in (
+        Strategy("limit", "bare limit: upsert of a given delta, no audit", partial(_statements, ("limit",))),
+        Strategy("atomic", "ours, atomic", partial(_ours, None), ours=True),
+        Strategy("chunked", "ours, chunked", partial(_ours, CONFIG.merge.chunk_rows), ours=True),
+        Strategy(
+            "seed",
+            "the guides' merge, COMMIT removed",
+            partial(_statements, ("seed_update", "seed_insert", "seed_mark")),
+        ),
+        Strategy("upsert", "upsert of every row, guarded", partial(_statements, ("upsert",))),
+        Strategy("merge", "MERGE, guarded", partial(_statements, ("merge",))),
+        Strategy("dlt_upsert", "dlt, upsert", partial(_dlt, "upsert"), guarded=False),
+        Strategy("dlt_delete_insert", "dlt, delete-insert", partial(_dlt, "delete-insert"), guarded=False),
+    )
+}
+
+
+def warm_up() -> None:
+    """Do what is done once a process, so that it falls into no run: dlt's import."""
+    _dlt_statements("upsert")
+    _dlt_statements("delete-insert")
