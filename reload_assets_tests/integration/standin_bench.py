@@ -170,8 +170,8 @@ class Bench:
         task: dict[str, Any] = answer["ReplicationTasks"][0]
         return task
 
-    def wait(self, arn: str, *statuses: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 15
+    def wait(self, arn: str, *statuses: str, seconds: float = 15) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
         while (task := self.task(arn))["Status"] not in statuses:
             assert time.monotonic() < deadline, f"still {task['Status']}, not {statuses}"
             time.sleep(0.01)

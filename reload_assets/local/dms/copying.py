@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,12 @@ import psycopg
 from psycopg import sql
 
 from reload_assets.local.dms.catalog import SourceColumn, rule_type
+from reload_assets.local.dms.copied import CopiedRows
 from reload_assets.local.dms.mapping import MappedColumn, Selection, TableMapping
 from reload_assets.local.dms.records import TableRun
 
-_CHUNK_ROWS = 500
-_CHUNK_BYTES = 256 * 1024
+# Large enough for what a chunk costs not to count, small enough for libpq to send at once.
+_CHUNK_BYTES = 64 * 1024
 
 
 class TableFailed(Exception):
@@ -152,38 +152,36 @@ def move_rows(
     *,
     commit_rate: int,
     run: TableRun,
-    watch: Callable[[Iterator[bytes]], Iterator[bytes]],
+    watch: Callable[[int], int],
     between: Callable[[], None],
 ) -> None:
     """Stream the rows. Each COPY of ``commit_rate`` rows is a transaction of its own, so a failure leaves the earlier
-    ones; it names no columns, so they are matched by position. ``between`` is called between chunks and may raise.
+    ones; it names no columns, so they are matched by position.
+
+    ``watch`` is called with the number of rows read so far and tells after how many more to call it again; it may wait
+    or raise, and so may ``between``, which is called between chunks and while the source gives nothing. Raises what
+    they raise, and psycopg.Error.
     """
     read = sql.SQL("COPY ({}) TO STDOUT").format(load.query())
     write = sql.SQL("COPY {} FROM STDIN").format(load.target)
-    with source.cursor() as reader, reader.copy(read) as copied:
-        # In the text format each message of a COPY is one row.
-        rows = watch(bytes(row) for row in copied)
-        while (first := next(rows, None)) is not None:
-            batch = itertools.chain([first], itertools.islice(rows, commit_rate - 1))
+    with source.cursor() as reader, reader.copy(read), CopiedRows(source, between) as rows:
+        earlier = 0
+        while True:
+            chunk, count = rows.take(min(commit_rate, watch(earlier)), _CHUNK_BYTES)
+            if not count:
+                return  # A COPY into the target begins only when there is a row for it.
             written = 0
             with target.cursor() as writer, writer.copy(write) as sink:
-                for chunk, count in _chunks(batch):
+                while count:
                     between()
                     sink.write(chunk)
                     written += count
+                    if written == commit_rate:
+                        break
+                    room = min(commit_rate - written, watch(earlier + written))
+                    chunk, count = rows.take(room, _CHUNK_BYTES)
+            earlier += written
             run.rows += written
-
-
-def _chunks(rows: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
-    buffer, count = bytearray(), 0
-    for row in rows:
-        buffer += row
-        count += 1
-        if count == _CHUNK_ROWS or len(buffer) >= _CHUNK_BYTES:
-            yield bytes(buffer), count
-            buffer, count = bytearray(), 0
-    if count:
-        yield bytes(buffer), count
 
 
 def constant(expression: str) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -123,7 +124,7 @@ class FullLoad(Engine):
             load,
             commit_rate=self.job.settings["FullLoadSettings"]["CommitRate"],
             run=run,
-            watch=lambda rows: self._struck_by_faults(rows, table),
+            watch=self._watch(table),
             between=lambda: self.pause(0),
         )
         if created and late_key:
@@ -139,18 +140,16 @@ class FullLoad(Engine):
             if self.job.source.settings.get("FailTasksOnLobTruncation"):
                 raise TaskFailed(text)
 
-    def _struck_by_faults(self, rows: Iterator[bytes], table: SourceTable) -> Iterator[bytes]:
+    def _watch(self, table: SourceTable) -> Callable[[int], int]:
+        """The faults of loading this table, as ``move_rows`` asks for them: each strikes at its number of rows."""
         subject = f"{table.schema}.{table.name}"
         error = self.faults.strike(faults.TableError, subject)
         pause = self.faults.strike(faults.Pause, subject)
         slow = self.faults.strike(faults.SlowLoad, subject)
-        if not (error or pause or slow):
-            yield from rows
-            return
         if pause:
             pause.reached.clear()
-        read = 0
-        while True:
+
+        def watch(read: int) -> int:
             if slow and read % slow.rows == 0 and not slow.cleared.is_set():
                 self.pause(slow.seconds)
             if pause and read == pause.after_rows:
@@ -158,11 +157,12 @@ class FullLoad(Engine):
                 self._hold(pause)
             if error and read == error.after_rows:
                 raise copying.TableFailed(error.message)
-            row = next(rows, None)
-            if row is None:
-                return
-            yield row
-            read += 1
+            ahead = [fault.after_rows - read for fault in (error, pause) if fault and fault.after_rows > read]
+            if slow:
+                ahead.append(slow.rows - read % slow.rows)
+            return min(ahead, default=sys.maxsize)
+
+        return watch
 
     def _hold(self, fault: faults.Fault) -> None:
         while not fault.cleared.is_set():
