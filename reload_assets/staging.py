@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, sql
+from psycopg.errors import UniqueViolation
 
 from reload_assets.database import Target
 from reload_assets.ledger import Ledger, Reload, staging_name
@@ -71,15 +73,12 @@ def finish_staging(
         filter_end=filter_bounds[1],
     ).rowcount
     staged, nulls = _count(connection, place, table)
-    # Keyed here and not when it is made: a load into a keyed table takes much longer than keying a loaded one.
-    for column in table.columns:
-        if column.target.not_null and not nulls[column.staged]:
-            run(connection, "staging/set_not_null", {**place, "column": column.staged})
-    key = sql.SQL(", ").join(sql.Identifier(column.staged) for column in table.key)
+    full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
+    if full:
+        changes = [sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(name)) for name in full]
+        run(connection, "staging/set_not_null", {**place, "changes": sql.SQL(", ").join(changes)})
     if not any(nulls[column.staged] for column in table.key):
-        duplicate = run(connection, "staging/find_duplicate_key", {**place, "key": key}).fetchone()
-        if duplicate is None:
-            run(connection, "staging/add_primary_key", {**place, "key": key})
+        _add_key(connection, place, table)
     run(connection, "staging/analyze", place)
     ledger.set_staged(connection, reload.reload_id, table.name, staged, trimmed)
     return staged, trimmed
@@ -99,6 +98,14 @@ def drop_expired_staging(target: Target, ledger: Ledger, retention_days: float) 
                 run(connection, "ledger/set_staging_dropped", reload_id=reload_id, table_name=table_name)
             dropped.append(f"{schema}.{table}")
     return dropped
+
+
+def _add_key(connection: Connection[Any], place: dict[str, str], table: ReloadTable) -> None:
+    # Keyed here and not when the table is made: a load into a keyed table takes much longer than keying a loaded one.
+    key = sql.SQL(", ").join(sql.Identifier(column.staged) for column in table.key)
+    # Making the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
+    with suppress(UniqueViolation), connection.transaction():
+        run(connection, "staging/add_primary_key", {**place, "key": key})
 
 
 def _count(connection: Connection[Any], place: dict[str, str], table: ReloadTable) -> tuple[int, dict[str, int]]:
