@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from reload_assets.local.dms.catalog import SourceColumn, rule_type
-from reload_assets.local.dms.copied import CopiedRows
+from reload_assets.local.dms.flow import CopiedRows, Outflow
 from reload_assets.local.dms.mapping import MappedColumn, Selection, TableMapping
 from reload_assets.local.dms.records import TableRun
 
@@ -159,12 +159,17 @@ def move_rows(
     ones; it names no columns, so they are matched by position.
 
     ``watch`` is called with the number of rows read so far and tells after how many more to call it again; it may wait
-    or raise, and so may ``between``, which is called between chunks and while the source gives nothing. Raises what
+    or raise, and so may ``between``, which is called between chunks and while either side is waited for. Raises what
     they raise, and psycopg.Error.
     """
     read = sql.SQL("COPY ({}) TO STDOUT").format(load.query())
     write = sql.SQL("COPY {} FROM STDIN").format(load.target)
-    with source.cursor() as reader, reader.copy(read), CopiedRows(source, between) as rows:
+    with (
+        source.cursor() as reader,
+        reader.copy(read),
+        CopiedRows(source, between) as rows,
+        Outflow(target, between) as outflow,
+    ):
         earlier = 0
         while True:
             chunk, count = rows.take(min(commit_rate, watch(earlier)), _CHUNK_BYTES)
@@ -175,6 +180,7 @@ def move_rows(
                 while count:
                     between()
                     sink.write(chunk)
+                    outflow.flush()
                     written += count
                     if written == commit_rate:
                         break

@@ -1,4 +1,4 @@
-"""The rows of a COPY ... TO STDOUT, taken straight from libpq: as fast as psql does, in memory as one chunk of them."""
+"""The rows of a COPY on their way, straight from and to libpq: as fast as psql, in the memory of one chunk."""
 
 from __future__ import annotations
 
@@ -75,3 +75,33 @@ class CopiedRows:
                 failed = failed or errors.error_from_result(result, self._encoding)
         if failed:
             raise failed
+
+
+class Outflow:
+    """What was written to ``connection`` and is not sent yet; a context manager.
+
+    libpq keeps all that the server has not taken, and psycopg need not wait for it: up to 3.2 it never does, so that a
+    whole COPY may lie in memory. ``waiting`` is called before each wait for the target, as for ``CopiedRows``.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], waiting: Callable[[], None]) -> None:
+        self._pgconn = connection.pgconn
+        self._waiting = waiting
+        self._ready = selectors.DefaultSelector()
+        self._ready.register(self._pgconn.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+
+    def __enter__(self) -> Outflow:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ready.close()
+
+    def flush(self) -> None:
+        """Wait until the server has taken all of it. Raises psycopg.Error where the connection is lost."""
+        while self._pgconn.flush():
+            self._waiting()
+            for _, events in self._ready.select(_WAIT_SECONDS):
+                if events & selectors.EVENT_READ:
+                    self._pgconn.consume_input()
