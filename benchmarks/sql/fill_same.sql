@@ -1,0 +1,13 @@
+-- Production's orders: the same rows as the source's.
+-- psql: -v rows=100000
+INSERT INTO production.orders
+SELECT
+    n,
+    1 + n % 50000,
+    (ARRAY['new', 'paid', 'shipped', 'done'])[1 + n % 4],
+    (n % 100000) / 7.0,
+    md5(n::text),
+    timestamp '2025-01-01' + n * interval '80 milliseconds',
+    timestamp '2025-01-01' + n * interval '80 milliseconds'
+FROM generate_series(1, :'rows'::bigint) AS n;
+CREATE INDEX orders_updated ON production.orders (updated_at);

@@ -1,0 +1,149 @@
+"""What it costs to compare a window with the source: beside counting its rows, and beside reading them on both sides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from benchmarks.orders import GROUP
+from benchmarks.servers import installations, started
+from benchmarks.statements import run as execute
+from reload_assets.config import parse_config
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.postgres import PostgresServer
+from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.source_window import compare_with_source
+
+_START, _END = datetime(2025, 1, 1), datetime(2100, 1, 1)
+_DIFFERENT = 100
+_SOURCE = OracleTable(
+    "ORDERS",
+    [
+        OracleColumn("ORDER_ID", "NUMBER(12,0)", nullable=False),
+        OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
+        OracleColumn("STATUS", "VARCHAR2(20)"),
+        OracleColumn("AMOUNT", "NUMBER(12,2)"),
+        OracleColumn("NOTE", "VARCHAR2(100)"),
+        OracleColumn("CREATED_AT", "DATE"),
+        OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
+    ],
+    ("ORDER_ID",),
+)
+_COUNT = 'SELECT count(*) FROM "SALES"."ORDERS" WHERE "UPDATED_AT" >= \'2025-01-01\''
+_COUNT_PRODUCTION = "SELECT count(*) FROM production.orders WHERE updated_at >= '2025-01-01'"
+_READ = 'COPY (SELECT * FROM "SALES"."ORDERS" WHERE "UPDATED_AT" >= \'2025-01-01\') TO STDOUT'
+_READ_PRODUCTION = "COPY (SELECT * FROM production.orders WHERE updated_at >= '2025-01-01') TO STDOUT"
+
+
+class _Bench:
+    def __init__(self, server: PostgresServer, rows: int) -> None:
+        self._config = parse_config(
+            "source: {schema: SALES, connection: {dialect: postgresql, host: h, port: 1, database: d, user: u, "
+            "password: {env: UNUSED}}}\n"
+            "target: {connection: {host: h, port: 1, database: d, user: u, password: {env: UNUSED}}}\n"
+            "dms: {replication_instance_arn: a, source_endpoint_arn: b, target_endpoint_arn: c}\n"
+            "windows: {first: 2025-01-01}\n"
+            f"groups: {{{GROUP}: {{tables: {{orders: {{window_column: updated_at}}}}}}}}\n"
+        )
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE source")
+            admin.execute("CREATE DATABASE target")
+        self.source: Connection[Any] = psycopg.connect(server.url("source"), autocommit=True)
+        self.target: Connection[Any] = psycopg.connect(server.url("target"), autocommit=True)
+        create_schema(self.source, "SALES")
+        create_table(self.source, "SALES", _SOURCE)
+        execute(self.source, "fill_source", rows=rows)
+        execute(self.target, "create_production")
+        execute(self.target, "fill_same", rows=rows)
+        for connection in (self.source, self.target):
+            connection.execute("VACUUM ANALYZE")
+        self.reader = SourceReader(
+            source_url(
+                "postgresql",
+                host="127.0.0.1",
+                port=server.port,
+                database="source",
+                user=server.superuser,
+                password=server.password,
+            ),
+            "SALES",
+        )
+        self.table: ReloadTable = resolve_group(self._config, GROUP, self.target, self.reader)[0]
+
+    def close(self) -> None:
+        self.reader.close()
+        self.source.close()
+        self.target.close()
+
+    def count(self) -> str:
+        """Count the window's rows on both sides."""
+        counts = [self.source.execute(_COUNT).fetchone(), self.target.execute(_COUNT_PRODUCTION).fetchone()]
+        return "passed" if counts[0] == counts[1] else "failed"
+
+    def read(self) -> str:
+        """Read every row of the window once, on both sides, and throw it away."""
+        for connection, statement in ((self.source, _READ), (self.target, _READ_PRODUCTION)):
+            with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                while copy.read():
+                    pass
+        return "passed"
+
+    def compare(self) -> str:
+        """The check window_matches_source."""
+        bounds = (_START, _END)
+        return compare_with_source("window", self.target, self.table, bounds, self.reader, None).status
+
+
+def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds of each way on a window of so many rows, interleaved; last with some rows that differ. JSON-able.
+
+    Raises RuntimeError where the comparison does not find what there is.
+    """
+    with started(installations()["embedded"]) as server:
+        bench = _Bench(server, rows)
+        ways = {"count both sides": bench.count, "read both sides": bench.read, "compare content": bench.compare}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(repetitions):
+            for name, way in ways.items():
+                seconds[name].append(_timed(name, way, "passed", say))
+        execute(bench.target, "spoil_content", every=max(1, rows // _DIFFERENT))
+        name = f"compare content, {_DIFFERENT} rows differ"
+        seconds[name] = [_timed(name, bench.compare, "failed", say) for _ in range(repetitions)]
+        bench.close()
+    return {"rows": rows, "seconds": seconds}
+
+
+def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """The cost of comparing, in counts of both sides and in reads of both sides."""
+    medians = {name: median(values) for name, values in found["seconds"].items()}
+    count, read, compare, differ = medians.values()
+    return {
+        "verify_vs_count": round(compare / count, 3),
+        "verify_vs_read": round(compare / read, 3),
+        "verify_different_vs_same": round(differ / compare, 3),
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The medians, one a line."""
+    lines = [f"content of a window of {found['rows']} rows, seconds: median (min - max)"]
+    for name, values in found["seconds"].items():
+        lines.append(f"{name:36}{median(values):7.2f} ({min(values):.2f} - {max(values):.2f})")
+    return "\n".join(lines)
+
+
+def _timed(name: str, way: Callable[[], str], expected: str, say: Callable[[str], None]) -> float:
+    began = time.perf_counter()
+    status = way()
+    seconds = time.perf_counter() - began
+    if status != expected:
+        raise RuntimeError(f"{name}: {status}, where {expected} was right")
+    say(f"verification: {name} {seconds:.2f} s")
+    return seconds
