@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 from dagster import Definitions, EnvVar, PreviewWarning, in_process_executor
-from dagster_aws.secretsmanager import SecretsManagerResource
 
 from reload_assets.assets.oracle import oracle_assets
 from reload_assets.assets.production import production_assets
@@ -19,6 +18,7 @@ from reload_assets.jobs.reload import reload_job
 from reload_assets.partitions import families
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.resources.secrets import SecretsResource
 from reload_assets.schedules.nightly import nightly_schedule
 from reload_assets.sensors.requests import requests_sensor
 
@@ -57,7 +57,7 @@ def _definitions(config: ReloadConfig) -> Definitions:
                     region=region,
                     endpoint_url=_field(config.dms.endpoint_url) if config.dms.endpoint_url is not None else None,
                 ),
-                secrets=SecretsManagerResource(region_name=region),
+                secrets=SecretsResource(region_name=region),
             )
         },
         # One process a run: a run is one window, and DMS does the work.

@@ -12,8 +12,8 @@ from psycopg import Connection, Cursor, sql
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
 from reload_assets.merge.outcomes import differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
-from reload_assets.source.canonical import production_text
 from reload_assets.source.columns import Kind
+from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn
 

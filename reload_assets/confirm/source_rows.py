@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import Connection, sql
 
 from reload_assets.source.columns import SourceColumn
-from reload_assets.source.reader import SourceReader
 from reload_assets.statements import compose, run
 from reload_assets.tables import ReloadColumn, ReloadTable
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""

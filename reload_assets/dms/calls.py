@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
-
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
+from typing import TYPE_CHECKING, Any
 
 from reload_assets.dms.polling import PollLimits, jittered, pause
 from reload_assets.errors import DmsError, DmsUnreachable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 NOT_FOUND = "ResourceNotFoundFault"
 ALREADY_EXISTS = "ResourceAlreadyExistsFault"
@@ -51,13 +42,6 @@ _UNKNOWN_KEYS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
-_CREDENTIALS = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    CredentialRetrievalError,
-    TokenRetrievalError,
-    SSOError,
-)
 
 
 class DmsRefusal(DmsError):
@@ -90,23 +74,33 @@ class DmsCalls:
         DmsUnreachable when no attempt was answered or all were throttled, DmsRefusal when DMS answered with an error,
         DmsError where nothing could be sent.
         """
+        # Here, where there is a client already: what only imports this module needs none of botocore.
+        from botocore import exceptions
+
+        no_credentials = (
+            exceptions.NoCredentialsError,
+            exceptions.PartialCredentialsError,
+            exceptions.CredentialRetrievalError,
+            exceptions.TokenRetrievalError,
+            exceptions.SSOError,
+        )
         attempts = self._limits.call_attempts
         for attempt in range(1, attempts + 1):
             try:
                 answer: dict[str, Any] = getattr(self._client, operation)(**request)
                 return answer
-            except ClientError as error:
+            except exceptions.ClientError as error:
                 if not _is_passing(error):
                     raise self._refusal(error, doing) from None
                 trouble = _passing_trouble(error, doing)
-            except (HTTPClientError, ConnectionError) as error:
+            except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
                 trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
-            except _CREDENTIALS as error:
+            except no_credentials as error:
                 raise DmsError(
                     f"{self._place} was not called when {doing}, for want of AWS credentials: {clean(str(error))}; "
                     "set keys, a profile or a role."
                 ) from None
-            except BotoCoreError as error:
+            except exceptions.BotoCoreError as error:
                 raise DmsError(f"{self._place} was not called when {doing}: {clean(str(error))}.") from None
             if attempt < attempts:
                 pause(jittered(min(self._limits.interval * 2 ** (attempt - 1), self._limits.max_interval)))

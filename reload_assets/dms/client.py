@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
-
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
-from botocore.loaders import create_loader
 
 from reload_assets.dms.calls import clean
 from reload_assets.errors import DmsError
-
-# Reading the model of DMS's API takes a fifth of a second: once a process is enough. It holds no credentials.
-_LOADER = create_loader()
 
 
 def dms_client(
@@ -36,9 +28,15 @@ def dms_client(
     if (access_key_id is None) != (secret_access_key is None):
         # boto3 takes half a pair, and fails over it in the middle of the first call.
         raise DmsError("The DMS client needs access_key_id and secret_access_key together; give both or neither.")
+    # Imported by who calls DMS, and not by everything that imports the definitions.
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
     try:
         core = botocore.session.get_session()
-        core.register_component("data_loader", _LOADER)
+        core.register_component("data_loader", _loader())
         session = boto3.Session(
             botocore_session=core,
             region_name=region,
@@ -61,3 +59,11 @@ def dms_client(
         raise DmsError(
             f"The DMS client cannot be made: {clean(str(error))}; check region, endpoint_url, profile and keys."
         ) from None
+
+
+@cache
+def _loader() -> Any:
+    """Reading the model of DMS's API takes a fifth of a second: once a process is enough. It holds no credentials."""
+    from botocore.loaders import create_loader
+
+    return create_loader()

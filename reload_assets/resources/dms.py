@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dagster import ConfigurableResource
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from reload_assets.config import Dms
 from reload_assets.dms.cdc import CdcTask
@@ -21,6 +21,7 @@ class DmsResource(ConfigurableResource):
     profile: str | None = Field(default=None, description="Profile of the AWS configuration files.")
     connect_timeout: float = Field(default=10, description="Seconds to wait for a connection.")
     read_timeout: float = Field(default=60, description="Seconds to wait for an answer.")
+    _made: Any = PrivateAttr(None)
 
     def tasks(self, settings: Dms) -> LoadTasks:
         """The life cycle of load tasks over this client."""
@@ -31,13 +32,17 @@ class DmsResource(ConfigurableResource):
         return CdcTask(self._client(), _limits(settings), arn)
 
     def _client(self) -> Any:
-        return dms_client(
-            region=self.region,
-            endpoint_url=self.endpoint_url,
-            profile=self.profile,
-            connect_timeout=self.connect_timeout,
-            read_timeout=self.read_timeout,
-        )
+        """One client for all steps of a run: to make one takes longer than most calls. It may be shared by threads, and
+        renews credentials that expire by itself. The next run makes its own, and so finds keys that were changed."""
+        if self._made is None:
+            self._made = dms_client(
+                region=self.region,
+                endpoint_url=self.endpoint_url,
+                profile=self.profile,
+                connect_timeout=self.connect_timeout,
+                read_timeout=self.read_timeout,
+            )
+        return self._made
 
 
 def _limits(settings: Dms) -> PollLimits:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import psycopg
-from dagster import BetaWarning, ConfigurableResource, InitResourceContext
-from dagster_aws.secretsmanager import SecretsManagerResource
+from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 from reload_assets import access
@@ -20,10 +19,10 @@ from reload_assets.ledger import Ledger
 from reload_assets.load import Load, describe
 from reload_assets.production import Production
 from reload_assets.resources.dms import DmsResource
-from reload_assets.source.reader import SourceReader
+from reload_assets.resources.secrets import SecretsResource
 
-# Known and wanted: Dagster warns at each copy it makes of this resource, which is several times a run.
-warnings.filterwarnings("ignore", "Class `SecretsManagerResource`", BetaWarning)
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 
 class ReloadResource(ConfigurableResource):
@@ -31,7 +30,7 @@ class ReloadResource(ConfigurableResource):
 
     config_file: str = Field(description="The path of reload.yaml.")
     dms: DmsResource = Field(description="The DMS client.")
-    secrets: SecretsManagerResource = Field(description="Where passwords named by {secret: ...} are looked up.")
+    secrets: SecretsResource = Field(description="Where passwords named by {secret: ...} are looked up.")
     _config: ReloadConfig | None = PrivateAttr(None)
 
     @property
@@ -43,7 +42,7 @@ class ReloadResource(ConfigurableResource):
 
     def target(self) -> Target:
         """The login to the target database."""
-        return access.target(self.config, self._lookup)
+        return access.target(self.config, self.secrets.text)
 
     def ledger(self) -> Ledger:
         """The ledger in the target database."""
@@ -51,7 +50,7 @@ class ReloadResource(ConfigurableResource):
 
     def source_reader(self) -> SourceReader | None:
         """A reader of the source, to be closed by the caller; None where none is configured."""
-        return access.source_reader(self.config, self._lookup)
+        return access.source_reader(self.config, self.secrets.text)
 
     def cdc(self, group: str, say: Callable[[str], None]) -> Cdc | None:
         """The CDC task of a group; None where none is configured."""
@@ -104,6 +103,3 @@ class ReloadResource(ConfigurableResource):
                     resume_left_stopped(cdc, self.ledger(), lambda run_id: run_id != own, context.log.info)
         except (ReloadError, psycopg.Error) as error:
             context.log.warning(f"Whether the run left a load behind could not be found out: {describe(error)}")
-
-    def _lookup(self, name: str) -> str:
-        return str(self.secrets.get_client().get_secret_value(SecretId=name)["SecretString"])

@@ -15,13 +15,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg import sql
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from reload_assets.source.columns import Kind
+from reload_assets.source.production import POSTGRESQL
 
 # The third argument shields from the session's own settings: a decimal comma, a Buddhist calendar.
 _ORACLE: dict[Kind, str] = {
@@ -32,14 +31,6 @@ _ORACLE: dict[Kind, str] = {
     "timestamp": "TO_CHAR(CAST({} AS TIMESTAMP(6)), 'YYYY-MM-DD HH24:MI:SS.FF6', 'NLS_CALENDAR=GREGORIAN')",
     "padded": "RTRIM({})",
     "raw": "LOWER(RAWTOHEX({}))",
-    "text": "{}",
-}
-_POSTGRESQL: dict[Kind, str] = {
-    "number": "CAST(TRIM_SCALE(CAST({} AS NUMERIC)) AS TEXT)",
-    "date": "TO_CHAR({}, 'YYYY-MM-DD HH24:MI:SS.US')",
-    "timestamp": "TO_CHAR(CAST({} AS TIMESTAMP(6)), 'YYYY-MM-DD HH24:MI:SS.US')",
-    "padded": "NULLIF(RTRIM({}), '')",
-    "raw": "ENCODE({}, 'hex')",
     "text": "{}",
 }
 
@@ -73,14 +64,6 @@ def _postgresql_instant(element: source_instant, compiler: SQLCompiler, **option
     return "CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'"
 
 
-def production_text(alias: str, column: str, kind: Kind) -> sql.SQL:
-    """The canonical text of one of production's columns, for statements that run there."""
-    named = sa.table(alias, sa.column(column)).c[column]
-    # paramstyle named: psycopg's own would double the percent signs.
-    dialect = postgresql.dialect(paramstyle="named")
-    return sql.SQL(str(canonical_text(named, kind).compile(dialect=dialect)))
-
-
 @compiles(canonical_text, "oracle")
 def _on_oracle(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
     return _ORACLE[element.kind].format(compiler.process(element.clauses, **options))
@@ -88,4 +71,4 @@ def _on_oracle(element: canonical_text, compiler: SQLCompiler, **options: Any) -
 
 @compiles(canonical_text, "postgresql")
 def _on_postgresql(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return _POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options))
+    return POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options))

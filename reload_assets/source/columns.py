@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
-
-import sqlalchemy as sa
-from sqlalchemy.sql.type_api import TypeEngine
+from typing import TYPE_CHECKING, Any, Literal
 
 from reload_assets.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.type_api import TypeEngine
 
 Kind = Literal["number", "text", "padded", "date", "timestamp", "raw"]
 
@@ -28,20 +28,6 @@ _KINDS: dict[str, Kind] = {
     "DATE": "date",
     "TIMESTAMP": "timestamp",
     "RAW": "raw",
-}
-# sa.DateTime binds as Oracle's DATE, which has no fraction: only for DATE columns, whose index it keeps usable.
-# The stand-in knows no NVARCHAR. Binding a string as NVARCHAR2 or CHAR gives Oracle the column's way of comparing.
-_BIND_TYPES: dict[str, TypeEngine[Any]] = {
-    "NUMBER": sa.Numeric(),
-    "FLOAT": sa.Numeric(),
-    "VARCHAR2": sa.String(),
-    "VARCHAR": sa.String(),
-    "NVARCHAR2": sa.String().with_variant(sa.NVARCHAR(), "oracle"),
-    "CHAR": sa.CHAR(),
-    "NCHAR": sa.NCHAR(),
-    "DATE": sa.DateTime(),
-    "TIMESTAMP": sa.TIMESTAMP(),
-    "RAW": sa.LargeBinary(),
 }
 
 
@@ -81,7 +67,10 @@ class SourceColumn:
     @property
     def bind_type(self) -> TypeEngine[Any]:
         """How a value that is compared with the column is bound. Only for columns that have a ``kind``."""
-        return _BIND_TYPES[self.base_type]
+        # Only who reads the source needs SQLAlchemy.
+        from reload_assets.source.binds import BIND_TYPES
+
+        return BIND_TYPES[self.base_type]
 
     def bind_value(self, value: Any) -> Any:
         """A key's value, as production has it or as canonical text, as what the driver compares exactly.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 from psycopg import Error as DatabaseError
@@ -18,12 +18,14 @@ from reload_assets.config import ReloadConfig
 from reload_assets.database import Target
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger import CheckStatus, Reload, StagedTable
-from reload_assets.source.reader import SourceReader
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 from reload_assets.verify.context import key_text
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
 from reload_assets.verify.source_window import compare_with_source
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source", "confirmed")
 

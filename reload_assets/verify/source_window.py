@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
 from reload_assets.cdc import Cdc
-from reload_assets.source.canonical import production_text
 from reload_assets.source.columns import Kind
-from reload_assets.source.reader import SourceReader
+from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 # Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.
 _LOOKED_UP = 1_000

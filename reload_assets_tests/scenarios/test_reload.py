@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
+from reload_assets.dms.client import dms_client
 from reload_assets.local import compare, damage
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
 from reload_assets.local.stack import Stack, checkout_file
@@ -33,7 +35,10 @@ def break_day(runner: Runner, bounds: Bounds) -> dict[str, dict[str, int]]:
 
 
 class Reloaded(NamedTuple):
-    """A day that was damaged and then reloaded: what was broken in it, and how production looked before."""
+    """A day that was damaged and then reloaded: what was broken in it, and how production looked before.
+
+    ``clients`` is the number of boto3 clients for DMS that the run has made.
+    """
 
     day: date
     bounds: Bounds
@@ -41,6 +46,7 @@ class Reloaded(NamedTuple):
     different: int
     outside: str
     result: ExecuteInProcessResult
+    clients: int
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,9 @@ def reloaded(stack: Stack, instance: DagsterInstance) -> Reloaded:
     different = differences(runner, bounds)
     with stack.connect_target() as target:
         outside = compare.outside_digest(target, *bounds)
-    return Reloaded(day, bounds, done, different, outside, runner.run(day.isoformat()))
+    with patch("reload_assets.resources.dms.dms_client", wraps=dms_client) as made:
+        result = runner.run(day.isoformat())
+    return Reloaded(day, bounds, done, different, outside, result, made.call_count)
 
 
 def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, reloaded: Reloaded) -> None:
@@ -89,6 +97,11 @@ def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, reloaded: Re
             table,
         )
         assert audited == inserted + updated + repaired
+
+
+def test_one_client_for_dms_serves_all_steps_of_a_run(reloaded: Reloaded) -> None:
+    assert reloaded.result.success
+    assert reloaded.clients == 1
 
 
 def test_materializations_explain_themselves(reloaded: Reloaded) -> None:
