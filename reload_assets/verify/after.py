@@ -104,7 +104,6 @@ def _staged_in_production(
             "staging_schema": staged.staging_schema,
             "staging_table": staged.staging_table,
             "same_key": _pairs(table.key, "{} = {}"),
-            "key_column": table.key[0].name,
             "same": sql.SQL(" AND ").join(_same(column) for column in table.columns),
             "version": table.version.name,
             "staged_version": table.version.staged,
