@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from reload_assets.statements import compose
+from reload_assets.statements import compose, run
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class CatalogTable:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+
+def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
+    """The columns of a table by whose ranges an index finds rows."""
+    return {column for (column,) in run(connection, "catalog/leading_columns", None, schema=schema, table=name)}
 
 
 def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:

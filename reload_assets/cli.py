@@ -9,13 +9,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import Connection, sql
 
 from reload_assets import access
+from reload_assets.catalog import leading_columns
 from reload_assets.config import ReloadConfig, load_config, text
 from reload_assets.config_reference import reference
 from reload_assets.errors import ReloadError
 from reload_assets.install import install
-from reload_assets.tables import resolve_group
+from reload_assets.tables import ReloadTable, resolve_group
 
 if TYPE_CHECKING:
     from reload_assets.dms.tasks import PollLimits
@@ -71,6 +73,7 @@ def _check(config: ReloadConfig) -> None:
                         f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
                         f"window {table.window.name}, version {table.version.name}"
                     )
+                    _warn_of_scans(connection, table)
     finally:
         if reader is not None:
             reader.close()
@@ -95,6 +98,19 @@ def _check(config: ReloadConfig) -> None:
         text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
     )
     print("DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
+    """Production is looked at by its window column, several times a reload."""
+    schema, name, column = table.production.schema, table.production.name, table.window.name
+    if column not in leading_columns(connection, schema, name):
+        create = sql.SQL("CREATE INDEX CONCURRENTLY ON {} ({})").format(
+            sql.Identifier(schema, name), sql.Identifier(column)
+        )
+        print(
+            f"warning: {table.target} has no index that begins with {column}: every reload scans the whole table for "
+            f"its window; create one: {create.as_string()}"
+        )
 
 
 def _check_cdc(config: ReloadConfig, client: Any, limits: PollLimits) -> None:

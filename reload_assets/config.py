@@ -240,7 +240,10 @@ class Table(_Model):
     key: list[str] | None = Field(
         None, min_length=1, description="Key columns of production; by default its primary key."
     )
-    window_column: str = Field(description="Production column whose source values decide a row's window.")
+    window_column: str = Field(
+        description="Production column whose source values decide a row's window; an index must begin with it, in "
+        "production and in the source, or every reload scans the whole table."
+    )
     version_column: str | None = Field(
         None, description="Production column that orders a row's versions; by default the window column."
     )

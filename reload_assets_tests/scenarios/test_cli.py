@@ -65,6 +65,29 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(
     assert state(stack) == before
 
 
+def test_check_warns_of_a_window_column_without_an_index(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    # The reference group's own tables have one each.
+    assert main(["check"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    with stack.connect_target() as target:
+        target.execute("DROP INDEX production.orders_updated_at_idx")
+        # None of these finds the rows of a window.
+        target.execute("CREATE INDEX second ON production.orders (amount, updated_at)")
+        target.execute("CREATE INDEX partial ON production.orders (updated_at) WHERE amount > 0")
+        target.execute("CREATE INDEX expression ON production.orders (date_trunc('day', updated_at))")
+        target.execute("CREATE INDEX hashed ON production.orders USING hash (updated_at)")
+        try:
+            assert main(["check"]) == 0
+        finally:
+            target.execute("DROP INDEX production.second, production.partial, production.expression, production.hashed")
+            target.execute("CREATE INDEX ON production.orders (updated_at)")
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert said == [
+        "warning: production.orders has no index that begins with updated_at: every reload scans the whole table for "
+        'its window; create one: CREATE INDEX CONCURRENTLY ON "production"."orders" ("updated_at")'
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
