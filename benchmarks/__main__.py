@@ -54,13 +54,18 @@ def main() -> int:
         print(report.table(measured))
         main_parts = [one for one in measured if one.server == first and one.case == size.main]
         chart.draw(main_parts[0], main_parts[1], arguments.output / "merge.svg")
-    for name, module, rows in (("verification", verification, size.verified), ("load", load, size.loaded)):
-        if wanted(name):
-            found[name] = module.run(rows, size.repetitions, say)
-            print(f"\n{module.table(found[name])}")
-            found["ratios"] |= module.ratios(found[name])
+    if wanted("verification"):
+        found["verification"] = verification.run(size.verified, size.repetitions, say)
+        print(f"\n{verification.table(found['verification'])}")
+        found["ratios"] |= verification.ratios(found["verification"])
+    if wanted("load"):
+        say(f"load: {size.loaded} rows")
+        found["load"] = load.run(size.loaded, size.repetitions)
+        print(f"\n{load.table(found['load'])}")
+        found["ratios"] |= load.ratios(found["load"])
     if wanted("orchestration"):
-        found["orchestration"] = orchestration.run(size.repetitions, say)
+        say("orchestration")
+        found["orchestration"] = orchestration.run(size.repetitions)
         print(f"\n{orchestration.table(found['orchestration'])}")
         found["ratios"] |= orchestration.ratios(found["orchestration"])
     found["seconds"] = round(time.monotonic() - began, 1)
@@ -87,9 +92,7 @@ def _merges(size: Size, found: dict[str, Any], say: Any) -> list[Measured]:
                 if production and part.case.production != production:
                     cases.forget(production)
                 production = part.case.production
-                runs = measure(
-                    cases, part.case, part.strategies, size.repetitions, say, beside_cdc=part.beside_cdc
-                )
+                runs = measure(cases, part.case, part.strategies, size.repetitions, say, beside_cdc=part.beside_cdc)
                 measured.append(Measured(title, part.case, part.beside_cdc, runs))
             cases.close()
     return measured

@@ -168,32 +168,43 @@ def _be_a_run(partition: str) -> dict[str, Any]:
     return {"steps": steps, "waits": waits, "cpu": time.process_time(), "first_step_cpu": first}
 
 
-def _print(found: Mapping[str, Any]) -> None:
+def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """Seconds, not ratios: the import of the definitions, the start of a run, and our own time for a small window."""
+    return {
+        "import_seconds": round(found["imports"]["seconds"], 3),
+        "run_start_seconds": round(found["window"]["first_step"], 3),
+        "own_seconds_a_window": round(found["window"]["own"], 3),
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """All of it, as lines of text."""
     imports, window = found["imports"], found["window"]
-    print(
+    lines = [
         f"import of the definitions: {imports['seconds']:.2f} s, {imports['cpu_seconds']:.2f} s CPU "
-        f"(median of {imports['processes']} processes)"
-    )
-    print(f"  {'package':<36}{'own ms':>8}{'with its imports':>18}")
+        f"(median of {imports['processes']} processes)",
+        f"  {'package':<36}{'own ms':>8}{'with its imports':>18}",
+    ]
     for one in imports["packages"]:
-        print(f"  {one['package']:<36}{one['own_ms']:>8.0f}{one['cumulative_ms']:>18.0f}")
-    print(
+        lines.append(f"  {one['package']:<36}{one['own_ms']:>8.0f}{one['cumulative_ms']:>18.0f}")
+    lines += [
         f"start of a run, until its first step: {window['first_step']:.2f} s, {window['first_step_cpu']:.2f} s CPU "
-        f"(median of {found['windows']} runs)"
-    )
-    print(
+        f"(median of {found['windows']} runs)",
         f"one small window: {window['wall']:.2f} s, of which {window['waited']:.2f} s waiting for DMS and CDC, "
-        f"{window['own']:.2f} s our own ({window['own_cpu']:.2f} s CPU)"
-    )
-    print(f"  {'step':<36}{'seconds':>8}{'waited':>9}{'own':>9}{'own CPU':>9}")
-    print(f"  {'between the steps':<36}{window['between_steps']:>8.2f}")
-    print(f"  {'from the last step to the end':<36}{window['end']:>8.2f}")
+        f"{window['own']:.2f} s our own ({window['own_cpu']:.2f} s CPU)",
+        f"  {'step':<36}{'seconds':>8}{'waited':>9}{'own':>9}{'own CPU':>9}",
+        f"  {'between the steps':<36}{window['between_steps']:>8.2f}",
+        f"  {'from the last step to the end':<36}{window['end']:>8.2f}",
+    ]
     for name, step in window["steps"].items():
-        print(f"  {name:<36}{step['wall']:>8.2f}{step['waited']:>9.2f}{step['own']:>9.2f}{step['own_cpu']:>9.2f}")
+        lines.append(
+            f"  {name:<36}{step['wall']:>8.2f}{step['waited']:>9.2f}{step['own']:>9.2f}{step['own_cpu']:>9.2f}"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--window"]:
         print(json.dumps(_be_a_run(sys.argv[2])))
     else:
-        _print(run())
+        print(table(run()))

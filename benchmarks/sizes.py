@@ -84,7 +84,7 @@ SIZES: Mapping[str, Size] = {
         mixes=(100 * K, 20 * K),
         second=(100 * K, 20 * K),
         verified=50 * K,
-        loaded=50 * K,
+        loaded=20 * K,
     ),
     "default": _size(
         repetitions=5,
@@ -94,7 +94,7 @@ SIZES: Mapping[str, Size] = {
         mixes=(1 * M, 100 * K),
         second=(1 * M, 100 * K),
         verified=500 * K,
-        loaded=500 * K,
+        loaded=150 * K,
     ),
     "full": _size(
         repetitions=5,

@@ -1,4 +1,4 @@
-"""What it costs to compare a window with the source: beside counting its rows, and beside reading them on both sides."""
+"""What it costs to compare a window with the source, beside counting its rows and beside reading them."""
 
 from __future__ import annotations
 
