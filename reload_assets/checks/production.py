@@ -20,7 +20,7 @@ from reload_assets.verify.after import AFTER_CHECKS, verify_merged
 DESCRIPTIONS = {
     "staged_in_production": "Every staged row is in production, or was refused there for a newer one.",
     "foreign_keys": "No row of the window refers to a row that production does not have.",
-    "window_matches_source": "The window has the same keys and versions in production as in the source.",
+    "window_matches_source": "The window has the same keys, versions and content in production as in the source.",
     "confirmed": "The source was read again after the merge, and nothing was left to correct.",
 }
 

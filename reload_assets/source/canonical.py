@@ -1,12 +1,8 @@
 """Values as canonical text, made inside SQL: the same text for the same value on Oracle and on PostgreSQL.
 
-Drivers are not trusted with it: they lose digits of large numbers, and years that Python does not know.
-
-- numbers: plain, without trailing zeros or exponent, with a zero before the point (``0.5``). Oracle itself falls back
-  to an exponent for a NUMBER that needs more than 64 characters.
-- DATE and TIMESTAMP: ``YYYY-MM-DD HH24:MI:SS.FF6``; more than six digits are rounded, as DMS and PostgreSQL do.
-- text: as it is; CHAR without its padding, where blanks alone are NULL, as DMS delivers it.
-- RAW: hexadecimal digits in lower case.
+Drivers are not trusted with it: they lose digits of large numbers, and years that Python does not know. The rules are
+the templates below, which ``docs/canonical-text.md`` publishes. Oracle itself falls back to an exponent for a NUMBER
+that needs more than 64 characters.
 """
 
 from __future__ import annotations
@@ -15,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -23,15 +21,27 @@ from reload_assets.source.columns import Kind
 from reload_assets.source.production import POSTGRESQL
 
 # The third argument shields from the session's own settings: a decimal comma, a Buddhist calendar.
+_PLAIN = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+# TM9 writes .5 and -.5; only numbers that may look so pay for the regular expression.
+_NUMBER = f"CASE WHEN {{0}} > -1 AND {{0}} < 1 THEN REGEXP_REPLACE({_PLAIN}, '^(-?)\\.', '\\10.') ELSE {_PLAIN} END"
+# BC and zeros as literals inside the format: Oracle's NULL || '.000000' is not NULL, and the format's own BC is
+# spelled as the session's language has it.
+_TIME = (
+    "CASE WHEN {0} < DATE '0001-01-01' THEN TO_CHAR({0}, '{1}', 'NLS_CALENDAR=GREGORIAN') "
+    "ELSE TO_CHAR({0}, '{2}', 'NLS_CALENDAR=GREGORIAN') END"
+)
 _ORACLE: dict[Kind, str] = {
-    # TM9 writes .5 and -.5.
-    "number": r"REGEXP_REPLACE(TO_CHAR({}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,'''), '^(-?)\.', '\10.')",
-    # A literal inside the format, not ||: Oracle's NULL || '.000000' is not NULL.
-    "date": """TO_CHAR({}, 'YYYY-MM-DD HH24:MI:SS".000000"', 'NLS_CALENDAR=GREGORIAN')""",
-    "timestamp": "TO_CHAR(CAST({} AS TIMESTAMP(6)), 'YYYY-MM-DD HH24:MI:SS.FF6', 'NLS_CALENDAR=GREGORIAN')",
-    "padded": "RTRIM({})",
-    "raw": "LOWER(RAWTOHEX({}))",
-    "text": "{}",
+    "number": _NUMBER,
+    # As DMS rounds a NUMBER without precision (NumberDatatypeScale).
+    "bare": _NUMBER.format("ROUND({0}, 10)"),
+    "date": _TIME.format("{0}", 'YYYY-MM-DD HH24:MI:SS".000000 BC"', 'YYYY-MM-DD HH24:MI:SS".000000"'),
+    "timestamp": _TIME.format(
+        "CAST({0} AS TIMESTAMP(6))", 'YYYY-MM-DD HH24:MI:SS.FF6" BC"', "YYYY-MM-DD HH24:MI:SS.FF6"
+    ),
+    # DMS turns NUL, which PostgreSQL refuses, into a blank.
+    "padded": "RTRIM(REPLACE({0}, CHR(0), ' '))",
+    "raw": "LOWER(RAWTOHEX({0}))",
+    "text": "REPLACE({0}, CHR(0), ' ')",
 }
 
 
@@ -62,6 +72,17 @@ def _oracle_instant(element: source_instant, compiler: SQLCompiler, **options: A
 @compiles(source_instant, "postgresql")
 def _postgresql_instant(element: source_instant, compiler: SQLCompiler, **options: Any) -> str:
     return "CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'"
+
+
+def production_column(alias: str, column: str) -> sa.ColumnElement[Any]:
+    """One of production's columns, for ``in_production``."""
+    return sa.table(alias, sa.column(column)).c[column]
+
+
+def in_production(element: sa.ColumnElement[Any]) -> sql.SQL:
+    """An expression without bound values, for statements that run in production."""
+    # paramstyle named: psycopg's own would double the percent signs.
+    return sql.SQL(str(element.compile(dialect=postgresql.dialect(paramstyle="named"))))
 
 
 @compiles(canonical_text, "oracle")

@@ -13,7 +13,7 @@ from reload_assets.errors import SourceUnavailable
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "text", "padded", "date", "timestamp", "raw"]
+Kind = Literal["number", "bare", "text", "padded", "date", "timestamp", "raw"]
 
 # BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone are left out on purpose: their text differs
 # between Oracle and PostgreSQL, or (DMS turns time zones into strings) between the source and production.
@@ -62,6 +62,8 @@ class SourceColumn:
     @property
     def kind(self) -> Kind | None:
         """Which rule makes the column's canonical text; None where there is none, as for LOBs and floats."""
+        if self.base_type == "NUMBER" and (self.precision, self.scale) == (None, None):
+            return "bare"
         return _KINDS.get(self.base_type)
 
     @property
@@ -89,7 +91,7 @@ class SourceColumn:
         return converted
 
     def _convert(self, value: Any) -> Any:
-        if self.kind == "number":
+        if self.kind in ("number", "bare"):
             # Never as int or float: SQLAlchemy's Oracle dialect would format those through a 64-bit float.
             number = Decimal(str(value))
             return number if number.is_finite() else None

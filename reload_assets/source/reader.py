@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -115,25 +115,54 @@ class SourceReader:
         found: datetime = instant
         return found.replace(tzinfo=timezone.utc)
 
-    def keys_and_versions(
+    def segments(
+        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+    ) -> Iterator[tuple[str, int, str]]:
+        """The rows in ``[start, end)`` by the first ``characters`` of the window column's canonical text.
+
+        Of each segment that text, how many rows it has, and the sum of their checksums (of ``columns``) as text. Made
+        in one read; the rules are in ``reload_assets.source.content``.
+        """
+        statement = self._table(table).segments(columns, window_column, start, end, characters)
+        for name, rows, total in self._rows(statement):
+            yield name, int(rows), total
+
+    def contents(
         self,
         table: str,
         key_columns: Sequence[str],
         version_column: str,
+        columns: Sequence[str],
         window_column: str,
-        start: datetime,
-        end: datetime,
+        ranges: Iterable[tuple[datetime, datetime]],
         batch: int = 5_000,
     ) -> Iterator[list[tuple[str | None, ...]]]:
-        """Key columns and version of every row in ``[start, end)`` as canonical text, in lists of ``batch`` rows.
+        """Of each row in half-open ``ranges``: key columns and version as canonical text, then the hash of ``columns``.
 
-        Streamed, in no order. The rules of the text are in ``reload_assets.source.canonical``.
+        Streamed in lists of at most ``batch`` rows, in no order. Each range is a read of its own.
         """
-        statement = self._table(table).keys_and_versions(key_columns, version_column, window_column, start, end)
+        made = self._table(table)
         with self._connection() as connection:
-            result = connection.execution_options(yield_per=batch).execute(statement)
-            for partition in result.partitions():
-                yield [tuple(row) for row in partition]
+            connection = connection.execution_options(yield_per=batch)
+            for start, end in ranges:
+                statement = made.contents(key_columns, version_column, columns, window_column, start, end)
+                for partition in connection.execute(statement).partitions():
+                    yield [tuple(row) for row in partition]
+
+    def contents_by_key(
+        self,
+        table: str,
+        key_columns: Sequence[str],
+        version_column: str,
+        columns: Sequence[str],
+        keys: Sequence[Sequence[Any]],
+        batch: int = 500,
+    ) -> Iterator[tuple[Any, ...]]:
+        """As ``contents``, of the rows with one of ``keys``; see ``rows_by_key``."""
+        contents = self._table(table).contents_by_key
+        yield from self._by_key(
+            lambda some: contents(key_columns, version_column, columns, some), key_columns, keys, batch
+        )
 
     def check(self) -> None:
         """Raise SourceUnavailable unless the source can be reached and has the schema."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source.canonical import canonical_text
 from reload_assets.source.columns import SourceColumn
+from reload_assets.source.content import Hashed, checksum, row_hash, segment
 from reload_assets.source.dictionary import named
 from reload_assets.source.failures import did_you_mean
 
@@ -51,13 +52,43 @@ class SourceTable:
             self._has_key(key_columns, keys)
         )
 
-    def keys_and_versions(
-        self, key_columns: Sequence[str], version_column: str, window_column: str, start: datetime, end: datetime
+    def segments(
+        self, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+    ) -> sa.Select[tuple[str, int, str]]:
+        """The window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as text."""
+        rows = (
+            sa.select(
+                segment(self._as_text(window_column), characters).label("segment"),
+                checksum(self._hash(columns)).label("checksum"),
+            )
+            .where(self._in_window(window_column, start, end))
+            .subquery("w")
+        )
+        # As text: no driver is to make a float of it.
+        total = sa.cast(sa.func.sum(rows.c.checksum), sa.String(40))
+        return sa.select(rows.c.segment, sa.func.count(), total).group_by(rows.c.segment)
+
+    def contents(
+        self,
+        key_columns: Sequence[str],
+        version_column: str,
+        columns: Sequence[str],
+        window_column: str,
+        start: datetime,
+        end: datetime,
     ) -> sa.Select[tuple[str | None, ...]]:
-        """Key columns and version of the window's rows as canonical text, in no order."""
-        return sa.select(
-            *(self._as_text(self.column(name), number) for number, name in enumerate((*key_columns, version_column)))
-        ).where(self._in_window(window_column, start, end))
+        """Key columns and version of the window's rows as canonical text, then the hash of ``columns``; in no order."""
+        return self._contents(key_columns, version_column, columns).where(self._in_window(window_column, start, end))
+
+    def contents_by_key(
+        self,
+        key_columns: Sequence[str],
+        version_column: str,
+        columns: Sequence[str],
+        keys: Sequence[Sequence[Any]],
+    ) -> sa.Select[tuple[str | None, ...]]:
+        """As ``contents``, of the rows with one of these keys."""
+        return self._contents(key_columns, version_column, columns).where(self._has_key(key_columns, keys))
 
     @cached_property
     def _table(self) -> sa.TableClause:
@@ -78,15 +109,26 @@ class SourceTable:
             )
         return sa.type_coerce(self._plain(column), column.bind_type)
 
-    def _as_text(self, column: SourceColumn, number: int) -> sa.ColumnElement[str]:
+    def _contents(
+        self, key_columns: Sequence[str], version_column: str, columns: Sequence[str]
+    ) -> sa.Select[tuple[str | None, ...]]:
+        texts = (self._as_text(name).label(f"v{n}") for n, name in enumerate((*key_columns, version_column)))
+        return sa.select(*texts, self._hash(columns).label("content"))
+
+    def _hash(self, names: Sequence[str]) -> sa.ColumnElement[str]:
+        columns = [self.column(name) for name in names]
+        return row_hash([Hashed(self._typed(column, "compared by its text"), column) for column in columns])
+
+    def _as_text(self, name: str) -> sa.ColumnElement[str]:
+        column = self.column(name)
         value = self._typed(column, "a key or a version")
         assert column.kind is not None
-        return canonical_text(value, column.kind).label(f"v{number}")
+        return canonical_text(value, column.kind)
 
     def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
         if column.kind is None:
             return self._plain(column).label(f"v{number}")
-        return self._as_text(column, number)
+        return self._as_text(column.name).label(f"v{number}")
 
     def _in_window(self, name: str, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
         column = self.column(name)

@@ -342,3 +342,12 @@ def test_values_are_carried_as_text_and_not_as_the_drivers_own(bench: ConfirmBen
     assert bench.rows("SELECT name, updated_at::text FROM production.customers") == [
         ('tab\t, \\N, "q"', "9999-12-31 23:59:59.999999")
     ]
+
+
+def test_hazard_25_a_time_before_christ_is_written_as_one(bench: ConfirmBench) -> None:
+    bench.on_source("""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'a', '0044-03-15 12:00:00.000001 BC')""")
+    reload = bench.merge({"customers": [(1, "x", NOON)]})
+    assert bench.confirm(reload).settled
+    assert bench.rows("SELECT name, updated_at::text FROM production.customers") == [
+        ("a", "0044-03-15 12:00:00.000001 BC")
+    ]

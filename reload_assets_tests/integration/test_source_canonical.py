@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.postgres import PostgresServer
+from reload_assets.source.columns import Kind
 from reload_assets.source.dictionary import named
+from reload_assets.source.production import production_text
 from reload_assets.source.reader import SourceReader
+from reload_assets_tests.unit.test_canonical_text_page import table as page_table
 
 TABLE = OracleTable(
     "RELOAD_TEST",
@@ -110,8 +116,8 @@ def reader(request: pytest.FixtureRequest) -> Iterator[SourceReader]:
 
 def texts(reader: SourceReader, *columns: str) -> set[tuple[str | None, ...]]:
     *key, version = columns
-    lists = reader.keys_and_versions(TABLE.name, key, version, "STAMP", START, END)
-    return {row for rows in lists for row in rows}
+    lists = reader.contents(TABLE.name, key, version, columns, "STAMP", [(START, END)])
+    return {row[:-1] for rows in lists for row in rows}
 
 
 def test_columns_are_declared_as_they_were_created(reader: SourceReader) -> None:
@@ -167,3 +173,44 @@ def test_rows_are_found_by_the_values_of_keys_and_by_their_text(reader: SourceRe
     assert list(reader.rows_by_key(TABLE.name, ["ID"], ["STAMP"], [[LAST]])) == [(Decimal(7),)]
     assert list(reader.rows_by_key(TABLE.name, ["ID"], ["DAY"], [["2025-02-28 13:14:15.000000"]])) == [(HUGE,)]
     assert list(reader.rows_by_key(TABLE.name, ["ID"], ["ID", "CODE"], [[9, "x"], [7, "y"]])) == []
+
+
+def test_the_examples_of_the_page_are_what_the_rules_give(postgres: PostgresServer) -> None:
+    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+    with psycopg.connect(postgres.url()) as connection:
+        for kind, value, text in page_table("Examples"):
+            rule = production_text("p", "x", kinds[kind])
+            query = sql.SQL("SELECT {} FROM (SELECT {}) AS p (x)").format(rule, sql.SQL(value.strip("`")))
+            assert connection.execute(query).fetchone() == (None if text == "NULL" else text.strip("`"),), value
+
+
+def test_hazard_25_times_before_christ_have_a_text_of_their_own_that_is_read_back(postgres: PostgresServer) -> None:
+    with psycopg.connect(postgres.url()) as connection:
+        for value in ("0044-03-15 12:00:00.999999 BC", "0044-03-15 12:00:00.999999", "infinity"):
+            query = sql.SQL("SELECT {0}, ({0})::timestamp = x FROM (SELECT {1}::timestamp) AS p (x)").format(
+                production_text("p", "x", "timestamp"), sql.Literal(value)
+            )
+            assert connection.execute(query).fetchone() == (value, True)
+
+
+def test_the_content_of_rows_is_the_same_on_both_databases(reader: SourceReader) -> None:
+    columns = ["ID", "CODE", "PLAIN", "MONEY", "ROUGH", "TAG", "TITLE", "DAY", "STAMP"]
+    full, empty = (
+        hashlib.md5(text.encode()).hexdigest()
+        for text in (
+            "99999999999999999999999999999999999999|-0.0000000001|12.5|1200|00ff0a|2025-02-28 13:14:15.000000|"
+            "2025-03-01 00:00:00.000000|ab|Größe 四角",
+            "7||||||2025-03-01 23:59:59.999999|x|",
+        )
+    )
+    lists = reader.contents(TABLE.name, ["ID"], "STAMP", columns, "STAMP", [(START, END)])
+    assert {row[0]: row[-1] for rows in lists for row in rows} == {str(HUGE): full, "7": empty}
+    assert {row[0]: row[-1] for row in reader.contents_by_key(TABLE.name, ["ID"], "STAMP", columns, [["7"]])} == {
+        "7": empty
+    }
+    sums = [int(digits[:15], 16) for digits in (full, empty)]
+    assert sorted(reader.segments(TABLE.name, columns, "STAMP", START, END, 13)) == [
+        ("2025-03-01 00", 1, str(sums[0])),
+        ("2025-03-01 23", 1, str(sums[1])),
+    ]
+    assert list(reader.segments(TABLE.name, columns, "STAMP", START, END, 10)) == [("2025-03-01", 2, str(sum(sums)))]

@@ -105,14 +105,17 @@ def test_thousands_of_keys_are_looked_up_within_the_limits_of_a_list(
         assert list(reader.rows_by_key("ORDERS", ["ORDER_ID"], ["ORDER_ID"], [])) == []
 
 
-def test_keys_and_versions_are_streamed_in_lists(source: tuple[psycopg.Connection, sa.URL]) -> None:
+def test_contents_are_streamed_in_lists(source: tuple[psycopg.Connection, sa.URL]) -> None:
     connection, url = source
     with SourceReader(url, "SALES") as reader:
-        lists = list(reader.keys_and_versions("ORDERS", ["ORDER_ID"], "UPDATED_AT", "UPDATED_AT", *WINDOW, batch=500))
+        lists = list(
+            reader.contents("ORDERS", ["ORDER_ID"], "UPDATED_AT", ["ORDER_ID"], "UPDATED_AT", [WINDOW], batch=500)
+        )
         assert reader.count("ORDERS", "UPDATED_AT", *WINDOW) == 1300
     assert [len(rows) for rows in lists] == [500, 500, 300]
     expected = connection.execute(
-        """SELECT "ORDER_ID"::text, to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.US') FROM "SALES"."ORDERS"
+        """SELECT "ORDER_ID"::text, to_char("UPDATED_AT", 'YYYY-MM-DD HH24:MI:SS.US'), md5("ORDER_ID"::text)
+        FROM "SALES"."ORDERS"
         WHERE "UPDATED_AT" >= %s AND "UPDATED_AT" < %s""",
         WINDOW,
     ).fetchall()
@@ -124,7 +127,7 @@ def test_a_reader_that_is_left_in_the_middle_of_a_stream_keeps_no_connection(
 ) -> None:
     connection, url = source
     with SourceReader(url, "SALES") as reader:
-        stream = reader.keys_and_versions("ORDERS", ["ORDER_ID"], "UPDATED_AT", "UPDATED_AT", *WINDOW, batch=10)
+        stream = reader.contents("ORDERS", ["ORDER_ID"], "UPDATED_AT", ["ORDER_ID"], "UPDATED_AT", [WINDOW], batch=10)
         assert len(next(stream)) == 10
         # Other questions are answered meanwhile.
         assert reader.count("ORDERS", "UPDATED_AT", *WINDOW) == 1300

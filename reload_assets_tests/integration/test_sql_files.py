@@ -77,7 +77,8 @@ TEMPORARY = {
     "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
     "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
-    "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text);",
+    "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
+    "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
 }
 
 

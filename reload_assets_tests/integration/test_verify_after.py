@@ -154,7 +154,21 @@ def test_production_that_equals_the_source_passes(merged: Merged) -> None:
     assert {outcome.status for outcome in outcomes.values()} == {"passed"}, outcomes
     assert outcomes["staged_in_production"].facts["equal"] == 4
     assert outcomes["foreign_keys"].facts == {"foreign_keys": 1, "rows_without_parent": 0}
-    assert outcomes["window_matches_source"].facts == {"same": 4, "newer": 0, "missing": 0, "other": 0, "extra": 0}
+    assert outcomes["window_matches_source"].facts == {
+        "same": 4,
+        "newer": 0,
+        "missing": 0,
+        "other": 0,
+        "content": 0,
+        "extra": 0,
+        "segments": 1,
+        "segments_differing": 0,
+        "not_compared": "NOTE (CLOB), SCAN (BLOB)",
+    }
+    assert outcomes["window_matches_source"].detail == (
+        "The window of production.lines has the keys, versions and content of the source's 4 rows, but for NOTE "
+        "(CLOB), SCAN (BLOB), which cannot be compared."
+    )
     assert merged.verify("customers")["foreign_keys"].detail == "production.customers has no foreign keys."
 
 
@@ -247,7 +261,11 @@ def test_missing_rows_other_versions_and_orphans_are_counted_apart(merged: Merge
         "newer": 0,
         "missing": 1,
         "other": 1,
+        "content": 0,
         "extra": 2,
+        "segments": 2,
+        "segments_differing": 2,
+        "not_compared": "NOTE (CLOB), SCAN (BLOB)",
         "extra_looked_up": 2,
         "extra_gone_from_source": 1,
     }

@@ -49,22 +49,60 @@ def test_bounds_of_a_date_column_are_the_next_whole_seconds() -> None:
     assert bounds == {"window_start": datetime(2025, 1, 2, 0, 0, 1), "window_end": END}
 
 
+COLUMN = '"SALES"."ORDERS".'
+# The canonical text of each column, as docs/canonical-text.md has it.
+TM9 = "'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+ORDER_ID = (
+    f'CASE WHEN {COLUMN}"ORDER_ID" > -1 AND {COLUMN}"ORDER_ID" < 1 THEN REGEXP_REPLACE(TO_CHAR({COLUMN}"ORDER_ID", '
+    f"{TM9}, '^(-?)\\.', '\\10.') ELSE TO_CHAR({COLUMN}\"ORDER_ID\", {TM9} END"
+)
+CODE = f"RTRIM(REPLACE({COLUMN}\"CODE\", CHR(0), ' '))"
+NAME = f"REPLACE({COLUMN}\"NAME\", CHR(0), ' ')"
+DIGEST = f'LOWER(RAWTOHEX({COLUMN}"DIGEST"))'
+ORDER_DATE = (
+    f'CASE WHEN {COLUMN}"ORDER_DATE" < DATE \'0001-01-01\' THEN TO_CHAR({COLUMN}"ORDER_DATE", '
+    "'YYYY-MM-DD HH24:MI:SS\".000000 BC\"', 'NLS_CALENDAR=GREGORIAN') "
+    f"ELSE TO_CHAR({COLUMN}\"ORDER_DATE\", 'YYYY-MM-DD HH24:MI:SS\".000000\"', 'NLS_CALENDAR=GREGORIAN') END"
+)
+STAMP = f'CAST({COLUMN}"UPDATED_AT" AS TIMESTAMP(6))'
+UPDATED_AT = (
+    f"CASE WHEN {STAMP} < DATE '0001-01-01' THEN TO_CHAR({STAMP}, 'YYYY-MM-DD HH24:MI:SS.FF6\" BC\"', "
+    f"'NLS_CALENDAR=GREGORIAN') ELSE TO_CHAR({STAMP}, 'YYYY-MM-DD HH24:MI:SS.FF6', 'NLS_CALENDAR=GREGORIAN') END"
+)
+IN_WINDOW = f'WHERE {COLUMN}"UPDATED_AT" >= :window_start AND {COLUMN}"UPDATED_AT" < :window_end'
+# Text last, and of text the longest: only what is before the last column is escaped.
+HASH = (
+    f"LOWER(RAWTOHEX(STANDARD_HASH(CONVERT({ORDER_ID} || '|' || {UPDATED_AT} || '|' || "
+    f"REPLACE(REPLACE({CODE}, '~', '~~'), '|', '~|') || '|' || {NAME}, 'AL32UTF8'), 'MD5')))"
+)
+HASHED = ["NAME", "CODE", "ORDER_ID", "UPDATED_AT"]
+
+
 def test_hazard_22_canonical_text_is_made_by_oracle_whatever_the_session_says() -> None:
     keys = ["ORDER_ID", "CODE", "NAME", "DIGEST", "ORDER_DATE"]
-    text, _ = compiled(ORDERS.keys_and_versions(keys, "UPDATED_AT", "UPDATED_AT", START, END))
-    column = '"SALES"."ORDERS".'
+    text, _ = compiled(ORDERS.contents(keys, "UPDATED_AT", HASHED, "UPDATED_AT", START, END))
     assert text == (
-        f"SELECT REGEXP_REPLACE(TO_CHAR({column}\"ORDER_ID\", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,'''), "
-        "'^(-?)\\.', '\\10.') AS v0, "
-        f'RTRIM({column}"CODE") AS v1, '
-        f'{column}"NAME" AS v2, '
-        f'LOWER(RAWTOHEX({column}"DIGEST")) AS v3, '
-        f"TO_CHAR({column}\"ORDER_DATE\", 'YYYY-MM-DD HH24:MI:SS\".000000\"', 'NLS_CALENDAR=GREGORIAN') AS v4, "
-        f"TO_CHAR(CAST({column}\"UPDATED_AT\" AS TIMESTAMP(6)), 'YYYY-MM-DD HH24:MI:SS.FF6', "
-        "'NLS_CALENDAR=GREGORIAN') AS v5 "
-        'FROM "SALES"."ORDERS" '
-        f'WHERE {column}"UPDATED_AT" >= :window_start AND {column}"UPDATED_AT" < :window_end'
+        f"SELECT {ORDER_ID} AS v0, {CODE} AS v1, {NAME} AS v2, {DIGEST} AS v3, {ORDER_DATE} AS v4, {UPDATED_AT} AS v5, "
+        f'{HASH} AS content FROM "SALES"."ORDERS" {IN_WINDOW}'
     )
+
+
+def test_a_window_is_summed_up_in_one_read() -> None:
+    assert compiled(ORDERS.segments(HASHED, "UPDATED_AT", START, END, 16)) == (
+        "SELECT w.segment, count(*) AS count_1, CAST(sum(w.checksum) AS VARCHAR2(40 CHAR)) AS sum_1 FROM (SELECT "
+        f"substr({UPDATED_AT}, 1, 16) AS segment, TO_NUMBER(SUBSTR({HASH}, 1, 15), 'XXXXXXXXXXXXXXX') AS checksum "
+        f'FROM "SALES"."ORDERS" {IN_WINDOW}) w GROUP BY w.segment',
+        {"window_start": START, "window_end": END},
+    )
+
+
+def test_contents_are_asked_for_by_key() -> None:
+    text, values = compiled(ORDERS.contents_by_key(["ORDER_ID"], "UPDATED_AT", HASHED, [["1"], ["2"]]))
+    assert text == (
+        f'SELECT {ORDER_ID} AS v0, {UPDATED_AT} AS v1, {HASH} AS content FROM "SALES"."ORDERS" '
+        f'WHERE {COLUMN}"ORDER_ID" IN (:param_1_1, :param_1_2)'
+    )
+    assert list(values.values()) == [1, 2]
 
 
 def test_rows_are_asked_for_by_key() -> None:
@@ -128,7 +166,9 @@ def test_only_columns_of_wall_clock_times_cut_a_window(name: str) -> None:
 
 def test_columns_without_canonical_text_are_no_keys() -> None:
     with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS\.BODY is CLOB, which cannot be a key or a version;"):
-        ORDERS.keys_and_versions(["BODY"], "UPDATED_AT", "UPDATED_AT", START, END)
+        ORDERS.contents(["BODY"], "UPDATED_AT", ["ORDER_ID"], "UPDATED_AT", START, END)
+    with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS\.BODY is CLOB, which cannot be compared by its text;"):
+        ORDERS.segments(["ORDER_ID", "BODY"], "UPDATED_AT", START, END, 16)
     with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS\.SEEN_AT is .* cannot be a key;"):
         ORDERS.rows_by_key(["NAME"], ["SEEN_AT"], [[START]])
 

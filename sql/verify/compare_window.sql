@@ -1,14 +1,16 @@
--- The source's window against production's, row by row, by canonical text: outcome, rows, some keys.
--- A row that production has outside the window is found by its key. newer: production holds a later version than the
--- source gave, because the source was read first. extra: production's window has a row that the source's has not.
--- psql: -v schema=production -v table=orders -v window_column=updated_at -v start=2025-01-01 -v end=2025-01-02 -v keys="p.order_id::text AS k1" -v version="to_char(p.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v same_key="s.k1 = p.k1" -v elsewhere="w.order_id = s.k1::integer" -v elsewhere_version="to_char(w.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v key_text="coalesce(s.k1, p.k1)" -v production_later="production_version > source_version"
+-- The source's rows of some ranges against production's, row by row, by canonical text: outcome, rows, some keys.
+-- A row that production has outside the ranges is found by its key. newer: production holds a later version than the
+-- source gave, because the source was read first. content: the version is the same, and something else is not. extra:
+-- production's ranges have a row that the source's have not.
+-- psql: -v schema=production -v table=orders -v window_column=updated_at -v keys="p.order_id::text AS k1" -v version="to_char(p.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v content="md5(p.order_id::text)" -v same_key="s.k1 = p.k1" -v elsewhere="w.order_id = s.k1::integer" -v elsewhere_version="to_char(w.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v elsewhere_content="md5(w.order_id::text)" -v key_text="coalesce(s.k1, p.k1)" -v production_later="production_version > source_version"
 WITH production_window AS (
     SELECT
         :keys,
         :version AS version,
+        :content AS content,
         TRUE AS is_there
-    FROM :"schema".:"table" AS p
-    WHERE p.:"window_column" >= :'start'::timestamp AND p.:"window_column" < :'end'::timestamp
+    FROM pg_temp.source_ranges AS r
+    INNER JOIN :"schema".:"table" AS p ON p.:"window_column" >= r.range_start AND p.:"window_column" < r.range_end
 ),
 
 source_rows AS (
@@ -23,13 +25,16 @@ paired AS (
         s.is_there AS in_source,
         coalesce(p.is_there, o.is_there) AS in_production,
         s.version AS source_version,
+        s.content AS source_content,
         CASE WHEN p.is_there THEN p.version ELSE o.version END AS production_version,
+        CASE WHEN p.is_there THEN p.content ELSE o.content END AS production_content,
         :key_text AS key_text
     FROM source_rows AS s
     FULL JOIN production_window AS p ON :same_key
     LEFT JOIN LATERAL (
         SELECT
             :elsewhere_version AS version,
+            :elsewhere_content AS content,
             TRUE AS is_there
         FROM :"schema".:"table" AS w
         WHERE p.is_there IS NULL AND :elsewhere
@@ -43,7 +48,8 @@ judged AS (
         CASE
             WHEN in_source IS NULL THEN 'extra'
             WHEN in_production IS NULL THEN 'missing'
-            WHEN source_version IS NOT DISTINCT FROM production_version THEN 'same'
+            WHEN source_version IS NOT DISTINCT FROM production_version
+                THEN CASE WHEN source_content = production_content THEN 'same' ELSE 'content' END
             WHEN :production_later THEN 'newer'
             ELSE 'other'
         END AS outcome

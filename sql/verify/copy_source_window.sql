@@ -1,3 +1,3 @@
--- Fill the source's window; end the rows with a line of \. in psql.
+-- Fill in rows of the source; end them with a line of \. in psql.
 -- psql:
 COPY pg_temp.source_window FROM STDIN;

@@ -1,7 +1,9 @@
--- Room for the keys (k1, k2 ...) and versions of the source's window, as canonical text; gone with the transaction.
+-- Room for rows of the source: keys (k1, k2 ...) and version as canonical text, content as a hash; gone with the
+-- transaction.
 -- psql: -v keys="NULL::text AS k1"
 CREATE TEMPORARY TABLE source_window ON COMMIT DROP AS
 SELECT
     :keys,
-    NULL::text AS version
+    NULL::text AS version,
+    NULL::text AS content
 WHERE FALSE;

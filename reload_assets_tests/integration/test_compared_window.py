@@ -1,0 +1,423 @@
+"""Production's content against the source's: what DMS makes of a value is equal to it, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any, cast
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from reload_assets.cdc import Cdc
+from reload_assets.local import sales
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.postgres import PostgresServer
+from reload_assets.source.reader import SourceReader
+from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.compared_window import Contents, compare_contents
+from reload_assets.verify.source_window import compare_with_source
+from reload_assets_tests.integration.confirm_bench import ScriptedCdc
+from reload_assets_tests.integration.staged import config
+from reload_assets_tests.integration.throwaway import throwaway_database
+
+DAY = datetime(2025, 1, 2)
+WINDOW = (DAY, DAY + timedelta(days=1))
+# Oracle's type, and production's.
+COLUMNS = {
+    "id": ("NUMBER(38,0)", "numeric"),
+    "code": ("CHAR(6)", "text"),
+    "name": ("VARCHAR2(20)", "text"),
+    "note": ("NVARCHAR2(20)", "varchar(20)"),
+    "wide": ("VARCHAR2(4000)", "text"),
+    "padded": ("CHAR(4)", "character(4)"),
+    "plain": ("NUMBER", "numeric(38,10)"),
+    "money": ("NUMBER(12,2)", "numeric"),
+    "rough": ("NUMBER(8,-2)", "bigint"),
+    "day": ("DATE", "timestamp"),
+    "stamp": ("TIMESTAMP(6)", "timestamp"),
+    "tag": ("RAW(8)", "bytea"),
+    "body": ("CLOB", "text"),
+    "rate": ("FLOAT(126)", "double precision"),
+    "flag": ("NUMBER(1,0)", "boolean"),
+    "updated_at": ("TIMESTAMP(6)", "timestamp"),
+}
+COMPARED = ("name", "note", "wide", "padded", "plain", "money", "rough", "day", "stamp", "tag")
+Row = dict[str, Any]
+
+_letters = st.text(
+    st.sampled_from(["a", "B", " ", "|", "~", "\\", "'", '"', "%", "\n", "ä", "\u0301", "😀"]), max_size=4
+)
+_times = st.sampled_from(["01-01 00:00:00", "02-28 23:59:59", "12-31 23:59:59", "12-31 12:00:00"])
+_fractions = st.sampled_from(["", ".999999", ".000001", ".5"])
+
+
+def _instants(fractions: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Years that Python does not know among them, as far back as Oracle goes."""
+    after = st.builds("{:04}-{}{}".format, st.integers(1, 9999), _times, fractions)
+    before = st.builds("{:04}-{}{} BC".format, st.integers(1, 4712), _times, fractions)
+    return after | before
+
+
+def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+# Oracle has no empty text.
+_texts = _letters.map(lambda text: text or None)
+VALUES: Mapping[str, st.SearchStrategy[Any]] = {
+    "name": _texts,
+    "note": _texts,
+    "wide": _texts | _letters.map(lambda text: (text * 1000)[:4000] or None),
+    "padded": _maybe(_letters),
+    "plain": _maybe(st.decimals(-(10**9), 10**9, places=12) | st.sampled_from([Decimal("0E-12"), Decimal("-4E-11")])),
+    "money": _maybe(st.decimals(-(10**10) + 1, 10**10 - 1, places=2)),
+    "rough": _maybe(st.integers(-99_999_999, 99_999_999).map(lambda number: number * 100)),
+    "day": _maybe(_instants(st.just(""))),
+    "stamp": _maybe(_instants(_fractions)),
+    "tag": _maybe(st.binary(min_size=1, max_size=8)),
+}
+_moments = st.sampled_from([0, 1, 999_999, 3_600_000_000, 43_200_000_000, 43_200_999_999, 86_399_999_999])
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.integers(-(10**38) + 1, 10**38 - 1),
+            "code": _letters.filter(lambda text: text.strip(" ") != ""),
+            **VALUES,
+            "body": st.none(),
+            "rate": st.none(),
+            "flag": st.none(),
+            "updated_at": _moments.map(lambda moment: DAY + timedelta(microseconds=moment)),
+        }
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda row: row["id"],
+)
+
+
+def by_dms(row: Row) -> Row:
+    """The row as DMS loads it: CHAR without padding, NUMBER rounded to ten decimals."""
+    made = dict(row)
+    for name in ("code", "padded"):
+        made[name] = (row[name] or "").rstrip(" ") or None
+    if row["plain"] is not None:
+        made["plain"] = row["plain"].quantize(Decimal("1E-10"), ROUND_HALF_UP, Context(prec=60))
+    return made
+
+
+def base_row(number: int, **values: Any) -> Row:
+    """A row of which only some values matter."""
+    return {**dict.fromkeys(COLUMNS), "id": number, "code": "a", "updated_at": DAY, **values}
+
+
+@dataclass(repr=False)
+class Both:
+    """A table on both sides, and rows for it."""
+
+    source: psycopg.Connection[Any]
+    target: psycopg.Connection[Any]
+    reader: SourceReader
+    table: ReloadTable
+
+    def fill(self, rows: Sequence[Row]) -> None:
+        """These rows only, on both sides."""
+        self.source.execute('TRUNCATE "SALES"."HOSTILE"')
+        self.target.execute("TRUNCATE production.hostile")
+        for row in rows:
+            self.source_has(row)
+            self.production_has(by_dms(row))
+
+    def source_has(self, row: Row) -> None:
+        marks = ", ".join(["%s"] * len(row))
+        self.source.execute(f'INSERT INTO "SALES"."HOSTILE" VALUES ({marks})'.encode(), [row[name] for name in COLUMNS])
+
+    def production_has(self, row: Row) -> None:
+        marks = ", ".join(["%s"] * len(row))
+        self.target.execute(
+            f"INSERT INTO production.hostile VALUES ({marks})".encode(), [row[name] for name in COLUMNS]
+        )
+
+    def set(self, column: str, value: Any, number: int) -> None:
+        """Change production's row."""
+        change = sql.SQL("UPDATE production.hostile SET {} = %s WHERE id = %s").format(sql.Identifier(column))
+        assert self.target.execute(change, (value, number)).rowcount == 1
+
+    def compare(self, cdc: ScriptedCdc | None = None) -> Contents:
+        return compare_contents(self.target, self.table, WINDOW, self.reader, cast(Cdc, cdc) if cdc else None)
+
+
+def made(source_url: str, target_url: str) -> Iterator[Both]:
+    """The table in two databases."""
+    with (
+        psycopg.connect(source_url, autocommit=True) as source,
+        psycopg.connect(target_url, autocommit=True) as target,
+        SourceReader(sa.make_url(source_url), "SALES") as reader,
+    ):
+        create_schema(source, "SALES")
+        columns = [OracleColumn(name.upper(), types[0]) for name, types in COLUMNS.items()]
+        create_table(source, "SALES", OracleTable("HOSTILE", columns, ["ID", "CODE"]))
+        target.execute("CREATE SCHEMA production")
+        listed = ", ".join(f"{name} {types[1]}" for name, types in COLUMNS.items())
+        target.execute(f"CREATE TABLE production.hostile ({listed}, PRIMARY KEY (id, code))".encode())
+        target.execute("CREATE INDEX ON production.hostile (updated_at)")
+        (table,) = resolve_group(config("hostile: {window_column: updated_at}"), "sales", target, reader)
+        yield Both(source, target, reader, table)
+
+
+@pytest.fixture(scope="module")
+def both(postgres: PostgresServer) -> Iterator[Both]:
+    with throwaway_database(postgres, "hostile_source") as source, throwaway_database(postgres, "hostile") as target:
+        yield from made(source, target)
+
+
+# An example fills two tables; a failing one is not made smaller, which would take minutes.
+hostile = settings(
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+@hostile
+@given(rows=ROWS)
+def test_hazards_21_to_25_what_dms_makes_of_the_rows_is_equal(both: Both, rows: list[Row]) -> None:
+    both.fill(rows)
+    found = both.compare()
+    assert (found.equal, found.segments_differing, found.counts["same"]) == (True, 0, len(rows))
+    # As production may have it: '' for NULL, padding, trailing zeros.
+    both.target.execute(
+        "UPDATE production.hostile SET name = coalesce(name, ''), note = coalesce(note, ''), "
+        "wide = coalesce(wide, ''), tag = coalesce(tag, ''), code = code || '  ', money = money + 0.0000"
+    )
+    assert both.compare().segments_differing == 0
+
+
+@hostile
+@given(rows=ROWS, data=st.data())
+def test_hazards_21_to_25_any_other_value_is_found_and_its_key_is_named(
+    both: Both, rows: list[Row], data: st.DataObject
+) -> None:
+    both.fill(rows)
+    row = data.draw(st.sampled_from(rows))
+    column = data.draw(st.sampled_from(COMPARED))
+    was = by_dms(row)[column]
+    other = data.draw(
+        VALUES[column].map(lambda value: by_dms({**row, column: value})[column]).filter(lambda value: value != was)
+    )
+    both.set(column, other, row["id"])
+    found = both.compare()
+    key = f"{row['id']}, {by_dms(row)['code']}"
+    assert (found.counts.get("content"), found.some["content"]) == (1, [key])
+    assert (found.segments_differing, found.counts["same"]) == (1, len(rows) - 1)
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [
+        (("a|b", "c"), ("a", "b|c")),
+        (("a", None), (None, "a")),
+        (("a", "bc"), ("ab", "c")),
+        (("a|b", "c"), ("a~", "b|c")),
+        (("a~|b", "c"), ("a~", "b|c")),
+        (("a~", "|c"), ("a~|", "c")),
+        (("|", None), (None, "|")),
+        (("~", "~"), ("~~", None)),
+    ],
+)
+def test_values_that_moved_to_the_next_column_are_no_equals(
+    both: Both, there: Sequence[Any], here: Sequence[Any]
+) -> None:
+    source, production = (base_row(1, name=pair[0], note=pair[1]) for pair in (there, here))
+    both.fill([])
+    both.source_has(source)
+    both.production_has(production)
+    assert both.compare().counts["content"] == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "there", "here"),
+    [
+        ("name", "Caf\u00e9", "Cafe\u0301"),
+        ("name", "a", "A"),
+        ("name", " ", None),
+        ("name", "a ", "a"),
+        ("wide", "x" * 4000, "x" * 3999 + "y"),
+        ("day", "0044-03-15 BC", "0044-03-15"),
+        ("stamp", "2025-01-01 00:00:00.999999", "2025-01-01 00:00:01"),
+        ("stamp", None, "infinity"),
+        ("plain", Decimal("0.0000000001"), Decimal(0)),
+        ("tag", b"\x00", b"0"),
+    ],
+)
+def test_values_that_look_alike_are_no_equals(both: Both, column: str, there: Any, here: Any) -> None:
+    both.fill([])
+    both.source_has(base_row(1, **{column: there}))
+    both.production_has(base_row(1, **{column: here}))
+    found = both.compare()
+    assert (found.counts["content"], found.some["content"]) == (1, ["1, a"])
+
+
+def test_a_changed_key_and_a_changed_version_are_told_apart_from_content(both: Both) -> None:
+    both.fill([base_row(number) for number in range(1, 5)])
+    both.set("id", 9, 1)
+    both.set("updated_at", DAY - timedelta(microseconds=1), 2)
+    both.set("updated_at", DAY + timedelta(microseconds=1), 3)
+    found = both.compare()
+    counts = {outcome: count for outcome, count in found.counts.items() if count}
+    assert counts == {"missing": 1, "extra": 1, "other": 1, "newer": 1, "same": 1}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "outcome"),
+    [
+        ("0044-03-15 BC", "0043-03-15 BC", "newer"),
+        ("0044-03-15 BC", "0045-03-15 BC", "other"),
+        ("0044-03-15", "0045-03-15 BC", "other"),
+        ("0044-03-15 BC", "0001-01-01", "newer"),
+        ("0044-03-15 BC", "0044-03-15 BC", "same"),
+    ],
+)
+def test_hazard_25_versions_before_christ_are_in_order(both: Both, there: str, here: str, outcome: str) -> None:
+    both.fill([])
+    both.source_has(base_row(1, day=there))
+    both.production_has(base_row(1, day=here, name="" if outcome == "same" else "other"))
+    versioned = config("hostile: {window_column: updated_at, version_column: day}")
+    (table,) = resolve_group(versioned, "sales", both.target, both.reader)
+    assert replace(both, table=table).compare().counts[outcome] == 1
+
+
+def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
+    both.fill([base_row(1)])
+    for column, value in (("body", "other"), ("rate", 1.5), ("flag", True)):
+        both.set(column, value, 1)
+    outcome = compare_with_source("window_matches_source", both.target, both.table, WINDOW, both.reader, None)
+    left_out = "BODY (CLOB), RATE (FLOAT(126)), FLAG (NUMBER(1,0), boolean in production)"
+    assert outcome.facts["not_compared"] == left_out
+    assert outcome.detail == (
+        "The window of production.hostile has the keys, versions and content of the source's 1 row, but for "
+        f"{left_out}, which cannot be compared."
+    )
+    both.set("name", "other", 1)
+    outcome = compare_with_source("window_matches_source", both.target, both.table, WINDOW, both.reader, None)
+    assert (outcome.status, outcome.facts["content"]) == ("failed", 1)
+    assert "1 row of the same version and other content in production ((id, code) (1, a))" in outcome.detail
+
+
+def test_only_rows_of_segments_that_differ_are_read(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    both.fill([base_row(minute, updated_at=DAY + timedelta(minutes=minute)) for minute in range(0, 1440, 2)])
+    read: list[tuple[Any, ...]] = []
+    ranges: list[tuple[datetime, datetime]] = []
+    contents = both.reader.contents
+
+    def counted(*given: Any) -> Iterator[Any]:
+        ranges.extend(given[-1])
+        for batch in contents(*given):
+            read.extend(batch)
+            yield batch
+
+    monkeypatch.setattr(both.reader, "contents", counted)
+    assert both.compare().equal
+    assert read == []
+    for minute in (600, 612, 1000):
+        both.set("name", "other", minute)
+    found = both.compare()
+    assert (found.segments, found.segments_differing, found.counts["content"]) == (144, 3, 3)
+    assert found.counts["same"] == 717
+    # Of ten minutes each, of which two are neighbours.
+    assert sorted(int(row[0]) for row in read) == [*range(600, 620, 2), *range(1000, 1010, 2)]
+    assert [end - start for start, end in ranges] == [timedelta(minutes=20), timedelta(minutes=10)]
+
+
+def test_rows_of_one_second_are_one_segment(both: Both) -> None:
+    both.fill([base_row(number, updated_at=DAY.replace(second=1, microsecond=number)) for number in range(300)])
+    both.set("money", Decimal("0.01"), 7)
+    found = both.compare()
+    assert (found.segments, found.counts["content"], found.counts["same"]) == (1, 1, 299)
+    assert found.some["content"] == ["7, a"]
+
+
+def test_two_rows_that_swap_their_content_are_found(both: Both) -> None:
+    both.fill([base_row(1, name="a"), base_row(2, name="b")])
+    both.set("name", "b", 1)
+    both.set("name", "a", 2)
+    assert both.compare().some["content"] == ["1, a", "2, a"]
+
+
+def test_what_differs_only_because_cdc_was_behind_is_equal_at_the_second_look(both: Both) -> None:
+    both.fill([base_row(1), base_row(2)])
+    both.set("name", "stale", 1)
+    # The sums, a look that is too early, and one that is not.
+    cdc = ScriptedCdc([lambda: None, lambda: None, lambda: both.set("name", None, 1)])
+    found = both.compare(cdc)
+    assert (found.equal, found.segments_differing, found.counts["same"], cdc.waits) == (True, 1, 2, 3)
+    both.set("name", "stale", 1)
+    cdc = ScriptedCdc()
+    assert (both.compare(cdc).equal, cdc.waits) == (False, 4)
+
+
+def test_a_row_that_moves_into_a_segment_after_that_was_read_is_newer(both: Both) -> None:
+    moving, late = base_row(1, updated_at=DAY), base_row(2, updated_at=DAY.replace(hour=12))
+    both.fill([moving])
+    both.source_has(late)
+    noon = DAY.replace(hour=12, second=1)
+
+    def move() -> None:
+        both.source.execute('UPDATE "SALES"."HOSTILE" SET "UPDATED_AT" = %s WHERE "ID" = 1', (noon,))
+        both.set("updated_at", noon, 1)
+        both.production_has(late)
+
+    cdc = ScriptedCdc([lambda: None, move])
+    found = both.compare(cdc)
+    assert (found.equal, found.counts["newer"], found.counts["extra"], cdc.waits) == (True, 1, 0, 2)
+
+
+def test_a_server_of_another_encoding_has_the_same_content(postgres: PostgresServer) -> None:
+    with throwaway_database(postgres, "utf8") as source, throwaway_database(postgres, "latin1") as target:
+        name = target.rsplit("/", 1)[1]
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name}".encode())
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0 LOCALE_PROVIDER libc".encode()
+            )
+        for both in made(source, target):
+            row = base_row(1, name="Größe", note="é", wide="ü")
+            both.fill([row])
+            assert both.compare().segments_differing == 0
+            both.set("wide", "u", 1)
+            assert both.compare().counts["content"] == 1
+
+
+def test_a_key_without_canonical_text_is_no_key(both: Both) -> None:
+    described = both.table.source_columns
+    assert described is not None
+    clobs = tuple(replace(column, data_type="CLOB") if column.name == "CODE" else column for column in described)
+    with pytest.raises(Exception, match="CODE is CLOB"):
+        compare_contents(both.target, replace(both.table, source_columns=clobs), WINDOW, both.reader)
+
+
+def test_the_reference_tables_are_equal_once_copied(postgres: PostgresServer) -> None:
+    tables = "\n".join(f"{table.name.lower()}: {{window_column: updated_at}}" for table in sales.TABLES)
+    with (
+        throwaway_database(postgres, "sales_source") as source_url,
+        throwaway_database(postgres, "sales") as target_url,
+        psycopg.connect(source_url, autocommit=True) as source,
+        psycopg.connect(target_url, autocommit=True) as target,
+        SourceReader(sa.make_url(source_url), "SALES") as reader,
+    ):
+        sales.create_source(source)
+        sales.seed(source, first=DAY.date(), days=1, customers_per_day=50, orders_per_day=200, seed=1)
+        sales.create_production(target)
+        rows = sales.copy_to_production(source, target)
+        for table in resolve_group(config(tables), "sales", target, reader):
+            found = compare_contents(target, table, WINDOW, reader)
+            assert (found.segments_differing, found.counts["same"]) == (0, rows[table.name]), table.name
+            assert list(found.left_out) == (["BODY", "SCAN"] if table.name == "documents" else [])
