@@ -67,6 +67,7 @@ def _run(copy: Copy, strategy: Strategy, seed: int | None) -> Run:
     with ExitStack() as stack:
         connection = stack.enter_context(copy.connect())
         writer = watch = None
+        merge = strategy.prepare(copy)
         if seed is not None:
             keys = [key for (key,) in run(connection, "list_hot_keys", keys=_HOT_KEYS).fetchall()]
             writer = stack.enter_context(Writer(copy.server.url(copy.database), keys, seed))
@@ -76,7 +77,7 @@ def _run(copy: Copy, strategy: Strategy, seed: int | None) -> Run:
         error = None
         began = time.perf_counter()
         try:
-            strategy.merge(copy)
+            merge()
         except psycopg.Error as failure:
             error = f"{failure.sqlstate} {type(failure).__name__}"
         seconds = time.perf_counter() - began

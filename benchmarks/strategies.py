@@ -23,27 +23,37 @@ class Strategy:
 
     name: str
     title: str
-    merge: Callable[[Copy], None]
+    prepare: Callable[[Copy], Callable[[], object]]
+    """Makes ready what is not the merge's own work; what it returns is timed."""
     ours: bool = False
     guarded: bool = True
 
 
-def _ours(chunk_rows: int | None, copy: Copy) -> None:
+def _ours(chunk_rows: int | None, copy: Copy) -> Callable[[], object]:
     # Nobody makes an atomic merge yield here: how long CDC waits for it is what is measured.
     patience = Patience(lock_timeout_ms=400, stall_limit_ms=600_000, attempts=20, chunk_rows=chunk_rows)
-    merge_reload(copy.target, Ledger(copy.target), copy.reload(), copy.tables(), CONFIG.source.zone, patience)
+    ledger, reload, tables = Ledger(copy.target), copy.reload(), copy.tables()
+    return lambda: merge_reload(copy.target, ledger, reload, tables, CONFIG.source.zone, patience)
 
 
-def _statements(names: tuple[str, ...], copy: Copy) -> None:
-    with psycopg.connect(copy.server.url(copy.database)) as connection:
-        for name in names:
-            run(connection, f"rivals/{name}", {"staging_table": copy.staging})
+def _statements(names: tuple[str, ...], copy: Copy) -> Callable[[], object]:
+    def merge() -> None:
+        with psycopg.connect(copy.server.url(copy.database)) as connection:
+            for name in names:
+                run(connection, f"rivals/{name}", {"staging_table": copy.staging})
+
+    return merge
 
 
-def _dlt(strategy: Literal["delete-insert", "upsert"], copy: Copy) -> None:
-    with psycopg.connect(copy.server.url(copy.database)) as connection:
-        for statement in _dlt_statements(strategy):
-            connection.execute(sql.SQL(statement))
+def _dlt(strategy: Literal["delete-insert", "upsert"], copy: Copy) -> Callable[[], object]:
+    statements = _dlt_statements(strategy)
+
+    def merge() -> None:
+        with psycopg.connect(copy.server.url(copy.database)) as connection:
+            for statement in statements:
+                connection.execute(sql.SQL(statement))
+
+    return merge
 
 
 _dlt_statements = cache(partial(dlt_merge.statements, staging_schema="seed_staging"))

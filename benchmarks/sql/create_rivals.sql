@@ -1,5 +1,5 @@
--- What other ways of merging need: a staging table as the guides make it (logged, with its marks), and the delta that
--- the bare limit is given.
+-- What other ways of merging need: a staging table as the guides make it (logged, with an index on the version and a
+-- mark), and the delta that the bare limit is given.
 -- psql:
 CREATE SCHEMA seed_staging;
 CREATE TABLE seed_staging.orders (
@@ -12,6 +12,7 @@ CREATE TABLE seed_staging.orders (
     updated_at timestamp,
     _dms_processing_status varchar(20) DEFAULT 'NEW'
 );
+CREATE INDEX idx_orders_updated_at ON seed_staging.orders (updated_at);
 INSERT INTO seed_staging.orders
 SELECT
     order_id,

@@ -49,22 +49,19 @@ class TableMerge:
         self._recheck = recheck
         self._fenced = fenced
         self._moved = MovedValues(connection, plan)
-        self._late: dict[str, int] = {}
 
     def run(self) -> Outcomes:
         """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
         in_window, started_at = self._count_staged()
         self._plan.run(self._connection, "judge_rows")
         self._plan.run(self._connection, "analyze_delta")
-        planned = self._count()
-        if planned and self._fenced and self._recheck:
-            self._recheck(self._connection, self._plan, _TO_WRITE)
-        if planned:
-            self._leave_out_parentless()
-            planned = self._count()
-        if any(planned.get(outcome) for outcome in _TO_WRITE):
-            self._write(planned)
-        outcomes = self._outcomes(in_window)
+        counts = self._count()
+        if counts and self._leave_out():
+            counts = self._count()
+        if any(counts.get(outcome) for outcome in _TO_WRITE):
+            counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
+        identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
+        outcomes = Outcomes(identical=identical, **counts)
         self._advance_sequences()
         run(
             self._connection,
@@ -77,12 +74,17 @@ class TableMerge:
         )
         return outcomes
 
-    def _leave_out_parentless(self) -> None:
-        """Where a parent was deleted in the source since the load, its children were before it: they are left out.
+    def _leave_out(self) -> bool:
+        """Take out of the delta what the source no longer has; whether anything may have changed in it.
 
-        Raises NeverMergeable for a row that the source still has: its parent is missing in production.
+        Where a parent was deleted in the source since the load, its children were before it. Raises NeverMergeable for
+        one that the source still has: its parent is missing in production.
         """
         table = self._plan.table
+        changed = False
+        if self._fenced and self._recheck:
+            self._recheck(self._connection, self._plan, _TO_WRITE)
+            changed = True
         for key in table.production.foreign_keys:
             parent = f"{key.parent_schema}.{key.parent_table}"
             in_reload = parent in self._merged
@@ -94,6 +96,8 @@ class TableMerge:
                     self._recheck(self._connection, self._plan, ["parentless"])
                 found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
                 refuse_parentless(self._plan, key, found, in_reload)
+                changed = True
+        return changed
 
     def _count_staged(self) -> tuple[int, datetime]:
         if self._plan.keys == EVERY_KEY:
@@ -102,44 +106,36 @@ class TableMerge:
         assert row is not None
         return row[1], row[2]
 
-    def _write(self, planned: dict[str, int]) -> None:
-        if self._moved.possible:
-            self._write_locked(planned)
-        else:
-            self._write_seen(planned)
-
-    def _write_seen(self, planned: dict[str, int]) -> None:
-        """Each row in one go: what was judged is written where it still is the same row version.
+    def _write_seen(self, planned: dict[str, int]) -> dict[str, int]:
+        """Each row in one go: what was judged is written where it still is the same row version; the outcomes.
 
         Those that are not are late: they are locked, judged again and updated in the second place.
         """
         written = 0
         for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_seen_rows")):
             if any(planned.get(outcome) for outcome in outcomes):
-                row = self._plan.run(self._connection, statement).fetchone()
-                assert row is not None
-                written += row[0]
+                written += self._plan.run(self._connection, statement).rowcount
         expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
         if written == expected:
-            return
+            return planned
         with allow_hash_joins(self._connection):
             self._plan.run(self._connection, "create_late")
             self._plan.run(self._connection, "remove_late")
         late = {"delta": self._plan.parts["late"]}
         self._plan.run(self._connection, "lock_rows", late, planned=_TO_WRITE)
-        self._late = self._count(late)
-        if to_update := self._late.get("updated", 0) + self._late.get("repaired", 0):
+        judged = self._count(late)
+        if to_update := judged.get("updated", 0) + judged.get("repaired", 0):
             self._update(to_update, late)
+        return dict(Counter(self._count()) + Counter(judged))
 
-    def _write_locked(self, planned: dict[str, int]) -> None:
-        """Lock the rows first: they let go of unique values between that and their update."""
+    def _write_locked(self, planned: dict[str, int]) -> dict[str, int]:
+        """Lock the rows first: they let go of unique values between that and their update; the outcomes."""
         self._moved.lock_if_needed()
         self._lock("updated", "repaired")
         self._moved.let_go()
         if planned.get("inserted"):
-            row = self._plan.run(self._connection, "insert_rows").fetchone()
-            assert row is not None
-            if row[0] < planned["inserted"]:
+            inserted = self._plan.run(self._connection, "insert_rows").rowcount
+            if inserted < planned["inserted"]:
                 with allow_hash_joins(self._connection):
                     self._plan.run(self._connection, "mark_lost_rows")
                 self._lock("lost")
@@ -148,6 +144,7 @@ class TableMerge:
         to_update = held.get("updated", 0) + held.get("repaired", 0)
         if to_update:
             self._update(to_update, self._moved.guard_parts())
+        return held
 
     def _lock(self, *planned: str) -> None:
         self._plan.run(self._connection, "lock_rows", planned=list(planned))
@@ -163,11 +160,6 @@ class TableMerge:
 
     def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:
         return dict(self._plan.run(self._connection, "count_outcomes", parts).fetchall())
-
-    def _outcomes(self, in_window: int) -> Outcomes:
-        counts = Counter(self._count()) + Counter(self._late)
-        identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
-        return Outcomes(identical=identical, **counts)
 
     def _advance_sequences(self) -> None:
         for column in self._plan.table.key:

@@ -16,7 +16,7 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.catalog import ForeignKey, UniqueKey
 from reload_assets.ledger import Reload, StagedTable
-from reload_assets.merge.outcomes import judgement, not_newer, written_columns
+from reload_assets.merge.outcomes import differs, judgement, not_newer, written_columns
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
@@ -68,6 +68,11 @@ class TablePlan:
         """The column of a row of the delta."""
         return sql.Identifier("d", self.numbers[column.name])
 
+    def _references(self) -> list[ReloadColumn]:
+        """The columns that refer to parents."""
+        names = {name for key in self.table.production.foreign_keys for name in key.columns}
+        return [column for column in self.table.columns if column.name in names]
+
     def _in_late(self, column: ReloadColumn) -> sql.Composable:
         return sql.Identifier("l", self.numbers[column.name])
 
@@ -114,8 +119,8 @@ class TablePlan:
             "same_late": self._same(table.key, self._in_late, self.in_delta),
             "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
             "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
+            "moves": differs(self._references(), self.in_delta, in_production),
             "judgement": judgement(table, self.in_delta, in_production),
-            "seen_judgement": judgement(table, self.in_delta, _as_seen),
             "not_newer": not_newer(table, self.in_delta, in_production),
             "assignments": comma(
                 sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_delta(column))

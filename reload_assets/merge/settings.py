@@ -20,6 +20,8 @@ def set_up(connection: Connection[Any], lock_timeout_ms: int) -> None:
         extra_float_digits="1",
         # Production is probed row by row: cheap on any disk of today, and its size does not matter.
         random_page_cost="1.1",
+        # Compiling a statement takes longer than most of them run.
+        jit="off",
         # The delta is looked at from its beginning to its end whatever is in it: its number of rows is enough to know.
         default_statistics_target="10",
     )

@@ -70,7 +70,8 @@ KEYS = (
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
     "delta": "CREATE TEMPORARY TABLE reload_delta_1 AS "
-    "SELECT id AS c1, name AS c2, 'inserted'::text AS outcome FROM staging.customers_r1;",
+    "SELECT id AS c1, name AS c2, tableoid AS seen_table, ctid AS seen, xmin AS seen_xmin, false AS moves, "
+    "'inserted'::text AS outcome FROM staging.customers_r1;",
     "moved": "CREATE TEMPORARY TABLE reload_moved_1 AS SELECT ctid AS place FROM reload_delta_1;",
     "confirm_keys": f"CREATE TEMPORARY TABLE confirm_keys_1 AS {KEYS.format(9)}"
     "ALTER TABLE confirm_keys_1 ADD PRIMARY KEY (c1), ALTER COLUMN is_open SET DEFAULT true;",

@@ -1,5 +1,5 @@
--- Insert the rows that production lacks, in key order, and write them into the audit; the number of them. A row that a
--- concurrent writer has inserted meanwhile is left as it is.
+-- Insert the rows that production lacks, in key order, and write them into the audit. A row that a concurrent writer has
+-- inserted meanwhile is left as it is.
 -- psql: -v delta=reload_delta_1 -v schema=production -v table=customers -v reload_id=1 -v table_name=customers -v columns="id, name" -v values="d.c1, d.c2" -v key=id -v delta_key=d.c1 -v written_key_json="jsonb_build_object('id', p.id)"
 WITH written AS (
     INSERT INTO :"schema".:"table" AS p (:columns)
@@ -10,17 +10,12 @@ WITH written AS (
     ORDER BY :delta_key
     ON CONFLICT (:key) DO NOTHING
     RETURNING :written_key_json AS key
-),
-
-audited AS (
-    INSERT INTO admin.reload_changes (reload_id, table_name, operation, key)
-    SELECT
-        :'reload_id'::bigint,
-        :'table_name'::text,
-        'inserted',
-        written.key
-    FROM written
-    RETURNING 1
 )
 
-SELECT count(*) AS inserted FROM audited;
+INSERT INTO admin.reload_changes (reload_id, table_name, operation, key)
+SELECT
+    :'reload_id'::bigint,
+    :'table_name'::text,
+    'inserted',
+    written.key
+FROM written;
