@@ -30,8 +30,9 @@ class Strategy:
 
 
 def _ours(chunk_rows: int | None, copy: Copy) -> Callable[[], object]:
-    # Nobody makes an atomic merge yield here: how long CDC waits for it is what is measured.
-    patience = Patience(lock_timeout_ms=400, stall_limit_ms=600_000, attempts=20, chunk_rows=chunk_rows)
+    # The longest wait that spares CDC a deadlock (deadlock_timeout is a second): with the default an atomic merge of a
+    # large window might not come to its end beside a writer as busy as this one.
+    patience = Patience(lock_timeout_ms=400, stall_limit_ms=900, attempts=20, chunk_rows=chunk_rows)
     ledger, reload, tables = Ledger(copy.target), copy.reload(), copy.tables()
     return lambda: merge_reload(copy.target, ledger, reload, tables, CONFIG.source.zone, patience)
 

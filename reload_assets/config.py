@@ -227,7 +227,9 @@ class Merge(_Model):
     stall_limit_ms: int = Field(
         400,
         ge=1,
-        description="Longest time that another session, such as CDC, waits for the merge; then the merge yields.",
+        lt=1000,
+        description="Longest time that another session, such as CDC, waits for the merge; then the merge yields. Below "
+        "deadlock_timeout, so that the other one is never taken for the one to give way in a deadlock.",
     )
     attempts: int = Field(10, ge=1, description="How often a merge that met a lock, deadlock or conflict is tried.")
 

@@ -1,4 +1,5 @@
--- Orders in the order of their making, one a second; a fifth of them was changed at some later time.
+-- Orders in the order of their making, one a second; a fifth of them was changed at some later time, most of those soon
+-- after. A window of the last days then has mostly rows that lie together, and some that lie anywhere.
 -- psql: -v rows=1000000 -v customers=100000
 INSERT INTO production.customers
 SELECT
@@ -21,7 +22,7 @@ SELECT
             THEN
                 o.created_at
                 + (timestamp '2024-01-01' + :'rows'::bigint * interval '1 second' - o.created_at)
-                * ((o.draw / 5) % 100000 / 100000.0)
+                * power((o.draw / 5) % 100000 / 100000.0::float8, 3)
         ELSE o.created_at
     END + (o.id % 1000000) * interval '1 microsecond'
 FROM (

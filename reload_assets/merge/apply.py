@@ -15,7 +15,7 @@ from reload_assets.merge.guard import count_verified, refuse_parentless
 from reload_assets.merge.moved import MovedValues
 from reload_assets.merge.outcomes import Outcomes
 from reload_assets.merge.plan import EVERY_KEY, TablePlan
-from reload_assets.merge.settings import allow_hash_joins
+from reload_assets.merge.settings import prefer_hash_joins
 from reload_assets.statements import Part, run
 
 Recheck = Callable[[Connection[Any], TablePlan, list[str]], None]
@@ -118,7 +118,7 @@ class TableMerge:
         expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
         if written == expected:
             return planned
-        with allow_hash_joins(self._connection):
+        with prefer_hash_joins(self._connection):
             self._plan.run(self._connection, "create_late")
             self._plan.run(self._connection, "remove_late")
         late = {"delta": self._plan.parts["late"]}
@@ -136,7 +136,7 @@ class TableMerge:
         if planned.get("inserted"):
             inserted = self._plan.run(self._connection, "insert_rows").rowcount
             if inserted < planned["inserted"]:
-                with allow_hash_joins(self._connection):
+                with prefer_hash_joins(self._connection):
                     self._plan.run(self._connection, "mark_lost_rows")
                 self._lock("lost")
                 self._moved.let_go()

@@ -15,7 +15,7 @@ from reload_assets.catalog import UniqueKey
 from reload_assets.errors import MergeFailed
 from reload_assets.merge.outcomes import written_columns
 from reload_assets.merge.plan import TablePlan, comma
-from reload_assets.merge.settings import allow_hash_joins
+from reload_assets.merge.settings import prefer_hash_joins
 from reload_assets.statements import Part
 
 
@@ -85,7 +85,7 @@ class MovedValues:
 
     def _find(self, unique: _Unique, *, keep: bool = False) -> bool:
         """Whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
-        with allow_hash_joins(self._connection):
+        with prefer_hash_joins(self._connection):
             self._plan.run(self._connection, "find_moved_values", unique.parts)
         row = self._plan.run(self._connection, "count_moved_values").fetchone()
         assert row is not None

@@ -33,12 +33,16 @@ def prefer_probes(connection: Connection[Any]) -> None:
 
 
 @contextmanager
-def allow_hash_joins(connection: Connection[Any]) -> Iterator[None]:
-    """For statements that match the delta with itself or with the audit, which no index serves."""
-    set_locally(connection, enable_hashjoin="on")
+def prefer_hash_joins(connection: Connection[Any]) -> Iterator[None]:
+    """For statements that match the delta with itself or with the audit, which no index serves.
+
+    The planner does not know how many rows of the audit are the transaction's own; a loop over them, which it would
+    like for a few, takes hours for a hundred thousand.
+    """
+    set_locally(connection, enable_hashjoin="on", enable_nestloop="off")
     yield
     # Not in a finally clause: after an error the transaction takes no more statements.
-    set_locally(connection, enable_hashjoin="off")
+    set_locally(connection, enable_hashjoin="off", enable_nestloop="on")
 
 
 def set_locally(connection: Connection[Any], **settings: str) -> None:

@@ -113,7 +113,7 @@ class ConfirmBench:
             reload,
             tables,
             self.made.config.source.zone,
-            Merge(stall_limit_ms=20_000, attempts=3),
+            Merge(stall_limit_ms=999, attempts=3),
             ReaderRows(self.reader),
             chosen,
             fence,

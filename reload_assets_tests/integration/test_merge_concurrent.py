@@ -359,3 +359,17 @@ def test_a_merge_is_cancelled_while_it_waits_and_between_its_attempts(made: Merg
     assert max(later - earlier for earlier, later in itertools.pairwise(seen)) < 0.5
     assert made.ledger.get(reload.reload_id).status == "cancelled"
     assert made.customers() == [(1, "old")]
+
+
+def test_one_row_that_cdc_was_first_at_costs_a_large_merge_no_time(made: MergeBench) -> None:
+    """The rows of a chunk that were not written are told from all that were: in a loop, that would take minutes."""
+    rows = 60_000
+    made.execute(f"INSERT INTO production.customers SELECT n, 'old', '{EARLIER}' FROM generate_series(1, {rows}) AS n")
+    reload = made.stage({"customers": [(number, "new", NOON) for number in range(1, rows + 1)]})
+    with made.writer() as cdc:
+        cdc.execute(f"UPDATE production.customers SET name = 'cdc', updated_at = '{LATER}' WHERE id = {rows}")
+        merge = InThread(lambda: made.merge(reload, lock_timeout_ms=5_000, chunk_rows=5_000))
+        made.await_waiting()
+        cdc.commit()
+        result: MergeResult = merge.result(timeout=15)
+    assert result.outcomes["customers"] == Outcomes(updated=rows - 1, refused=1)
