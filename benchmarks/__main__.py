@@ -65,7 +65,7 @@ def main() -> int:
         found["ratios"] |= load.ratios(found["load"])
     if wanted("orchestration"):
         say("orchestration")
-        found["orchestration"] = orchestration.run(size.repetitions)
+        found["orchestration"] = orchestration.run(size.repetitions, size.reloaded)
         print(f"\n{orchestration.table(found['orchestration'])}")
         found["ratios"] |= orchestration.ratios(found["orchestration"])
     found["seconds"] = round(time.monotonic() - began, 1)

@@ -35,7 +35,7 @@ def draw(plain: Measured, beside: Measured, file: Path) -> None:
     right.barh(titles, [value or 0 for value in waits], color=colours)
     right.set_xscale("log")
     right.set_xlim(1, 10 * max(value or 0 for value in waits))
-    right.set_title("99th percentile of CDC's transactions beside it, ms (log)", fontsize=9)
+    right.set_title("how late CDC's changes are beside it, 99th percentile, ms (log)", fontsize=9)
     for place, (name, wait) in enumerate(zip(names, waits, strict=True)):
         right.text(wait or 1, place, f" {wait:.0f}" if wait else f" {_why(beside, name)}", va="center", fontsize=8)
     left.invert_yaxis()

@@ -45,6 +45,8 @@ def ratios(measured: Iterable[Measured], size: Size, server: str) -> dict[str, f
     return {
         "merge_vs_seed": _over(main.seconds("atomic"), main.seconds("seed")),
         "merge_vs_limit": _over(main.seconds("atomic"), main.seconds("limit")),
+        "merge_vs_floor": _over(main.seconds("atomic"), main.seconds("floor")),
+        "floor_vs_limit": _over(main.seconds("floor"), main.seconds("limit")),
         "chunked_vs_seed": _over(main.seconds("chunked"), main.seconds("seed")),
         "chunked_cdc_p99_ms": p99_ms(cdc.of("chunked")),
         "atomic_cdc_p99_ms": p99_ms(cdc.of("atomic")),

@@ -9,8 +9,8 @@ from benchmarks.orders import Case
 
 MIXED, SAME, MISSING = "80/10/5/5", "99% identical", "all missing"
 K, M = 1_000, 1_000_000
-EVERY = ("limit", "atomic", "chunked", "seed", "upsert", "merge", "dlt_upsert", "dlt_delete_insert")
-OTHERS = ("limit", "atomic", "chunked", "seed", "upsert", "merge")
+EVERY = ("limit", "floor", "atomic", "chunked", "seed", "upsert", "merge", "dlt_upsert", "dlt_delete_insert")
+OTHERS = ("limit", "floor", "atomic", "chunked", "seed", "upsert", "merge")
 BESIDE = ("limit", "atomic", "chunked", "seed", "upsert", "merge")
 
 
@@ -29,7 +29,7 @@ class Size:
 
     ``main`` gives the ratios to the seed and to the limit; ``growth_production`` are (smallest, largest) production
     for one window, ``growth_window`` (smaller, larger) windows of one production. ``second`` is done on the second
-    server. ``verified`` and ``loaded`` are rows.
+    server. ``verified`` and ``loaded`` are rows, ``reloaded`` is the number of windows that whole runs reload.
     """
 
     repetitions: int
@@ -40,6 +40,7 @@ class Size:
     second: Sequence[Part]
     verified: int
     loaded: int
+    reloaded: int
 
 
 def _size(
@@ -52,6 +53,7 @@ def _size(
     second: tuple[int, int],
     verified: int,
     loaded: int,
+    reloaded: int,
 ) -> Size:
     least, small, large = windows
     growth = [Case(rows, small, MIXED) for rows in productions]
@@ -60,7 +62,7 @@ def _size(
     parts = [
         Part(main, EVERY),
         Part(main, BESIDE, beside_cdc=True),
-        *(Part(case, ("limit", "atomic")) for case in (*growth, *wider) if case != main),
+        *(Part(case, ("limit", "floor", "atomic")) for case in (*growth, *wider) if case != main),
         *(Part(Case(*mixes, mix), OTHERS) for mix in (SAME, MISSING)),
     ]
     return Size(
@@ -72,6 +74,7 @@ def _size(
         second=[Part(second_case, OTHERS), Part(second_case, ("limit", "atomic", "chunked", "seed"), beside_cdc=True)],
         verified=verified,
         loaded=loaded,
+        reloaded=reloaded,
     )
 
 
@@ -85,6 +88,7 @@ SIZES: Mapping[str, Size] = {
         second=(100 * K, 20 * K),
         verified=50 * K,
         loaded=20 * K,
+        reloaded=1,
     ),
     "default": _size(
         repetitions=5,
@@ -95,6 +99,7 @@ SIZES: Mapping[str, Size] = {
         second=(1 * M, 100 * K),
         verified=500 * K,
         loaded=150 * K,
+        reloaded=3,
     ),
     "full": _size(
         repetitions=5,
@@ -105,5 +110,6 @@ SIZES: Mapping[str, Size] = {
         second=(5 * M, 500 * K),
         verified=1 * M,
         loaded=1 * M,
+        reloaded=5,
     ),
 }

@@ -32,7 +32,7 @@ class Strategy:
 def _ours(chunk_rows: int | None, copy: Copy) -> Callable[[], object]:
     # The longest wait that spares CDC a deadlock (deadlock_timeout is a second): with the default an atomic merge of a
     # large window might not come to its end beside a writer as busy as this one.
-    patience = Patience(lock_timeout_ms=400, stall_limit_ms=900, attempts=20, chunk_rows=chunk_rows)
+    patience = Patience(lock_timeout_ms=400, stall_limit_ms=800, attempts=20, chunk_rows=chunk_rows)
     ledger, reload, tables = Ledger(copy.target), copy.reload(), copy.tables()
     return lambda: merge_reload(copy.target, ledger, reload, tables, CONFIG.source.zone, patience)
 
@@ -63,6 +63,11 @@ STRATEGIES: Mapping[str, Strategy] = {
     one.name: one
     for one in (
         Strategy("limit", "bare limit: upsert of a given delta, no audit", partial(_statements, ("limit",))),
+        Strategy(
+            "floor",
+            "floor: a probe a row, then that upsert, no audit",
+            partial(_statements, ("floor_settings", "floor_delta", "floor_upsert")),
+        ),
         Strategy("atomic", "ours, atomic", partial(_ours, None), ours=True),
         Strategy("chunked", "ours, chunked", partial(_ours, CONFIG.merge.chunk_rows), ours=True),
         Strategy(

@@ -1,4 +1,4 @@
-"""Writes like CDC beside a merge, from a process of its own, and notes how long each transaction took."""
+"""Writes like CDC beside a merge, from a process of its own, and notes how late each transaction was committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 
 import psycopg
 
-_PACE_SECONDS = 0.004
+# One transaction is due each time, whether or not those before it have been held up.
+_PACE_SECONDS = 0.005
 _SEVERAL_ROWS = 6
 _SHARE_OF_SEVERAL = 0.3
 _UPSERT = (
@@ -28,9 +29,11 @@ _FIRST_VERSION = datetime(2101, 1, 1)
 
 @dataclass
 class Written:
-    """What the writer did between ``start`` and ``stop``: seconds a transaction, SQLSTATEs of those that failed.
+    """What the writer did between ``start`` and ``stop``.
 
-    ``versions``: the version that was committed last, by key.
+    ``seconds``: from when a transaction was due until it was committed, each; a transaction that others before it held
+    up is late, as a change is that CDC brings. ``errors``: the SQLSTATEs of those that failed. ``versions``: the
+    version that was committed last, by key.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -80,21 +83,23 @@ def _work(pipe: Pipe, url: str, keys: list[int], seed: int) -> None:
         warm, written = Written(), Written()
         for number in range(20):
             version += timedelta(milliseconds=1)
-            _transaction(connection, [keys[number % len(keys)]], version, warm)
+            _transaction(connection, [keys[number % len(keys)]], version, warm, time.perf_counter())
         written.versions.update(warm.versions)
         pipe.send("warm")
+        due = time.perf_counter()
         while not pipe.poll():
             version += timedelta(milliseconds=1)
             several = draw.random() < _SHARE_OF_SEVERAL
-            # No key twice: CDC would wait for itself.
-            _transaction(connection, draw.sample(keys, _SEVERAL_ROWS if several else 1), version, written)
-            time.sleep(_PACE_SECONDS)
+            _transaction(connection, draw.sample(keys, _SEVERAL_ROWS if several else 1), version, written, due)
+            due += _PACE_SECONDS
+            time.sleep(max(0.0, due - time.perf_counter()))
         pipe.send(written)
         pipe.recv()
 
 
-def _transaction(connection: psycopg.Connection[Any], keys: list[int], version: datetime, written: Written) -> None:
-    began = time.perf_counter()
+def _transaction(
+    connection: psycopg.Connection[Any], keys: list[int], version: datetime, written: Written, due: float
+) -> None:
     try:
         for key in keys:
             connection.execute(_UPSERT, (key, version))
@@ -103,5 +108,5 @@ def _transaction(connection: psycopg.Connection[Any], keys: list[int], version: 
         connection.rollback()
         written.errors[error.sqlstate or "connection"] += 1
         return
-    written.seconds.append(time.perf_counter() - began)
+    written.seconds.append(time.perf_counter() - due)
     written.versions.update(dict.fromkeys(keys, version))

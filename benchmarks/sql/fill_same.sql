@@ -7,7 +7,7 @@ SELECT
     (ARRAY['new', 'paid', 'shipped', 'done'])[1 + n % 4],
     (n % 100000) / 7.0,
     md5(n::text),
-    timestamp '2025-01-01' + n * interval '80 milliseconds',
+    timestamp '2025-01-01' + n / 10 * interval '1 second',
     timestamp '2025-01-01' + n * interval '80 milliseconds'
 FROM generate_series(1, :'rows'::bigint) AS n;
 CREATE INDEX orders_updated ON production.orders (updated_at);

@@ -1,4 +1,4 @@
-"""``production/*``: the merge of a verified reload, one transaction for all its tables."""
+"""``production/*``: the merge of a verified reload, one transaction for all its tables, or one a chunk."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,9 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """The merged tables of a group over one family of windows."""
     settings = config.groups[family.group]
     schema = config.target.production_schema
+    how = "in one transaction"
+    if config.merge.mode == "chunked":
+        how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see a window merged in part"
 
     @multi_asset(
         name=f"merge_{family.name}",
@@ -34,8 +37,8 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             for name, table in settings.tables.items()
         ],
         can_subset=True,
-        description="Merge the verified window into production in one transaction, while CDC keeps writing; then read "
-        "the source again and put right what CDC had passed by then.",
+        description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
+        "again and put right what CDC had passed by then.",
         op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:

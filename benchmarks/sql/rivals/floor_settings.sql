@@ -1,0 +1,6 @@
+-- One index probe a row, as ours; for the transaction.
+-- psql:
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL random_page_cost = 1.1;
+SET LOCAL jit = off;

@@ -1,0 +1,21 @@
+-- The floor, second part: they are upserted, with a guard against newer rows; no audit.
+-- psql:
+INSERT INTO production.orders AS p
+SELECT
+    order_id,
+    customer_id,
+    status,
+    amount,
+    note,
+    created_at,
+    updated_at
+FROM floor_delta
+ON CONFLICT (order_id) DO UPDATE
+SET
+    customer_id = excluded.customer_id,
+    status = excluded.status,
+    amount = excluded.amount,
+    note = excluded.note,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at
+WHERE excluded.updated_at > p.updated_at;
