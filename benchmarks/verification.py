@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -21,7 +21,9 @@ from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_window import compare_with_source
 
-_START, _END = datetime(2025, 1, 1), datetime(2100, 1, 1)
+_START = datetime(2025, 1, 1)
+# As the rows are filled in.
+_ROW = timedelta(milliseconds=80)
 _DIFFERENT = 100
 _SOURCE = OracleTable(
     "ORDERS",
@@ -52,6 +54,7 @@ class _Bench:
             "windows: {first: 2025-01-01}\n"
             f"groups: {{{GROUP}: {{tables: {{orders: {{window_column: updated_at}}}}}}}}\n"
         )
+        self._bounds = (_START, _START + (rows + 1) * _ROW)
         with psycopg.connect(server.url(), autocommit=True) as admin:
             admin.execute("CREATE DATABASE source")
             admin.execute("CREATE DATABASE target")
@@ -97,8 +100,7 @@ class _Bench:
 
     def compare(self) -> str:
         """The check window_matches_source."""
-        bounds = (_START, _END)
-        return compare_with_source("window", self.target, self.table, bounds, self.reader, None).status
+        return compare_with_source("window", self.target, self.table, self._bounds, self.reader, None).status
 
 
 def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, Any]:
