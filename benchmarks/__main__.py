@@ -52,8 +52,9 @@ def main() -> int:
         found["ratios"] |= report.ratios(measured, size, first)
         found["merges"] = report.as_json(measured)
         print(report.table(measured))
-        main_parts = [one for one in measured if one.server == first and one.case == size.main]
-        chart.draw(main_parts[0], main_parts[1], arguments.output / "merge.svg")
+        plain, beside = (one for one in measured if one.server == first and one.case == size.main)
+        print(f"\n{report.overview(plain, beside)}")
+        chart.draw(plain, beside, arguments.output / "merge.svg")
     if wanted("verification"):
         found["verification"] = verification.run(size.verified, size.repetitions, say)
         print(f"\n{verification.table(found['verification'])}")

@@ -30,12 +30,12 @@ def draw(plain: Measured, beside: Measured, file: Path) -> None:
     for place, (name, value) in enumerate(zip(names, medians, strict=True)):
         wrong = any(run.wrong for run in plain.of(name))
         left.text(value, place, f" {value:.2f}{', overwrites newer rows' if wrong else ''}", va="center", fontsize=8)
-    left.set_xlim(0, max(medians) * 1.35)
+    left.set_xlim(0, max(medians) * 1.6)
     waits = [p99_ms(beside.of(name)) if beside.seconds(name) else None for name in names]
     right.barh(titles, [value or 0 for value in waits], color=colours)
     right.set_xscale("log")
     right.set_xlim(1, 10 * max(value or 0 for value in waits))
-    right.set_title("how late CDC's changes are beside it, 99th percentile, ms (log)", fontsize=9)
+    right.set_title("CDC's delay beside it: 99th percentile, ms (log)", fontsize=9)
     for place, (name, wait) in enumerate(zip(names, waits, strict=True)):
         right.text(wait or 1, place, f" {wait:.0f}" if wait else f" {_why(beside, name)}", va="center", fontsize=8)
     left.invert_yaxis()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
@@ -100,17 +100,13 @@ def _cells(one: Measured) -> list[list[str]]:
 
 def _cdc_cells(runs: Sequence[Run]) -> list[str]:
     every = sorted(1000 * value for run in runs for value in run.cdc_seconds)
-    errors: dict[str, int] = defaultdict(int)
-    for run in runs:
-        for state, count in run.cdc_errors.items():
-            errors[state] += count
     return [
         str(len(every)),
         f"{median(every):.1f}" if every else "-",
         f"{p99_ms(runs) or 0:.0f}",
         f"{every[-1]:.0f}" if every else "-",
         str(sum(run.lock_waits for run in runs)),
-        ", ".join(f"{count} x {state}" for state, count in errors.items()) or "0",
+        ", ".join(f"{count} x {state}" for state, count in _cdc_errors(runs).items()) or "0",
     ]
 
 
@@ -125,6 +121,37 @@ def _result(runs: Sequence[Run]) -> str:
     if wrong:
         return "wrong: " + ", ".join(f"{count} rows {kind}" for kind, count in wrong.items())
     return "right"
+
+
+def overview(plain: Measured, beside: Measured) -> str:
+    """Both parts of one case in a Markdown table: how long each way takes, and what it does to CDC."""
+    lines = [
+        f"| {plain.case} | seconds | to the guides' | WAL MB | CDC's delay, p99 (max) ms | beside CDC |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for name in dict.fromkeys(run.strategy for run in plain.runs):
+        runs, cdc = plain.of(name), beside.of(name)
+        delay = f"{p99_ms(cdc):.0f} ({1000 * max(max(run.cdc_seconds) for run in cdc):.0f})" if cdc else ""
+        cells = [
+            STRATEGIES[name].title,
+            f"{median(run.seconds for run in runs):.2f}",
+            _ratio(plain.seconds(name), plain.seconds("seed")),
+            f"{median(run.wal_bytes for run in runs) / 1e6:.0f}",
+            delay,
+            _beside(cdc) if cdc else _result(runs),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _beside(runs: Sequence[Run]) -> str:
+    lost = [f"CDC loses {count} transactions ({state})" for state, count in _cdc_errors(runs).items()]
+    result = _result(runs)
+    return "; ".join(([] if result == "right" else [result]) + lost) or "nothing lost"
+
+
+def _cdc_errors(runs: Sequence[Run]) -> Counter[str]:
+    return sum((Counter(run.cdc_errors) for run in runs), Counter())
 
 
 def p99_ms(runs: Sequence[Run]) -> float | None:

@@ -37,11 +37,14 @@ def _ours(chunk_rows: int | None, copy: Copy) -> Callable[[], object]:
     return lambda: merge_reload(copy.target, ledger, reload, tables, CONFIG.source.zone, patience)
 
 
-def _statements(names: tuple[str, ...], copy: Copy) -> Callable[[], object]:
+def _statements(names: tuple[str, ...], copy: Copy, rows: tuple[str, str] | None = None) -> Callable[[], object]:
+    schema, table = rows or ("staging", copy.staging)
+    parts = {"staging_table": copy.staging, "rows_schema": schema, "rows_table": table}
+
     def merge() -> None:
         with psycopg.connect(copy.server.url(copy.database)) as connection:
             for name in names:
-                run(connection, f"rivals/{name}", {"staging_table": copy.staging})
+                run(connection, f"rivals/{name}", parts)
 
     return merge
 
@@ -62,11 +65,15 @@ _dlt_statements = cache(partial(dlt_merge.statements, staging_schema="seed_stagi
 STRATEGIES: Mapping[str, Strategy] = {
     one.name: one
     for one in (
-        Strategy("limit", "bare limit: upsert of a given delta, no audit", partial(_statements, ("limit",))),
+        Strategy(
+            "limit",
+            "bare limit: upsert of a given delta, no audit",
+            partial(_statements, ("upsert",), rows=("public", "limit_delta")),
+        ),
         Strategy(
             "floor",
             "floor: a probe a row, then that upsert, no audit",
-            partial(_statements, ("floor_settings", "floor_delta", "floor_upsert")),
+            partial(_statements, ("floor_settings", "floor_delta", "upsert"), rows=("pg_temp", "floor_delta")),
         ),
         Strategy("atomic", "ours, atomic", partial(_ours, None), ours=True),
         Strategy("chunked", "ours, chunked", partial(_ours, CONFIG.merge.chunk_rows), ours=True),

@@ -62,7 +62,7 @@ class Writer:
         self._pipe.recv()
 
     def stop(self) -> Written:
-        """End after the transaction that is under way."""
+        """End after the transactions that are due by now."""
         self._pipe.send("stop")
         written: Written = self._pipe.recv()
         return written
@@ -87,12 +87,17 @@ def _work(pipe: Pipe, url: str, keys: list[int], seed: int) -> None:
         written.versions.update(warm.versions)
         pipe.send("warm")
         due = time.perf_counter()
-        while not pipe.poll():
+        stopped: float | None = None
+        # What was due when the merge ended is written all the same: it is late.
+        while stopped is None or due < stopped:
             version += timedelta(milliseconds=1)
             several = draw.random() < _SHARE_OF_SEVERAL
             _transaction(connection, draw.sample(keys, _SEVERAL_ROWS if several else 1), version, written, due)
             due += _PACE_SECONDS
-            time.sleep(max(0.0, due - time.perf_counter()))
+            if stopped is None and pipe.poll():
+                pipe.recv()
+                stopped = time.perf_counter()
+            time.sleep(max(0.0, min(due, stopped or due) - time.perf_counter()))
         pipe.send(written)
         pipe.recv()
 

@@ -70,6 +70,7 @@ def test_the_table_names_what_went_wrong_and_the_file_keeps_every_run(plain: lis
     kept = json.loads(json.dumps(report.as_json([measured])))
     assert [run["strategy"] for run in kept[0]["runs"]] == list(EVERY)
     beside = Measured("a server", TINY, True, plain[-1:])
+    assert report.overview(measured, beside).count("nothing lost") == 1
     chart.draw(measured, beside, tmp_path / "merge.svg")
     drawn = (tmp_path / "merge.svg").read_text(encoding="utf-8")
     assert drawn.startswith("<?xml")

@@ -1,5 +1,5 @@
--- Every staged row is upserted, with a guard against newer ones.
--- psql: -v staging_table=orders_r1
+-- Rows are upserted, with a guard against newer ones: all that are staged, or a delta, which is the limit.
+-- psql: -v rows_schema=public -v rows_table=limit_delta
 INSERT INTO production.orders AS p
 SELECT
     order_id,
@@ -9,7 +9,7 @@ SELECT
     note,
     created_at,
     updated_at
-FROM staging.:"staging_table"
+FROM :"rows_schema".:"rows_table"
 ON CONFLICT (order_id) DO UPDATE
 SET
     customer_id = excluded.customer_id,
