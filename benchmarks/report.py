@@ -145,7 +145,10 @@ def overview(plain: Measured, beside: Measured) -> str:
 
 
 def _beside(runs: Sequence[Run]) -> str:
-    lost = [f"CDC loses {count} transactions ({state})" for state, count in _cdc_errors(runs).items()]
+    lost = [
+        f"CDC loses {count} transaction{'s' if count > 1 else ''} ({state})"
+        for state, count in _cdc_errors(runs).items()
+    ]
     result = _result(runs)
     return "; ".join(([] if result == "right" else [result]) + lost) or "nothing lost"
 
