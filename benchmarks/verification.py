@@ -62,9 +62,19 @@ class _Bench:
         self.target: Connection[Any] = psycopg.connect(server.url("target"), autocommit=True)
         create_schema(self.source, "SALES")
         create_table(self.source, "SALES", _SOURCE)
-        execute(self.source, "fill_source", rows=rows)
+        execute(
+            self.source,
+            "fill_window",
+            {"schema": "SALES", "table": "ORDERS", "window_column": "UPDATED_AT"},
+            rows=rows,
+        )
         execute(self.target, "create_production")
-        execute(self.target, "fill_same", rows=rows)
+        execute(
+            self.target,
+            "fill_window",
+            {"schema": "production", "table": "orders", "window_column": "updated_at"},
+            rows=rows,
+        )
         for connection in (self.source, self.target):
             connection.execute("VACUUM ANALYZE")
         self.reader = SourceReader(

@@ -155,7 +155,8 @@ class TableMerge:
         if updated != expected:
             raise MergeFailed(
                 f"{self._plan.reload.title}: {expected - updated} of {expected} rows of {self._plan.table.target} "
-                "could not be updated, because a trigger of production turned them away; nothing was changed."
+                "could not be updated, because a trigger of production turned them away; none of that transaction "
+                "was kept."
             )
 
     def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:

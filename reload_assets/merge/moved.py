@@ -102,7 +102,7 @@ class MovedValues:
         ]
         if acting:
             raise MergeFailed(
-                f"{self._plan.reload.title} is not merged and production is unchanged: values of {unique.key.name} of "
+                f"{self._plan.reload.title} cannot be merged: values of {unique.key.name} of "
                 f"{self._plan.table.target} move between rows, for example from {example}, its columns cannot be NULL "
                 f"meanwhile, and the foreign key {acting[0]} acts on deleted rows; make {unique.key.name} a DEFERRABLE "
                 "constraint, then reload the window again."

@@ -329,7 +329,9 @@ class _Merge:
 
     def _require_written(self, written: Cursor[Any]) -> None:
         if written.rowcount != 1:
-            raise LedgerError(f"{self._reload.title} ended while it was being merged; nothing was changed.")
+            raise LedgerError(
+                f"{self._reload.title} ended while it was being merged; none of that transaction was kept."
+            )
 
     def _stalled(self) -> str:
         return (
