@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from reload_assets.cdc import Cdc
+from reload_assets.compare.window import Contents, compare_contents
 from reload_assets.local import sales
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.compared_window import Contents, compare_contents
 from reload_assets.verify.source_window import compare_with_source
 from reload_assets_tests.integration.confirm_bench import ScriptedCdc
 from reload_assets_tests.integration.staged import config
@@ -279,10 +279,10 @@ def test_a_changed_key_and_a_changed_version_are_told_apart_from_content(both: B
 @pytest.mark.parametrize(
     ("there", "here", "outcome"),
     [
-        ("0044-03-15 BC", "0043-03-15 BC", "newer"),
+        ("0044-03-15 BC", "0043-03-15 BC", "later"),
         ("0044-03-15 BC", "0045-03-15 BC", "other"),
         ("0044-03-15", "0045-03-15 BC", "other"),
-        ("0044-03-15 BC", "0001-01-01", "newer"),
+        ("0044-03-15 BC", "0001-01-01", "later"),
         ("0044-03-15 BC", "0044-03-15 BC", "same"),
     ],
 )
@@ -378,6 +378,37 @@ def test_a_row_that_moves_into_a_segment_after_that_was_read_is_newer(both: Both
     cdc = ScriptedCdc([lambda: None, move])
     found = both.compare(cdc)
     assert (found.equal, found.counts["newer"], found.counts["extra"], cdc.waits) == (True, 1, 0, 2)
+
+
+@pytest.mark.parametrize("column", ["updated_at", "stamp"])
+def test_a_later_version_that_the_source_never_gets_to_is_wrong(both: Both, column: str) -> None:
+    """A version of the year 2030 with other content is not CDC's lead, which the source itself would have."""
+    both.fill([base_row(number, stamp=DAY) for number in (1, 2)])
+    versioned = config(f"hostile: {{window_column: updated_at, version_column: {column}}}")
+    (table,) = resolve_group(versioned, "sales", both.target, both.reader)
+    compared = replace(both, table=table)
+    both.set(column, "2030-01-01", 1)
+    assert compared.compare(ScriptedCdc()).equal
+    both.set("name", "WRONG", 1)
+    found = compared.compare(ScriptedCdc())
+    assert (found.equal, found.counts["later"], found.some["later"]) == (False, 1, ["1, a"])
+
+
+def test_a_row_that_the_source_has_changed_since_it_was_read_is_newer(both: Both) -> None:
+    both.fill([base_row(1), base_row(2)])
+    both.set("name", "stale", 2)
+
+    def go_on() -> None:
+        both.source.execute(
+            """UPDATE "SALES"."HOSTILE" SET "NAME" = 'new', "UPDATED_AT" = %s""", (DAY.replace(hour=5),)
+        )
+        both.set("name", "new", 1)
+        both.set("updated_at", DAY.replace(hour=5), 1)
+        both.set("name", "new", 2)
+        both.set("updated_at", DAY.replace(hour=5), 2)
+
+    found = both.compare(ScriptedCdc([lambda: None, go_on]))
+    assert (found.equal, found.counts["newer"], found.counts.get("later")) == (True, 2, None)
 
 
 def test_a_server_of_another_encoding_has_the_same_content(postgres: PostgresServer) -> None:
