@@ -62,7 +62,7 @@ class Comparison:
         return list(self._gaps)
 
     def collect(self, connection: Connection[Any], now: datetime) -> int:
-        """Take the keys of rows that differ among the confirm's keys. Returns how many rows differ. ``now`` is UTC.
+        """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
 
         Raises SourceUnavailable and psycopg's errors.
         """
@@ -75,14 +75,13 @@ class Comparison:
         # One transaction, for its temporary tables.
         with connection.transaction():
             differences = self._differences(connection, plan)
-            found = 0
-            if differences is not None:
-                found = differences.find(slices)
-                if found:
-                    plan.run(connection, "collect_differences", {"typed_keys": differences.typed_keys})
+            new = 0
+            if differences is not None and differences.find(slices):
+                parts = {"typed_keys": differences.typed_keys}
+                new += plan.run(connection, "collect_differences", parts).rowcount
             if differences is None or differences.compared.left_out:
-                found += sum(self._collect_rewritten(connection, plan, one) for one in slices)
-            return found
+                new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
+            return new
 
     def _differences(self, connection: Connection[Any], plan: ConfirmPlan) -> Differences | None:
         if self._reader is None:

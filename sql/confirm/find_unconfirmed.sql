@@ -7,7 +7,8 @@ SELECT
     opened_at,
     load_start,
     window_end,
-    merge_started_xid
+    merge_started_xid,
+    merge_started_at
 FROM admin.reloads
 WHERE
     reload_id = :'reload_id'::bigint
