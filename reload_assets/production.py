@@ -120,7 +120,7 @@ class Production:
                 yield ReaderRows(reader)
             else:
                 self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
-                yield LoadedRows(self.config, self.target, self.tasks, reload)
+                yield LoadedRows(self.config, self.target, self.tasks, reload, reader)
         finally:
             if reader is not None:
                 reader.close()

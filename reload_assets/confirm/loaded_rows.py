@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
@@ -20,6 +20,9 @@ from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
 from reload_assets.ledger import Reload, staging_name
 from reload_assets.staging import again_name, make_table
 from reload_assets.statements import Part, compose, run
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class LoadedRows:
     # A mapping of so many conditions stays well below what DMS takes for a document.
     batch = 1_000
 
-    def __init__(self, config: ReloadConfig, target: Target, tasks: LoadTasks, reload: Reload) -> None:
+    def __init__(
+        self, config: ReloadConfig, target: Target, tasks: LoadTasks, reload: Reload, reader: SourceReader | None
+    ) -> None:
+        self.reader = reader
         self._config, self._target, self._tasks, self._reload = config, target, tasks, reload
         self._schema = config.target.staging_schema
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -92,8 +92,19 @@ class ConfirmPlan:
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
             "row_assignments": comma(
-                sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_row(column))
-                for column in written_columns(table)
+                [
+                    *(
+                        sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_row(column))
+                        for column in written_columns(table)
+                    ),
+                    *self._unmark(),
+                ]
+            ),
+            "unequal": self._names_where(lambda column: differs([column], self.in_row, in_production)),
+            "changed_since": self._names_where(lambda column: differs([column], _as_noted_before, in_production)),
+            "patches": comma(self._patch(column) for column in written_columns(table)),
+            "any_patch": sql.SQL(" OR ").join(
+                [sql.SQL("false"), *(self._is_patched(column) for column in written_columns(table))]
             ),
         }
 
@@ -104,6 +115,33 @@ class ConfirmPlan:
     def in_again(self, column: ReloadColumn) -> sql.Composable:
         """The column of a row of the source as it was read with CDC stopped."""
         return sql.Identifier("a", self.merge.numbers[column.name])
+
+    def _names_where(self, condition: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
+        """An array of the names of those columns of which a condition holds, with NULL for the others."""
+        named = (
+            sql.SQL("CASE WHEN {} THEN {} END").format(condition(column), sql.Literal(column.name))
+            for column in written_columns(self.merge.table)
+        )
+        return sql.SQL("CAST(ARRAY[{}] AS text [])").format(comma(named))
+
+    def _is_patched(self, column: ReloadColumn) -> sql.Composable:
+        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted."""
+        return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
+            sql.Literal(column.name), differs([column], _as_noted, in_production)
+        )
+
+    def _patch(self, column: ReloadColumn) -> sql.Composable:
+        return sql.SQL("{} = CASE WHEN {} THEN {} ELSE {} END").format(
+            sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
+        )
+
+    def _unmark(self) -> list[sql.Composable]:
+        """Take back that a row is marked as deleted: the source has it."""
+        name = self.merge.table.options.soft_delete_column
+        if name is None:
+            return []
+        is_flag = self.merge.table.production.column(name).type == "boolean"
+        return [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL("false" if is_flag else "NULL"))]
 
     def _kind(self, column: ReloadColumn) -> Kind:
         described = {source.name: source for source in self.merge.table.source_columns or ()}
@@ -132,8 +170,8 @@ class ConfirmPlan:
         in_window = (in_production(table.window), self.in_row(table.window))
         reasons = [
             # Touched by a trigger of production: newer for ever, and otherwise equal.
-            sql.SQL("({} AND NOT {})").format(
-                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production)
+            sql.SQL("({} AND NOT {} AND {})").format(
+                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), self._alive()
             ),
             sql.SQL("NOT (d.anywhere OR {} OR {})").format(*(self._in_window(value) for value in in_window)),
         ]
@@ -160,10 +198,12 @@ class ConfirmPlan:
         return {"column": name, "mark": sql.SQL("true" if is_flag else "clock_timestamp()")}
 
     def _orphan(self) -> sql.Composable:
-        """The verdict on a row that the source no longer has and that this reload did not write."""
+        """The verdict on a row that the source no longer has and that this reload did not bring back."""
         policy = self.merge.table.options.orphans
         verdict = sql.Literal("orphan" if policy == "report" else policy)
-        return sql.SQL("CASE WHEN p.alive AND (d.anywhere OR p.in_window) THEN {} ELSE 'left' END").format(verdict)
+        return sql.SQL("CASE WHEN (d.anywhere AND NOT d.meanwhile) OR p.in_window THEN {} ELSE 'left' END").format(
+            verdict
+        )
 
     def _insert(self) -> sql.Composable:
         """The verdict on a row of the source that production lacks."""
@@ -171,6 +211,16 @@ class ConfirmPlan:
             return sql.SQL("'left'")
         window = self._in_window(self.in_row(self.merge.table.window))
         return sql.SQL("CASE WHEN d.anywhere OR {} THEN 'insert' ELSE 'left' END").format(window)
+
+
+def _as_noted(column: ReloadColumn) -> sql.Composable:
+    """The column of a production row as it was noted before the source was read."""
+    return sql.Identifier("n", column.name)
+
+
+def _as_noted_before(column: ReloadColumn) -> sql.Composable:
+    """The column of a production row as it was noted the time before."""
+    return sql.Identifier("b", column.name)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class SourceRows(Protocol):
     """Where rows of the source are read again by key, in batches of at most ``batch`` keys."""
 
     batch: int
+    reader: SourceReader | None
+    """The source connection, by which whole windows are compared; None where there is none."""
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """Put the source's rows with these keys into their temporary tables, in the caller's transaction."""
@@ -68,6 +70,7 @@ class ReaderRows:
     batch = 5_000
 
     def __init__(self, reader: SourceReader) -> None:
+        self.reader: SourceReader | None = reader
         self._reader = reader
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:

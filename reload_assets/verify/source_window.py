@@ -13,13 +13,14 @@ from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
 
 if TYPE_CHECKING:
+    from reload_assets.compare.window import Contents
     from reload_assets.source.reader import SourceReader
-    from reload_assets.verify.compared_window import Contents
 
 _WORDS = {
     "missing": "missing in production",
     "other": "of another version in production",
     "content": "of the same version and other content in production",
+    "later": "of a later version in production than the source has",
     "extra": "in production only",
 }
 
@@ -41,7 +42,7 @@ def compare_with_source(
         detail = f"{table.target} could not be compared with the source: configure source.connection to do so."
         return CheckOutcome(name, "could not verify", False, detail)
     # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
-    from reload_assets.verify.compared_window import compare_contents
+    from reload_assets.compare.window import compare_contents
 
     return _outcome(name, table, compare_contents(connection, table, bounds, reader, cdc))
 

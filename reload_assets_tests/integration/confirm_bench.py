@@ -18,7 +18,7 @@ from psycopg import Connection
 from reload_assets.cdc import Cdc, Skipped
 from reload_assets.config import Merge
 from reload_assets.confirm import Confirmed, Confirmer
-from reload_assets.confirm.source_rows import ReaderRows
+from reload_assets.confirm.source_rows import ReaderRows, SourceRows
 from reload_assets.ledger import Reload
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.source.reader import SourceReader, source_url
@@ -102,6 +102,7 @@ class ConfirmBench:
         cdc: ScriptedCdc | None = None,
         without_position: bool = False,
         fence: Callable[[], Any] | None = None,
+        rows: SourceRows | None = None,
     ) -> Confirmed:
         """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
         with self.made.target.connect() as connection:
@@ -114,7 +115,7 @@ class ConfirmBench:
             tables,
             self.made.config.source.zone,
             Merge(stall_limit_ms=999, attempts=3),
-            ReaderRows(self.reader),
+            rows or ReaderRows(self.reader),
             chosen,
             fence,
             lambda text: None,

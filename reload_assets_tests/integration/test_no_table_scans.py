@@ -62,6 +62,9 @@ STATEMENTS = {
         "confirm/delete_rows",
         "confirm/soft_delete_rows",
         "confirm/note_written",
+        "confirm/collect_rewritten",
+        "verify/window_segments",
+        "compare/create_production_window",
     ),
     "checks after the merge": (
         "verify/staged_in_production",
@@ -77,7 +80,7 @@ CREATE TABLE production.customers (
 );
 CREATE TABLE production.orders (
     id integer PRIMARY KEY, customer_id integer REFERENCES production.customers, note varchar(40),
-    updated_at timestamp(6), gone_at timestamp
+    body text, updated_at timestamp(6), gone_at timestamp
 );
 CREATE TABLE production.items (
     order_id integer REFERENCES production.orders, line integer, note varchar(40), updated_at timestamp(6),
@@ -91,18 +94,19 @@ CREATE INDEX ON production.orders (customer_id);
 CREATE INDEX ON production.items (updated_at);
 """
 _ID = OracleColumn("ID", "NUMBER(9,0)", nullable=False)
+_BODY = OracleColumn("BODY", "CLOB")
 _NOTE, _AT = OracleColumn("NOTE", "VARCHAR2(40)"), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")
 _ORDER, _LINE = (OracleColumn(name, "NUMBER(9,0)", nullable=False) for name in ("ORDER_ID", "LINE"))
 SOURCE = [
     OracleTable("CUSTOMERS", [_ID, OracleColumn("EMAIL", "VARCHAR2(40)"), _NOTE, _AT], ["ID"]),
-    OracleTable("ORDERS", [_ID, OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"), _NOTE, _AT], ["ID"]),
+    OracleTable("ORDERS", [_ID, OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"), _NOTE, _BODY, _AT], ["ID"]),
     OracleTable("ITEMS", [_ORDER, _LINE, _NOTE, _AT], ["ORDER_ID", "LINE"]),
 ]
 # The rows of a day lie all over the table, as they do where rows are updated long after they were inserted.
 _WHEN = f"timestamp '2024-12-01 12:00' + n * 7919 % {DAYS} * interval '1 day'"
 VALUES = {
     "customers": f"n, 'c' || n || '@example.com', 'customer ' || n, {_WHEN}",
-    "orders": f"n, n, 'order ' || n, {_WHEN}",
+    "orders": f"n, n, 'order ' || n, 'body', {_WHEN}",
     "items": f"n, 1, 'item ' || n, {_WHEN}",
 }
 BOUNDS = "updated_at >= '2025-01-02' AND updated_at < '2025-01-03'"

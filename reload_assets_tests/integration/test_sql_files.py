@@ -64,8 +64,10 @@ CREATE TABLE awsdms_apply_exceptions (
 );
 """
 KEYS = (
-    "SELECT {} AS c1, true AS ours, true AS anywhere, true AS is_open, 0 AS moves, 0 AS blocks, NULL::text AS seen, "
-    "NULL::text AS wrote, NULL::text AS wrote_row, 'update'::text AS verdict;"
+    "SELECT {} AS c1, true AS ours, false AS brought_back, true AS anywhere, false AS meanwhile, true AS is_open, "
+    "false AS settled, 0 AS moves, 0 AS blocks, NULL::text AS seen, NULL::jsonb AS noted, "
+    "NULL::jsonb AS noted_before, NULL::text[] AS unequal, NULL::jsonb AS held, NULL::text AS wrote, "
+    "NULL::text AS wrote_row, 'update'::text AS verdict;"
 )
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
@@ -80,6 +82,8 @@ TEMPORARY = {
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
     "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
+    "production_window": "CREATE TEMPORARY TABLE production_window (k1 text, content text);",
+    "differences": "CREATE TEMPORARY TABLE differences (k1 text);",
 }
 
 

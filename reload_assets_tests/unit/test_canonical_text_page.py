@@ -9,10 +9,10 @@ from typing import Any, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects import oracle, postgresql
 
+from reload_assets.compare.columns import FAMILIES
 from reload_assets.source.canonical import canonical_text
 from reload_assets.source.columns import Kind, SourceColumn
 from reload_assets.source.content import Hashed, checksum, row_hash
-from reload_assets.verify.compared_window import FAMILIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "canonical-text.md"
 X: sa.ColumnElement[Any] = sa.column("x")

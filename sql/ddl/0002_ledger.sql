@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     loaded_at timestamptz,
     merge_started_at timestamptz,
+    merge_started_xid bigint,
     merge_ended_at timestamptz,
     closed_at timestamptz,
     error text,

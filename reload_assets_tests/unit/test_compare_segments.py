@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reload_assets.verify.segments import Sums, characters, differing, ranges
+from reload_assets.compare.segments import Sums, characters, differing, ranges
 
 DAY = datetime(2025, 1, 2)
 ONE_DAY = (DAY, DAY + timedelta(days=1))

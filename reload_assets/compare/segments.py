@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from reload_assets.tables import ReloadColumn
 
 # How many characters of ``YYYY-MM-DD HH24:MI:SS.FF6`` say the time down to what.
 _UNITS = {
@@ -26,6 +29,14 @@ _FEWEST = 50
 _MOST = 20_000
 
 Bounds = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows whose ``column`` lies in the half-open ``bounds``: wall-clock values of the source's zone."""
+
+    column: ReloadColumn
+    bounds: Bounds
 
 
 class Sums(NamedTuple):

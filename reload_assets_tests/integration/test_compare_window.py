@@ -2,173 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from psycopg import sql
 
-from reload_assets.cdc import Cdc
+from reload_assets.compare.window import compare_contents
 from reload_assets.local import sales
-from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.source.reader import SourceReader
-from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.compared_window import Contents, compare_contents
+from reload_assets.tables import resolve_group
 from reload_assets.verify.source_window import compare_with_source
+from reload_assets_tests.integration.compare_rig import (
+    COMPARED,
+    DAY,
+    ROWS,
+    VALUES,
+    WINDOW,
+    Both,
+    Row,
+    base_row,
+    by_dms,
+    made,
+)
 from reload_assets_tests.integration.confirm_bench import ScriptedCdc
 from reload_assets_tests.integration.staged import config
 from reload_assets_tests.integration.throwaway import throwaway_database
-
-DAY = datetime(2025, 1, 2)
-WINDOW = (DAY, DAY + timedelta(days=1))
-# Oracle's type, and production's.
-COLUMNS = {
-    "id": ("NUMBER(38,0)", "numeric"),
-    "code": ("CHAR(6)", "text"),
-    "name": ("VARCHAR2(20)", "text"),
-    "note": ("NVARCHAR2(20)", "varchar(20)"),
-    "wide": ("VARCHAR2(4000)", "text"),
-    "padded": ("CHAR(4)", "character(4)"),
-    "plain": ("NUMBER", "numeric(38,10)"),
-    "money": ("NUMBER(12,2)", "numeric"),
-    "rough": ("NUMBER(8,-2)", "bigint"),
-    "day": ("DATE", "timestamp"),
-    "stamp": ("TIMESTAMP(6)", "timestamp"),
-    "tag": ("RAW(8)", "bytea"),
-    "body": ("CLOB", "text"),
-    "rate": ("FLOAT(126)", "double precision"),
-    "flag": ("NUMBER(1,0)", "boolean"),
-    "updated_at": ("TIMESTAMP(6)", "timestamp"),
-}
-COMPARED = ("name", "note", "wide", "padded", "plain", "money", "rough", "day", "stamp", "tag")
-Row = dict[str, Any]
-
-_letters = st.text(
-    st.sampled_from(["a", "B", " ", "|", "~", "\\", "'", '"', "%", "\n", "ä", "\u0301", "😀"]), max_size=4
-)
-_times = st.sampled_from(["01-01 00:00:00", "02-28 23:59:59", "12-31 23:59:59", "12-31 12:00:00"])
-_fractions = st.sampled_from(["", ".999999", ".000001", ".5"])
-
-
-def _instants(fractions: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Years that Python does not know among them, as far back as Oracle goes."""
-    after = st.builds("{:04}-{}{}".format, st.integers(1, 9999), _times, fractions)
-    before = st.builds("{:04}-{}{} BC".format, st.integers(1, 4712), _times, fractions)
-    return after | before
-
-
-def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | values
-
-
-# Oracle has no empty text.
-_texts = _letters.map(lambda text: text or None)
-VALUES: Mapping[str, st.SearchStrategy[Any]] = {
-    "name": _texts,
-    "note": _texts,
-    "wide": _texts | _letters.map(lambda text: (text * 1000)[:4000] or None),
-    "padded": _maybe(_letters),
-    "plain": _maybe(st.decimals(-(10**9), 10**9, places=12) | st.sampled_from([Decimal("0E-12"), Decimal("-4E-11")])),
-    "money": _maybe(st.decimals(-(10**10) + 1, 10**10 - 1, places=2)),
-    "rough": _maybe(st.integers(-99_999_999, 99_999_999).map(lambda number: number * 100)),
-    "day": _maybe(_instants(st.just(""))),
-    "stamp": _maybe(_instants(_fractions)),
-    "tag": _maybe(st.binary(min_size=1, max_size=8)),
-}
-_moments = st.sampled_from([0, 1, 999_999, 3_600_000_000, 43_200_000_000, 43_200_999_999, 86_399_999_999])
-ROWS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "id": st.integers(-(10**38) + 1, 10**38 - 1),
-            "code": _letters.filter(lambda text: text.strip(" ") != ""),
-            **VALUES,
-            "body": st.none(),
-            "rate": st.none(),
-            "flag": st.none(),
-            "updated_at": _moments.map(lambda moment: DAY + timedelta(microseconds=moment)),
-        }
-    ),
-    min_size=1,
-    max_size=8,
-    unique_by=lambda row: row["id"],
-)
-
-
-def by_dms(row: Row) -> Row:
-    """The row as DMS loads it: CHAR without padding, NUMBER rounded to ten decimals."""
-    made = dict(row)
-    for name in ("code", "padded"):
-        made[name] = (row[name] or "").rstrip(" ") or None
-    if row["plain"] is not None:
-        made["plain"] = row["plain"].quantize(Decimal("1E-10"), ROUND_HALF_UP, Context(prec=60))
-    return made
-
-
-def base_row(number: int, **values: Any) -> Row:
-    """A row of which only some values matter."""
-    return {**dict.fromkeys(COLUMNS), "id": number, "code": "a", "updated_at": DAY, **values}
-
-
-@dataclass(repr=False)
-class Both:
-    """A table on both sides, and rows for it."""
-
-    source: psycopg.Connection[Any]
-    target: psycopg.Connection[Any]
-    reader: SourceReader
-    table: ReloadTable
-
-    def fill(self, rows: Sequence[Row]) -> None:
-        """These rows only, on both sides."""
-        self.source.execute('TRUNCATE "SALES"."HOSTILE"')
-        self.target.execute("TRUNCATE production.hostile")
-        for row in rows:
-            self.source_has(row)
-            self.production_has(by_dms(row))
-
-    def source_has(self, row: Row) -> None:
-        marks = ", ".join(["%s"] * len(row))
-        self.source.execute(f'INSERT INTO "SALES"."HOSTILE" VALUES ({marks})'.encode(), [row[name] for name in COLUMNS])
-
-    def production_has(self, row: Row) -> None:
-        marks = ", ".join(["%s"] * len(row))
-        self.target.execute(
-            f"INSERT INTO production.hostile VALUES ({marks})".encode(), [row[name] for name in COLUMNS]
-        )
-
-    def set(self, column: str, value: Any, number: int) -> None:
-        """Change production's row."""
-        change = sql.SQL("UPDATE production.hostile SET {} = %s WHERE id = %s").format(sql.Identifier(column))
-        assert self.target.execute(change, (value, number)).rowcount == 1
-
-    def compare(self, cdc: ScriptedCdc | None = None) -> Contents:
-        return compare_contents(self.target, self.table, WINDOW, self.reader, cast(Cdc, cdc) if cdc else None)
-
-
-def made(source_url: str, target_url: str) -> Iterator[Both]:
-    """The table in two databases."""
-    with (
-        psycopg.connect(source_url, autocommit=True) as source,
-        psycopg.connect(target_url, autocommit=True) as target,
-        SourceReader(sa.make_url(source_url), "SALES") as reader,
-    ):
-        create_schema(source, "SALES")
-        columns = [OracleColumn(name.upper(), types[0]) for name, types in COLUMNS.items()]
-        create_table(source, "SALES", OracleTable("HOSTILE", columns, ["ID", "CODE"]))
-        target.execute("CREATE SCHEMA production")
-        listed = ", ".join(f"{name} {types[1]}" for name, types in COLUMNS.items())
-        target.execute(f"CREATE TABLE production.hostile ({listed}, PRIMARY KEY (id, code))".encode())
-        target.execute("CREATE INDEX ON production.hostile (updated_at)")
-        (table,) = resolve_group(config("hostile: {window_column: updated_at}"), "sales", target, reader)
-        yield Both(source, target, reader, table)
 
 
 @pytest.fixture(scope="module")
@@ -279,10 +145,10 @@ def test_a_changed_key_and_a_changed_version_are_told_apart_from_content(both: B
 @pytest.mark.parametrize(
     ("there", "here", "outcome"),
     [
-        ("0044-03-15 BC", "0043-03-15 BC", "newer"),
+        ("0044-03-15 BC", "0043-03-15 BC", "later"),
         ("0044-03-15 BC", "0045-03-15 BC", "other"),
         ("0044-03-15", "0045-03-15 BC", "other"),
-        ("0044-03-15 BC", "0001-01-01", "newer"),
+        ("0044-03-15 BC", "0001-01-01", "later"),
         ("0044-03-15 BC", "0044-03-15 BC", "same"),
     ],
 )
@@ -378,6 +244,37 @@ def test_a_row_that_moves_into_a_segment_after_that_was_read_is_newer(both: Both
     cdc = ScriptedCdc([lambda: None, move])
     found = both.compare(cdc)
     assert (found.equal, found.counts["newer"], found.counts["extra"], cdc.waits) == (True, 1, 0, 2)
+
+
+@pytest.mark.parametrize("column", ["updated_at", "stamp"])
+def test_a_later_version_that_the_source_never_gets_to_is_wrong(both: Both, column: str) -> None:
+    """A version of the year 2030 with other content is not CDC's lead, which the source itself would have."""
+    both.fill([base_row(number, stamp=DAY) for number in (1, 2)])
+    versioned = config(f"hostile: {{window_column: updated_at, version_column: {column}}}")
+    (table,) = resolve_group(versioned, "sales", both.target, both.reader)
+    compared = replace(both, table=table)
+    both.set(column, "2030-01-01", 1)
+    assert compared.compare(ScriptedCdc()).equal
+    both.set("name", "WRONG", 1)
+    found = compared.compare(ScriptedCdc())
+    assert (found.equal, found.counts["later"], found.some["later"]) == (False, 1, ["1, a"])
+
+
+def test_a_row_that_the_source_has_changed_since_it_was_read_is_newer(both: Both) -> None:
+    both.fill([base_row(1), base_row(2)])
+    both.set("name", "stale", 2)
+
+    def go_on() -> None:
+        both.source.execute(
+            """UPDATE "SALES"."HOSTILE" SET "NAME" = 'new', "UPDATED_AT" = %s""", (DAY.replace(hour=5),)
+        )
+        both.set("name", "new", 1)
+        both.set("updated_at", DAY.replace(hour=5), 1)
+        both.set("name", "new", 2)
+        both.set("updated_at", DAY.replace(hour=5), 2)
+
+    found = both.compare(ScriptedCdc([lambda: None, go_on]))
+    assert (found.equal, found.counts["newer"], found.counts.get("later")) == (True, 2, None)
 
 
 def test_a_server_of_another_encoding_has_the_same_content(postgres: PostgresServer) -> None:

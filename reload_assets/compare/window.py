@@ -7,39 +7,28 @@ of a row (``reload_assets.source.content``), and production's rows are compared 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection, sql
 
 from reload_assets.cdc import Cdc
-from reload_assets.errors import SourceUnavailable
+from reload_assets.compare.columns import ComparedColumns
+from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
+from reload_assets.compare.versions import is_later
 from reload_assets.source.canonical import canonical_text, in_production, production_column
-from reload_assets.source.columns import Kind, SourceColumn
-from reload_assets.source.content import Hashed, checksum, row_hash, segment
+from reload_assets.source.columns import Kind
+from reload_assets.source.content import checksum, segment
 from reload_assets.source.production import production_text
 from reload_assets.source.reader import SourceReader
 from reload_assets.statements import Part, compose, run
-from reload_assets.tables import ReloadColumn, ReloadTable
-from reload_assets.verify.segments import Bounds, Sums, characters, differing, ranges
+from reload_assets.tables import ReloadTable
 
 # Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.
 _LOOKED_UP = 1_000
 # A row that changes between the read of the source and that of production differs without being wrong.
 _LOOKS = 3
-_TEXTS = ("text", "character varying", "character", "citext")
-# Production's types whose values have the text of the source's kind: no text is made of numbers in a text column.
-FAMILIES: Mapping[Kind, Sequence[str]] = {
-    "number": ("smallint", "integer", "bigint", "numeric"),
-    "bare": ("smallint", "integer", "bigint", "numeric"),
-    "text": _TEXTS,
-    "padded": _TEXTS,
-    "date": ("timestamp without time zone",),
-    "timestamp": ("timestamp without time zone",),
-    "raw": ("bytea",),
-}
 _EXAMPLES = 5
 
 
@@ -81,14 +70,7 @@ class _Comparison:
         self, connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None
     ) -> None:
         self.connection, self.table, self.bounds, self.reader, self.cdc = connection, table, bounds, reader, cdc
-        if table.source_columns is None:
-            raise SourceUnavailable(f"There is no description of the columns of {table.source_table} in the source.")
-        self.described = {column.name: column for column in table.source_columns}
-        self.kinds = {column.source: self._kind(column) for column in (*table.key, table.version)}
-        self.columns: list[ReloadColumn] = []
-        self.left_out: dict[str, str] = {}
-        self._choose_columns()
-        self.to_utf8 = connection.info.parameter_status("server_encoding") != "UTF8"
+        self.compared = ComparedColumns(connection, table, (*table.key, table.version))
         self.names = [f"k{number}" for number in range(1, len(table.key) + 1)]
         self.place: dict[str, Part] = {
             "schema": table.production.schema,
@@ -101,10 +83,10 @@ class _Comparison:
         names = differing(source, production)
         counts = {"same": sum(sums.rows for name, sums in source.items() if production.get(name) == sums)}
         segments = len(source.keys() | production.keys())
-        found = Contents(counts, segments, len(names), self.left_out)
+        found = Contents(counts, segments, len(names), self.compared.left_out)
         if not names:
             return found
-        rounded = (self.described[self.table.window.source].scale or 0) > 6
+        rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
         wanted = list(ranges(names, self.bounds, early=rounded))
         for _ in range(_LOOKS):
             # One transaction, for the temporary tables; the source is read first, so that production can only be ahead
@@ -117,32 +99,6 @@ class _Comparison:
                 break
         return found
 
-    def _kind(self, column: ReloadColumn) -> Kind:
-        described = self.described[column.source]
-        if described.kind is None:
-            raise SourceUnavailable(
-                f"{column.source} is {described.declared}, which has no text that source and production share."
-            )
-        return described.kind
-
-    def _choose_columns(self) -> None:
-        types: dict[str, str] = dict(
-            run(
-                self.connection,
-                "verify/base_types",
-                None,
-                schema=self.table.production.schema,
-                table=self.table.production.name,
-            ).fetchall()
-        )
-        paired = {column.source for column in (*self.table.key, self.table.version)}
-        for column in self.table.columns:
-            why = _why_not(self.described[column.source], types[column.name])
-            if why is None:
-                self.columns.append(column)
-            elif column.source not in paired:
-                self.left_out[column.source] = why
-
     def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
         """Both sides' sums by segment."""
         window = {"start": self.bounds[0], "end": self.bounds[1]}
@@ -152,7 +108,7 @@ class _Comparison:
             name: Sums(rows, total)
             for name, rows, total in self.reader.segments(
                 self.table.source_table,
-                [column.source for column in self.columns],
+                self.compared.sources,
                 self.table.window.source,
                 *self.bounds,
                 length,
@@ -160,11 +116,11 @@ class _Comparison:
         }
         self._wait()
         column = self.table.window
-        text = canonical_text(production_column("p", column.name), self._kind(column))
+        text = canonical_text(production_column("p", column.name), self.compared.kind(column))
         parts = {
             **self.place,
             "segment": in_production(segment(text, length)),
-            "checksum": in_production(checksum(self._hash("p"))),
+            "checksum": in_production(checksum(self.compared.row_hash("p"))),
         }
         rows = run(self.connection, "verify/window_segments", parts, **window).fetchall()
         return source, {name: Sums(count, total) for name, count, total in rows}
@@ -172,12 +128,6 @@ class _Comparison:
     def _wait(self) -> None:
         if self.cdc is not None:
             self.cdc.wait_passed(self.reader.now())
-
-    def _hash(self, alias: str) -> Any:
-        return row_hash(
-            [Hashed(production_column(alias, c.name), self.described[c.source]) for c in self.columns],
-            to_utf8=self.to_utf8,
-        )
 
     def _copy(self, wanted: Sequence[Bounds]) -> None:
         keys = sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self.names)
@@ -188,7 +138,7 @@ class _Comparison:
             self.table.source_table,
             [column.source for column in self.table.key],
             self.table.version.source,
-            [column.source for column in self.columns],
+            self.compared.sources,
             self.table.window.source,
             wanted,
         )
@@ -200,43 +150,45 @@ class _Comparison:
 
     def _compare(self, before: Contents, same: int) -> Contents:
         pairs = list(zip(self.names, self.table.key, strict=True))
-        version, kind = self.table.version, self.kinds[self.table.version.source]
+        version, kind = self.table.version, self.compared.kinds[self.table.version.source]
         parts: dict[str, Part] = {
             **self.place,
             "keys": sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(self._key_text("p", column), sql.Identifier(name)) for name, column in pairs
+                sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
+                for name, column in pairs
             ),
             "version": production_text("p", version.name, kind),
-            "content": in_production(self._hash("p")),
+            "content": in_production(self.compared.row_hash("p")),
             "same_key": sql.SQL(" AND ").join(
                 sql.SQL("{} = {}").format(sql.Identifier("s", name), sql.Identifier("p", name)) for name in self.names
             ),
         }
-        rows = run(
-            self.connection,
-            "verify/compare_window",
-            {
-                **parts,
-                "elsewhere": sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(
-                        sql.Identifier("w", column.name), _typed(name, column, self.kinds[column.source])
-                    )
-                    for name, column in pairs
-                ),
-                "elsewhere_version": production_text("w", version.name, kind),
-                "elsewhere_content": in_production(self._hash("w")),
-                "key_text": sql.SQL("concat_ws(', ', {})").format(
-                    sql.SQL(", ").join(
-                        sql.SQL("coalesce({}, {})").format(sql.Identifier("s", name), sql.Identifier("p", name))
-                        for name in self.names
-                    )
-                ),
-                "production_later": _later(kind),
-            },
-        ).fetchall()
+        parts |= {
+            "elsewhere": sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(
+                    sql.Identifier("w", column.name), self.compared.typed(sql.Identifier("s", name), column)
+                )
+                for name, column in pairs
+            ),
+            "elsewhere_version": production_text("w", version.name, kind),
+            "elsewhere_content": in_production(self.compared.row_hash("w")),
+            "key_text": sql.SQL("concat_ws(', ', {})").format(
+                sql.SQL(", ").join(
+                    sql.SQL("coalesce({}, {})").format(sql.Identifier("s", name), sql.Identifier("p", name))
+                    for name in self.names
+                )
+            ),
+            "production_later": _later(kind),
+        }
+        rows = run(self.connection, "verify/compare_window", parts).fetchall()
         counts = {outcome: count for outcome, count, _ in rows}
         some = {outcome: keys for outcome, _, keys in rows}
         counts["same"] = counts.get("same", 0) + same
+        if counts.get("newer"):
+            for outcome, keys in self._look_up_newer(parts).items():
+                counts["newer"] -= len(keys)
+                counts[outcome] = counts.get(outcome, 0) + len(keys)
+                some[outcome] = [*(some.get(outcome) or ()), *keys][:_EXAMPLES]
         looked_up = gone = 0
         if counts.get("extra"):
             looked_up, gone, caught, keys = self._look_up_extra(parts)
@@ -244,7 +196,64 @@ class _Comparison:
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
-        return Contents(counts, before.segments, before.segments_differing, self.left_out, some, looked_up, gone)
+        return Contents(
+            counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone
+        )
+
+    def _look_up_newer(self, parts: Mapping[str, Part]) -> dict[str, list[str]]:
+        """Of the rows that are newer in production: the keys of those that are not merely ahead of the first read.
+
+        CDC is never ahead of the source. So a row of production is wrong where the source, read after it, has an older
+        version (later), or the same version and other content. Where nothing but the version and the window column
+        differ, a trigger of production has touched the row.
+        """
+        table, size = self.table, len(self.names)
+        rest = self.compared.without([table.version, table.window, *table.key])
+        noted = run(
+            self.connection,
+            "verify/newer_rows",
+            {
+                **parts,
+                "key_list": sql.SQL(", ").join(sql.Identifier("s", name) for name in self.names),
+                "rest": in_production(self.compared.row_hash("w", rest)) if rest else sql.SQL("''"),
+            },
+            limit=_LOOKED_UP,
+        ).fetchall()
+        keys = [row[:size] for row in noted]
+        now = {row[:size]: row[size:] for row in self._by_key(keys, self.compared.sources)}
+        older = [
+            key for key, version, content, _ in _split(noted, size) if self._is_older(now.get(key), version, content)
+        ]
+        rests = {row[:size]: row[-1] for row in self._by_key(older, [column.source for column in rest])} if rest else {}
+        wrong: dict[str, list[str]] = {"later": [], "content": []}
+        for key, version, content, rest_hash in _split(noted, size):
+            if key not in now or now[key][1] == content:
+                continue
+            if now[key][0] == version:
+                wrong["content"].append(", ".join(key))
+            elif key in rests and rests[key] != rest_hash:
+                wrong["later"].append(", ".join(key))
+        return {outcome: found for outcome, found in wrong.items() if found}
+
+    def _is_older(self, found: Sequence[str] | None, version: str, content: str) -> bool:
+        """Whether the source's row is an older version than production's, noted before it."""
+        if found is None or found[0] == version or found[1] == content:
+            return False
+        return not is_later(found[0], version, self.compared.kinds[self.table.version.source])
+
+    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The source's rows with some keys: the key and the version as text, and the hash of some columns."""
+        if not keys:
+            return []
+        return list(
+            self.reader.contents_by_key(
+                self.table.source_table,
+                [column.source for column in self.table.key],
+                self.table.version.source,
+                columns,
+                keys,
+            )
+        )
 
     def _look_up_extra(self, parts: Mapping[str, Part]) -> tuple[int, int, int, list[str]]:
         """Of the extra rows: how many were looked up, how many are not in the source, how many are there by now.
@@ -254,40 +263,18 @@ class _Comparison:
         key_list = sql.SQL(", ").join(sql.Identifier("p", name) for name in self.names)
         extra = run(self.connection, "verify/extra_keys", {**parts, "key_list": key_list}, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
-        there = {
-            row[:size]: row
-            for row in self.reader.contents_by_key(
-                self.table.source_table,
-                [column.source for column in self.table.key],
-                self.table.version.source,
-                [column.source for column in self.columns],
-                [row[:size] for row in extra],
-            )
-        }
+        there = {row[:size]: row for row in self._by_key([row[:size] for row in extra], self.compared.sources)}
         wrong = [row for row in extra if there.get(row[:size]) != row]
         gone = sum(1 for row in wrong if row[:size] not in there)
         keys = [", ".join(row[:size]) for row in wrong[:_EXAMPLES]]
         return len(wrong), gone, len(extra) - len(wrong), keys
 
-    def _key_text(self, alias: str, column: ReloadColumn) -> sql.Composable:
-        return production_text(alias, column.name, self.kinds[column.source])
 
-
-def _why_not(source: SourceColumn, production_type: str) -> str | None:
-    """Why the content of a column is not compared; None where it is."""
-    if source.kind is None or source.base_type == "FLOAT":
-        return source.declared
-    if re.sub(r"\(.*?\)", "", production_type) not in FAMILIES[source.kind]:
-        return f"{source.declared}, {production_type} in production"
-    return None
-
-
-def _typed(name: str, column: ReloadColumn, kind: Kind) -> sql.Composed:
-    """A key of the source as a value of production's type, so that an index finds it."""
-    key = sql.Identifier("s", name)
-    if kind == "raw":
-        return sql.SQL("decode({}, 'hex')").format(key)
-    return sql.SQL("CAST({} AS {})").format(key, sql.SQL(column.target.type))
+def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
+    """Keys of some columns apart from what follows them."""
+    for row in rows:
+        version, content, rest = row[size:]
+        yield row[:size], version, content, rest
 
 
 def _later(kind: Kind) -> sql.SQL:

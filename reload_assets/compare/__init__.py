@@ -1,0 +1,1 @@
+"""Source against production: the content of a window, and which rows differ."""

@@ -1,0 +1,130 @@
+"""The keys of rows that differ between source and production, in ranges of a column of either side.
+
+Production is read first, in one statement, and the source after it. So a row that is the same in both was equal to a
+later state of the source, and is one that CDC keeps true (``docs/correctness.md``). A row that differs may only be one
+that CDC has still before it: whoever asks has to judge it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.compare.columns import ComparedColumns
+from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
+from reload_assets.source.canonical import canonical_text, in_production, production_column
+from reload_assets.source.content import checksum, segment
+from reload_assets.source.reader import SourceReader
+from reload_assets.statements import Part, compose, run
+from reload_assets.tables import ReloadTable
+
+
+class Differences:
+    """Finds the keys of one table's rows that differ. The connection is inside of a transaction of the caller.
+
+    Raises SourceUnavailable, also where the key or the column of a slice has no text that both sides share.
+    """
+
+    def __init__(self, connection: Connection[Any], table: ReloadTable, reader: SourceReader) -> None:
+        self._connection, self._table, self._reader = connection, table, reader
+        self.compared = ComparedColumns(connection, table, table.key)
+        self._names = [f"k{number}" for number in range(1, len(table.key) + 1)]
+
+    @property
+    def typed_keys(self) -> sql.Composable:
+        """The key of a found difference (alias f) as values of production's types."""
+        pairs = zip(self._names, self._table.key, strict=True)
+        return sql.SQL(", ").join(self.compared.typed(sql.Identifier("f", name), column) for name, column in pairs)
+
+    def find(self, slices: Sequence[Slice]) -> int:
+        """Fill the temporary table ``differences`` with the keys as text (k1, k2 ...). Returns how many there are."""
+        run(self._connection, "compare/create_differences", {"keys": self._null_keys})
+        return sum(self._find(one) for one in slices)
+
+    def _find(self, one: Slice) -> int:
+        production, source = self._sums(one)
+        names = differing(source, production)
+        if not names:
+            return 0
+        # Production may hold a fraction of a second that was rounded up on the way.
+        rounded = (self.compared.described[one.column.source].scale or 0) > 6
+        wanted = list(ranges(names, one.bounds, early=rounded))
+        starts, ends = zip(*wanted, strict=True)
+        run(self._connection, "verify/create_source_ranges", None, starts=list(starts), ends=list(ends))
+        run(
+            self._connection,
+            "compare/create_production_window",
+            {
+                **self._place(one),
+                "keys": sql.SQL(", ").join(
+                    sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
+                    for name, column in zip(self._names, self._table.key, strict=True)
+                ),
+                "content": in_production(self.compared.row_hash("p")),
+            },
+        )
+        self._copy(one, wanted)
+        found = run(
+            self._connection,
+            "compare/collect_differences",
+            {
+                "same_key": sql.SQL(" AND ").join(
+                    sql.SQL("{} = {}").format(sql.Identifier("s", name), sql.Identifier("p", name))
+                    for name in self._names
+                ),
+                "either_key": sql.SQL(", ").join(
+                    sql.SQL("coalesce({}, {})").format(sql.Identifier("s", name), sql.Identifier("p", name))
+                    for name in self._names
+                ),
+            },
+        ).rowcount
+        run(self._connection, "compare/drop_windows")
+        return found
+
+    def _sums(self, one: Slice) -> tuple[dict[str, Sums], dict[str, Sums]]:
+        """Both sides' sums by segment: production's, then the source's, in the order in which they are read."""
+        start, end = one.bounds
+        place = self._place(one)
+        ((plan,),) = run(self._connection, "verify/estimate_window", place, start=start, end=end).fetchall()
+        length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
+        text = canonical_text(production_column("p", one.column.name), self.compared.kind(one.column))
+        parts = {
+            **place,
+            "segment": in_production(segment(text, length)),
+            "checksum": in_production(checksum(self.compared.row_hash("p"))),
+        }
+        rows = run(self._connection, "verify/window_segments", parts, start=start, end=end).fetchall()
+        production = {name: Sums(count, total) for name, count, total in rows}
+        source = {
+            name: Sums(count, total)
+            for name, count, total in self._reader.segments(
+                self._table.source_table, self.compared.sources, one.column.source, start, end, length
+            )
+        }
+        return production, source
+
+    def _copy(self, one: Slice, wanted: Sequence[Bounds]) -> None:
+        run(self._connection, "verify/create_source_window", {"keys": self._null_keys})
+        batches = self._reader.contents(
+            self._table.source_table,
+            [column.source for column in self._table.key],
+            one.column.source,
+            self.compared.sources,
+            one.column.source,
+            wanted,
+        )
+        with self._connection.cursor() as cursor, cursor.copy(compose("verify/copy_source_window")) as copy:
+            for batch in batches:
+                for row in batch:
+                    copy.write_row(row)
+        run(self._connection, "verify/analyze_source_window")
+
+    @property
+    def _null_keys(self) -> sql.Composable:
+        return sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self._names)
+
+    def _place(self, one: Slice) -> dict[str, Part]:
+        production = self._table.production
+        return {"schema": production.schema, "table": production.name, "window_column": one.column.name}
