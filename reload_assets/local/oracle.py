@@ -17,6 +17,9 @@ from reload_assets.local.oracle_dictionary import DICTIONARY_VIEWS
 
 SUPPLEMENTAL_LOG = "dms_supplemental_log"
 """The publication of all tables that stands for Oracle's supplemental logging: without it no change can be captured."""
+ALL_COLUMNS_LOGGED = "SUPPLEMENTAL LOG DATA (ALL) COLUMNS"
+"""The comment of a table whose updates log every column. Without it they log the primary key and what they changed,
+which is all that DMS's own AddSupplementalLogging asks for."""
 
 _TYPE = re.compile(
     r"(?P<base>[A-Z][A-Z0-9_]*)"
@@ -94,6 +97,8 @@ class OracleTable:
     columns: Sequence[OracleColumn]
     primary_key: Sequence[str] = ()
     foreign_keys: Sequence[OracleForeignKey] = field(default=())
+    logs_all_columns: bool = False
+    """Supplemental logging of all columns; otherwise of the primary key."""
 
     @property
     def column_names(self) -> list[str]:
@@ -144,9 +149,9 @@ def create_table(connection: Connection[Any], schema: str, table: OracleTable) -
         )
     with connection.transaction():
         connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(parts)))
-        if not table.primary_key:
-            # Supplemental logging logs whole rows where there is no key; PostgreSQL would refuse to change them.
-            connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
+        # What an update did not change can only be left out where the log has the old row too.
+        connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
+        log_all_columns(connection, schema, table.name, enabled=table.logs_all_columns)
         for column in table.columns:
             connection.execute(
                 sql.SQL("COMMENT ON COLUMN {} IS {}").format(
@@ -154,6 +159,15 @@ def create_table(connection: Connection[Any], schema: str, table: OracleTable) -
                     sql.Literal(column.type + (" INVISIBLE" if column.invisible else "")),
                 )
             )
+
+
+def log_all_columns(connection: Connection[Any], schema: str, table: str, *, enabled: bool = True) -> None:
+    """Switch supplemental logging of all columns of a table on or off. A CDC task reads it when it starts."""
+    connection.execute(
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(
+            sql.Identifier(schema, table), sql.Literal(ALL_COLUMNS_LOGGED if enabled else None)
+        )
+    )
 
 
 def _names(columns: Sequence[str]) -> sql.Composed:

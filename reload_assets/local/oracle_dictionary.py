@@ -127,9 +127,28 @@ WHERE k.contype IN ('p', 'u', 'f', 'c') AND {_IS_USER}
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
 
+# DMS adds a log group of the primary key itself; who wants more adds ALL COLUMNS, of which the table's comment tells.
+_ALL_LOG_GROUPS = f"""
+CREATE OR REPLACE VIEW public."ALL_LOG_GROUPS" AS
+SELECT
+    n.nspname::text AS "OWNER",
+    'SYS_C' || c.oid AS "LOG_GROUP_NAME",
+    c.relname::text AS "TABLE_NAME",
+    CASE
+        WHEN obj_description(c.oid, 'pg_class') = 'SUPPLEMENTAL LOG DATA (ALL) COLUMNS' THEN 'ALL COLUMN LOGGING'
+        ELSE 'PRIMARY KEY LOGGING'
+    END AS "LOG_GROUP_TYPE",
+    'ALWAYS' AS "ALWAYS",
+    'GENERATED NAME' AS "GENERATED"
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND {_IS_USER}
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+"""
+
 _GRANT = """
 GRANT SELECT ON public."ALL_USERS", public."ALL_TABLES", public."ALL_TAB_COLS", public."ALL_TAB_COLUMNS",
-    public."ALL_CONSTRAINTS", public."ALL_CONS_COLUMNS" TO PUBLIC
+    public."ALL_CONSTRAINTS", public."ALL_CONS_COLUMNS", public."ALL_LOG_GROUPS" TO PUBLIC
 """
 
 DICTIONARY_VIEWS: tuple[str, ...] = (
@@ -139,6 +158,7 @@ DICTIONARY_VIEWS: tuple[str, ...] = (
     _ALL_TAB_COLUMNS,
     _ALL_CONSTRAINTS,
     _ALL_CONS_COLUMNS,
+    _ALL_LOG_GROUPS,
     _GRANT,
 )
 """The statements that create the views; running them again changes nothing."""

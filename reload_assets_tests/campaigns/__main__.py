@@ -27,18 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="worker processes (2)")
     parser.add_argument("--mode", choices=MODES, help="only this way to reload")
     parser.add_argument("--policy", choices=POLICIES, help="only these apply policies of CDC")
+    parser.add_argument(
+        "--world", help="the world of all runs, such as lob=yes,orphans=report: all else is plain (by default drawn)"
+    )
     parser.add_argument("--replay", metavar="SEED", help="one run again, by its own seed; wants --mode and --policy")
     given = parser.parse_args(arguments)
     if given.replay:
         if not (given.mode and given.policy):
             parser.error("--replay wants --mode and --policy")
-        jobs = [Job(given.mode, given.policy, given.replay)] * (given.runs or 1)
+        jobs = [Job(given.mode, given.policy, given.replay, given.world)] * (given.runs or 1)
     else:
         seed = secrets.token_hex(4) if given.seed == "random" else given.seed
         _say(f"campaign seed {seed}")
         jobs = [
             job
-            for job in plan(given.runs or 200, seed)
+            for job in plan(given.runs or 200, seed, given.world)
             if given.mode in (None, job.mode) and given.policy in (None, job.policy)
         ]
         random.Random(seed).shuffle(jobs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets_tests.campaigns.schema import SPECS
+from reload_assets_tests.campaigns.tables import Specs
 
 # The merge of the guides that this project started from, without the COMMIT and ROLLBACK that keep it from running:
 # rows that are newer are updated, rows that are missing are inserted. (That it marks all of staging as processed plays
@@ -38,9 +38,9 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = {"seed": _SEED, "upsert": _UPSERT}
 """The merges by name: the statements of one table, in their order."""
 
 
-def merge(connection: Connection[Any], how: str, staging: Mapping[str, str]) -> None:
+def merge(connection: Connection[Any], specs: Specs, how: str, staging: Mapping[str, str]) -> None:
     """Merge every table in the caller's transaction, parents first; ``staging`` has the staging tables by table."""
-    for name, spec in SPECS.items():
+    for name, spec in specs.items():
         others = [column for column in spec.columns if column not in spec.key]
         parts: dict[str, sql.Composable] = {
             "production": sql.Identifier("production", name),

@@ -23,17 +23,11 @@ from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.local.stack import REGION
 from reload_assets.statements import run
-from reload_assets_tests.campaigns.schema import (
-    SOURCE_SCHEMA,
-    SPECS,
-    Tables,
-    TableSpec,
-    create_production,
-    create_source,
-)
-from reload_assets_tests.campaigns.settings import JOB_ROLE, LOAD_ROLE, READER_ROLE, configuration
+from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, Tables, World
+from reload_assets_tests.campaigns.settings import CDC_ROLE, JOB_ROLE, LOAD_ROLE, READER_ROLE, configuration
+from reload_assets_tests.campaigns.tables import Specs, create_production, create_source, fill
 
-# CDC writes as a replica, for which no ordinary trigger fires: what is seen here, a reload did.
+# What DMS does is left out: for CDC as a replica no ordinary trigger fires, but for CDC with foreign keys it does.
 _WATCH = """
 CREATE SCHEMA campaign;
 CREATE TABLE campaign.made (
@@ -47,14 +41,29 @@ CREATE TABLE campaign.made (
 );
 CREATE FUNCTION campaign.watch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+    IF current_setting('application_name') LIKE 'dms-%' THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO campaign.made (transaction, session, table_name, before, after)
     VALUES (
-        pg_current_xact_id()::text::bigint, current_setting('application_name'), TG_TABLE_NAME,
+        pg_current_xact_id()::text::bigint, current_setting('application_name'), TG_ARGV[0],
         CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END
     );
     RETURN NULL;
 END
 $$;
+"""
+_FOR_CDC = """
+CREATE SCHEMA production;
+GRANT USAGE ON SCHEMA production TO {role};
+GRANT CREATE ON SCHEMA public TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA production GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
+"""
+# Production's tables, and DMS's control tables: each run makes them anew.
+_FOR_JOB = """
+ALTER DEFAULT PRIVILEGES IN SCHEMA production GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {job};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {job};
+ALTER DEFAULT PRIVILEGES FOR ROLE {cdc} IN SCHEMA public GRANT SELECT ON TABLES TO {job};
 """
 _numbers = itertools.count(1)
 
@@ -106,21 +115,30 @@ class Bench:
         self._cleanup.close()
 
     @contextmanager
-    def databases(self, source: Tables, production: Tables) -> Iterator[Databases]:
-        """Databases with these rows: a fresh target, dropped at the end; the other two are used again and again."""
-        made = Databases("source", f"target_{next(_numbers)}", "shadow")
-        target = sql.Identifier(made.target)
-        # Half the time of the other strategy.
-        self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE template_target STRATEGY FILE_COPY").format(target))
+    def databases(self, specs: Specs, source: Tables, production: Tables) -> Iterator[Databases]:
+        """Databases with these tables and rows. Target and shadow are fresh and dropped at the end."""
+        number = next(_numbers)
+        made = Databases("source", f"target_{number}", f"shadow_{number}")
         try:
             with psycopg.connect(self.source.url(made.source)) as connection:
-                _fill(connection, source, on_source=True)
-            for name in (made.target, made.shadow):
+                # Nobody else is here any more; if somebody were, that would have to be found.
+                connection.execute("SET lock_timeout = '10s'")
+                create_source(connection, specs)
+                reader, schema = sql.Identifier(READER_ROLE), sql.Identifier(SOURCE_SCHEMA)
+                connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
+                connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
+                fill(connection, specs, source, on_source=True)
+            for name, template in ((made.target, "template_target"), (made.shadow, "template_shadow")):
+                # Half the time of the other strategy.
+                place = sql.Identifier(name), sql.Identifier(template)
+                self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(*place))
                 with psycopg.connect(self.target.url(name)) as connection:
-                    _fill(connection, production, on_source=False)
+                    create_production(connection, specs, watched=name == made.target)
+                    fill(connection, specs, production, on_source=False)
             yield made
         finally:
-            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(target))
+            for name in (made.target, made.shadow):
+                self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def login(self, database: str) -> Target:
         """The reload's own login to a target database."""
@@ -133,53 +151,27 @@ class Bench:
         with psycopg.connect(self.source.url(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE source")
         with psycopg.connect(self.source.url("source"), autocommit=True) as connection:
-            create_source(connection)
-            reader, schema = sql.Identifier(READER_ROLE), sql.Identifier(SOURCE_SCHEMA)
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(reader))
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(READER_ROLE)))
             _set_password(connection, READER_ROLE, self.password)
-            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
-            connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
-        for name in ("template_target", "shadow"):
+        self._administer(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(CDC_ROLE)))
+        for name in ("template_target", "template_shadow"):
             self._administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             with psycopg.connect(self.target.url(name), autocommit=True) as connection:
-                create_production(connection)
+                connection.execute(_FOR_CDC.format(role=CDC_ROLE).encode())
         with psycopg.connect(self.target.url("template_target"), autocommit=True) as connection:
             connection.execute(_WATCH)
-            for name in SPECS:
-                connection.execute(
-                    sql.SQL(
-                        "CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON {} "
-                        "FOR EACH ROW EXECUTE FUNCTION campaign.watch()"
-                    ).format(sql.Identifier("production", name))
-                )
             roles = {"job_role": JOB_ROLE, "load_role": LOAD_ROLE}
             schemas = {"production_schema": "production", "staging_schema": "staging"}
             run(connection, "roles/create_job_role", {**roles, **schemas})
-            for role in roles.values():
+            for role in (*roles.values(), CDC_ROLE):
                 _set_password(connection, role, self.password)
             with self.login("template_target").connect(autocommit=True) as job:
-                install(job, configuration("confirm"))
-            # DMS's control tables, which the CDC task will make.
-            connection.execute(
-                sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {}").format(
-                    sql.Identifier(JOB_ROLE)
-                )
-            )
+                install(job, configuration(World(), "confirm"))
+            connection.execute(_FOR_JOB.format(job=JOB_ROLE, cdc=CDC_ROLE).encode())
 
     def _administer(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.target.url(), autocommit=True) as connection:
             connection.execute(statement)
-
-
-def read_tables(url: str, *, on_source: bool) -> Tables:
-    """All rows of a side."""
-    found: Tables = {}
-    with psycopg.connect(url) as connection:
-        for name, spec in SPECS.items():
-            rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(*_named(spec, on_source))).fetchall()
-            as_rows = [dict(zip(spec.columns, row, strict=True)) for row in rows]
-            found[name] = {spec.key_of(row): row for row in as_rows}
-    return found
 
 
 def _set_password(connection: Connection[Any], role: str, password: str) -> None:
@@ -187,26 +179,3 @@ def _set_password(connection: Connection[Any], role: str, password: str) -> None
         # A run logs in hundreds of times, and to hash the password is most of a login.
         connection.execute("SET scram_iterations = 1")
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
-
-
-def _fill(connection: Connection[Any], tables: Tables, *, on_source: bool) -> None:
-    # Damaged production may have children without a parent.
-    connection.execute("SET session_replication_role = replica")
-    # Nobody else is here any more; if somebody were, that would have to be found.
-    connection.execute("SET lock_timeout = '10s'")
-    places = [_named(spec, on_source)[1] for spec in SPECS.values()]
-    connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(places)))
-    for name, spec in SPECS.items():
-        columns, place = _named(spec, on_source)
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(place, columns)) as copy,
-        ):
-            for row in tables[name].values():
-                copy.write_row([row[column] for column in spec.columns])
-
-
-def _named(spec: TableSpec, on_source: bool) -> tuple[sql.Composed, sql.Identifier]:
-    names = [column.upper() for column in spec.columns] if on_source else spec.columns
-    place = sql.Identifier(SOURCE_SCHEMA, spec.oracle.name) if on_source else sql.Identifier("production", spec.name)
-    return sql.SQL(", ").join(map(sql.Identifier, names)), place

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from reload_assets_tests.campaigns.model import Place
-from reload_assets_tests.campaigns.schema import BOUNDS, SPECS, STEP, Key, Row, Tables, TableSpec, all_keys, in_windows
+from reload_assets_tests.campaigns.schema import (
+    BOUNDS,
+    STEP,
+    Key,
+    Place,
+    Row,
+    Tables,
+    TableSpec,
+    World,
+    all_keys,
+    in_windows,
+)
 
 SHARE = 0.3
 """The share of the windows' rows that is damaged."""
@@ -18,22 +28,24 @@ KINDS = ("missing", "stale", "corrupted", "zombie")
 
 @dataclass(frozen=True)
 class Damaged:
-    """Production as it was left, and the rows of it that the source does not have."""
+    """Production as it was left; which rows of it the source does not have, and which it has otherwise."""
 
     production: Tables
     zombies: frozenset[Place]
+    altered: frozenset[Place]
 
 
-def damage(source: Tables, rng: random.Random, kinds: Collection[str]) -> Damaged:
+def damage(source: Tables, rng: random.Random, kinds: Collection[str], world: World) -> Damaged:
     """A damaged copy of the source's rows. Only rows of the windows are touched, since nothing else is reloaded.
 
-    Damaged values of a unique column are ones that the source never uses: they would keep CDC from applying changes
-    of rows outside the windows.
+    Damaged values of a unique column are ones that the source never uses, but in a world where they meet: there they
+    keep CDC from applying changes, in the shadow as well.
     """
     production: Tables = {name: dict(rows) for name, rows in source.items()}
     zombies: set[Place] = set()
+    altered: set[Place] = set()
     to_rows = [kind for kind in KINDS if kind in kinds and kind != "zombie"]
-    for spec in SPECS.values():
+    for spec in world.specs.values():
         rows = production[spec.name]
         inside = [key for key, row in sorted(rows.items()) if in_windows(spec, row)]
         for key in inside:
@@ -46,12 +58,15 @@ def damage(source: Tables, rng: random.Random, kinds: Collection[str]) -> Damage
                 del rows[key]
             else:
                 rows[key] = _altered(spec, rows[key], kind, rng)
+                altered.add((spec.name, key))
+                if spec.unique and world.meeting:
+                    rows[key] = {**rows[key], spec.unique: _meeting(spec.unique, rows.values(), rng)}
         if "zombie" in kinds:
             free = [key for key in all_keys(spec) if key not in source[spec.name]]
             for key in rng.sample(free, min(len(free), round(len(inside) * SHARE / 3))):
                 rows[key] = _zombie(spec, key, source, rng)
                 zombies.add((spec.name, key))
-    return Damaged(production, frozenset(zombies))
+    return Damaged(production, frozenset(zombies), frozenset(altered))
 
 
 def _may_go_missing(spec: TableSpec, row: Row, source: Tables) -> bool:
@@ -77,6 +92,12 @@ def _altered(spec: TableSpec, row: Row, kind: str, rng: random.Random) -> Row:
     if kind == "stale" and row[spec.version] is not None:
         after[spec.version] = row[spec.version] - timedelta(seconds=rng.randint(1, 1800))
     return after
+
+
+def _meeting(column: str, rows: Collection[Row], rng: random.Random) -> str:
+    """A login that the source has or may get, and that no other row of production has."""
+    taken = {row[column] for row in rows}
+    return rng.choice([name for name in (f"user {number}" for number in range(1, 201)) if name not in taken])
 
 
 def _zombie(spec: TableSpec, key: Key, source: Tables, rng: random.Random) -> Row:

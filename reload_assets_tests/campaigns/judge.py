@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reload_assets_tests.campaigns.schema import SPECS, Key, Row, Tables, in_windows
+from reload_assets_tests.campaigns.leniency import STRICT, Leniency
+from reload_assets_tests.campaigns.schema import Key, Row, Tables, in_windows
+from reload_assets_tests.campaigns.tables import Specs
 
 RowKind = Literal["zombie", "stale", "lost"]
 Image = Mapping[str, Any] | None
@@ -33,6 +35,11 @@ class RowFault:
     source: Row | None
     production: Row | None
     shadow: Row | None
+
+    @property
+    def worse(self) -> bool:
+        """Whether it would be right without any reload."""
+        return _same(self.source, self.shadow)
 
 
 @dataclass(frozen=True)
@@ -69,32 +76,36 @@ _Entry = tuple[str, str, Key, str]
 _KINDS = {"inserted": "insert", "updated": "update", "repaired": "update", "deleted": "delete"}
 
 
-def judge_rows(source: Tables, production: Tables, shadow: Tables) -> list[RowFault]:
+def judge_rows(
+    specs: Specs, source: Tables, production: Tables, shadow: Tables, leniency: Leniency = STRICT
+) -> list[RowFault]:
     """Every row of production that breaks the promise.
 
-    A row that lies in a window, on the source or in production, has to equal the source's in every column. Any other
-    has to equal the source's or the shadow's: the shadow had the same damage and the same CDC, but no reload.
+    A row that lies in a window, on the source or in production, has to equal the source's in every column. In any other
+    each column has to equal the source's or the shadow's: the shadow had the same damage and the same CDC, but no
+    reload. Where a row is nowhere worse than the shadow's, ``leniency`` may excuse it.
     """
     faults = []
-    for name, spec in SPECS.items():
+    for name, spec in specs.items():
         for key in sorted(source[name].keys() | production[name].keys() | shadow[name].keys()):
             wanted, found = source[name].get(key), production[name].get(key)
             unreloaded = shadow[name].get(key)
             if _same(wanted, found):
                 continue
             outside = not (in_windows(spec, wanted) or in_windows(spec, found))
-            if outside and _same(found, unreloaded):
+            no_worse = _no_worse(wanted, found, unreloaded)
+            if no_worse and (outside or leniency.excuses((name, key), wanted, found)):
                 continue
             kind: RowKind = "lost" if found is None else "zombie" if wanted is None else "stale"
             faults.append(RowFault(kind, outside, name, key, wanted, found, unreloaded))
     return faults
 
 
-def judge_audit(made: Sequence[Made], audited: Iterable[Audited]) -> list[AuditFault]:
+def judge_audit(specs: Specs, made: Sequence[Made], audited: Iterable[Audited]) -> list[AuditFault]:
     """Every change that is not in the audit exactly once, with its key and the row as it was before."""
-    changes = Counter(_net(made))
+    changes = Counter(_net(specs, made))
     entries = Counter(
-        _entry(one.table, _KINDS.get(one.operation, one.operation), SPECS[one.table].key_of(one.key), one.before)
+        _entry(one.table, _KINDS.get(one.operation, one.operation), specs[one.table].key_in(one.key), one.before)
         for one in audited
     )
     missing, extra = changes - entries, entries - changes
@@ -105,14 +116,14 @@ def judge_audit(made: Sequence[Made], audited: Iterable[Audited]) -> list[AuditF
     ]
 
 
-def _net(made: Sequence[Made]) -> Iterator[_Entry]:
+def _net(specs: Specs, made: Sequence[Made]) -> Iterator[_Entry]:
     """What each transaction did to each row in all: a value may be parked, or a row made anew, on the way."""
     first: dict[tuple[int, str, Key], Image] = {}
     last: dict[tuple[int, str, Key], Image] = {}
     for one in made:
         for row in (one.before, one.after):
             if row is not None:
-                place = (one.transaction, one.table, SPECS[one.table].key_of(row))
+                place = (one.transaction, one.table, specs[one.table].key_in(row))
                 # A change of a key is the end of one row and the beginning of another.
                 first.setdefault(place, row if row is one.before else None)
                 last[place] = row if row is one.after else None
@@ -129,3 +140,10 @@ def _entry(table: str, kind: str, key: Key, before: Image) -> _Entry:
 
 def _same(left: Row | None, right: Row | None) -> bool:
     return (left is None) == (right is None) and (left is None or right is None or dict(left) == dict(right))
+
+
+def _no_worse(wanted: Row | None, found: Row | None, unreloaded: Row | None) -> bool:
+    """Whether a wrong row is as wrong without a reload: there or not there as well, and so in each wrong column."""
+    if wanted is None or found is None or unreloaded is None:
+        return (found is None) == (unreloaded is None)
+    return all(found[column] in (value, unreloaded[column]) for column, value in wanted.items())

@@ -6,8 +6,8 @@ which keys and values are free, so that whatever it draws can be executed withou
 Some things are never drawn, because after them production would differ from the source by CDC's own doing, outside
 the windows and out of any reload's reach, and a later change could carry that difference into a window:
 
-- an order that has left the windows does not come back (it may be missing in production, and CDC passes over the
-  updates of a missing row);
+- an order that has left the windows does not come back, but in a world where that is wanted (it may be missing in
+  production, and CDC passes over the updates of a missing row: it is up to a reload that begins later to bring it);
 - a key change onto the key of a zombie (which CDC passes over) is made only to rows of the windows, and never to
   accounts, whose old login would stay taken in production.
 """
@@ -24,18 +24,16 @@ from reload_assets_tests.campaigns.schema import (
     AFTER,
     BEFORE,
     BOUNDS,
-    SPECS,
     STEP,
     Key,
+    Place,
     Row,
     Tables,
     TableSpec,
+    World,
     all_keys,
     in_windows,
 )
-
-Place = tuple[str, Key]
-"""A table's name and a key."""
 
 _HOT_KEYS = 10
 _RESTLESS_SHARE = 0.25
@@ -75,14 +73,17 @@ class Transaction:
 class Model:
     """The source's rows as they are once every open transaction has been committed."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self.tables: Tables = {name: {} for name in SPECS}
+    def __init__(self, rng: random.Random, world: World) -> None:
+        self._rng, self._world = rng, world
+        self.specs = world.specs
+        self.tables: Tables = {name: {} for name in self.specs}
+        self.clock: Callable[[], datetime] | None = None
+        """The time of the source, in its zone, for versions; without it they only count on."""
         self.zombies: Collection[Place] = ()
         """Keys that production has and the source has not, from the start."""
         self._left: set[Place] = set()
         self._open: list[Transaction] = []
-        self._clock = datetime(2025, 2, 1)
+        self._now = datetime(2025, 2, 1)
         self._restless = rng.random() < _RESTLESS_SHARE
         self._logins = 200 if self._restless else 600
         self._fill()
@@ -138,7 +139,7 @@ class Model:
 
     def _fill(self) -> None:
         everything = self.begin()
-        for spec in SPECS.values():
+        for spec in self.specs.values():
             for key in all_keys(spec):
                 if self._rng.random() < 0.6 and (row := self._new_row(everything, spec, key)):
                     self._put(everything, spec, None, row)
@@ -192,7 +193,7 @@ class Model:
     # Several rows that belong together
 
     def _insert_family(self, transaction: Transaction) -> list[Change]:
-        customers, orders = SPECS["customers"], SPECS["orders"]
+        customers, orders = self.specs["customers"], self.specs["orders"]
         key = self._key(customers)
         if not self._free(transaction, customers, key) or key in self.tables["customers"]:
             return []
@@ -206,7 +207,7 @@ class Model:
         return changes
 
     def _delete_family(self, transaction: Transaction) -> list[Change]:
-        customers, orders = SPECS["customers"], SPECS["orders"]
+        customers, orders = self.specs["customers"], self.specs["orders"]
         row = self._present(transaction, customers)
         children = self._children(customers, row) if row else []
         if row is None or not all(self._free(transaction, orders, orders.key_of(child)) for child in children):
@@ -215,7 +216,7 @@ class Model:
         return [*changes, self._put(transaction, customers, row, None)]
 
     def _swap_logins(self, transaction: Transaction) -> list[Change]:
-        spec = SPECS["accounts"]
+        spec = self.specs["accounts"]
         one, other = self._present(transaction, spec), self._present(transaction, spec)
         if one is None or other is None or one == other or None in (one["login"], other["login"]):
             return []
@@ -229,7 +230,7 @@ class Model:
 
     def _table(self) -> TableSpec:
         # Fewer customers: a reload whose orders have lost theirs meanwhile is refused, and has to be made again.
-        return self._rng.choices(list(SPECS.values()), [1, 6, 6, 6])[0]
+        return self._rng.choices(list(self.specs.values()), [1, 6, 6, 6])[0]
 
     def _key(self, spec: TableSpec) -> Key:
         keys = all_keys(spec)
@@ -242,7 +243,7 @@ class Model:
 
     def _parent(self, transaction: Transaction, spec: TableSpec) -> int | None:
         assert spec.parent is not None
-        parent = SPECS[spec.parent]
+        parent = self.specs[spec.parent]
         row = next((found for _ in range(5) if (found := self._present(transaction, parent))), None)
         if row is None:
             return None
@@ -287,28 +288,35 @@ class Model:
             return self._rng.choice([start, end - STEP])
         return _between(self._rng, start, end)
 
+    def _tick(self) -> datetime:
+        step = self._rng.randint(1, 5000) * STEP
+        self._now = max(self._now + STEP, self.clock()) if self.clock else self._now + step
+        return self._now
+
     def _stamps(self, spec: TableSpec, row: Row) -> dict[str, Any]:
         """What an update does to the version, and to the window column where that is the version."""
         return {spec.version: self._moved(spec, row) if spec.version == spec.window else self._version(spec)}
 
     def _version(self, spec: TableSpec) -> datetime | None:
         if self._rng.random() < 0.9:  # otherwise two changes bear the same version
-            self._clock += self._rng.randint(1, 5000) * STEP
+            self._tick()
         if spec.name != "documents":
-            return self._clock
+            return self._now
         drawn = self._rng.random()
         if drawn < 0.12:
             return None
-        return self._clock - (timedelta(milliseconds=self._rng.randint(1, 50)) if drawn < 0.3 else timedelta(0))
+        return self._now - (timedelta(milliseconds=self._rng.randint(1, 200)) if drawn < 0.3 else timedelta(0))
 
     def _moved(self, spec: TableSpec, row: Row) -> datetime:
         present: datetime = row[spec.window]
         if (spec.name, spec.key_of(row)) in self._left:
-            return _between(self._rng, *AFTER)
+            if self._world.returns and self._rng.random() < 0.5:
+                return _between(self._rng, *self._rng.choice(BOUNDS))
+            return self._tick()
         if not in_windows(spec, row):
             return self._instant()
         if self._rng.random() < 0.3:
-            return _between(self._rng, *AFTER)
+            return self._tick()
         first, last = BOUNDS[0][0], BOUNDS[-1][1]
         backwards = self._rng.random() < 0.15
         return _between(self._rng, first, present + STEP) if backwards else _between(self._rng, present, last)
@@ -342,7 +350,7 @@ class Model:
         if after is not None:
             place = (spec.name, spec.key_of(after))
             rows[place[1]] = after
-            if before is not None and (has_left or (in_windows(spec, before) and not in_windows(spec, after))):
+            if before is not None and not in_windows(spec, after) and (has_left or in_windows(spec, before)):
                 self._left.add(place)
         return Change(spec, before, after)
 

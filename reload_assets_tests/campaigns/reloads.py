@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
+import sqlalchemy as sa
 
 from reload_assets.cdc import Cdc
 from reload_assets.config import ReloadConfig
@@ -25,7 +27,7 @@ from reload_assets.verify.staged import STAGING_CHECKS
 from reload_assets.windows import Window
 from reload_assets_tests.campaigns import baselines
 from reload_assets_tests.campaigns.bench import Bench, Databases
-from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, SPECS
+from reload_assets_tests.campaigns.schema import BOUNDS, GROUP, SOURCE_SCHEMA, World
 from reload_assets_tests.campaigns.settings import MODES, READER_ROLE
 
 TRIES = 6
@@ -39,6 +41,26 @@ class Unconfirmed(ReloadError):
     """The merge was committed, but confirm did not come to its end."""
 
 
+class Died(Exception):
+    """The run of a reload is gone, and has closed nothing."""
+
+
+class _Watched(SourceReader):
+    """Notes when the tables of a window are compared."""
+
+    def __init__(self, url: sa.URL, compared: dict[tuple[str, int], float]) -> None:
+        super().__init__(url, SOURCE_SCHEMA)
+        self._compared = compared
+
+    def segments(
+        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+    ) -> Iterator[tuple[str, int, str]]:
+        for number, bounds in enumerate(BOUNDS):
+            if start <= bounds[0] and bounds[1] <= end:
+                self._compared[table.lower(), number] = time.time()
+        return super().segments(table, columns, window_column, start, end, characters)
+
+
 @dataclass
 class Reloads:
     """What became of a run's reloads; several threads append to it."""
@@ -50,6 +72,11 @@ class Reloads:
     given_up: list[str] = field(default_factory=list)
     """Why windows were not reloaded at all."""
 
+    compared: dict[tuple[str, int], float] = field(default_factory=dict)
+    """When a table was compared for the last time, by its name and the window's number."""
+    dead: set[str] = field(default_factory=set)
+    """Runs that died."""
+
     def note(self, text: str) -> None:
         """Something happened."""
         self.events.append((time.time(), text))
@@ -58,26 +85,29 @@ class Reloads:
 class Reloader:
     """Reloads windows in one mode, from any thread."""
 
-    def __init__(self, bench: Bench, databases: Databases, config: ReloadConfig, mode: str) -> None:
+    def __init__(self, bench: Bench, databases: Databases, config: ReloadConfig, world: World, mode: str) -> None:
         self._bench, self._databases, self._config, self._mode = bench, databases, config, mode
+        self._specs = world.specs
         self._target: Target = bench.login(databases.target)
         self._ledger = Ledger(self._target)
         self.done = Reloads()
 
-    def reload(self, window: Window, pause: float = 0.0) -> None:
-        """Reload a window after a pause (seconds), several times if need be."""
+    def reload(self, window: Window, pause: float = 0.0, *, dies: bool = False) -> None:
+        """Reload a window after a pause (seconds), several times if need be; if it ``dies``, the next takes it up."""
         time.sleep(pause)
         for number in range(TRIES):
             try:
-                self._attempt(window)
+                self._attempt(window, dies=dies and number == 0)
                 return
+            except Died:
+                time.sleep(pause)
             except (ReloadError, psycopg.Error) as error:
                 said = f"{window.key}: {type(error).__name__}: {' '.join(str(error).split())}"
                 self.done.note(said)
                 (self.done.given_up if number == TRIES - 1 else self.done.retries).append(said)
                 time.sleep(_PAUSE_SECONDS * number)
 
-    def _attempt(self, window: Window) -> None:
+    def _attempt(self, window: Window, *, dies: bool) -> None:
         load = Load(
             config=self._config,
             target=self._target,
@@ -89,13 +119,16 @@ class Reloader:
             say=_quietly,
         )
         opening = Opening(GROUP, window, window, window.key, "campaign", "", str(uuid.uuid4()), None)
-        reload = load.open(opening, list(SPECS), run_is_live=lambda run_id: True)
+        reload = load.open(opening, list(self._specs), run_is_live=lambda run_id: run_id not in self.done.dead)
         self._note(reload, "opened")
         try:
             tables = self._load(load, reload.reload_id)
             self._verify(reload)
             self._note(reload, "loaded")
-            self._merge(reload, tables)
+            self._merge(reload, tables, dies=dies)
+        except Died:
+            self.done.dead.add(opening.run_id)
+            raise
         except BaseException as error:
             load.give_up(reload.reload_id, "failed", str(error))
             raise
@@ -120,12 +153,12 @@ class Reloader:
             checks = [CheckResult(name, check, "passed", True, "") for check in STAGING_CHECKS]
             self._ledger.record_checks(reload.reload_id, name, checks)
 
-    def _merge(self, reload: Reload, tables: list[ReloadTable]) -> None:
+    def _merge(self, reload: Reload, tables: list[ReloadTable], *, dies: bool) -> None:
         reload = self._ledger.get(reload.reload_id)
         if self._mode in baselines.STATEMENTS:
             staging = {name: staged.staging_table for name, staged in self._ledger.tables(reload.reload_id).items()}
             with self._target.connect() as connection:
-                baselines.merge(connection, self._mode, staging)
+                baselines.merge(connection, self._specs, self._mode, staging)
             self._note(reload, "merged")
             self._ledger.close(reload.reload_id, "cancelled", "Merged by a baseline of the campaign.")
             return
@@ -137,6 +170,9 @@ class Reloader:
         production = self._production()
         production.merge(reload, tables)
         self._note(reload, "merged")
+        if dies:
+            self._note(reload, "died")
+            raise Died
         confirmed = production.confirm(reload, tables)
         self._note(reload, f"confirmed: {confirmed.detail}")
         if not confirmed.settled:
@@ -171,7 +207,7 @@ class Reloader:
             user=READER_ROLE,
             password=self._bench.password,
         )
-        return SourceReader(url, SOURCE_SCHEMA)
+        return _Watched(url, self.done.compared)
 
 
 def _quietly(text: str) -> None:

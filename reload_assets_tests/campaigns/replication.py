@@ -17,25 +17,28 @@ from psycopg import Connection
 
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.campaigns.bench import Bench, Databases
-from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, SPECS
-from reload_assets_tests.campaigns.settings import LOAD_ROLE, POLICIES
+from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, World
+from reload_assets_tests.campaigns.settings import CDC_ROLE, LOAD_ROLE, POLICIES
 
 _PATIENCE_SECONDS = 60.0
 _LONGEST_LAG_SECONDS = 0.4
+_AS_REPLICA = "SET session_replication_role = replica"
 
 
 class Replication:
     """Source to target and source to shadow. ``task`` and ``shadow_task`` are ARNs."""
 
-    def __init__(self, bench: Bench, databases: Databases, policy: str, name: str) -> None:
+    def __init__(self, bench: Bench, databases: Databases, world: World, policy: str, name: str) -> None:
         self._bench, self._client, self._name = bench, bench.client, name
-        self._databases = databases
+        self._databases, self._world = databases, world
         server, login = bench.source, (bench.source.superuser, bench.source.password)
         self.source_endpoint = self._endpoint("source", "oracle", server.port, databases.source, login)
         # Loads go through a login of their own, which may fill staging tables only.
         load_login = (LOAD_ROLE, bench.password)
         self.load_endpoint = self._endpoint("target", "postgres", bench.target.port, databases.target, load_login)
         cdc_login = (bench.target.superuser, bench.target.password)
+        if world.foreign_keys:
+            cdc_login = (CDC_ROLE, bench.password)
         self._endpoints = [self.source_endpoint, self.load_endpoint]
         targets = []
         for database in (databases.target, databases.shadow):
@@ -73,6 +76,13 @@ class Replication:
             (instant, task.rsplit(":", 1)[1]),
         ).fetchone()
         return bool(found and found[0])
+
+    def restart(self) -> None:
+        """Stop production's task and resume it."""
+        self._client.stop_replication_task(ReplicationTaskArn=self.task)
+        self._await(lambda: self.status(self.task) == "stopped", "a CDC task does not stop")
+        self._client.start_replication_task(ReplicationTaskArn=self.task, StartReplicationTaskType="resume-processing")
+        self._await(lambda: self.status(self.task) == "running", "a CDC task does not run again")
 
     def status(self, task: str) -> str:
         """The task's status."""
@@ -123,8 +133,12 @@ class Replication:
             DatabaseName=database,
             Username=login[0],
             Password=login[1],
+            **({"PostgreSQLSettings": {"AfterConnectScript": _AS_REPLICA}} if self._is_replica(kind) else {}),
         )
         return str(answer["Endpoint"]["EndpointArn"])
+
+    def _is_replica(self, kind: str) -> bool:
+        return kind == "target" and not self._world.foreign_keys
 
     def _test_connections(self) -> None:
         for endpoint in self._endpoints:
@@ -145,7 +159,7 @@ class Replication:
             TargetEndpointArn=target,
             ReplicationInstanceArn=self._bench.instance,
             MigrationType="cdc",
-            TableMappings=json.dumps(_mapping()),
+            TableMappings=json.dumps(_mapping(self._world)),
             ReplicationTaskSettings=json.dumps(settings),
         )
         arn = str(answer["ReplicationTask"]["ReplicationTaskArn"])
@@ -184,7 +198,25 @@ def changing_lag(bench: Bench, seed: str) -> Iterator[None]:
         bench.dms.faults.clear(ApplyLag.kind)
 
 
-def _mapping() -> dict[str, Any]:
+@contextmanager
+def restarting(replication: Replication, seed: str) -> Iterator[None]:
+    """CDC is stopped now and then in the block, and goes on at once from its checkpoint."""
+    rng, ended = random.Random(seed), threading.Event()
+
+    def restart() -> None:
+        while not ended.wait(rng.uniform(0.3, 1.5)):
+            replication.restart()
+
+    thread = threading.Thread(target=restart, name="campaign restarts", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _mapping(world: World) -> dict[str, Any]:
     rules: list[dict[str, Any]] = []
 
     def add(kind: str, rule: dict[str, Any]) -> None:
@@ -195,7 +227,7 @@ def _mapping() -> dict[str, Any]:
         place = {"schema-name": SOURCE_SCHEMA, **locator}
         add("transformation", {"rule-target": target, "object-locator": place, "rule-action": action, **more})
 
-    for spec in SPECS.values():
+    for spec in world.specs.values():
         locator = {"schema-name": SOURCE_SCHEMA, "table-name": spec.oracle.name}
         add("selection", {"object-locator": locator, "rule-action": "include"})
     transform("schema", "rename", {}, value="production")

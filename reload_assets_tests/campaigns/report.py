@@ -20,6 +20,7 @@ _HEAD = (
     "stale rows",
     "lost rows",
     "of them outside",
+    "worse rows",
     "audit",
     "leftovers",
     "retries",
@@ -30,7 +31,11 @@ _HEAD = (
 def failure(result: Result) -> str:
     """An inconsistent run, with the command that runs it again."""
     job = result.job
-    lines = [f"FAILED {job.mode}, {job.policy} policies, seed {job.seed}", f"  {_again(job)}"]
+    lines = [
+        f"FAILED {job.mode}, {job.policy} policies, seed {job.seed}",
+        f"  in a world: {result.world}",
+        f"  {_again(job)}",
+    ]
     lines += [f"  {said}" for said in (*result.leftovers, *result.given_up)]
     lines += [f"  {line}" for line in result.story.splitlines()]
     return "\n".join(lines)
@@ -57,6 +62,7 @@ def table(results: Sequence[Result]) -> str:
                 kinds["stale"],
                 kinds["lost"],
                 sum(fault.outside for one in runs for fault in one.rows),
+                sum(fault.worse for one in runs for fault in one.rows),
                 sum(len(one.audit) for one in runs),
                 sum(len(one.leftovers) for one in runs),
                 sum(len(one.retries) for one in runs),
@@ -77,7 +83,9 @@ def summary(results: Sequence[Result]) -> tuple[str, bool]:
     """The last line, and whether the campaign proved what it was made for."""
     ours = [one for one in results if MODES[one.job.mode].ours]
     wrong = sum(not one.consistent for one in ours)
-    lines, proved = [f"ours: {len(ours)} runs, {wrong} inconsistent"], not wrong
+    worse = sum(fault.worse for one in ours for fault in one.rows)
+    lines = [f"ours: {len(ours)} runs, {wrong} inconsistent, {worse} worse than no reload"]
+    proved = not wrong
     for name in BASELINES:
         runs = [one for one in results if one.job.mode == name]
         if len(runs) >= ENOUGH_RUNS and all(one.consistent for one in runs):
@@ -87,4 +95,6 @@ def summary(results: Sequence[Result]) -> tuple[str, bool]:
 
 
 def _again(job: Job) -> str:
-    return f"again: python -m reload_assets_tests.campaigns --replay {job.seed} --mode {job.mode} --policy {job.policy}"
+    chosen = f"--replay {job.seed} --mode {job.mode} --policy {job.policy}"
+    world = "" if job.world is None else f" --world '{job.world}'"
+    return f"again: python -m reload_assets_tests.campaigns {chosen}{world}"

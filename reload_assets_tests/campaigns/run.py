@@ -6,22 +6,27 @@ import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import psycopg
 from psycopg.rows import class_row
 
 from reload_assets_tests.campaigns import baselines
-from reload_assets_tests.campaigns.bench import Bench, Databases, read_tables
-from reload_assets_tests.campaigns.damage import damage
+from reload_assets_tests.campaigns.bench import Bench, Databases
+from reload_assets_tests.campaigns.damage import Damaged, damage
 from reload_assets_tests.campaigns.judge import Audited, AuditFault, Made, RowFault, judge_audit, judge_rows
 from reload_assets_tests.campaigns.leftovers import find_leftovers
+from reload_assets_tests.campaigns.leniency import leniency
 from reload_assets_tests.campaigns.model import Model
 from reload_assets_tests.campaigns.reloads import Reloader, Reloads
-from reload_assets_tests.campaigns.replication import Replication, changing_lag
-from reload_assets_tests.campaigns.schema import WINDOWS
+from reload_assets_tests.campaigns.replication import Replication, changing_lag, restarting
+from reload_assets_tests.campaigns.schema import WINDOWS, World
 from reload_assets_tests.campaigns.settings import MODES, Job, configuration
 from reload_assets_tests.campaigns.story import tell
+from reload_assets_tests.campaigns.tables import read_tables
+from reload_assets_tests.campaigns.worlds import world_of
 from reload_assets_tests.campaigns.writer import Writer
 
 
@@ -30,6 +35,7 @@ class Result:
     """The verdict on one run. ``retries`` and ``given_up`` are reasons; ``story`` tells how faults came about."""
 
     job: Job
+    world: World
     seconds: float
     changes: int
     rows: Sequence[RowFault]
@@ -50,14 +56,17 @@ class Result:
 def run_once(bench: Bench, job: Job) -> Result:
     """Make the run of a job. Raises what breaks in the harness itself."""
     began = time.monotonic()
-    model = Model(random.Random(f"{job.seed} source"))
-    damaged = damage(model.tables, random.Random(f"{job.seed} damage"), MODES[job.mode].damage)
+    world = world_of(job)
+    model = Model(random.Random(f"{job.seed} source"), world)
+    damaged = damage(model.tables, random.Random(f"{job.seed} damage"), MODES[job.mode].damage, world)
     model.zombies = damaged.zombies
-    with bench.databases(model.tables, damaged.production) as databases:
-        replication = Replication(bench, databases, job.policy, databases.target.replace("_", "-"))
+    model.clock = lambda: datetime.now(timezone.utc).replace(tzinfo=None)
+    with bench.databases(world.specs, model.tables, damaged.production) as databases:
+        replication = Replication(bench, databases, world, job.policy, databases.target.replace("_", "-"))
         try:
             replication.start()
             config = configuration(
+                world,
                 job.mode,
                 source=replication.source_endpoint,
                 target=replication.load_endpoint,
@@ -65,24 +74,34 @@ def run_once(bench: Bench, job: Job) -> Result:
                 cdc_task=replication.task,
             )
             writer = Writer(bench.source.url(databases.source), model, f"{job.seed} writer")
-            reloader = Reloader(bench, databases, config, job.mode)
-            _act(job, writer, reloader, bench)
+            reloader = Reloader(bench, databases, config, world, job.mode)
+            _act(job, world, writer, reloader, bench, replication)
             replication.drain()
-            return _judge(job, bench, databases, replication, writer, reloader.done, began)
+            return _judge(job, world, damaged, bench, databases, replication, writer, reloader.done, began)
         finally:
             replication.close()
 
 
-def _act(job: Job, writer: Writer, reloader: Reloader, bench: Bench) -> None:
+def _act(job: Job, world: World, writer: Writer, reloader: Reloader, bench: Bench, replication: Replication) -> None:
     """Reload both windows at the same time, then one of them again, while the writer writes and the lag changes."""
     rng = random.Random(f"{job.seed} reloads")
     writer.start()
     try:
-        with changing_lag(bench, f"{job.seed} lag"), ThreadPoolExecutor(len(WINDOWS)) as pool:
+        with ExitStack() as stack:
+            stack.enter_context(changing_lag(bench, f"{job.seed} lag"))
+            if world.restarts:
+                stack.enter_context(restarting(replication, f"{job.seed} restarts"))
             time.sleep(rng.uniform(0.1, 0.4))
+            pool = stack.enter_context(ThreadPoolExecutor(len(WINDOWS)))
+            # Which of the first two reloads dies.
+            dying = rng.randrange(len(WINDOWS)) if world.dies else None
             pauses = [rng.uniform(0, 0.3) for _ in WINDOWS]
-            for _ in pool.map(reloader.reload, WINDOWS, pauses):
-                pass
+            first = [
+                pool.submit(reloader.reload, window, pause, dies=number == dying)
+                for number, (window, pause) in enumerate(zip(WINDOWS, pauses, strict=True))
+            ]
+            for one in first:
+                one.result()
             reloader.reload(rng.choice(WINDOWS))
             time.sleep(rng.uniform(0.1, 0.3))
     finally:
@@ -90,13 +109,24 @@ def _act(job: Job, writer: Writer, reloader: Reloader, bench: Bench) -> None:
 
 
 def _judge(
-    job: Job, bench: Bench, databases: Databases, replication: Replication, writer: Writer, done: Reloads, began: float
+    job: Job,
+    world: World,
+    damaged: Damaged,
+    bench: Bench,
+    databases: Databases,
+    replication: Replication,
+    writer: Writer,
+    done: Reloads,
+    began: float,
 ) -> Result:
-    source = read_tables(bench.source.url(databases.source), on_source=True)
+    specs = world.specs
+    source = read_tables(bench.source.url(databases.source), specs, on_source=True)
     target_url = bench.target.url(databases.target)
-    production = read_tables(target_url, on_source=False)
-    shadow = read_tables(bench.target.url(databases.shadow), on_source=False)
-    rows = judge_rows(source, production, shadow)
+    production = read_tables(target_url, specs, on_source=False)
+    shadow = read_tables(bench.target.url(databases.shadow), specs, on_source=False)
+    changes = [(committed.at, change) for committed in writer.journal for change in committed.changes]
+    excused = leniency(world, damaged.zombies | damaged.altered, changes, done.compared, source, production)
+    rows = judge_rows(specs, source, production, shadow, excused)
     audit: list[AuditFault] = []
     # Only this project's merges keep an audit.
     if job.mode not in baselines.STATEMENTS:
@@ -109,9 +139,10 @@ def _judge(
                 audited = cursor.execute(
                     'SELECT table_name AS "table", operation, key, before FROM admin.reload_changes'
                 ).fetchall()
-        audit = judge_audit(made, audited)
+        audit = judge_audit(specs, made, audited)
     return Result(
         job=job,
+        world=world,
         seconds=time.monotonic() - began,
         changes=sum(len(committed.changes) for committed in writer.journal),
         rows=rows,
@@ -120,5 +151,5 @@ def _judge(
         retries=done.retries,
         given_up=done.given_up,
         slowest_apply=bench.dms.slowest_apply(replication.task),
-        story=tell(target_url, rows, audit, writer.journal, done) if rows or audit else "",
+        story=tell(target_url, specs, rows, audit, writer.journal, done) if rows or audit else "",
     )

@@ -10,10 +10,12 @@ import yaml
 
 from reload_assets.config import ReloadConfig, parse_config
 from reload_assets_tests.campaigns.damage import KINDS
-from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, SPECS
+from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, World
 
 JOB_ROLE, LOAD_ROLE, READER_ROLE = "reload_job", "dms", "reload_reader"
 """The logins of reloads: into the target, of their DMS tasks there, and into the source."""
+CDC_ROLE = "dms_cdc"
+"""CDC's login where production's foreign keys hold for it; otherwise a superuser, as a replica."""
 LOCK_TIMEOUT_MS = 400
 CHUNK_ROWS = 7
 """A window has some dozens of rows a table."""
@@ -51,14 +53,15 @@ BASELINES = tuple(mode.name for mode in MODES.values() if not mode.ours)
 
 @dataclass(frozen=True)
 class Job:
-    """One run."""
+    """One run. ``world`` is what to make it in: by default its seed draws that."""
 
     mode: str
     policy: str
     seed: str
+    world: str | None = None
 
 
-def plan(runs: int, seed: str) -> list[Job]:
+def plan(runs: int, seed: str, world: str | None = None) -> list[Job]:
     """The runs of a campaign: ours over its modes and policies in turn, a fifth as many of each baseline."""
     jobs = []
     for number in range(runs):
@@ -66,21 +69,16 @@ def plan(runs: int, seed: str) -> list[Job]:
     for mode in BASELINES:
         for number in range(max(3, runs // 5)):
             jobs.append((mode, list(POLICIES)[number % 2]))
-    return [Job(mode, policy, f"{seed}-{number}") for number, (mode, policy) in enumerate(jobs)]
+    return [Job(mode, policy, f"{seed}-{number}", world) for number, (mode, policy) in enumerate(jobs)]
 
 
 def configuration(
-    mode: str, *, source: str = "-", target: str = "-", instance: str = "-", cdc_task: str = "-"
+    world: World, mode: str, *, source: str = "-", target: str = "-", instance: str = "-", cdc_task: str = "-"
 ) -> ReloadConfig:
     """``reload.yaml`` of a run, with the ARNs of its endpoints, instance and CDC task."""
     tables = {
-        spec.name: {
-            "window_column": spec.window,
-            "version_column": spec.version,
-            "null_version": "repair",
-            "orphans": "delete",
-        }
-        for spec in SPECS.values()
+        spec.name: {"window_column": spec.window, "version_column": spec.version, **spec.policies}
+        for spec in world.specs.values()
     }
     document: dict[str, Any] = {
         "source": {"schema": SOURCE_SCHEMA},
@@ -101,7 +99,12 @@ def configuration(
             "target_endpoint_arn": target,
         },
         # The stand-in's instants have microseconds, unlike DMS's.
-        "cdc": {"task_arn": cdc_task, "margin_seconds": 0, "wait_seconds": 30},
+        "cdc": {
+            "task_arn": cdc_task,
+            "margin_seconds": 0,
+            "wait_seconds": 30,
+            "when_behind": "wait" if world.restarts else "refuse",
+        },
         "windows": {"first": "2025-01-01", "cadence": "hourly"},
         "merge": {
             "lock_timeout_ms": LOCK_TIMEOUT_MS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,18 +10,19 @@ from psycopg import Connection
 
 from reload_assets_tests.campaigns.judge import AuditFault, RowFault
 from reload_assets_tests.campaigns.reloads import Reloads
-from reload_assets_tests.campaigns.schema import SPECS
+from reload_assets_tests.campaigns.tables import Specs
 from reload_assets_tests.campaigns.writer import Committed
 
 _MOST = 8
 
+# When, the keys that it concerns (rows that hold them), and what to tell of it.
 _CHANGES = """
-SELECT changed_at, format('audit of reload %%s: %%s %%s, before %%s', reload_id, step, operation, before)
-FROM admin.reload_changes WHERE table_name = %(table)s AND key = %(key)s
+SELECT changed_at, key, NULL, format('audit of reload %%s: %%s %%s, before %%s', reload_id, step, operation, before)
+FROM admin.reload_changes WHERE table_name = %(table)s
 """
 _MADE = """
-SELECT at, format('production: %%s -> %%s', before, after) FROM campaign.made
-WHERE table_name = %(table)s AND (before @> %(key)s OR after @> %(key)s)
+SELECT at, before, after, format('production: %%s -> %%s', before, after) FROM campaign.made
+WHERE table_name = %(table)s
 """
 _SKIPPED = """
 SELECT "ERROR_TIME" AT TIME ZONE 'UTC', format('CDC passed over: %%s (%%s)', "STATEMENT", left("ERROR", 120))
@@ -32,6 +32,7 @@ FROM public.awsdms_apply_exceptions WHERE "TABLE_NAME" = %(table)s
 
 def tell(
     target_url: str,
+    specs: Specs,
     rows: Sequence[RowFault],
     audit: Sequence[AuditFault],
     journal: Sequence[Committed],
@@ -44,12 +45,13 @@ def tell(
         faults: list[RowFault | AuditFault] = [*rows[:_MOST], *audit[:_MOST]]
         for fault in faults:
             if isinstance(fault, RowFault):
-                lines.append(f"{fault.kind}{' outside' if fault.outside else ''}: {fault.table} {fault.key}")
+                where = " outside" if fault.outside else ""
+                lines.append(f"{fault.kind}{where}{', worse' if fault.worse else ''}: {fault.table} {fault.key}")
                 for side in ("source", "production", "shadow"):
                     lines.append(f"    {side:10} {_row(getattr(fault, side))}")
             else:
                 lines.append(fault.said)
-            events = [*_written(fault, journal), *done.events, *_noted(connection, fault)]
+            events = [*_written(fault, journal), *done.events, *_noted(connection, specs, fault)]
             lines += [f"    {at - began:7.3f} s  {said}" for at, said in sorted(events)]
     return "\n".join(lines)
 
@@ -61,14 +63,16 @@ def _written(fault: RowFault | AuditFault, journal: Sequence[Committed]) -> Iter
                 yield committed.at, f"source: {change}"
 
 
-def _noted(connection: Connection[Any], fault: RowFault | AuditFault) -> Iterator[tuple[float, str]]:
-    key = dict(zip(SPECS[fault.table].key, fault.key, strict=True))
-    values = {"table": fault.table, "key": json.dumps(key)}
+def _noted(connection: Connection[Any], specs: Specs, fault: RowFault | AuditFault) -> Iterator[tuple[float, str]]:
+    spec = specs[fault.table]
+    values = {"table": fault.table}
     for query in (_CHANGES, _MADE):
-        for at, said in connection.execute(query.encode(), values):
-            yield at.timestamp(), said
+        for at, *images, said in connection.execute(query.encode(), values):
+            if any(image and spec.key_in(image) == fault.key for image in images):
+                yield at.timestamp(), said
+    stored = [spec.stored(column, value) for column, value in zip(spec.key, fault.key, strict=True)]
     for at, said in connection.execute(_SKIPPED.encode(), values):
-        if all(f"'{value}'" in said for value in fault.key):
+        if all(f"'{value}'" in said for value in stored):
             yield at.timestamp(), said
 
 

@@ -136,7 +136,9 @@ def _statement(change: Change) -> tuple[sql.Composed, list[Any]]:
         assert change.after is not None
         names = sql.SQL(", ").join(_name(column) for column in change.after)
         marks = sql.SQL(", ").join([sql.Placeholder()] * len(change.after))
-        return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table, names, marks), list(change.after.values())
+        return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table, names, marks), _stored(
+            change.spec, change.after
+        )
     same, key = _same_key(change.spec, change.before)
     if change.after is None:
         return sql.SQL("DELETE FROM {} WHERE {}").format(table, same), key
@@ -144,12 +146,16 @@ def _statement(change: Change) -> tuple[sql.Composed, list[Any]]:
     # An update that alters nothing is one all the same.
     altered = altered or {column: change.after[column] for column in change.spec.content}
     assignments = sql.SQL(", ").join(sql.SQL("{} = %s").format(_name(column)) for column in altered)
-    return sql.SQL("UPDATE {} SET {} WHERE {}").format(table, assignments, same), [*altered.values(), *key]
+    return sql.SQL("UPDATE {} SET {} WHERE {}").format(table, assignments, same), [*_stored(change.spec, altered), *key]
 
 
 def _same_key(spec: TableSpec, row: Row) -> tuple[sql.Composed, list[Any]]:
     condition = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_name(column)) for column in spec.key)
-    return condition, [row[column] for column in spec.key]
+    return condition, _stored(spec, {column: row[column] for column in spec.key})
+
+
+def _stored(spec: TableSpec, row: Row) -> list[Any]:
+    return [spec.stored(column, value) for column, value in row.items()]
 
 
 def _name(column: str) -> sql.Identifier:

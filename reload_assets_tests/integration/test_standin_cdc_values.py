@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from reload_assets.local.dms.catalog import SourceColumn
-from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table, log_all_columns
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import Bench, mapping, selection, transformation
 from reload_assets_tests.integration.standin_cdc_bench import RULES, CdcBench, opened, prepare, quick
@@ -183,3 +184,66 @@ def test_a_value_of_the_log_is_what_a_load_selects(
         row = connection.execute(query).fetchone()
         assert row is not None
         assert column.delivered(row[0], limit) == row[1], text
+
+
+PARTS = OracleTable(
+    "PARTS",
+    columns=[
+        OracleColumn("ID", "NUMBER(10)", nullable=False),
+        OracleColumn("NAME", "VARCHAR2(20)"),
+        OracleColumn("PRICE", "NUMBER(10)"),
+        OracleColumn("BODY", "CLOB"),
+        OracleColumn("SCAN", "BLOB"),
+    ],
+    primary_key=["ID"],
+)
+
+
+@pytest.mark.parametrize("all_columns", [False, True])
+def test_an_update_carries_what_supplemental_logging_logs(make_cdc: MakeCdc, *, all_columns: bool) -> None:
+    """Production's row was altered before, so that each column that travels shows."""
+    cdc = make_cdc("PARTS")
+    with psycopg.connect(cdc.bench.source_url) as source:
+        create_schema(source, "SALES")
+        create_table(source, "SALES", replace(PARTS, logs_all_columns=all_columns))
+    cdc.start()
+
+    def arrives(change: str, row: tuple[Any, ...]) -> None:
+        cdc.ask("DELETE FROM production.parts")
+        cdc.ask("INSERT INTO production.parts VALUES (1, 'theirs', -1, 'theirs', 'theirs')")
+        cdc.apply(f"""UPDATE "SALES"."PARTS" SET {change} WHERE "ID" IN (1, 2)""")
+        assert cdc.ask("SELECT id, name, price, body, scan FROM production.parts") == [row]
+        assert cdc.exceptions() == []
+
+    cdc.apply("""INSERT INTO "SALES"."PARTS" VALUES (1, 'a', 5, 'b', 'c')""")
+    assert cdc.ask("SELECT id, name, price, body, scan FROM production.parts") == [(1, "a", 5, "b", b"c")]
+    name = "a" if all_columns else "theirs"
+    price = 5 if all_columns else -1
+    arrives(""" "PRICE" = 6""", (1, name, 6, "theirs", b"theirs"))
+    arrives(""" "BODY" = 'x', "PRICE" = 5""", (1, name, 5, "x", b"theirs"))
+    arrives(""" "SCAN" = NULL""", (1, name, price, "theirs", None))
+    # Nothing but the key travels where nothing changed.
+    arrives(""" "NAME" = "NAME" """, (1, name, price, "theirs", b"theirs"))
+    arrives(""" "ID" = 2""", (2, name, price, "theirs", b"theirs"))
+
+
+def test_an_update_that_becomes_an_insert_brings_lobs_but_no_column_that_is_not_logged(make_cdc: MakeCdc) -> None:
+    cdc = make_cdc("PARTS", policies={"ApplyErrorUpdatePolicy": "UPDATE_RECORD"})
+    with psycopg.connect(cdc.bench.source_url) as source:
+        create_schema(source, "SALES")
+        create_table(source, "SALES", PARTS)
+    cdc.start()
+    cdc.apply("""INSERT INTO "SALES"."PARTS" VALUES (1, 'a', 5, 'b', 'c')""")
+    cdc.ask("DELETE FROM production.parts")
+    cdc.apply("""UPDATE "SALES"."PARTS" SET "PRICE" = 6""")
+    assert cdc.ask("SELECT id, name, price, body, scan FROM production.parts") == [(1, None, 6, "b", b"c")]
+
+
+def test_the_dictionary_tells_what_is_logged(cdc_bench: Bench) -> None:
+    with psycopg.connect(cdc_bench.source_url) as source:
+        create_schema(source, "SALES")
+        create_table(source, "SALES", PARTS)
+        query = """SELECT "LOG_GROUP_TYPE" FROM "ALL_LOG_GROUPS" WHERE "OWNER" = 'SALES' AND "TABLE_NAME" = 'PARTS'"""
+        assert source.execute(query).fetchall() == [("PRIMARY KEY LOGGING",)]
+        log_all_columns(source, "SALES", "PARTS")
+        assert source.execute(query).fetchall() == [("ALL COLUMN LOGGING",)]

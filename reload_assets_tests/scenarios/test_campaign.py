@@ -12,11 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from reload_assets_tests.campaigns import report
-from reload_assets_tests.campaigns.bench import Bench, read_tables
+from reload_assets_tests.campaigns.bench import Bench
 from reload_assets_tests.campaigns.model import Model
 from reload_assets_tests.campaigns.replication import Replication, changing_lag
 from reload_assets_tests.campaigns.run import run_once
+from reload_assets_tests.campaigns.schema import SPECS, World
 from reload_assets_tests.campaigns.settings import BASELINES, OURS, POLICIES, Job
+from reload_assets_tests.campaigns.tables import read_tables
 from reload_assets_tests.campaigns.writer import Writer
 
 pytestmark = pytest.mark.slow
@@ -32,9 +34,9 @@ def bench() -> Iterator[Bench]:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
     """Without damage and without a reload, both targets are the source once CDC has drained, and so is the model."""
-    model = Model(random.Random(1))
-    with bench.databases(model.tables, model.tables) as databases:
-        replication = Replication(bench, databases, policy, f"harmless-{policy}")
+    model = Model(random.Random(1), World())
+    with bench.databases(SPECS, model.tables, model.tables) as databases:
+        replication = Replication(bench, databases, World(), policy, f"harmless-{policy}")
         try:
             replication.start()
             writer = Writer(bench.source.url(databases.source), model, "harmless")
@@ -43,11 +45,11 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
                 time.sleep(1.5)
                 writer.stop()
             replication.drain()
-            source = read_tables(bench.source.url(databases.source), on_source=True)
+            source = read_tables(bench.source.url(databases.source), SPECS, on_source=True)
             assert source == model.tables
             assert len(writer.journal) > 20
             for name in (databases.target, databases.shadow):
-                assert read_tables(bench.target.url(name), on_source=False) == source
+                assert read_tables(bench.target.url(name), SPECS, on_source=False) == source
         finally:
             replication.close()
 

@@ -26,7 +26,7 @@ def tables(row: Row | None) -> Tables:
 
 
 def verdict(source: Row | None, production: Row | None, shadow: Row | None) -> list[tuple[str, bool]]:
-    faults = judge_rows(tables(source), tables(production), tables(shadow))
+    faults = judge_rows(SPECS, tables(source), tables(production), tables(shadow))
     assert all((fault.table, fault.key) == ("customers", (1,)) for fault in faults)
     return [(fault.kind, fault.outside) for fault in faults]
 
@@ -114,7 +114,7 @@ DELETE = made(image(1, "b"), None)
     ],
 )
 def test_an_audit_that_is_whole_is_taken_for_whole(changes: list[Made], audit: list[Audited]) -> None:
-    assert judge_audit(changes, audit) == []
+    assert judge_audit(SPECS, changes, audit) == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_audit_that_is_whole_is_taken_for_whole(changes: list[Made], audit: l
 def test_a_change_has_to_be_in_the_audit_exactly_once(
     changes: list[Made], audit: list[Audited], faults: list[str]
 ) -> None:
-    found = [fault.said for fault in judge_audit(changes, audit)]
+    found = [fault.said for fault in judge_audit(SPECS, changes, audit)]
     assert len(found) == len(faults)
     for said, wanted in zip(sorted(found), sorted(faults), strict=True):
         assert said.startswith(wanted)
@@ -149,5 +149,5 @@ def test_keys_of_several_columns_are_told_apart() -> None:
     key: Key = (1, 2)
     source: Tables = {**tables(None), "documents": {key: row}}
     production: Tables = {**tables(None), "documents": {(1, 3): {**row, "part_no": 3}}}
-    faults = judge_rows(source, production, source)
+    faults = judge_rows(SPECS, source, production, source)
     assert [(fault.kind, fault.key) for fault in faults] == [("lost", (1, 2)), ("zombie", (1, 3))]

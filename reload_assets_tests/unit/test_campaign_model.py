@@ -9,7 +9,7 @@ import pytest
 
 from reload_assets_tests.campaigns.damage import KINDS, SHARE, damage
 from reload_assets_tests.campaigns.model import Change, Model, Transaction
-from reload_assets_tests.campaigns.schema import SPECS, Key, in_windows
+from reload_assets_tests.campaigns.schema import SPECS, Key, World, in_windows
 
 STEPS = 1500
 
@@ -23,8 +23,8 @@ def kind_of(change: Change) -> str:
 
 def drawn(seed: int, steps: int = STEPS) -> tuple[Model, list[Change]]:
     """A model after many transactions, of which some were rolled back, with what the others did."""
-    model, rng = Model(random.Random(seed)), random.Random(seed)
-    model.zombies = damage(model.tables, random.Random(seed), KINDS).zombies
+    model, rng = Model(random.Random(seed), World()), random.Random(seed)
+    model.zombies = damage(model.tables, random.Random(seed), KINDS, World()).zombies
     done = []
     for _ in range(steps):
         transaction = model.begin()
@@ -58,7 +58,7 @@ def test_the_source_stays_about_half_full_with_rows_in_and_out_of_the_windows() 
 
 
 def test_orders_have_customers_and_logins_are_unique_after_every_step() -> None:
-    model = Model(random.Random(5))
+    model = Model(random.Random(5), World())
     for _ in range(400):
         transaction = model.begin()
         model.change(transaction)
@@ -72,7 +72,7 @@ def test_orders_have_customers_and_logins_are_unique_after_every_step() -> None:
 
 
 def test_a_rollback_leaves_no_trace() -> None:
-    model = Model(random.Random(6))
+    model = Model(random.Random(6), World())
     for _ in range(50):
         before = {name: dict(rows) for name, rows in model.tables.items()}
         transaction = model.begin()
@@ -87,7 +87,7 @@ def test_a_rollback_leaves_no_trace() -> None:
 
 
 def test_what_an_open_transaction_holds_is_left_alone() -> None:
-    model = Model(random.Random(7))
+    model = Model(random.Random(7), World())
     held: Transaction = model.begin()
     while len(held.held) < 40:
         model.change(held)
@@ -106,7 +106,7 @@ def test_what_an_open_transaction_holds_is_left_alone() -> None:
 def test_an_order_that_has_left_the_windows_does_not_come_back() -> None:
     left: set[Key] = set()
     spec, departures = SPECS["orders"], 0
-    for change in (change for change in drawn(8)[1] if change.spec is spec):
+    for change in (change for change in drawn(8)[1] if change.spec == spec):
         before, after = change.before, change.after
         key = spec.key_of(before) if before else None
         gone = key in left
@@ -149,8 +149,8 @@ def test_versions_step_back_tie_and_are_null_in_documents_only() -> None:
 
 @pytest.mark.parametrize("kinds", [KINDS, ("missing", "stale"), ("zombie",)])
 def test_production_is_damaged_in_the_windows_only_and_in_the_ways_asked_for(kinds: tuple[str, ...]) -> None:
-    source = Model(random.Random(11)).tables
-    found = damage(source, random.Random(11), kinds)
+    source = Model(random.Random(11), World()).tables
+    found = damage(source, random.Random(11), kinds, World())
     done: Counter[str] = Counter()
     inside = 0
     for name, spec in SPECS.items():
@@ -172,7 +172,7 @@ def test_production_is_damaged_in_the_windows_only_and_in_the_ways_asked_for(kin
 
 def test_a_customer_whose_order_an_open_transaction_has_deleted_is_left_alone() -> None:
     """The delete would wait for that transaction, and the writer with it."""
-    model = Model(random.Random(12))
+    model = Model(random.Random(12), World())
     deleted: set[int] = set()
     held = model.begin()
     while len(deleted) < 5:

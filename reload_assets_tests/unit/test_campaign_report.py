@@ -10,6 +10,7 @@ import pytest
 from reload_assets_tests.campaigns import report
 from reload_assets_tests.campaigns.judge import AuditFault, RowFault
 from reload_assets_tests.campaigns.run import Result
+from reload_assets_tests.campaigns.schema import World
 from reload_assets_tests.campaigns.settings import BASELINES, OURS, POLICIES, Job, plan
 
 ZOMBIE = RowFault("zombie", False, "customers", (1,), None, {"customer_id": 1}, None)
@@ -23,7 +24,9 @@ def result(
     leftovers: Sequence[str] = (),
     given_up: Sequence[str] = (),
 ) -> Result:
-    return Result(Job(mode, "default", "s-1"), 1.0, 9, rows, audit, leftovers, ["once"], given_up, 0.1, "how it came")
+    return Result(
+        Job(mode, "default", "s-1"), World(), 1.0, 9, rows, audit, leftovers, ["once"], given_up, 0.1, "how it came"
+    )
 
 
 BASELINES_AT_FAULT = [result(mode, rows=[ZOMBIE]) for mode in BASELINES for _ in range(report.ENOUGH_RUNS)]
@@ -31,7 +34,7 @@ BASELINES_AT_FAULT = [result(mode, rows=[ZOMBIE]) for mode in BASELINES for _ in
 
 def test_a_campaign_without_a_fault_of_ours_has_proved_it() -> None:
     runs = [result("confirm"), result("fence"), *BASELINES_AT_FAULT]
-    assert report.summary(runs) == ("ours: 2 runs, 0 inconsistent", True)
+    assert report.summary(runs) == ("ours: 2 runs, 0 inconsistent, 0 worse than no reload", True)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,11 @@ def test_a_campaign_without_a_fault_of_ours_has_proved_it() -> None:
     ],
 )
 def test_one_fault_of_ours_of_any_kind_is_enough(fault: Result) -> None:
-    assert report.summary([result("confirm"), fault, *BASELINES_AT_FAULT]) == ("ours: 2 runs, 1 inconsistent", False)
+    said, proved = report.summary([result("confirm"), fault, *BASELINES_AT_FAULT])
+    assert not proved
+    # The zombie is not there without a reload.
+    worse = len(fault.rows)
+    assert said == f"ours: 2 runs, 1 inconsistent, {worse} worse than no reload"
 
 
 def test_a_baseline_that_shows_no_fault_in_many_runs_makes_the_campaign_worthless() -> None:
@@ -67,9 +74,9 @@ def test_a_failure_says_how_to_run_it_again_and_how_it_came_about() -> None:
 
 def test_the_table_counts_runs_and_rows_by_mode_and_policy() -> None:
     lines = report.table([result("confirm"), result("confirm", rows=[ZOMBIE, ZOMBIE]), result("seed")]).splitlines()
-    assert [line.split()[-10:] for line in lines[1:]] == [
-        ["2", "1", "2", "0", "0", "0", "0", "0", "2", "0"],
-        ["1", "0", "0", "0", "0", "0", "0", "0", "1", "0"],
+    assert [line.split()[-11:] for line in lines[1:]] == [
+        ["2", "1", "2", "0", "0", "0", "2", "0", "0", "2", "0"],
+        ["1", "0", "0", "0", "0", "0", "0", "0", "0", "1", "0"],
     ]
 
 

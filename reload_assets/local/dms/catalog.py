@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from reload_assets.local.oracle import ALL_COLUMNS_LOGGED
+
 _TABLES = """
 SELECT n.nspname, c.relname, CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'view' END
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -138,6 +140,13 @@ def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
 def source_columns(source: psycopg.Connection[Any], table: SourceTable) -> list[SourceColumn]:
     """The columns of a table, in order."""
     return [SourceColumn(*row) for row in source.execute(_COLUMNS, (table.schema, table.name)).fetchall()]
+
+
+def logs_all_columns(source: psycopg.Connection[Any], table: SourceTable) -> bool:
+    """Whether the table has supplemental logging of all columns, and not of its primary key only, as DMS adds it."""
+    query = "SELECT obj_description(format('%%I.%%I', %s::text, %s::text)::regclass, 'pg_class') = %s"
+    row = source.execute(query, (table.schema, table.name, ALL_COLUMNS_LOGGED)).fetchone()
+    return bool(row and row[0])
 
 
 def rule_type(data_type: Mapping[str, Any]) -> str:

@@ -92,9 +92,11 @@ class TablePlan:
     load: TableLoad
     run: TableRun
     key: Sequence[tuple[str, str]]
+    logs_all_columns: bool = False
+    """Whether an update carries the columns that it did not change; LOBs that it did not change it never carries."""
 
     @classmethod
-    def of(cls, relation: Relation, load: TableLoad, run: TableRun) -> TablePlan:
+    def of(cls, relation: Relation, load: TableLoad, run: TableRun, *, logs_all_columns: bool = False) -> TablePlan:
         """Raises TableFailed where a change cannot be told from others because a key column is not replicated."""
         own = [name for name, column in load.source_columns.items() if column.in_primary_key]
         target = {one.source: one.target for one in load.columns}
@@ -102,21 +104,26 @@ class TablePlan:
         key = own or [name for name in relation.identity if name in target]
         if missing := [name for name in key if name not in target]:
             raise TableFailed(f"key column {', '.join(missing)} is not replicated")
-        return cls(load, run, [(name, target[name]) for name in key])
+        return cls(load, run, [(name, target[name]) for name in key], logs_all_columns)
 
     def mapped(self, change: Change) -> TargetChange:
-        row = self._row(change.new) if change.new else {}
+        row = self._row(self._carried(change)) if change.new else {}
         before = change.old or change.new
         old_key = self._key(before) if before and change.kind != "insert" else {}
         return TargetChange(self, change, row, old_key, self._key(change.new) if change.new else {})
 
     def looked_up(self, source: psycopg.Connection[Any], change: Change) -> Row:
-        """The values that the log left out of a changed row, as they are by now: a long value that an update did not
-        touch is not logged. Nothing where the row is gone.
+        """The LOBs and long values that the log left out of a changed row, as they are by now. Nothing where the row
+        is gone. Other columns that were left out stay out: only supplemental logging of all columns brings them.
         """
         new = change.new or {}
+        carried = self._carried(change)
         logged = {name for name, _ in change.relation.columns}
-        left_out = [(one.source, one.target) for one in self.load.columns if one.source in logged - set(new)]
+        left_out = [
+            (one.source, one.target)
+            for one in self.load.columns
+            if one.source in logged - set(carried) and (one.source not in new or self._is_lob(one.source))
+        ]
         if not left_out:
             return {}
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
@@ -129,6 +136,28 @@ class TablePlan:
         )
         row = source.execute(query, [new.get(name) for name, _ in self.key]).fetchone()
         return dict(zip((target for _, target in left_out), row, strict=True)) if row else {}
+
+    def _carried(self, change: Change) -> Row:
+        """The columns that travel: of an update the key, what changed, and what is logged all the same.
+
+        A table whose log does not hold old rows (REPLICA IDENTITY FULL) cannot tell, and carries all but long values.
+        """
+        new, old = change.new or {}, change.old or {}
+        if change.kind != "update":
+            return new
+        key = {name for name, _ in self.key}
+        return {
+            name: value
+            for name, value in new.items()
+            if name in key
+            or name not in old
+            or value != old[name]
+            or (self.logs_all_columns and not self._is_lob(name))
+        }
+
+    def _is_lob(self, source: str) -> bool:
+        column = self.load.source_columns.get(source)
+        return column is not None and column.is_lob
 
     def _row(self, row: Row) -> Mapping[str, str | None]:
         values: dict[str, str | None] = {}

@@ -30,8 +30,8 @@ class Relation:
 
 @dataclass(frozen=True)
 class Change:
-    """One change: ``kind`` is insert, update, delete or truncate. An update has an ``old`` row only when its identity
-    changed; a delete has nothing else.
+    """One change: ``kind`` is insert, update, delete or truncate. An update has an ``old`` row where the table logs old
+    rows, or its key where that changed; a delete has nothing else.
     """
 
     kind: str
@@ -100,9 +100,14 @@ class Decoder:
             count, _ = reader.take("!iB")
             return [Change("truncate", self._relations[reader.take("!I")[0]]) for _ in range(count)]
         relation = self._relations[reader.take("!I")[0]]
-        marker, old, new = reader.marker(), None, None
+        marker = reader.marker()
+        old: Row | None = None
+        new: Row | None = None
         if marker in (b"K", b"O"):
             old = reader.row(relation)
+            if marker == b"K":
+                # Whatever is not of the key comes as NULL, which it need not be.
+                old = {name: old[name] for name in relation.identity}
             marker = reader.marker()
         if marker == b"N":
             new = reader.row(relation)

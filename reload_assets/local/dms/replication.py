@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from reload_assets.local.dms.apply import Applier
-from reload_assets.local.dms.catalog import SourceTable, source_columns
+from reload_assets.local.dms.catalog import SourceTable, logs_all_columns, source_columns
 from reload_assets.local.dms.changelog import ChangeLog, Mark
 from reload_assets.local.dms.changes import TablePlan, TargetChange
 from reload_assets.local.dms.control_tables import ControlTables, Status
@@ -221,13 +221,14 @@ class Replication:
         run = self._engine.tables.setdefault(name, TableRun(*name, state="Table completed"))
         try:
             columns = source_columns(self._source, selection.table)
+            all_columns = logs_all_columns(self._source, selection.table)
         except psycopg.errors.UndefinedTable:
             _log.info("Table '%s'.'%s' is gone; its last changes are left out.", *name)
             return None
         try:
             load = TableLoad.plan(selection, columns, job.mapping, job.settings["TargetMetadata"])
             prepare_target(self._target, load, "DO_NOTHING", with_key=True)
-            return TablePlan.of(relation, load, run)
+            return TablePlan.of(relation, load, run, logs_all_columns=all_columns)
         except (TableFailed, psycopg.ProgrammingError) as error:
             why = f"Table '{name[0]}'.'{name[1]}' was errored/suspended. {self._engine.cleaned(error)}"
             _log.warning("Task %s: %s", job.task, why)

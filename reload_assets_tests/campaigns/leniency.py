@@ -1,0 +1,104 @@
+"""What is no fault of a reload: rows that a policy leaves as they were, and rows that came when it had ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reload_assets_tests.campaigns.model import Change
+from reload_assets_tests.campaigns.schema import BOUNDS, Place, Row, Tables, TableSpec, World
+
+Compared = Mapping[tuple[str, int], float]
+"""When (``time.time()``) a table was last compared with the source, by its name and the window's number."""
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """Whatever it says holds only for a row that is nowhere worse than without any reload (the shadow's).
+
+    ``left_alone`` are rows whose difference a policy leaves; with ``orphans_stay`` so are all that the source lacks.
+    ``late`` are rows that the source has changed after the last comparison, with the row as the comparison found it in
+    the window (None where it was not there): what of it has changed since then is the next reload's.
+    """
+
+    left_alone: Collection[Place] = ()
+    orphans_stay: bool = False
+    late: Mapping[Place, Row | None] = field(default_factory=dict)
+
+    def excuses(self, place: Place, wanted: Row | None, found: Row | None) -> bool:
+        """Whether a wrong row that is no worse than the shadow's is no fault."""
+        if wanted is None and self.orphans_stay:
+            return True
+        if found is not None and wanted is not None and place in self.left_alone:
+            return True
+        if place not in self.late:
+            return False
+        then = self.late[place]
+        if then is None or wanted is None:
+            return True
+        return found is not None and all(
+            then[column] != value for column, value in wanted.items() if found[column] != value
+        )
+
+
+STRICT = Leniency()
+
+
+def leniency(
+    world: World,
+    damaged: Iterable[Place],
+    changes: Sequence[tuple[float, Change]],
+    compared: Compared,
+    source: Tables,
+    production: Tables,
+) -> Leniency:
+    """What a run's reloads are excused from; ``changes`` of the source in their order, with their instants."""
+    left_alone: set[Place] = set()
+    if world.equal_version == "skip" or world.null_version == "report":
+        left_alone = _followed(damaged, changes)
+        if world.equal_version == "repair":
+            # Only their versions can be NULL.
+            left_alone = {place for place in left_alone if place[0] == "documents"}
+    return Leniency(left_alone, world.orphans == "report", _late(world, changes, compared, source, production))
+
+
+def _followed(places: Iterable[Place], changes: Sequence[tuple[float, Change]]) -> set[Place]:
+    """The places and all to which a change of the key may have carried their rows."""
+    found = set(places)
+    for _, change in changes:
+        touched = {(change.spec.name, change.spec.key_of(row)) for row in (change.before, change.after) if row}
+        if touched & found:
+            found |= touched
+    return found
+
+
+def _late(
+    world: World,
+    changes: Sequence[tuple[float, Change]],
+    compared: Compared,
+    source: Tables,
+    production: Tables,
+) -> dict[Place, Row | None]:
+    found: dict[Place, Row | None] = {}
+    for at, change in changes:
+        spec = world.specs[change.spec.name]
+        for row in (change.before, change.after):
+            if row is None:
+                continue
+            place = (spec.name, spec.key_of(row))
+            window = _window(spec, source[spec.name].get(place[1]) or production[spec.name].get(place[1]))
+            if window is None or at <= compared.get((spec.name, window), float("inf")):
+                continue
+            is_new = row is change.after and (change.before is None or spec.key_of(change.before) != place[1])
+            if is_new:
+                found[place] = None
+            elif place not in found:
+                found[place] = row if row is change.before and _window(spec, row) == window else None
+    return found
+
+
+def _window(spec: TableSpec, row: Row | None) -> int | None:
+    if row is None:
+        return None
+    at = row[spec.window]
+    return next((number for number, (start, end) in enumerate(BOUNDS) if start <= at < end), None)
