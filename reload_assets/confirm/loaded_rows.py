@@ -41,7 +41,7 @@ class LoadedRows:
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
 
-        The filter is on the first column of the key, so rows of other keys may come along; they meet no key of ours.
+        The filter is on one column of the key, so rows of other keys may come along; they meet no key of ours.
         """
         for batches in zip_longest(*(one.batches for one in wanted)):
             loads = [_Batch(one, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
@@ -91,21 +91,20 @@ class LoadedRows:
     def _load(self, batches: Sequence[_Batch]) -> None:
         dms, place = self._config.dms, f"{self._config.file}: dms"
         schema = self._config.source.schema_name
-        loads = [
-            (
-                TableLoad(
-                    source_schema=schema,
-                    source_table=batch.wanted.table.source_table,
-                    window_column=batch.wanted.table.window.source,
-                    staging_schema=self._schema,
-                    staging_table=self._name(batch),
-                    ignored_columns=tuple(batch.wanted.table.options.ignored_source_columns),
-                ),
-                batch.wanted.table.key[0].source,
-                sorted({str(key[0]) for key in batch.keys}),
+        loads = []
+        for batch in batches:
+            table = batch.wanted.table
+            position = table.filter_column
+            assert position is not None, "resolve_group refuses such a table"
+            load = TableLoad(
+                source_schema=schema,
+                source_table=table.source_table,
+                window_column=table.window.source,
+                staging_schema=self._schema,
+                staging_table=self._name(batch),
+                ignored_columns=tuple(table.options.ignored_source_columns),
             )
-            for batch in batches
-        ]
+            loads.append((load, table.key[position].source, sorted({str(key[position]) for key in batch.keys})))
         arn = self._tasks.create(
             TaskRequest(
                 identifier=task_identifier(self._reload.group_name, self._reload.reload_id, secrets.token_hex(4)),

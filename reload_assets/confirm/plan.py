@@ -10,7 +10,8 @@ from typing import Any
 from psycopg import Connection, Cursor, sql
 
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
-from reload_assets.merge.outcomes import differs, newer, written_columns
+from reload_assets.keys import key_kind
+from reload_assets.merge.outcomes import assigned, differs, marked, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
 from reload_assets.source.columns import Kind
 from reload_assets.source.production import production_text
@@ -87,14 +88,11 @@ class ConfirmPlan:
             "changed": differs(written_columns(table), self.in_again, self.merge.in_delta),
             "left_alone": self._left_alone(),
             "in_window": self._in_window(in_production(table.window)),
-            "alive": self._alive(),
+            "alive": sql.SQL("NOT ({})").format(marked(table)),
             "orphan": self._orphan(),
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
-            "row_assignments": comma(
-                sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_row(column))
-                for column in written_columns(table)
-            ),
+            "row_assignments": assigned(table, self.in_row),
         }
 
     def in_row(self, column: ReloadColumn) -> sql.Composable:
@@ -107,8 +105,7 @@ class ConfirmPlan:
 
     def _kind(self, column: ReloadColumn) -> Kind:
         described = {source.name: source for source in self.merge.table.source_columns or ()}
-        kind = described[column.source].kind if column.source in described else None
-        return kind or "text"
+        return key_kind(described.get(column.source), column.target)
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(
@@ -143,15 +140,6 @@ class ConfirmPlan:
         if table.options.null_version == "report":
             reasons.append(sql.SQL("{} IS NULL OR {} IS NULL").format(*versions))
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
-
-    def _alive(self) -> sql.Composable:
-        """Whether a production row is not marked as deleted."""
-        name = self.merge.table.options.soft_delete_column
-        if name is None:
-            return sql.SQL("true")
-        column = sql.Identifier("p", name)
-        is_flag = self.merge.table.production.column(name).type == "boolean"
-        return sql.SQL("{} IS NOT TRUE" if is_flag else "{} IS NULL").format(column)
 
     def soft_delete_parts(self) -> dict[str, Part]:
         """The column that marks a row as deleted, and the mark."""

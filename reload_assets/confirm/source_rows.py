@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""
 
-_TEXT_LOBS = ("CLOB", "NCLOB")
 _BINARY_LOBS = ("BLOB",)
-_FLOATS = ("BINARY_FLOAT", "BINARY_DOUBLE")
 # DMS carries this many decimals of a NUMBER without precision (NumberDatatypeScale), as it did when it loaded.
 _BARE_NUMBER_SCALE = 10
 
@@ -54,11 +52,8 @@ def readable(table: ReloadTable) -> str | None:
     described = {column.name: column for column in table.source_columns}
     for column in table.columns:
         source = described[column.source]
-        if source.kind is None and source.base_type not in (*_TEXT_LOBS, *_BINARY_LOBS, *_FLOATS):
+        if not source.is_readable:
             return f"{source.name} is {source.declared}"
-    for column in table.key:
-        if described[column.source].kind is None:
-            return f"the key column {column.source} is {described[column.source].declared}"
     return None
 
 

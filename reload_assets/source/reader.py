@@ -76,6 +76,18 @@ class SourceReader:
         self._table(table)
         return [name for (name,) in self._rows(dictionary.primary_key(self.schema, table))]
 
+    def unique_keys(self, table: str) -> list[list[str]]:
+        """The columns of each key that the source keeps unique over all rows, the primary key's first.
+
+        Constraints that are disabled or not validated, unusable indexes and those on expressions are none.
+        """
+        known = {column.name for column in self._table(table).columns}
+        keys: dict[tuple[str, str], list[str]] = {}
+        for kind, statement in (("constraint", dictionary.unique_constraints), ("index", dictionary.unique_indexes)):
+            for name, column in self._rows(statement(self.schema, table)):
+                keys.setdefault((kind, name), []).append(column)
+        return [columns for columns in keys.values() if known.issuperset(columns)]
+
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """How many rows lie in the half-open ``[start, end)``."""
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
