@@ -11,8 +11,9 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
 from reload_assets.keys import key_kind
-from reload_assets.merge.outcomes import assigned, differs, marked, newer, written_columns
+from reload_assets.merge.outcomes import assigned, differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
+from reload_assets.soft_delete import alive
 from reload_assets.source.columns import Kind
 from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
@@ -88,7 +89,7 @@ class ConfirmPlan:
             "changed": differs(written_columns(table), self.in_again, self.merge.in_delta),
             "left_alone": self._left_alone(),
             "in_window": self._in_window(in_production(table.window)),
-            "alive": sql.SQL("NOT ({})").format(marked(table)),
+            "alive": alive(table),
             "orphan": self._orphan(),
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),

@@ -13,9 +13,10 @@ from psycopg import Connection, sql
 
 from reload_assets.catalog import UniqueKey
 from reload_assets.errors import MergeFailed
-from reload_assets.merge.outcomes import unmarked, written_columns
+from reload_assets.merge.outcomes import written_columns
 from reload_assets.merge.plan import TablePlan, comma
 from reload_assets.merge.settings import prefer_hash_joins
+from reload_assets.soft_delete import unmarked
 from reload_assets.statements import Part
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from reload_assets.soft_delete import marked, unmarked
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 Named = Callable[[ReloadColumn], sql.Composable]
@@ -76,34 +77,12 @@ def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Compo
     )
 
 
-def marked(table: ReloadTable) -> sql.Composable:
-    """Whether the production row ``p`` is marked as deleted, as an SQL condition that is never NULL."""
-    name = table.options.soft_delete_column
-    if name is None:
-        return sql.SQL("false")
-    return sql.SQL("{} IS TRUE" if _is_flag(table, name) else "{} IS NOT NULL").format(sql.Identifier("p", name))
-
-
-def unmarked(table: ReloadTable, held: sql.Composable) -> sql.Composable:
-    """What ``held``, a value of the column that marks rows as deleted, is to be for a row that the source has.
-
-    Only for tables that have such a column.
-    """
-    # A flag that is not set may be false or NULL, as its user likes it.
-    is_flag = _is_flag(table, table.options.soft_delete_column or "")
-    return sql.SQL("CASE WHEN {0} IS TRUE THEN false ELSE {0} END" if is_flag else "NULL").format(held)
-
-
 def assigned(table: ReloadTable, source: Named) -> sql.Composable:
     """The assignments of an update of the production row ``p`` to the values of a row of the source."""
     pairs = [(column.name, source(column)) for column in written_columns(table)]
     if name := table.options.soft_delete_column:
         pairs.append((name, unmarked(table, sql.Identifier("p", name))))
     return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in pairs)
-
-
-def _is_flag(table: ReloadTable, name: str) -> bool:
-    return table.production.column(name).type == "boolean"
 
 
 def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:

@@ -16,6 +16,7 @@ from psycopg import Connection, sql
 
 from reload_assets.cdc import Cdc
 from reload_assets.errors import SourceUnavailable
+from reload_assets.soft_delete import alive
 from reload_assets.source.canonical import canonical_text, in_production, production_column
 from reload_assets.source.columns import Kind, SourceColumn
 from reload_assets.source.content import Hashed, checksum, row_hash, segment
@@ -94,6 +95,7 @@ class _Comparison:
             "schema": table.production.schema,
             "table": table.production.name,
             "window_column": table.window.name,
+            "alive": alive(table),
         }
 
     def run(self) -> Contents:
@@ -218,10 +220,15 @@ class _Comparison:
             {
                 **parts,
                 "elsewhere": sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(
-                        sql.Identifier("w", column.name), _typed(name, column, self.kinds[column.source])
-                    )
-                    for name, column in pairs
+                    [
+                        *(
+                            sql.SQL("{} = {}").format(
+                                sql.Identifier("w", column.name), _typed(name, column, self.kinds[column.source])
+                            )
+                            for name, column in pairs
+                        ),
+                        alive(self.table, "w"),
+                    ]
                 ),
                 "elsewhere_version": production_text("w", version.name, kind),
                 "elsewhere_content": in_production(self._hash("w")),
