@@ -7,14 +7,17 @@ the key has to be of a pair of types whose values come to production, and are lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from reload_assets.catalog import Column
+from reload_assets.errors import MappingError
 from reload_assets.source.columns import Kind, SourceColumn
 from reload_assets.verify.oracle_types import BARE_SCALE, DeclaredType, fraction_digits, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
+_TIME = "timestamp without time zone"
 
 EXACT: Mapping[Kind, Sequence[str]] = {
     "number": (*_INTEGERS, "numeric"),
@@ -23,8 +26,8 @@ EXACT: Mapping[Kind, Sequence[str]] = {
     "text": (*_TEXTS, "enum"),
     # DMS trims the blanks of a CHAR, and they do not count where it is looked up.
     "padded": (*_TEXTS, "character", "bpchar"),
-    "date": ("timestamp without time zone",),
-    "timestamp": ("timestamp without time zone",),
+    "date": (_TIME,),
+    "timestamp": (_TIME,),
     "raw": ("bytea",),
 }
 """Production's types, without sizes, in which a key column of each of the source's kinds keeps its values."""
@@ -49,7 +52,7 @@ _KINDS: Mapping[str, Kind] = {
     "character": "padded",
     "bpchar": "padded",
     "bytea": "raw",
-    "timestamp without time zone": "timestamp",
+    _TIME: "timestamp",
 }
 
 
@@ -77,12 +80,31 @@ def key_kind(source: SourceColumn | None, column: Column) -> Kind:
 
 def filter_position(columns: Sequence[Column]) -> int | None:
     """Which of a key's columns a DMS filter can find rows by; None where it can by none."""
-    found = (
-        position
-        for position, column in enumerate(columns)
-        if column.exact and parse_type(column.base_type).base in _FILTERED
-    )
-    return next(found, None)
+    for types in (_FILTERED, (_TIME,)):
+        for position, column in enumerate(columns):
+            if column.exact and parse_type(column.base_type).base in types:
+                return position
+    return None
+
+
+def filter_condition(column: Column, text: str) -> dict[str, str]:
+    """The condition of a DMS filter that finds the rows with a canonical text in ``column``, and perhaps some beside.
+
+    Raises MappingError for a time that DMS's literals cannot write.
+    """
+    if parse_type(column.base_type).base != _TIME:
+        return {"filter-operator": "eq", "value": text}
+    # DMS documents literals of whole seconds.
+    try:
+        start = datetime.fromisoformat(text).replace(microsecond=0)
+        end = start + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        raise MappingError(
+            f"Rows cannot be read again by the key {column.name} = {text}, a time that a DMS filter cannot write; "
+            "configure source.connection."
+        ) from None
+    between = [instant.isoformat(" ", "seconds") for instant in (start, end)]
+    return {"filter-operator": "between", "start-value": between[0], "end-value": between[1]}
 
 
 def _change_in_source(source: SourceColumn) -> str | None:

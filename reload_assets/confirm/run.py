@@ -15,6 +15,7 @@ from psycopg.errors import DataError
 
 from reload_assets.cdc import Cdc, Skipped
 from reload_assets.config import Merge
+from reload_assets.confirm.control import Control
 from reload_assets.confirm.correct import Corrections
 from reload_assets.confirm.plan import CORRECTED, ConfirmPlan, Reading, read_again
 from reload_assets.confirm.skipped import keys_named
@@ -77,6 +78,7 @@ class Confirmer:
         self._source, self._cdc, self._fence, self._say = source, cdc, fence, say
         staged = ledger.tables(reload.reload_id)
         self._plans = [ConfirmPlan(plan, exact=cdc is not None) for plan in make_plans(reload, tables, staged, zone)]
+        self._control = Control(source)
         self._passes = self._corrections = 0
         self._waited = 0.0
         self._unread: set[Skipped] = set()
@@ -169,6 +171,7 @@ class Confirmer:
         read_until = self._source.now()
         for plan in self._plans:
             plan.run(connection, "judge_keys")
+        self._control.require(connection, self._plans)
         return read_until
 
     def _correct(self, connection: Connection[Any], corrections: Corrections) -> None:

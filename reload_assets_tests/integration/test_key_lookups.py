@@ -21,7 +21,7 @@ from psycopg import Connection, sql
 
 from reload_assets.catalog import Column, read_table
 from reload_assets.dms.mappings import TableLoad, key_mappings
-from reload_assets.keys import filter_position, inexact, key_kind
+from reload_assets.keys import filter_condition, filter_position, inexact, key_kind
 from reload_assets.local.dms.catalog import SourceTable, source_columns
 from reload_assets.local.dms.rules import SelectionRule, parse_rules
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
@@ -176,11 +176,12 @@ class Sides:
         query = sql.SQL("SELECT {} FROM {} AS p").format(text, place)
         return {str(key) for (key,) in self.target.execute(query)}
 
-    def found_by_filter(self, source_type: str, keys: set[str]) -> int:
+    def found_by_filter(self, source_type: str, target_type: str, keys: set[str]) -> int:
         """How many of the source's rows a DMS filter on these keys loads."""
         name = self.source_table(source_type)
         load = TableLoad("SALES", name, "K", "staging", name.lower())
-        rules = parse_rules(json.dumps(key_mappings([(load, "K", sorted(keys))])))
+        conditions = [filter_condition(self.targets[target_type], key) for key in sorted(keys)]
+        rules = parse_rules(json.dumps(key_mappings([(load, "K", conditions)])))
         (selection,) = [rule for rule in rules if isinstance(rule, SelectionRule)]
         (condition,) = [one.condition() for one in selection.filters]
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(sql.Identifier("SALES", name), condition)
@@ -260,6 +261,11 @@ def test_a_refused_pair_is_told_with_the_reason(sides: Sides, source_type: str, 
     assert found.endswith(why)
 
 
+def _is_literal(value: Any) -> bool:
+    """Whether a DMS filter can write the value: no time before Christ, nor the last second of all."""
+    return not str(value).endswith(" BC") and not str(value).startswith("9999-12-31 23:59:59")
+
+
 _examples = settings(
     max_examples=12,
     derandomize=True,
@@ -293,7 +299,7 @@ def test_a_loaded_key_is_found_by_a_filter(sides: Sides, source_type: str) -> No
     taken = set()
 
     @_examples
-    @given(st.lists(SOURCES[source_type], min_size=1, max_size=8))
+    @given(st.lists(SOURCES[source_type].filter(_is_literal), min_size=1, max_size=8))
     def found(values: list[Any]) -> None:
         for target_type in sorted(PASSING[source_type]):
             if filter_position([sides.targets[target_type]]) is None or not sides.load(
@@ -303,10 +309,10 @@ def test_a_loaded_key_is_found_by_a_filter(sides: Sides, source_type: str) -> No
             taken.add(target_type)
             for described in (False, True):
                 keys = sides.texts(source_type, target_type, described=described)
-                assert sides.found_by_filter(source_type, keys) == sides.rows(source_type)
+                assert sides.found_by_filter(source_type, target_type, keys) == sides.rows(source_type)
 
     found()
-    assert taken or source_type in ("DATE", "TIMESTAMP(6)", "TIMESTAMP(3)")
+    assert taken
 
 
 def test_what_oracle_cannot_hold_is_not_there(sides: Sides) -> None:
