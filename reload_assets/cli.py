@@ -74,6 +74,8 @@ def _check(config: ReloadConfig) -> None:
                         f"window {table.window.name}, version {table.version.name}"
                     )
                     _warn_of_scans(connection, table)
+                    if reader is None:
+                        print(f"warning: whether that is a key of {table.source_table} could not be verified")
     finally:
         if reader is not None:
             reader.close()

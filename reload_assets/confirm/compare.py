@@ -32,16 +32,38 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Touched:
-    """What this reload and the unconfirmed ones before it have touched.
+class TakenUp:
+    """A reload whose rows are confirmed now: what it loaded, and since when it writes. Instants are UTC.
 
-    ``windows`` were loaded, ``since`` the first of them was opened (UTC), and ``xid`` is the number of the oldest
-    transaction that ran when the first merge began.
+    ``merge_started_xid`` is the number of the oldest transaction that ran when its merge began.
     """
+
+    reload_id: int
+    opened_at: datetime
+    load_start: datetime
+    window_end: datetime
+    merge_started_xid: int | None
+    merge_started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What all reloads that are confirmed now have touched: ``windows``, and since when at the earliest."""
 
     windows: Sequence[Window]
     since: datetime
     xid: int | None
+    merging_since: datetime | None
+
+    @classmethod
+    def by(cls, reloads: Sequence[TakenUp]) -> Touched:
+        """Add up what several reloads have touched."""
+        return cls(
+            [Window(one.load_start, one.window_end) for one in reloads],
+            min(one.opened_at for one in reloads),
+            min((one.merge_started_xid for one in reloads if one.merge_started_xid is not None), default=None),
+            min((one.merge_started_at for one in reloads if one.merge_started_at is not None), default=None),
+        )
 
 
 class Comparison:

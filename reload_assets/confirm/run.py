@@ -11,11 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
+from psycopg.rows import class_row
 
 from reload_assets.cdc import Cdc
 from reload_assets.config import Merge
-from reload_assets.confirm.compare import Comparison, Touched
+from reload_assets.confirm.compare import Comparison, TakenUp, Touched
 from reload_assets.confirm.concerned import SkippedStatements
+from reload_assets.confirm.control import Control
 from reload_assets.confirm.correct import Corrections
 from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.plan import CORRECTED, ConfirmPlan, Reading, read_again
@@ -26,9 +28,8 @@ from reload_assets.ledger import Ledger, Reload
 from reload_assets.merge.guard import count_verified
 from reload_assets.merge.plan import make_plans
 from reload_assets.merge.settings import prefer_probes
-from reload_assets.statements import run
+from reload_assets.statements import compose
 from reload_assets.tables import ReloadTable
-from reload_assets.windows import Window
 
 _MOST_PASSES = 30
 # A row that somebody else writes in so many passes is corrected by columns.
@@ -82,6 +83,7 @@ class Confirmer:
         self._zone = zone
         staged = ledger.tables(reload.reload_id)
         self._plans = [ConfirmPlan(plan, exact=cdc is not None) for plan in make_plans(reload, tables, staged, zone)]
+        self._control = Control(source)
         self._passes = self._corrections = 0
         self._waited = 0.0
         self._skipped: SkippedStatements | None = None
@@ -161,31 +163,17 @@ class Confirmer:
         return found
 
     def _collect(self, connection: Connection[Any]) -> None:
-        reload = self._reload
-        found = run(
-            connection,
-            "confirm/find_unconfirmed",
-            None,
-            reload_id=reload.reload_id,
-            group_name=reload.group_name,
-            window_start=reload.load_start,
-            window_end=reload.window_end,
-        ).fetchall()
-        touched = Touched(
-            [Window(row[2], row[3]) for row in found],
-            min(row[1] for row in found),
-            min((row[4] for row in found if row[4] is not None), default=None),
-        )
+        taken_up = {plan.keys: self._take_up(connection, plan) for plan in self._plans}
         reader = self._source.reader
+        touched = Touched.by([one for found in taken_up.values() for one in found])
         self._comparison = Comparison(self._plans, touched, self._zone, reader)
         if self._cdc is not None:
-            merged = [row[5] for row in found if row[5] is not None]
             self._skipped = SkippedStatements(
                 self._cdc,
                 self._plans,
                 reader.schema if reader else None,
-                reload.opened_at,
-                min(merged, default=reload.opened_at),
+                self._reload.opened_at,
+                touched.merging_since or self._reload.opened_at,
             )
         for plan in self._plans:
             self._require_staging(connection, plan)
@@ -195,11 +183,23 @@ class Confirmer:
             with connection.transaction():
                 prefer_probes(connection)
                 plan.run(connection, "collect_staged")
-            plan.run(connection, "collect_written", reload_ids=[row[0] for row in found])
+            plan.run(connection, "collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
             plan.run(connection, "collect_orphans")
             plan.run(connection, "analyze_table", {"table": plan.keys})
         if self._skipped is not None:
             self._skipped.collect(connection)
+
+    def _take_up(self, connection: Connection[Any], plan: ConfirmPlan) -> list[TakenUp]:
+        """This reload, and the earlier ones whose rows of one table were never confirmed."""
+        parts = {
+            "reload_id": self._reload.reload_id,
+            "group_name": self._reload.group_name,
+            "window_start": self._reload.load_start,
+            "window_end": self._reload.window_end,
+            "table_name": plan.merge.table.name,
+        }
+        with connection.cursor(row_factory=class_row(TakenUp)) as cursor:
+            return cursor.execute(compose("confirm/find_unconfirmed"), parts).fetchall()
 
     def _require_staging(self, connection: Connection[Any], plan: ConfirmPlan) -> None:
         known = plan.merge.staged
@@ -229,6 +229,7 @@ class Confirmer:
         for plan in self._plans:
             plan.run(connection, "judge_keys")
             plan.run(connection, "judge_moving", most_moves=_MOST_MOVES)
+        self._control.require(connection, self._plans)
         return read_until
 
     def _correct(self, connection: Connection[Any], corrections: Corrections) -> int:
