@@ -125,7 +125,6 @@ class StagedReload:
         name: str,
         *checks: str,
         source_configured: bool = True,
-        source_problem: str | None = None,
     ) -> dict[str, CheckOutcome]:
         """The outcomes of the checks (all of them by default) on one table."""
         chosen: Collection[str] = checks or STAGING_CHECKS
@@ -136,8 +135,8 @@ class StagedReload:
             self.table(name),
             self.staged(name),
             source_configured=source_configured,
-            source_problem=source_problem,
             checks=chosen,
+            reader=self.reader,
         )
         return {outcome.check_name: outcome for outcome in outcomes}
 
