@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from reload_assets.cdc import Cdc
 from reload_assets.database import Target
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer, free_port
@@ -265,6 +268,56 @@ def test_without_a_source_the_row_version_tells_whether_somebody_wrote_since(mer
     merged.produce("UPDATE admin.reload_checks SET detail = detail")
     passed_over = merged.verify(reader=False)["staged_in_production"]
     assert (passed_over.status, passed_over.facts["other"]) == ("failed", 1)
+
+
+def test_no_row_that_is_written_while_it_is_looked_at_is_wrong(merged: Merged) -> None:
+    """A replication carries changes with equal, older and newer versions; a row that it passed over is found beside."""
+    stop, applied = threading.Event(), threading.Lock()
+
+    def replicate() -> None:
+        with (
+            psycopg.connect(merged.source.info.dsn, password=merged.source.info.password, autocommit=True) as source,
+            merged.staged.target.connect(autocommit=True) as production,
+        ):
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                values = (f"change {number}", NOON + timedelta(microseconds=number % 3 - 1))
+                with applied:
+                    source.execute(
+                        """UPDATE "SALES"."LINES" SET "NOTE" = %s, "UPDATED_AT" = %s WHERE "ORDER_ID" <> 1""", values
+                    )
+                    production.execute(
+                        "UPDATE production.lines SET note = %s, updated_at = %s WHERE order_id <> 1", values
+                    )
+
+    class Replication:
+        def wait_passed(self, instant: datetime) -> float:
+            with applied:
+                return 0.0
+
+    thread = threading.Thread(target=replicate)
+    thread.start()
+    try:
+        staged = merged.staged
+        for lost in (False, True):
+            if lost:
+                merged.produce("DELETE FROM production.lines WHERE order_id = 1")
+            for _ in range(15):
+                with staged.target.connect(autocommit=True) as connection:
+                    outcome = staged_in_production(
+                        connection,
+                        staged.reload,
+                        staged.table("lines"),
+                        staged.staged("lines"),
+                        merged.reader,
+                        cast(Cdc, Replication()),
+                    )
+                assert (outcome.status, outcome.facts["lost"]) == (("failed", 1) if lost else ("passed", 0)), outcome
+                assert (outcome.facts["older"], outcome.facts["other"]) == (0, 0)
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_an_emptied_staging_table_proves_nothing(merged: Merged) -> None:
