@@ -59,6 +59,11 @@ class TablePlan:
             **values,
         )
 
+    @property
+    def moved(self) -> str:
+        """The temporary table of the rows that have to let go of a value."""
+        return f"reload_moved_{self.position}"
+
     @cached_property
     def numbers(self) -> dict[str, str]:
         """The delta's name of each column, by the name in production."""
@@ -72,6 +77,9 @@ class TablePlan:
         """The columns that refer to parents."""
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
         return [column for column in self.table.columns if column.name in names]
+
+    def _as_returned(self, column: ReloadColumn) -> sql.Composable:
+        return sql.Identifier("t", self.numbers[column.name])
 
     def _in_late(self, column: ReloadColumn) -> sql.Composable:
         return sql.Identifier("l", self.numbers[column.name])
@@ -96,7 +104,7 @@ class TablePlan:
             "in_range": self._in_range(),
             "staged_key": comma(in_staging(column) for column in table.key),
             "delta": f"reload_delta_{self.position}",
-            "moved": f"reload_moved_{self.position}",
+            "moved": self.moved,
             "late": f"reload_late_{self.position}",
             "columns": comma(sql.Identifier(column.name) for column in columns),
             "values": comma(self.in_delta(column) for column in columns),
@@ -114,6 +122,11 @@ class TablePlan:
             "named_key_texts": texts(sql.Identifier("d", column.name) for column in table.key),
             "key_json": self._key_json(self.in_delta),
             "written_key_json": self._key_json(in_production),
+            "returned_key": comma(
+                sql.SQL("{} AS {}").format(in_production(column), sql.Identifier(self.numbers[column.name]))
+                for column in table.key
+            ),
+            "same_returned": self._same(table.key, self._as_returned, self.in_delta),
             "same_key": self._same(table.key, in_production, self.in_delta),
             "same_staged_key": self._same(table.key, in_production, in_staging),
             "same_late": self._same(table.key, self._in_late, self.in_delta),
