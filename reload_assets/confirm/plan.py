@@ -87,7 +87,7 @@ class ConfirmPlan:
             "changed": differs(written_columns(table), self.in_again, self.merge.in_delta),
             "left_alone": self._left_alone(),
             "in_window": self._in_window(in_production(table.window)),
-            "alive": self._alive(),
+            "alive": self.alive(),
             "orphan": self._orphan(),
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
@@ -156,6 +156,15 @@ class ConfirmPlan:
             for column in self.merge.table.key
         )
 
+    def same_child_key(self) -> sql.Composable:
+        """Whether a referring row ``c`` of this very table is the row of a key ``s``."""
+        return both(
+            sql.SQL("{} = {}").format(
+                sql.Identifier("s", self.merge.numbers[column.name]), sql.Identifier("c", column.name)
+            )
+            for column in self.merge.table.key
+        )
+
     def _in_window(self, value: sql.Composable) -> sql.Composable:
         start, end = (sql.Literal(bound) for bound in self.merge.bounds)
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
@@ -171,7 +180,7 @@ class ConfirmPlan:
         reasons = [
             # Touched by a trigger of production: newer for ever, and otherwise equal.
             sql.SQL("({} AND NOT {} AND {})").format(
-                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), self._alive()
+                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), self.alive()
             ),
             sql.SQL("NOT (d.anywhere OR {} OR {})").format(*(self._in_window(value) for value in in_window)),
         ]
@@ -182,7 +191,7 @@ class ConfirmPlan:
             reasons.append(sql.SQL("{} IS NULL OR {} IS NULL").format(*versions))
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
 
-    def _alive(self) -> sql.Composable:
+    def alive(self) -> sql.Composable:
         """Whether a production row is not marked as deleted."""
         name = self.merge.table.options.soft_delete_column
         if name is None:

@@ -35,9 +35,10 @@ class MovedValues:
         self._plan = plan
         self._written = {column.name: column for column in written_columns(plan.table)}
         self._effects = Effects(connection, plan, list(self._written.values()))
-        found = [self._unique(key) for key in plan.table.production.unique_keys if not key.deferrable]
-        self._parkable = [unique for unique in found if unique and unique.parking]
-        self._strict = [unique for unique in found if unique and not unique.parking]
+        found = [unique for key in plan.table.production.unique_keys if (unique := self._unique(key))]
+        self._all = found
+        self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
+        self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]
         self._alone = False
         self._any_moved = False
 
@@ -45,6 +46,11 @@ class MovedValues:
     def possible(self) -> bool:
         """Whether production has a unique key of whose values some could move."""
         return bool(self._parkable or self._strict)
+
+    @property
+    def unique_parts(self) -> list[dict[str, Part]]:
+        """The pieces about each unique key of whose values some could move, those that are checked late among them."""
+        return [unique.parts for unique in self._all]
 
     def lock_if_needed(self) -> None:
         """Before any row is locked: lock the table if rows will have to be made anew. Raises MergeFailed."""

@@ -31,6 +31,19 @@ class KeyRange:
 
 EVERY_KEY = KeyRange()
 
+_IS_OWN = sql.SQL(
+    # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
+    """(SELECT CASE
+        WHEN n.later >= 2147483648 THEN FALSE
+        WHEN n.own + n.later >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN TRUE
+        ELSE pg_xact_status((n.own + n.later)::text::xid8) = 'in progress' END
+    FROM (
+        SELECT t.own, ((p.xmin::text::bigint - t.own) % 4294967296 + 4294967296) % 4294967296 AS later
+        FROM (SELECT pg_current_xact_id()::text::bigint AS own) AS t
+    ) AS n)"""
+)
+"""Whether this very transaction has written a row of production, be it in a sub-transaction of a trigger's."""
+
 
 @dataclass(frozen=True)
 class TablePlan:
@@ -132,6 +145,7 @@ class TablePlan:
             "same_late": self._same(table.key, self._in_late, self.in_delta),
             "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
             "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
+            "is_own": _IS_OWN,
             "moves": differs(self._references(), self.in_delta, in_production),
             "judgement": judgement(table, self.in_delta, in_production),
             "not_newer": not_newer(table, self.in_delta, in_production),

@@ -67,7 +67,7 @@ KEYS = (
     "SELECT {} AS c1, true AS ours, false AS brought_back, true AS anywhere, false AS meanwhile, true AS is_open, "
     "false AS settled, 0 AS moves, 0 AS blocks, NULL::text AS seen, NULL::jsonb AS noted, "
     "NULL::jsonb AS noted_before, NULL::text[] AS unequal, NULL::jsonb AS held, NULL::text AS wrote, "
-    "NULL::text AS wrote_row, 'update'::text AS verdict;"
+    "NULL::text AS wrote_row, 'update'::text AS verdict, 0 AS batch, NULL::text AS reason;"
 )
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
@@ -78,7 +78,7 @@ TEMPORARY = {
     "confirm_keys": f"CREATE TEMPORARY TABLE confirm_keys_1 AS {KEYS.format(9)}"
     "ALTER TABLE confirm_keys_1 ADD PRIMARY KEY (c1), ALTER COLUMN is_open SET DEFAULT true;",
     "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
-    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
+    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text, unfit text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
     "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
