@@ -37,7 +37,7 @@ def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmPlan], 
     batches = [_Batch(connection, plan) for plan in plans]
     for batch in reversed(batches):
         batch.lock(moving)
-    changed = sum(batch.remove() for batch in reversed(batches))
+    changed = sum(batch.remove(wait=moving) for batch in reversed(batches))
     changed += sum(batch.write() for batch in batches)
     # Constraints that would wait for the commit are asked now, while there is something to be said about the rows.
     run(connection, "merge/check_constraints")
@@ -66,9 +66,9 @@ class _Batch:
                 self._drop_moving()
         self._run("lock_rows")
 
-    def remove(self) -> int:
-        """Delete rows, or mark them as deleted."""
-        deleted = self._delete() if self._count("delete") else 0
+    def remove(self, *, wait: bool) -> int:
+        """Delete rows, or mark them as deleted. ``wait``: rows that refer to them may be written before the end."""
+        deleted = self._delete(wait) if self._count("delete") else 0
         marked = self._mark() if self._count("soft_delete") else 0
         if deleted or marked:
             self._require_taken()
@@ -118,10 +118,13 @@ class _Batch:
         names = [column.name for column in written_columns(self._table)]
         return acts_on_update(self._table, [*names, mark] if mark else names)
 
-    def _delete(self) -> int:
+    def _delete(self, wait: bool) -> int:
         acting = acts_on_delete(self._table)
+        # Those that do not act would refuse the whole batch because of one row.
+        every = [reference for reference in self._table.production.referenced_by if reference.child_readable]
         # A row is refused because of another one of its own table that stays, which may be refused in the next round.
-        while any(self._refuse_followed(reference, "delete", sql.SQL("true")) for reference in acting):
+        looked_at = acting if wait else [*acting, *(reference for reference in every if reference not in acting)]
+        while any(self._refuse_followed(reference, "delete", sql.SQL("true")) for reference in looked_at):
             pass
         audited = self._audit("delete")
         own = [reference for reference in acting if self._is_own(reference)]

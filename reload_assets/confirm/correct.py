@@ -56,7 +56,9 @@ class Corrections:
         self._lock_timeout_ms, self._stall_limit_ms, self._attempts = lock_timeout_ms, stall_limit_ms, attempts
         self._in_chunks = chunk_rows is not None and inseparable([plan.merge for plan in plans]) is None
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
+        # How many rows the next batch has at most, and how many the last one had.
         self._size = self._most
+        self._released = 0
 
     def apply(self) -> int:
         """Write them; how many rows were changed. Those that somebody else has written meanwhile are put off.
@@ -107,29 +109,30 @@ class Corrections:
     ) -> int:
         """The corrections of one number: a chain together, others in batches that shrink where one is refused."""
         changed = 0
-        self._size = self._most
+        most = _ALL if batch or _refers_to_itself(plan) else self._most
+        self._size = most
+
+        def work() -> int:
+            self._released = self._take(plan, held, batch)
+            return make_corrections(self._connection, [plan], moving=batch > 0) if self._released else 0
+
         while True:
-            released = 0
-
-            def work() -> int:
-                nonlocal released
-                released = self._take(plan, held, batch)
-                return make_corrections(self._connection, [plan], moving=batch > 0) if released else 0
-
+            self._released = 0
             try:
                 changed += execute(work)
-                self._size = min(self._most, 2 * self._size)
+                self._size = min(most, 2 * self._size)
             except (Refusal, psycopg.Error) as error:
                 if isinstance(error, psycopg.Error) and not is_refusal(error):
                     raise
-                if batch or released == 1:
+                if batch or self._released == 1:
                     self._refuse(plan, held, batch, error)
                 else:
-                    self._size = released // 2
-            if not released:
+                    self._size = self._released // 2
+            if not self._released:
                 return changed
 
     def _take(self, plan: ConfirmPlan, held: list[str], batch: int) -> int:
+        # A chain is never cut.
         most = _ALL if batch else self._size
         return plan.run(self._connection, "take_batch", held=held, batch=batch, most=most).rowcount
 
@@ -157,8 +160,8 @@ class Corrections:
                     raise
                 watch.reset()
                 _LOG.info("confirm: attempt %d met %s", attempt, error)
-                # A smaller chunk is in nobody's way for long.
-                self._size = max(1, min(self._size, self._most) // 2)
+                # A smaller batch is in nobody's way for long.
+                self._size = max(1, self._released // 2)
             if attempt < self._attempts:
                 pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
                 time.sleep(pause * random.uniform(0.5, 1.5))
@@ -169,3 +172,9 @@ class Corrections:
 
     def _run_each(self, statement: str) -> int:
         return sum(plan.run(self._connection, statement).rowcount for plan in self._plans)
+
+
+def _refers_to_itself(plan: ConfirmPlan) -> bool:
+    """Whether rows of the table refer to each other: such rows have to be written together."""
+    table = plan.merge.table
+    return any(f"{key.parent_schema}.{key.parent_table}" == table.target for key in table.production.foreign_keys)

@@ -7,7 +7,7 @@ import re
 import psycopg
 
 from reload_assets.catalog import Reference
-from reload_assets.merge.effects import told
+from reload_assets.merge.effects import action
 from reload_assets.tables import ReloadTable
 
 _FOREIGN_KEY = "23503"
@@ -54,11 +54,15 @@ def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
 
 
 def followed(reference: Reference, event: str) -> str:
-    """The reason after the number of rows that would follow, by a foreign key that acts."""
+    """The reason after the number of rows that refer to another one, and would follow it if the foreign key acts."""
+    mend = "reload their windows, or delete them or let them refer to another row"
+    acts = action(reference, event)
+    if acts is None:
+        return f" row(s) of {reference.child} refer to it (foreign key {reference.name}); {mend}"
     what = "go or change with it" if event == "DELETE" else "change with it"
     return (
-        f" row(s) of {reference.child} refer to it and would {what} unaudited ({told(reference, event)}); reload their "
-        "windows, or delete them or let them refer to another row"
+        f" row(s) of {reference.child} refer to it and would {what} unaudited ({reference.name}, ON {event} {acts}); "
+        f"{mend}"
     )
 
 

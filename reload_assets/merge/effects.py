@@ -52,10 +52,9 @@ def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference
     ]
 
 
-def told(reference: Reference, event: str) -> str:
-    """How messages write a foreign key that acts: ``orders_customer_id_fkey, ON DELETE CASCADE``."""
-    action = reference.on_delete if event == "DELETE" else reference.on_update
-    return f"{reference.name}, ON {event} {_ACTIONS[action]}"
+def action(reference: Reference, event: str) -> str | None:
+    """What a foreign key does to referring rows at an event, DELETE or UPDATE; None where it does nothing."""
+    return _ACTIONS.get(reference.on_delete if event == "DELETE" else reference.on_update)
 
 
 def child_parts(reference: Reference) -> dict[str, Part]:
@@ -154,11 +153,12 @@ class Effects:
         row = self._plan.run(self._connection, "find_followed", {**child_parts(reference), **parts}).fetchone()
         assert row is not None
         if row[0]:
+            acts = f"{reference.name}, ON UPDATE {action(reference, 'UPDATE')}"
             raise Unsafe(
                 self._plan.reload.title,
                 f"{row[0]} row(s) of {table.target} would change a value to which rows of {reference.child} refer, and "
-                f"those would follow unaudited ({told(reference, 'UPDATE')}), for example from "
-                f"{self._plan.key_of(row[1])}; delete the referring rows or let them refer to another row",
+                f"those would follow unaudited ({acts}), for example from {self._plan.key_of(row[1])}; "
+                "delete the referring rows or let them refer to another row",
             )
 
     @contextmanager

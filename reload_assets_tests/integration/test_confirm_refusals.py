@@ -113,8 +113,7 @@ def test_a_refused_delete_keeps_no_other_from_being_made(make: Make, deferred: s
     bench.on_production("INSERT INTO production.visits VALUES (5)")
     confirmed = bench.confirm(bench.merge({"customers": [(1, "old", NOON)]}), **mode)
     assert bench.rows(ALL) == [(1, "new"), (5, "x")]
-    assert "customers 5 (foreign key visited of production.visits, SQLSTATE 23503: " in confirmed.detail
-    assert "reload the windows of the rows that refer to it)" in confirmed.detail
+    assert "customers 5 (1 row(s) of production.visits refer to it (foreign key visited); reload" in confirmed.detail
     assert len(bench.audit()) == 8
 
 

@@ -49,6 +49,9 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
 INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
-WHERE keys.conparentid = 0
+WHERE
+    keys.conparentid = 0
+    -- A column of newer servers: NOT ENFORCED.
+    AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
 GROUP BY f.oid, f.conname, f.confdeltype, f.confupdtype, c.oid, n.oid, n.nspname, c.relname, c.relkind
 ORDER BY f.conname, child_schema, child_table;
