@@ -68,7 +68,7 @@ KEYS = (
     "SELECT {} AS c1, true AS ours, false AS brought_back, true AS anywhere, false AS meanwhile, true AS is_open, "
     "false AS settled, 0 AS moves, 0 AS blocks, NULL::text AS seen, NULL::jsonb AS noted, "
     "NULL::jsonb AS noted_before, NULL::text[] AS unequal, NULL::jsonb AS held, NULL::text AS wrote, "
-    "NULL::text AS wrote_row, 'update'::text AS verdict;"
+    "NULL::text AS wrote_row, 'update'::text AS verdict, 0 AS batch, NULL::text AS reason;"
 )
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
@@ -81,7 +81,7 @@ TEMPORARY = {
     "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
     "control": "CREATE TEMPORARY TABLE confirm_control_1 AS "
     "SELECT id AS c1, ''::text AS shape, false AS is_found FROM staging.customers_r1;",
-    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
+    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text, unfit text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
     "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
     "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
