@@ -11,6 +11,7 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
 from reload_assets.keys import key_kind
+from reload_assets.merge.effects import acts_on_update
 from reload_assets.merge.outcomes import assigned, differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
 from reload_assets.soft_delete import alive
@@ -119,7 +120,13 @@ class ConfirmPlan:
         return sql.SQL("CAST(ARRAY[{}] AS text [])").format(comma(named))
 
     def _is_patched(self, column: ReloadColumn) -> sql.Composable:
-        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted."""
+        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted.
+
+        Never one that rows of other tables would follow.
+        """
+        table = self.merge.table
+        if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
+            return sql.SQL("false")
         return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
             sql.Literal(column.name), differs([column], _as_noted, in_production)
         )
