@@ -57,6 +57,7 @@ STATEMENTS = {
         "confirm/see_production",
         "confirm/judge_keys",
         "confirm/lock_rows",
+        "confirm/audit_rows",
         "confirm/insert_rows",
         "confirm/update_rows",
         "confirm/delete_rows",
