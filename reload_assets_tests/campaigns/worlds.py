@@ -40,7 +40,7 @@ def world_of(job: Job) -> World:
         null_version=rng.choice(["repair", "repair", "report"]),
         returns=rng.random() < 0.4,
         dies=rng.random() < 0.3,
-        restarts=rng.random() < 0.0,
+        restarts=rng.random() < 0.2,
     )
     drawn = replace(drawn, all_columns=drawn.all_columns or job.policy == "idempotent")
     # A fence stops CDC itself, and takes a stop by others for somebody's will.
