@@ -13,15 +13,21 @@ from reload_assets.statements import compose, run
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``."""
+    """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``.
+
+    ``base_type`` is the same but for domains, where it is the type of their values, and for enums, where it is
+    ``enum``. ``exact``: by its collation texts are equal only where every byte is.
+    """
 
     name: str
     type: str
+    base_type: str
     not_null: bool
     generated: bool
     identity: str
     has_default: bool
     collatable: bool
+    exact: bool
     comparable: bool
     sequence: str | None
 
@@ -67,6 +73,9 @@ class CatalogTable:
     unique_keys: list[UniqueKey]
     foreign_keys: list[ForeignKey]
     referenced_by: list[Reference]
+    partition_columns: list[str]
+    part_of: list[str]
+    """The tables of the schema that hold this one's rows too."""
 
     @property
     def primary_key(self) -> list[str]:
@@ -102,4 +111,6 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         foreign_keys = cursor.execute(compose("catalog/foreign_keys"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
         referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
-    return CatalogTable(schema, name, columns, unique_keys, foreign_keys, referenced_by)
+    partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
+    part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
+    return CatalogTable(schema, name, columns, unique_keys, foreign_keys, referenced_by, partition_columns, part_of)

@@ -7,7 +7,7 @@ awsdms_apply_exceptions which statements were passed over.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,11 +62,13 @@ class Position:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A statement that CDC passed over, as DMS wrote it down."""
+    """A statement that CDC skipped, as DMS wrote it down. ``owner`` and ``table`` are the source's or the target's."""
 
     skipped_at: datetime
     statement: str
     error: str
+    owner: str = ""
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,16 +175,15 @@ class Cdc:
             )
         return found
 
-    def skipped(self, connection: Connection[Any], schema: str, table: str, since: datetime) -> list[Skipped]:
-        """The statements on a production table that CDC has passed over since an instant (UTC). Raises CdcNotReady."""
+    def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
+        """The statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""
         with self._readable("awsdms_apply_exceptions", "ControlSchema"):
             rows = run(
                 connection,
                 "cdc/list_skipped",
                 {"control_schema": self._settings.control_schema},
                 task_name=self.task.resource,
-                schema=schema,
-                table=table,
+                tables=[table.lower() for table in tables],
                 since=since,
             ).fetchall()
         return [Skipped(*row) for row in rows]

@@ -74,6 +74,8 @@ def _check(config: ReloadConfig) -> None:
                         f"window {table.window.name}, version {table.version.name}"
                     )
                     _warn_of_scans(connection, table)
+                    if reader is None:
+                        print(f"warning: whether that is a key of {table.source_table} could not be verified")
     finally:
         if reader is not None:
             reader.close()
@@ -126,7 +128,7 @@ def _check_cdc(config: ReloadConfig, client: Any, limits: PollLimits) -> None:
         cdc = Cdc(config.cdc, CdcTask(client, limits, str(arn)), target, lambda: False, print)
         ready, why = cdc.look()
         with target.connect(autocommit=True) as connection:
-            cdc.skipped(connection, config.target.production_schema, "", datetime.now(timezone.utc))
+            cdc.skipped(connection, [], datetime.now(timezone.utc))
         lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
         print(f"cdc: {why}" if why else f"cdc: the task {arn} is {ready.status}{lag}")
 

@@ -238,7 +238,7 @@ class Table(_Model):
     """One table of a group. What is left out comes from production's catalog."""
 
     source: str | None = Field(None, description="Source table; by default the table's name in upper case.")
-    target: str | None = Field(None, description="Production table; by default the table's name.")
+    target: str | None = Field(None, description="Production table, of no other entry; by default the table's name.")
     key: list[str] | None = Field(
         None, min_length=1, description="Key columns of production; by default its primary key."
     )
@@ -342,6 +342,23 @@ class ReloadConfig(_Model):
                         f"groups.{group_name}.tables.{name}: the table is in group {seen[name]!r} too; keep it in one"
                     )
                 seen[name] = group_name
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_unique(self) -> ReloadConfig:
+        """What one entry loads is all that its production table is to have; the rows of another would be orphans."""
+        seen: dict[str, str] = {}
+        for group_name, group in self.groups.items():
+            for name, table in group.tables.items():
+                place, target = f"groups.{group_name}.tables.{name}", table.target or name
+                # Staging tables and the columns that DMS writes have their names in lower case.
+                other = seen.setdefault(target.casefold(), place)
+                if other != place:
+                    raise ValueError(
+                        f"{place}.target: the production table {target!r} is that of {other} too, and each would take "
+                        "the other's rows for wrong; give each source table a production table of its own, and unite "
+                        "those by a view"
+                    )
         return self
 
 

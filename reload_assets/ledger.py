@@ -347,7 +347,10 @@ class Ledger:
         waited_seconds: float,
         detail: str,
     ) -> None:
-        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC."""
+        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
+
+        What it took up of earlier reloads is confirmed with it.
+        """
         self._write(
             "ledger/set_confirm_ended",
             reload_id=reload_id,
@@ -356,6 +359,7 @@ class Ledger:
             waited_seconds=waited_seconds,
             detail=detail,
         )
+        self._write("ledger/confirm_taken_up", reload_id=reload_id)
 
     def give_up_confirm(self, reload_id: int, detail: str) -> None:
         """A confirm that has not ended will not be gone on with; nothing happens where there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from reload_assets.catalog import CatalogTable, Column, ForeignKey, read_table
 from reload_assets.config import ReloadConfig, Table
 from reload_assets.config_errors import did_you_mean
 from reload_assets.errors import ConfigError
+from reload_assets.keys import filter_position, inexact
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceColumn, SourceReader
@@ -48,6 +49,11 @@ class ReloadTable:
     """The source's own description of ``columns``; None without a source connection."""
 
     @property
+    def filter_column(self) -> int | None:
+        """The place in ``key`` of the column by which a DMS filter finds rows; None where there is none."""
+        return filter_position([column.target for column in self.key])
+
+    @property
     def target(self) -> str:
         """The production table's name with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
@@ -73,10 +79,15 @@ def resolve_group(
 
     Raises ConfigError for everything that production's or the source's catalog does not bear out.
     """
+    targets = {
+        table.target or name: f"groups.{other}.tables.{name}"
+        for other, one in config.groups.items()
+        for name, table in one.tables.items()
+    }
     chosen = {name: table for name, table in config.groups[group].tables.items() if only is None or name in only}
     return _parents_first(
         f"{config.file}: groups.{group}.tables",
-        [_Resolver(config, group, name, table).resolve(connection, reader) for name, table in chosen.items()],
+        [_Resolver(config, group, name, table).resolve(connection, reader, targets) for name, table in chosen.items()],
     )
 
 
@@ -105,7 +116,10 @@ class _Resolver:
         self.schema = config.target.production_schema
         self.source_schema = config.source.schema_name
 
-    def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
+    def resolve(
+        self, connection: Connection[Any], reader: SourceReader | None, targets: Mapping[str, str]
+    ) -> ReloadTable:
+        """``targets``: the place of the entry by its production table, of all groups."""
         options = self.options
         self.production = read_table(connection, self.schema, options.target or self.name)
         if not self.production.columns:
@@ -113,14 +127,19 @@ class _Resolver:
                 "target",
                 f"there is no table {self._target}, or this login may not see it; create or grant it, or mend the name",
             )
+        self._require_rows_of_its_own(targets)
         source_table = options.source or self.name.upper()
         described = reader.columns(source_table) if reader else None
         columns = self._from_source(source_table, described) if described else self._from_production()
         self.by_name = {column.name: column for column in columns}
+        self.by_source = {column.source: column.name for column in columns}
         key = self._key()
         window = self._column("window_column", options.window_column)
         self._require_wall_clock(window)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
+        self._require_mark(described)
+        self._require_source_key(key, source_table, reader, window, version)
+        self._require_exact_key(key, described)
         kept = {column.source for column in columns}
         return ReloadTable(
             name=self.name,
@@ -167,7 +186,7 @@ class _Resolver:
         known = [column.name for column in self.production.columns if not column.generated]
         for name in (name for name in self.options.columns or () if name not in known):
             raise self._error("columns", f"{name!r} is not a column of {self._target}" + did_you_mean(name, known))
-        names = self.options.columns or known
+        names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
         return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
@@ -206,4 +225,117 @@ class _Resolver:
                 "window_column",
                 f"{window.name!r} of {self._target} is {declared}; a window needs a column of type timestamp without "
                 "time zone, as DMS writes Oracle's DATE and TIMESTAMP",
+            )
+
+    def _require_rows_of_its_own(self, targets: Mapping[str, str]) -> None:
+        for above in self.production.part_of:
+            if above in targets:
+                raise self._error(
+                    "target",
+                    f"{self._target} is a part of {self.schema}.{above}, which is that of {targets[above]}, and each "
+                    "would take the other's rows for wrong; keep one of the two",
+                )
+
+    def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
+        """The column that marks rows as deleted is production's own, and a row can be without the mark."""
+        name, field = self.options.soft_delete_column, "soft_delete_column"
+        if name is None:
+            return
+        names = self.production.column_names
+        if name not in names:
+            raise self._error(field, f"{name!r} is not a column of {self._target}" + did_you_mean(name, names))
+        column, what = self.production.column(name), f"{name!r} of {self._target}"
+        if column.type != "boolean" and not column.type.startswith("timestamp"):
+            raise self._error(field, f"{what} is {column.type}; name a column of type boolean or timestamp")
+        if column.generated:
+            raise self._error(field, f"{what} is generated, so that nothing can be written there; name another")
+        if name in self.by_name:
+            raise self._error(
+                field,
+                f"{what} is loaded from the source, too; name a column that only production has, or keep the source's "
+                f"out by {'ignored_source_columns' if described else 'columns'}",
+            )
+        if column.type != "boolean" and (column.not_null or column.has_default):
+            why = "is NOT NULL" if column.not_null else "has a default"
+            raise self._error(
+                field, f"{what} {why}, but a row that is not deleted has no such time; let it be NULL by default"
+            )
+        if column.not_null and not column.has_default:
+            raise self._error(
+                field, f"{what} is NOT NULL without a default, so that no row can be inserted; give it a default"
+            )
+
+    def _require_source_key(
+        self,
+        key: Sequence[ReloadColumn],
+        source_table: str,
+        reader: SourceReader | None,
+        window: ReloadColumn,
+        version: ReloadColumn,
+    ) -> None:
+        """Two rows of production with one row in the source: that is what a key that is not the source's comes to."""
+        names = ", ".join(column.name for column in key)
+        ours = {column.source for column in key}
+        known = reader.unique_keys(source_table) if reader else []
+        if ours in [set(columns) for columns in known]:
+            return
+        if known:
+            columns = ", ".join(known[0])
+            raise self._error(
+                "key",
+                f"({names}) of {self._target} is no key of {self.source_schema}.{source_table}, whose key is "
+                f"({columns}): {self._what_comes_of_it(ours, known)}",
+            )
+        if self.options.key is not None:
+            return
+        changing = [window.name, version.name, *self.production.partition_columns]
+        if wrong := [column.name for column in key if column.name in changing and len(key) > 1]:
+            raise self._error(
+                "key",
+                f"whether ({names}) of {self._target} is a key of the source is not known, and {wrong[0]} may change "
+                "there, which would give a row a second one in production; name the source's own key here if "
+                "production has a unique index on it, or this one if no value of it ever changes",
+            )
+        if reader is not None:
+            raise self._error(
+                "key",
+                f"{self.source_schema}.{source_table} has neither a primary key nor a unique index that holds for all "
+                f"rows; create one there, or write [{names}] here if it is unique in the source",
+            )
+
+    def _what_comes_of_it(self, ours: set[str], known: Sequence[Sequence[str]]) -> str:
+        unique = [{name.lower() for name in found.columns} for found in self.production.unique_keys]
+        for columns in known:
+            named = {name.lower() for name in columns}
+            if named in unique:
+                names = ", ".join(sorted(c.name for c in self.by_name.values() if c.source in columns))
+                return f"write key: [{names}], on which {self._target} has a unique index"
+        if narrower := next((columns for columns in known if ours.issuperset(columns)), None):
+            more = ", ".join(sorted(self.by_source[name] for name in ours.difference(narrower)))
+            return (
+                f"a row whose {more} changes would be in production twice; give production a unique index on the "
+                "source's key, which a partitioned table can have only if it is partitioned by columns of that key"
+            )
+        return "several of the source's rows may share one of production; give production a unique index on it"
+
+    def _require_exact_key(self, key: Sequence[ReloadColumn], described: Sequence[SourceColumn] | None) -> None:
+        by_name = {column.name: column for column in described or ()}
+        for column in key:
+            source = by_name.get(column.source)
+            if source is not None and (why := inexact(source, column.target)):
+                raise self._error(
+                    "key",
+                    f"rows of {self._target} cannot be looked up in the source by their key: {why}; give it a type "
+                    "that keeps the source's text there, or name another key",
+                )
+        loaded = [by_name[column.source] for column in self.by_name.values()] if described else []
+        unreadable = next((column for column in loaded if not column.is_readable), None)
+        if (described is None or unreadable) and filter_position([column.target for column in key]) is None:
+            types = ", ".join(f"{column.name} is {column.target.type}" for column in key)
+            because = f"as {unreadable.name} is {unreadable.declared}" if unreadable else "without source.connection"
+            mend = "" if unreadable else "configure source.connection, or "
+            raise self._error(
+                "key",
+                f"rows of {self._target} are read again by a DMS filter on their key {because}, and it finds none by a "
+                f"key of such types ({types}); {mend}name a key with a column of a number or text type",
             )

@@ -14,6 +14,7 @@ from psycopg import Connection, sql
 
 from reload_assets.compare.columns import ComparedColumns
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
+from reload_assets.soft_delete import alive
 from reload_assets.source.canonical import canonical_text, in_production, production_column
 from reload_assets.source.content import checksum, segment
 from reload_assets.source.reader import SourceReader
@@ -127,4 +128,9 @@ class Differences:
 
     def _place(self, one: Slice) -> dict[str, Part]:
         production = self._table.production
-        return {"schema": production.schema, "table": production.name, "window_column": one.column.name}
+        return {
+            "schema": production.schema,
+            "table": production.name,
+            "window_column": one.column.name,
+            "alive": alive(self._table),
+        }

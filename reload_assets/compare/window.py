@@ -17,6 +17,7 @@ from reload_assets.cdc import Cdc
 from reload_assets.compare.columns import ComparedColumns
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
+from reload_assets.soft_delete import alive
 from reload_assets.source.canonical import canonical_text, in_production, production_column
 from reload_assets.source.columns import Kind
 from reload_assets.source.content import checksum, segment
@@ -76,6 +77,7 @@ class _Comparison:
             "schema": table.production.schema,
             "table": table.production.name,
             "window_column": table.window.name,
+            "alive": alive(table),
         }
 
     def run(self) -> Contents:
@@ -165,10 +167,15 @@ class _Comparison:
         }
         parts |= {
             "elsewhere": sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(
-                    sql.Identifier("w", column.name), self.compared.typed(sql.Identifier("s", name), column)
-                )
-                for name, column in pairs
+                [
+                    *(
+                        sql.SQL("{} = {}").format(
+                            sql.Identifier("w", column.name), self.compared.typed(sql.Identifier("s", name), column)
+                        )
+                        for name, column in pairs
+                    ),
+                    alive(self.table, "w"),
+                ]
             ),
             "elsewhere_version": production_text("w", version.name, kind),
             "elsewhere_content": in_production(self.compared.row_hash("w")),

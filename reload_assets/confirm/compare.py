@@ -32,16 +32,38 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Touched:
-    """What this reload and the unconfirmed ones before it have touched.
+class TakenUp:
+    """A reload whose rows are confirmed now: what it loaded, and since when it writes. Instants are UTC.
 
-    ``windows`` were loaded, ``since`` the first of them was opened (UTC), and ``xid`` is the number of the oldest
-    transaction that ran when the first merge began.
+    ``merge_started_xid`` is the number of the oldest transaction that ran when its merge began.
     """
+
+    reload_id: int
+    opened_at: datetime
+    load_start: datetime
+    window_end: datetime
+    merge_started_xid: int | None
+    merge_started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What all reloads that are confirmed now have touched: ``windows``, and since when at the earliest."""
 
     windows: Sequence[Window]
     since: datetime
     xid: int | None
+    merging_since: datetime | None
+
+    @classmethod
+    def by(cls, reloads: Sequence[TakenUp]) -> Touched:
+        """Add up what several reloads have touched."""
+        return cls(
+            [Window(one.load_start, one.window_end) for one in reloads],
+            min(one.opened_at for one in reloads),
+            min((one.merge_started_xid for one in reloads if one.merge_started_xid is not None), default=None),
+            min((one.merge_started_at for one in reloads if one.merge_started_at is not None), default=None),
+        )
 
 
 class Comparison:
@@ -62,7 +84,7 @@ class Comparison:
         return list(self._gaps)
 
     def collect(self, connection: Connection[Any], now: datetime) -> int:
-        """Take the keys of rows that differ among the confirm's keys. Returns how many rows differ. ``now`` is UTC.
+        """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
 
         Raises SourceUnavailable and psycopg's errors.
         """
@@ -75,14 +97,13 @@ class Comparison:
         # One transaction, for its temporary tables.
         with connection.transaction():
             differences = self._differences(connection, plan)
-            found = 0
-            if differences is not None:
-                found = differences.find(slices)
-                if found:
-                    plan.run(connection, "collect_differences", {"typed_keys": differences.typed_keys})
+            new = 0
+            if differences is not None and differences.find(slices):
+                parts = {"typed_keys": differences.typed_keys}
+                new += plan.run(connection, "collect_differences", parts).rowcount
             if differences is None or differences.compared.left_out:
-                found += sum(self._collect_rewritten(connection, plan, one) for one in slices)
-            return found
+                new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
+            return new
 
     def _differences(self, connection: Connection[Any], plan: ConfirmPlan) -> Differences | None:
         if self._reader is None:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from reload_assets.config import ReloadConfig, text
-from reload_assets.confirm.source_rows import Key, Wanted
+from reload_assets.confirm.source_rows import Bounds, Key, Wanted
 from reload_assets.database import Target
-from reload_assets.dms.mappings import TableLoad, key_mappings
+from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
+from reload_assets.keys import filter_condition
 from reload_assets.ledger import Reload, staging_name
 from reload_assets.staging import again_name, make_table
 from reload_assets.statements import Part, compose, run
+from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Batch:
-    wanted: Wanted
+    table: ReloadTable
+    rows: str
     keys: Sequence[Key]
 
 
@@ -47,20 +50,28 @@ class LoadedRows:
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
 
-        The filter is on the first column of the key, so rows of other keys may come along; they meet no key of ours.
+        The filter is on one column of the key, so rows of other keys may come along; they meet no key of ours.
         """
         for batches in zip_longest(*(one.batches for one in wanted)):
-            loads = [_Batch(one, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
-            try:
+            loads = [_Batch(one.table, one.rows, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
+            self._fill(connection, loads, key_mappings([self._filtered(load) for load in loads]))
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        load = _Batch(table, rows, ())
+        self._fill(connection, [load], table_mappings([self._table_load(load)], *bounds))
+
+    def _fill(self, connection: Connection[Any], loads: Sequence[_Batch], mappings: dict[str, Any]) -> None:
+        try:
+            for load in loads:
+                self._make(load)
+            self._load(loads, mappings)
+            for load in loads:
+                self._take(connection, load)
+        finally:
+            with self._target.connect(autocommit=True) as other:
                 for load in loads:
-                    self._make(load)
-                self._load(loads)
-                for load in loads:
-                    self._take(connection, load)
-            finally:
-                with self._target.connect(autocommit=True) as other:
-                    for load in loads:
-                        run(other, "staging/drop_table", self._place(load))
+                    run(other, "staging/drop_table", self._place(load))
 
     def now(self) -> datetime:
         """The target's clock: without a connection nobody knows the source's, and cdc.margin_seconds allows for it."""
@@ -71,7 +82,7 @@ class LoadedRows:
             return found
 
     def _name(self, batch: _Batch) -> str:
-        return again_name(staging_name(batch.wanted.table, self._reload.reload_id))
+        return again_name(staging_name(batch.table, self._reload.reload_id))
 
     def _place(self, batch: _Batch) -> dict[str, Part]:
         return {"schema": self._schema, "table": self._name(batch)}
@@ -80,12 +91,12 @@ class LoadedRows:
         # Committed: DMS has to see it.
         with self._target.connect(autocommit=True) as other:
             run(other, "staging/drop_table", self._place(batch))
-            make_table(other, self._schema, self._name(batch), batch.wanted.table, self._config.target.load_role)
+            make_table(other, self._schema, self._name(batch), batch.table, self._config.target.load_role)
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
         read = compose("confirm/copy_loaded", self._place(batch))
-        write = compose("confirm/copy_texts", {"texts": batch.wanted.rows})
+        write = compose("confirm/copy_texts", {"texts": batch.rows})
         with (
             self._target.connect() as other,
             other.cursor().copy(read) as loaded,
@@ -94,31 +105,34 @@ class LoadedRows:
             for block in loaded:
                 taken.write(block)
 
-    def _load(self, batches: Sequence[_Batch]) -> None:
+    def _table_load(self, batch: _Batch) -> TableLoad:
+        return TableLoad(
+            source_schema=self._config.source.schema_name,
+            source_table=batch.table.source_table,
+            window_column=batch.table.window.source,
+            staging_schema=self._schema,
+            staging_table=self._name(batch),
+            ignored_columns=tuple(batch.table.options.ignored_source_columns),
+        )
+
+    def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
+        """The load with the column of its one filter and the conditions on it."""
+        position = batch.table.filter_column
+        assert position is not None, "resolve_group refuses such a table"
+        column = batch.table.key[position]
+        values = sorted({str(key[position]) for key in batch.keys})
+        conditions = [filter_condition(column.target, value) for value in values]
+        return self._table_load(batch), column.source, conditions
+
+    def _load(self, batches: Sequence[_Batch], mappings: dict[str, Any]) -> None:
         dms, place = self._config.dms, f"{self._config.file}: dms"
-        schema = self._config.source.schema_name
-        loads = [
-            (
-                TableLoad(
-                    source_schema=schema,
-                    source_table=batch.wanted.table.source_table,
-                    window_column=batch.wanted.table.window.source,
-                    staging_schema=self._schema,
-                    staging_table=self._name(batch),
-                    ignored_columns=tuple(batch.wanted.table.options.ignored_source_columns),
-                ),
-                batch.wanted.table.key[0].source,
-                sorted({str(key[0]) for key in batch.keys}),
-            )
-            for batch in batches
-        ]
         arn = self._tasks.create(
             TaskRequest(
                 identifier=task_identifier(self._reload.group_name, self._reload.reload_id, secrets.token_hex(4)),
                 source_endpoint_arn=text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
                 target_endpoint_arn=text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
                 replication_instance_arn=text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
-                table_mappings=key_mappings(loads),
+                table_mappings=mappings,
                 settings=task_settings(
                     commit_rate=dms.task.commit_rate,
                     max_sub_tasks=dms.task.max_sub_tasks,
@@ -130,6 +144,7 @@ class LoadedRows:
         try:
             self._tasks.wait_ready(arn)
             self._tasks.start(arn)
-            self._tasks.wait_loaded(arn, [(schema, load.source_table) for load, _, _ in loads])
+            schema = self._config.source.schema_name
+            self._tasks.wait_loaded(arn, [(schema, batch.table.source_table) for batch in batches])
         finally:
             self._tasks.remove(arn)

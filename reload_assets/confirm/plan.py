@@ -10,8 +10,10 @@ from typing import Any
 from psycopg import Connection, Cursor, sql
 
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
-from reload_assets.merge.outcomes import differs, newer, written_columns
+from reload_assets.keys import key_kind
+from reload_assets.merge.outcomes import assigned, differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
+from reload_assets.soft_delete import alive
 from reload_assets.source.columns import Kind
 from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
@@ -87,19 +89,11 @@ class ConfirmPlan:
             "changed": differs(written_columns(table), self.in_again, self.merge.in_delta),
             "left_alone": self._left_alone(),
             "in_window": self._in_window(in_production(table.window)),
-            "alive": self._alive(),
+            "alive": alive(table),
             "orphan": self._orphan(),
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
-            "row_assignments": comma(
-                [
-                    *(
-                        sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_row(column))
-                        for column in written_columns(table)
-                    ),
-                    *self._unmark(),
-                ]
-            ),
+            "row_assignments": assigned(table, self.in_row),
             "unequal": self._names_where(lambda column: differs([column], self.in_row, in_production)),
             "changed_since": self._names_where(lambda column: differs([column], _as_noted_before, in_production)),
             "patches": comma(self._patch(column) for column in written_columns(table)),
@@ -135,18 +129,9 @@ class ConfirmPlan:
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
 
-    def _unmark(self) -> list[sql.Composable]:
-        """Take back that a row is marked as deleted: the source has it."""
-        name = self.merge.table.options.soft_delete_column
-        if name is None:
-            return []
-        is_flag = self.merge.table.production.column(name).type == "boolean"
-        return [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL("false" if is_flag else "NULL"))]
-
     def _kind(self, column: ReloadColumn) -> Kind:
         described = {source.name: source for source in self.merge.table.source_columns or ()}
-        kind = described[column.source].kind if column.source in described else None
-        return kind or "text"
+        return key_kind(described.get(column.source), column.target)
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(
@@ -171,7 +156,7 @@ class ConfirmPlan:
         reasons = [
             # Touched by a trigger of production: newer for ever, and otherwise equal.
             sql.SQL("({} AND NOT {} AND {})").format(
-                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), self._alive()
+                newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), alive(table)
             ),
             sql.SQL("NOT (d.anywhere OR {} OR {})").format(*(self._in_window(value) for value in in_window)),
         ]
@@ -181,15 +166,6 @@ class ConfirmPlan:
         if table.options.null_version == "report":
             reasons.append(sql.SQL("{} IS NULL OR {} IS NULL").format(*versions))
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
-
-    def _alive(self) -> sql.Composable:
-        """Whether a production row is not marked as deleted."""
-        name = self.merge.table.options.soft_delete_column
-        if name is None:
-            return sql.SQL("true")
-        column = sql.Identifier("p", name)
-        is_flag = self.merge.table.production.column(name).type == "boolean"
-        return sql.SQL("{} IS NOT TRUE" if is_flag else "{} IS NULL").format(column)
 
     def soft_delete_parts(self) -> dict[str, Part]:
         """The column that marks a row as deleted, and the mark."""

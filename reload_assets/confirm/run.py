@@ -6,37 +6,35 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
-from psycopg.errors import DataError
+from psycopg.rows import class_row
 
-from reload_assets.cdc import Cdc, Skipped
+from reload_assets.cdc import Cdc
 from reload_assets.config import Merge
-from reload_assets.confirm.compare import Comparison, Touched
+from reload_assets.confirm.compare import Comparison, TakenUp, Touched
+from reload_assets.confirm.concerned import SkippedStatements
+from reload_assets.confirm.control import Control
 from reload_assets.confirm.correct import Corrections
 from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.plan import CORRECTED, ConfirmPlan, Reading, read_again
-from reload_assets.confirm.skipped import keys_named
 from reload_assets.confirm.source_rows import SourceRows
 from reload_assets.database import Target
 from reload_assets.errors import ReloadRefused
 from reload_assets.ledger import Ledger, Reload
 from reload_assets.merge.guard import count_verified
-from reload_assets.merge.plan import both, in_staging, make_plans
+from reload_assets.merge.plan import make_plans
 from reload_assets.merge.settings import prefer_probes
-from reload_assets.statements import run
+from reload_assets.statements import compose
 from reload_assets.tables import ReloadTable
-from reload_assets.windows import Window
 
 _MOST_PASSES = 30
 # A row that somebody else writes in so many passes is corrected by columns.
 _MOST_MOVES = 4
 _PAUSE_SECONDS = 0.05
-# Two servers' clocks: a statement that CDC passed over is looked at rather twice than not at all.
-_CLOCK_MARGIN = timedelta(seconds=5)
 _MOST_BLOCKS = 3
 _PATCH = "patch"
 _TO_CORRECT = sql.SQL("d.is_open AND d.verdict IN ('insert', 'update', 'delete', 'soft_delete')")
@@ -85,12 +83,12 @@ class Confirmer:
         self._zone = zone
         staged = ledger.tables(reload.reload_id)
         self._plans = [ConfirmPlan(plan, exact=cdc is not None) for plan in make_plans(reload, tables, staged, zone)]
+        self._control = Control(source)
         self._passes = self._corrections = 0
         self._waited = 0.0
-        self._unread: set[Skipped] = set()
+        self._skipped: SkippedStatements | None = None
         self._lost_sight = 0
         self._gaps: list[str] = []
-        self._scanned_until = reload.opened_at - _CLOCK_MARGIN
 
     def run(self) -> Confirmed:
         """Look and correct until nothing is left to do. Raises CdcNotReady, SourceUnavailable, MergeFailed, DmsError,
@@ -129,9 +127,13 @@ class Confirmer:
             # statements that it keeps.
             now = self._source.now()
             self._wait_passed(now)
-            if not self._add_partners(connection) and last_look:
+            named = self._skipped.collect(connection) if self._skipped else 0
+            if last_look and not named:
                 return True
-            self._compare(connection, now)
+            if self._compare(connection, now) or named:
+                # What stood in the way of a correction may be among the new keys.
+                for plan in self._plans:
+                    plan.run(connection, "unblock_keys")
             for plan in self._plans:
                 plan.run(connection, "reopen_keys", most_blocks=_MOST_BLOCKS)
             last_look = True
@@ -152,29 +154,27 @@ class Confirmer:
             plan.run(connection, "close_settled", most_blocks=_MOST_BLOCKS)
         return sure
 
-    def _compare(self, connection: Connection[Any], now: datetime) -> None:
+    def _compare(self, connection: Connection[Any], now: datetime) -> int:
+        """Compare both sides; how many keys are judged from now on that were not before."""
         if self._cdc is None:
-            return
-        self._comparison.collect(connection, now)
+            return 0
+        found = self._comparison.collect(connection, now)
         self._gaps = self._comparison.gaps
+        return found
 
     def _collect(self, connection: Connection[Any]) -> None:
-        reload = self._reload
-        found = run(
-            connection,
-            "confirm/find_unconfirmed",
-            None,
-            reload_id=reload.reload_id,
-            group_name=reload.group_name,
-            window_start=reload.load_start,
-            window_end=reload.window_end,
-        ).fetchall()
-        touched = Touched(
-            [Window(row[2], row[3]) for row in found],
-            min(row[1] for row in found),
-            min((row[4] for row in found if row[4] is not None), default=None),
-        )
-        self._comparison = Comparison(self._plans, touched, self._zone, self._source.reader)
+        taken_up = {plan.keys: self._take_up(connection, plan) for plan in self._plans}
+        reader = self._source.reader
+        touched = Touched.by([one for found in taken_up.values() for one in found])
+        self._comparison = Comparison(self._plans, touched, self._zone, reader)
+        if self._cdc is not None:
+            self._skipped = SkippedStatements(
+                self._cdc,
+                self._plans,
+                reader.schema if reader else None,
+                self._reload.opened_at,
+                touched.merging_since or self._reload.opened_at,
+            )
         for plan in self._plans:
             self._require_staging(connection, plan)
             plan.run(connection, "create_keys")
@@ -183,9 +183,23 @@ class Confirmer:
             with connection.transaction():
                 prefer_probes(connection)
                 plan.run(connection, "collect_staged")
-            plan.run(connection, "collect_written", reload_ids=[row[0] for row in found])
+            plan.run(connection, "collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
             plan.run(connection, "collect_orphans")
             plan.run(connection, "analyze_table", {"table": plan.keys})
+        if self._skipped is not None:
+            self._skipped.collect(connection)
+
+    def _take_up(self, connection: Connection[Any], plan: ConfirmPlan) -> list[TakenUp]:
+        """This reload, and the earlier ones whose rows of one table were never confirmed."""
+        parts = {
+            "reload_id": self._reload.reload_id,
+            "group_name": self._reload.group_name,
+            "window_start": self._reload.load_start,
+            "window_end": self._reload.window_end,
+            "table_name": plan.merge.table.name,
+        }
+        with connection.cursor(row_factory=class_row(TakenUp)) as cursor:
+            return cursor.execute(compose("confirm/find_unconfirmed"), parts).fetchall()
 
     def _require_staging(self, connection: Connection[Any], plan: ConfirmPlan) -> None:
         known = plan.merge.staged
@@ -215,6 +229,7 @@ class Confirmer:
         for plan in self._plans:
             plan.run(connection, "judge_keys")
             plan.run(connection, "judge_moving", most_moves=_MOST_MOVES)
+        self._control.require(connection, self._plans)
         return read_until
 
     def _correct(self, connection: Connection[Any], corrections: Corrections) -> int:
@@ -248,63 +263,6 @@ class Confirmer:
         if self._cdc is not None:
             self._waited += self._cdc.wait_passed(instant)
 
-    def _add_partners(self, connection: Connection[Any]) -> int:
-        """The keys that CDC named beside ours in statements that it passed over since the last time; how many."""
-        if self._cdc is None:
-            return 0
-        added = 0
-        newest = self._scanned_until
-        for plan in self._plans:
-            production = plan.merge.table.production
-            for skipped in self._cdc.skipped(connection, production.schema, production.name, self._scanned_until):
-                newest = max(newest, skipped.skipped_at)
-                added += self._add(connection, plan, skipped)
-        self._scanned_until = max(self._scanned_until, newest - _CLOCK_MARGIN)
-        return added
-
-    def _add(self, connection: Connection[Any], plan: ConfirmPlan, skipped: Skipped) -> int:
-        table = plan.merge.table
-        named = keys_named(skipped.statement, [column.name for column in table.key])
-        if not named:
-            self._unread.add(skipped)
-        values = {key: [sql.Literal(value) for value in key] for key in named}
-        try:
-            with connection.transaction():
-                found = {key: self._find(connection, plan, literals) for key, literals in values.items()}
-                known = {key for key, (looked_at, _) in found.items() if looked_at}
-                concerned = any(looked_at or staged for looked_at, staged in found.values())
-                # A unique value that a row of ours held is in the way of a row that is none of ours.
-                others = [unique.name for unique in table.production.unique_keys if not unique.is_primary]
-                if not concerned and not any(f'"{name}"' in skipped.error for name in others):
-                    return 0
-                since = self._reload.merge_started_at or self._reload.opened_at
-                ours = skipped.skipped_at >= since - _CLOCK_MARGIN
-                return sum(
-                    plan.run(
-                        connection,
-                        "collect_partner",
-                        {"key_values": sql.SQL(", ").join(values[key])},
-                        ours=ours,
-                    ).rowcount
-                    for key in named - known
-                )
-        except DataError:
-            # Not of the key's type: a statement of a form that is not known.
-            self._unread.add(skipped)
-            return 0
-
-    @staticmethod
-    def _find(connection: Connection[Any], plan: ConfirmPlan, literals: Sequence[sql.Literal]) -> tuple[bool, bool]:
-        """Whether a key is looked at, and whether a row of it was staged: one that the merge found identical, too."""
-        key = plan.merge.table.key
-        pairs = [
-            sql.SQL("{} = {}").format(plan.merge.in_delta(c), value) for c, value in zip(key, literals, strict=True)
-        ]
-        staged = [sql.SQL("{} = {}").format(in_staging(c), value) for c, value in zip(key, literals, strict=True)]
-        row = plan.run(connection, "has_key", {"is_key": both(pairs), "is_staged_key": both(staged)}).fetchone()
-        assert row is not None
-        return row[0], row[1]
-
     def _told(self, connection: Connection[Any], settled: bool) -> tuple[bool, str]:
         """Whether nothing is left to do, and the sentence about it."""
         totals = [0, 0, 0, 0]
@@ -329,8 +287,8 @@ class Confirmer:
             )
         if totals[2]:
             said.append(f"{totals[2]} rows differ and are left alone by policy")
-        if self._unread:
-            said.append(f"{len(self._unread)} statements that CDC passed over could not be read")
+        open_ends = self._skipped.open_ends if self._skipped else []
+        said += open_ends
         said += self._gaps
         if self._cdc is None:
             said.append("without the section cdc nobody can say how far CDC is")
@@ -341,4 +299,4 @@ class Confirmer:
             )
         if not settled:
             said.append(f"rows were still changing after {self._passes} looks; reload the window when it is quieter")
-        return settled and not totals[3], "; ".join(said) + "."
+        return settled and not totals[3] and not open_ends, "; ".join(said) + "."

@@ -1,53 +1,299 @@
-"""Reads the keys out of the statements that CDC has passed over, as DMS writes them into awsdms_apply_exceptions."""
+"""Reads the statements that CDC skipped, as DMS writes them into awsdms_apply_exceptions: tables and keys."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, NamedTuple
 
-_VALUE = r"'(?:[^']|'')*'|NULL|-?[0-9][0-9.eE+-]*"
-_PAIR = re.compile(rf'"?(\w+)"?\s*=\s*({_VALUE})', re.IGNORECASE)
-_INSERT = re.compile(r"^\s*INSERT\s+INTO\s+.*?\(([^()]*)\)\s*VALUES\s*\((.*)\)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
-_LISTED = re.compile(_VALUE, re.IGNORECASE)
+Key = tuple[str, ...]
 
 
-def keys_named(statement: str, key: Sequence[str]) -> set[tuple[str, ...]]:
-    """The keys that a statement names, as text: one for most, two for an update that changes the key.
+class Unknown(Enum):
+    """A value that is no literal: a function call, a placeholder, or cut off."""
 
-    ``key`` are production's key columns. Nothing where the statement is of a form that is not known.
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
+Value = str | None | Unknown
+"""A column's value as text; None is NULL."""
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space> \s+ | --[^\n]* | /\*.*?\*/ )
+    | (?P<escaped> [eE]'(?:[^'\\]|\\.|'')*' )
+    | (?P<string> (?:[nN])?'(?:[^']|'')*' )
+    | (?P<cut> (?:[eEnN])?'.* | ".* | /\*.* )
+    | (?P<number> (?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? (?![\w$\#]) )
+    | (?P<word> [^\W\d][\w$\#]* )
+    | (?P<cast> :: )
+    | (?P<symbol> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+
+
+class _Token(NamedTuple):
+    """``text`` is what a name or a string says, without its quotes."""
+
+    kind: Literal["name", "word", "string", "number", "symbol", "cut"]
+    text: str
+
+    def says(self, *words: str) -> bool:
+        """Whether this is one of some keywords or symbols, and not a name or string that looks like it."""
+        return self.kind in ("word", "symbol") and self.text.upper() in words
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An INSERT, UPDATE or DELETE of one row: its columns before and after, by name. ``table`` ends with the name.
+
+    A column that is in neither was not said. ``is_whole`` is false where the text was cut off.
     """
-    if inserted := _INSERT.match(statement):
-        names = [name.strip().strip('"').lower() for name in inserted[1].split(",")]
-        values = [_plain(value) for value in _LISTED.findall(inserted[2])]
-        if len(names) != len(values):
-            return set()
-        return _complete([dict(zip(names, values, strict=True))], key)
-    head, _, tail = _split_where(statement)
-    before = {name.lower(): _plain(value) for name, value in _PAIR.findall(tail)}
-    # Columns of the key that an update does not set stay as they are.
-    after = {**before, **{name.lower(): _plain(value) for name, value in _PAIR.findall(head)}}
-    return _complete([before, after], key)
+
+    verb: Literal["INSERT", "UPDATE", "DELETE"]
+    table: tuple[str, ...]
+    before: Mapping[str, Value] = field(default_factory=dict)
+    after: Mapping[str, Value] = field(default_factory=dict)
+    is_whole: bool = True
+
+    def keys(self, columns: Sequence[str]) -> set[Key]:
+        """The keys that the statement names, as text: two for an update that changes the key."""
+        return {key for key in self._keys(columns) if key is not None}
+
+    def is_read(self, columns: Sequence[str]) -> bool:
+        """Whether the keys are all that there are."""
+        return None not in self._keys(columns)
+
+    def _keys(self, columns: Sequence[str]) -> list[Key | None]:
+        before, after = _key(self.before, columns), _key({**self.before, **self.after}, columns)
+        if self.verb == "INSERT":
+            return [after]
+        if self.verb == "DELETE":
+            return [before]
+        return [before, after] if self.is_whole else [before, after, None]
 
 
-def _split_where(statement: str) -> tuple[str, str, str]:
-    """At the last WHERE outside of a quoted value."""
-    hidden = re.sub(r"'(?:[^']|'')*'", lambda match: "'" + "x" * (len(match[0]) - 2) + "'", statement)
-    place = hidden.upper().rfind(" WHERE ")
-    if place < 0:
-        return statement, "", ""
-    return statement[:place], " WHERE ", statement[place + 7 :]
-
-
-def _complete(rows: Sequence[dict[str, str | None]], key: Sequence[str]) -> set[tuple[str, ...]]:
-    found = set()
-    for row in rows:
-        values = [row.get(name.lower()) for name in key]
-        if all(value is not None for value in values):
-            found.add(tuple(str(value) for value in values))
-    return found
-
-
-def _plain(value: str) -> str | None:
-    if value.upper() == "NULL":
+def read_statement(text: str) -> Statement | None:
+    """Read a statement; None where it is of a form that is not known."""
+    tokens = list(_tokens(text))
+    if not tokens:
         return None
-    return value[1:-1].replace("''", "'") if value.startswith("'") else value
+    readers = {"INSERT": _read_insert, "UPDATE": _read_update, "DELETE": _read_delete}
+    reader = readers.get(tokens[0].text.upper()) if tokens[0].kind == "word" else None
+    return reader(tokens[1:]) if reader else None
+
+
+def keys_named(statement: str, key: Sequence[str]) -> set[Key]:
+    """The keys that a statement names, ``key`` being production's key columns; none where it cannot be read."""
+    found = read_statement(statement)
+    return found.keys(key) if found else set()
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while position < len(text):
+        if quoted := _QUOTED.match(text, position):
+            yield _Token("name", quoted[1].replace('""', '"'))
+            position = quoted.end()
+            continue
+        match = _TOKEN.match(text, position)
+        assert match is not None
+        position = match.end()
+        found, kind = match[0], match.lastgroup
+        if kind == "space":
+            continue
+        if kind == "escaped":
+            yield _Token("string", _ESCAPE.sub(_unescaped, found[2:-1].replace("''", "'")))
+        elif kind == "string":
+            yield _Token("string", found[found.index("'") + 1 : -1].replace("''", "'"))
+        elif kind in ("number", "word"):
+            yield _Token("number" if kind == "number" else "word", found)
+        elif kind == "cut":
+            yield _Token("cut", "")
+        else:
+            yield _Token("symbol", found)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "01234567":
+        return chr(int(code, 8))
+    if code[0] in "xuU" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    return _ESCAPES.get(code, code)
+
+
+def _read_insert(tokens: Sequence[_Token]) -> Statement | None:
+    if not tokens or not tokens[0].says("INTO"):
+        return None
+    table, rest = _read_table(tokens[1:])
+    inside, rest, closed = _read_parentheses(rest)
+    names = [_read_name(item) for item in _split(inside, ",")]
+    start = next((place for place, token in enumerate(rest) if token.says("VALUES")), None)
+    if not table or not closed or start is None or None in names:
+        return None
+    inside, rest, closed = _read_parentheses(rest[start + 1 :])
+    values = [_read_value(item) for item in _split(inside, ",")]
+    if (closed and len(values) != len(names)) or len(values) > len(names) or any(token.says(",") for token in rest):
+        return None
+    if not closed:
+        values[-1:] = []
+    return Statement("INSERT", table, {}, _row(zip(names, values, strict=False)), closed)
+
+
+def _read_update(tokens: Sequence[_Token]) -> Statement | None:
+    table, rest = _read_table(tokens)
+    start = next((place for place, token in enumerate(rest) if token.says("SET")), None)
+    if not table or start is None:
+        return None
+    assignments, condition = _split_at_where(rest[start + 1 :])
+    after: list[tuple[str | None, Value]] = []
+    for item in _split(assignments, ","):
+        name, value = _read_pair(item)
+        if name is None:
+            return None
+        after.append((name, value))
+    before = _read_condition(condition)
+    cut = any(token.kind == "cut" for token in tokens)
+    return None if before is None else Statement("UPDATE", table, before, _row(after), not cut)
+
+
+def _read_delete(tokens: Sequence[_Token]) -> Statement | None:
+    if not tokens or not tokens[0].says("FROM"):
+        return None
+    table, rest = _read_table(tokens[1:])
+    before = _read_condition(_split_at_where(rest)[1])
+    return None if not table or before is None else Statement("DELETE", table, before)
+
+
+def _read_table(tokens: Sequence[_Token]) -> tuple[tuple[str, ...], Sequence[_Token]]:
+    """A name with its schema, and what follows."""
+    place = 0
+    names: list[str] = []
+    while place < len(tokens) and tokens[place].kind in ("name", "word"):
+        names.append(tokens[place].text)
+        place += 1
+        if place < len(tokens) and tokens[place].says("."):
+            place += 1
+            continue
+        break
+    return tuple(names), tokens[place:]
+
+
+def _read_parentheses(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequence[_Token], bool]:
+    """What stands inside of the parentheses that these begin with, what follows, and whether they are closed."""
+    if not tokens or not tokens[0].says("("):
+        return [], tokens, False
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += token.says("(") - token.says(")")
+        if depth == 0:
+            return tokens[1:place], tokens[place + 1 :], True
+    return tokens[1:], [], False
+
+
+def _split(tokens: Sequence[_Token], *words: str) -> Iterator[Sequence[_Token]]:
+    """The stretches between some words, outside of parentheses."""
+    depth = start = 0
+    for place, token in enumerate(tokens):
+        depth += token.says("(") - token.says(")")
+        if depth == 0 and token.says(*words):
+            yield tokens[start:place]
+            start = place + 1
+    if tokens:
+        yield tokens[start:]
+
+
+def _split_at_where(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequence[_Token]]:
+    parts = list(_split(tokens, "WHERE"))
+    return (parts[0], parts[1]) if len(parts) == 2 else (tokens, [])
+
+
+def _read_condition(tokens: Sequence[_Token]) -> dict[str, Value] | None:
+    """The columns that a condition compares; None where it is not simply one row's, empty where there is none."""
+    tokens = [token for token in tokens if not token.says(";")]
+    inside, rest, closed = _read_parentheses(tokens)
+    if closed and not rest:
+        return _read_condition(inside)
+    if len(list(_split(tokens, "OR"))) > 1:
+        return None
+    found: list[tuple[str | None, Value]] = []
+    for item in _split(tokens, "AND"):
+        inside, rest, closed = _read_parentheses(item)
+        name, value = _read_pair(inside if closed and not rest else item)
+        if name is not None:
+            found.append((name, value))
+    return _row(found)
+
+
+def _read_pair(tokens: Sequence[_Token]) -> tuple[str | None, Value]:
+    """A column and its value: ``name = value`` or ``name IS NULL``. Without a name where it is neither."""
+    for place, token in enumerate(tokens):
+        if token.says("="):
+            return _read_name(tokens[:place]), _read_value(tokens[place + 1 :])
+        if token.says("IS") and [one.text.upper() for one in tokens[place + 1 :]] == ["NULL"]:
+            return _read_name(tokens[:place]), None
+    return None, UNKNOWN
+
+
+def _read_name(tokens: Sequence[_Token]) -> str | None:
+    """A column's name, perhaps with its table's before it."""
+    names, rest = _read_table(tokens)
+    return names[-1] if names and not rest else None
+
+
+def _read_value(tokens: Sequence[_Token]) -> Value:
+    """A literal, perhaps with a sign, a cast or the name of its type."""
+    tokens = [token for token in tokens if not token.says(";")]
+    inside, rest, closed = _read_parentheses(tokens)
+    if closed and not rest:
+        return _read_value(inside)
+    if tokens and tokens[0].says("CAST"):
+        inside, rest, closed = _read_parentheses(tokens[1:])
+        parts = list(_split(inside, "AS"))
+        return _read_value(parts[0]) if closed and not rest and len(parts) == 2 else UNKNOWN
+    casts = [place for place, token in enumerate(tokens) if token.says("::")]
+    if casts:
+        return _read_value(tokens[: casts[0]])
+    if len(tokens) == 1:
+        return _read_literal(tokens[0])
+    if len(tokens) == 2 and tokens[0].says("-", "+") and tokens[1].kind == "number":
+        return tokens[1].text if tokens[0].text == "+" else f"-{tokens[1].text}"
+    # timestamp '2025-01-01 00:00:00', timestamp without time zone '...'
+    *types, last = tokens or [_Token("symbol", "")]
+    if types and last.kind == "string" and all(token.kind == "word" for token in types):
+        return last.text
+    return UNKNOWN
+
+
+def _read_literal(token: _Token) -> Value:
+    if token.kind in ("string", "number"):
+        return token.text
+    if token.says("NULL"):
+        return None
+    return token.text.lower() if token.says("TRUE", "FALSE") else UNKNOWN
+
+
+def _row(pairs: Iterator[tuple[str | None, Value]] | Sequence[tuple[str | None, Value]]) -> dict[str, Value]:
+    return {name: value for name, value in pairs if name is not None}
+
+
+def _key(row: Mapping[str, Value], columns: Sequence[str]) -> Key | None:
+    """The values of the key's columns; None where one of them is not known. The letters' case of names is no matter,
+    unless two columns differ in nothing else."""
+    values = []
+    for column in columns:
+        alike = [name for name in row if name.lower() == column.lower()]
+        name = column if column in row else alike[0] if len(alike) == 1 else None
+        value = UNKNOWN if name is None else row[name]
+        if not isinstance(value, str):
+            return None
+        values.append(value)
+    return tuple(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""
+Bounds = tuple[datetime, datetime]
+"""The half-open bounds of a window, in wall-clock time of the source's zone."""
 
-_TEXT_LOBS = ("CLOB", "NCLOB")
 _BINARY_LOBS = ("BLOB",)
-_FLOATS = ("BINARY_FLOAT", "BINARY_DOUBLE")
 # DMS carries this many decimals of a NUMBER without precision (NumberDatatypeScale), as it did when it loaded.
 _BARE_NUMBER_SCALE = 10
 
@@ -45,6 +45,9 @@ class SourceRows(Protocol):
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """Put the source's rows with these keys into their temporary tables, in the caller's transaction."""
 
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """Put the source's rows of a window, and perhaps some beside it, into a temporary table likewise."""
+
     def now(self) -> datetime:
         """A UTC instant of the source's clock: what was read before shows all that was committed before the read."""
 
@@ -56,11 +59,8 @@ def readable(table: ReloadTable) -> str | None:
     described = {column.name: column for column in table.source_columns}
     for column in table.columns:
         source = described[column.source]
-        if source.kind is None and source.base_type not in (*_TEXT_LOBS, *_BINARY_LOBS, *_FLOATS):
+        if not source.is_readable:
             return f"{source.name} is {source.declared}"
-    for column in table.key:
-        if described[column.source].kind is None:
-            return f"the key column {column.source} is {described[column.source].declared}"
     return None
 
 
@@ -76,24 +76,32 @@ class ReaderRows:
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """See SourceRows. Raises SourceUnavailable, and psycopg's errors for values that production cannot hold."""
         for one in wanted:
+            names = [column.source for column in one.table.key]
             for keys in one.batches:
-                self._fill(connection, one.table, one.rows, keys)
+                columns = [column.source for column in one.table.columns]
+                read = self._reader.rows_as_text(one.table.source_table, columns, names, keys)
+                self._fill(connection, one.table, one.rows, read)
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        columns = [column.source for column in table.columns]
+        read = self._reader.rows_in_window(table.source_table, columns, table.window.source, *bounds)
+        self._fill(connection, table, rows, read)
 
     def now(self) -> datetime:
         """See SourceRows."""
         return self._reader.now()
 
-    def _fill(self, connection: Connection[Any], table: ReloadTable, rows: str, keys: Sequence[Key]) -> None:
+    @staticmethod
+    def _fill(connection: Connection[Any], table: ReloadTable, rows: str, read: Iterable[Sequence[Any]]) -> None:
         texts = f"{rows}_texts"
         numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
         text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
         described = {column.name: column for column in table.source_columns or ()}
-        columns = [column.source for column in table.columns]
-        key_columns = [column.source for column in table.key]
         run(connection, "confirm/create_texts", {"texts": texts, "text_columns": text_columns})
         copy_texts = compose("confirm/copy_texts", {"texts": texts})
         with connection.cursor() as cursor, cursor.copy(copy_texts) as copy:
-            for row in self._reader.rows_as_text(table.source_table, columns, key_columns, keys):
+            for row in read:
                 copy.write_row([_text(value) for value in row])
         typed = sql.SQL(", ").join(
             _typed(sql.Identifier("t", name), column, described[column.source])

@@ -72,15 +72,12 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
     return _mappings(tables, {table.source_table: (table.window_column, [between]) for table in tables})
 
 
-def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[str]]]) -> dict[str, Any]:
-    """The mapping that loads rows by key: of each table those whose key column has one of the values, as text.
+def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
+    """The mapping that loads rows by key: of each table those whose key column meets one of the conditions.
 
-    One filter a table with an ``eq`` for each value: conditions inside one filter are OR-ed, which is wanted here.
+    One filter a table: conditions inside one filter are OR-ed, which is wanted here.
     """
-    filters = {
-        table.source_table: (column, [{"filter-operator": "eq", "value": value} for value in values])
-        for table, column, values in tables
-    }
+    filters = {table.source_table: (column, list(conditions)) for table, column, conditions in tables}
     return _mappings([table for table, _, _ in tables], filters)
 
 

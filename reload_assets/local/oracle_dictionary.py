@@ -98,7 +98,8 @@ SELECT
     c.relname::text AS "TABLE_NAME",
     parent_schema.nspname::text AS "R_OWNER",
     parent_key.conname::text AS "R_CONSTRAINT_NAME",
-    'ENABLED' AS "STATUS"
+    'ENABLED' AS "STATUS",
+    CASE WHEN k.convalidated THEN 'VALIDATED' ELSE 'NOT VALIDATED' END AS "VALIDATED"
 FROM pg_catalog.pg_constraint AS k
 JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -146,9 +147,46 @@ WHERE c.relkind IN ('r', 'p') AND {_IS_USER}
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
 
+_INDEXED = """
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
+JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+"""
+# A unique index over some rows only is none in Oracle, which has no WHERE for an index.
+_IS_INDEX = f"""
+WHERE i.indpred IS NULL AND {_IS_USER}
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+"""
+_ALL_INDEXES = f"""
+CREATE OR REPLACE VIEW public."ALL_INDEXES" AS
+SELECT
+    n.nspname::text AS "OWNER",
+    x.relname::text AS "INDEX_NAME",
+    n.nspname::text AS "TABLE_OWNER",
+    c.relname::text AS "TABLE_NAME",
+    CASE WHEN i.indisunique THEN 'UNIQUE' ELSE 'NONUNIQUE' END AS "UNIQUENESS",
+    CASE WHEN i.indisvalid THEN 'VALID' ELSE 'UNUSABLE' END AS "STATUS"
+{_INDEXED}{_IS_INDEX}"""
+
+_ALL_IND_COLUMNS = f"""
+CREATE OR REPLACE VIEW public."ALL_IND_COLUMNS" AS
+SELECT
+    n.nspname::text AS "INDEX_OWNER",
+    x.relname::text AS "INDEX_NAME",
+    n.nspname::text AS "TABLE_OWNER",
+    c.relname::text AS "TABLE_NAME",
+    -- As Oracle names the hidden column that holds an expression.
+    coalesce(a.attname::text, 'SYS_NC' || lpad(k.position::text, 5, '0') || '$') AS "COLUMN_NAME",
+    k.position AS "COLUMN_POSITION"
+{_INDEXED}CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
+{_IS_INDEX}"""
+
 _GRANT = """
 GRANT SELECT ON public."ALL_USERS", public."ALL_TABLES", public."ALL_TAB_COLS", public."ALL_TAB_COLUMNS",
-    public."ALL_CONSTRAINTS", public."ALL_CONS_COLUMNS", public."ALL_LOG_GROUPS" TO PUBLIC
+    public."ALL_CONSTRAINTS", public."ALL_CONS_COLUMNS", public."ALL_INDEXES", public."ALL_IND_COLUMNS",
+    public."ALL_LOG_GROUPS" TO PUBLIC
 """
 
 DICTIONARY_VIEWS: tuple[str, ...] = (
@@ -159,6 +197,8 @@ DICTIONARY_VIEWS: tuple[str, ...] = (
     _ALL_CONSTRAINTS,
     _ALL_CONS_COLUMNS,
     _ALL_LOG_GROUPS,
+    _ALL_INDEXES,
+    _ALL_IND_COLUMNS,
     _GRANT,
 )
 """The statements that create the views; running them again changes nothing."""

@@ -16,6 +16,7 @@ from reload_assets.errors import MergeFailed
 from reload_assets.merge.outcomes import written_columns
 from reload_assets.merge.plan import TablePlan, comma
 from reload_assets.merge.settings import prefer_hash_joins
+from reload_assets.soft_delete import unmarked
 from reload_assets.statements import Part
 
 
@@ -116,13 +117,14 @@ class MovedValues:
         returned = [
             sql.SQL("{} AS {}").format(sql.Identifier("p", old), sql.Identifier(new)) for old, new in kept.items()
         ]
+        values: dict[str, sql.Composable] = {
+            **{name: self._plan.in_delta(column) for name, column in staged.items()},
+            **{old: sql.Identifier("g", new) for old, new in kept.items()},
+        }
+        if mark := self._plan.table.options.soft_delete_column:
+            values[mark] = unmarked(self._plan.table, values[mark])
         return {
             "returned": comma([sql.SQL("m.place"), *returned]),
             "all_columns": comma(sql.Identifier(column.name) for column in columns),
-            "all_values": comma(
-                self._plan.in_delta(staged[column.name])
-                if column.name in staged
-                else sql.Identifier("g", kept[column.name])
-                for column in columns
-            ),
+            "all_values": comma(values[column.name] for column in columns),
         }

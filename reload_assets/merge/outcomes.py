@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from reload_assets.soft_delete import marked, unmarked
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 Named = Callable[[ReloadColumn], sql.Composable]
@@ -51,19 +52,37 @@ def written_columns(table: ReloadTable) -> list[ReloadColumn]:
 
 
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
-    """The outcome of a staged row whose key production has, as an SQL expression over both."""
-    if not written_columns(table):
+    """The outcome of a staged row whose key production has, as an SQL expression over both.
+
+    A row that is marked as deleted is wrong whatever it holds, as a missing one is: no policy leaves it so.
+    """
+    has_mark = table.options.soft_delete_column is not None
+    if not written_columns(table) and not has_mark:
         return sql.SQL("'identical'")
+    versions = {"ours": _version(table, staged), "theirs": _version(table, production)}
+    revived = sql.SQL(
+        " WHEN {marked} AND ({theirs} > {ours}) IS NOT TRUE"
+        " THEN CASE WHEN {ours} > {theirs} THEN 'updated' ELSE 'repaired' END"
+    ).format(marked=marked(table), **versions)
     return sql.SQL(
-        "CASE WHEN NOT ({differs}) THEN 'identical' WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
+        "CASE WHEN NOT ({differs}) THEN 'identical'{revived}"
+        " WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
         " WHEN {ours} > {theirs} THEN 'updated' WHEN {ours} = {theirs} THEN {equal} ELSE 'refused' END"
     ).format(
-        differs=differs(written_columns(table), staged, production),
-        ours=_version(table, staged),
-        theirs=_version(table, production),
+        differs=sql.SQL("{} OR {}").format(marked(table), differs(written_columns(table), staged, production)),
+        revived=revived if has_mark else sql.SQL(""),
         unversioned=sql.SQL("'repaired'" if table.options.null_version == "repair" else "'unversioned'"),
         equal=sql.SQL("'repaired'" if table.options.equal_version == "repair" else "'skipped'"),
+        **versions,
     )
+
+
+def assigned(table: ReloadTable, source: Named) -> sql.Composable:
+    """The assignments of an update of the production row ``p`` to the values of a row of the source."""
+    pairs = [(column.name, source(column)) for column in written_columns(table)]
+    if name := table.options.soft_delete_column:
+        pairs.append((name, unmarked(table, sql.Identifier("p", name))))
+    return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in pairs)
 
 
 def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:

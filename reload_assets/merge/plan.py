@@ -16,7 +16,7 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.catalog import ForeignKey, UniqueKey
 from reload_assets.ledger import Reload, StagedTable
-from reload_assets.merge.outcomes import differs, judgement, not_newer, written_columns
+from reload_assets.merge.outcomes import assigned, differs, judgement, not_newer
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
@@ -122,10 +122,7 @@ class TablePlan:
             "moves": differs(self._references(), self.in_delta, in_production),
             "judgement": judgement(table, self.in_delta, in_production),
             "not_newer": not_newer(table, self.in_delta, in_production),
-            "assignments": comma(
-                sql.SQL("{} = {}").format(sql.Identifier(column.name), self.in_delta(column))
-                for column in written_columns(table)
-            ),
+            "assignments": assigned(table, self.in_delta),
         }
 
     def unique_parts(self, unique: UniqueKey) -> dict[str, Part] | None:

@@ -29,6 +29,8 @@ _KINDS: dict[str, Kind] = {
     "TIMESTAMP": "timestamp",
     "RAW": "raw",
 }
+# Read as they are, and typed in production as DMS does.
+_READ_WHOLE = ("CLOB", "NCLOB", "BLOB", "BINARY_FLOAT", "BINARY_DOUBLE")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class SourceColumn:
         if self.base_type == "NUMBER" and (self.precision, self.scale) == (None, None):
             return "bare"
         return _KINDS.get(self.base_type)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a value that is read over a connection can be made into what DMS makes of it."""
+        return self.kind is not None or self.base_type in _READ_WHOLE
 
     @property
     def bind_type(self) -> TypeEngine[Any]:

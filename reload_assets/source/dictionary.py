@@ -38,8 +38,13 @@ _COLUMNS = _view(
     "HIDDEN_COLUMN",
     "VIRTUAL_COLUMN",
 )
-_CONSTRAINTS = _view("ALL_CONSTRAINTS", "OWNER", "CONSTRAINT_NAME", "CONSTRAINT_TYPE", "TABLE_NAME")
+_CONSTRAINTS = _view(
+    "ALL_CONSTRAINTS", "OWNER", "CONSTRAINT_NAME", "CONSTRAINT_TYPE", "TABLE_NAME", "STATUS", "VALIDATED"
+)
 _CONSTRAINT_COLUMNS = _view("ALL_CONS_COLUMNS", "OWNER", "CONSTRAINT_NAME", "TABLE_NAME", "COLUMN_NAME", "POSITION")
+
+_INDEXES = _view("ALL_INDEXES", "OWNER", "INDEX_NAME", "TABLE_OWNER", "TABLE_NAME", "UNIQUENESS", "STATUS")
+_INDEX_COLUMNS = _view("ALL_IND_COLUMNS", "INDEX_OWNER", "INDEX_NAME", "COLUMN_NAME", "COLUMN_POSITION")
 
 
 def users() -> sa.Select[tuple[str]]:
@@ -99,6 +104,52 @@ def primary_key(schema: str, table: str) -> sa.Select[tuple[str]]:
             _is(constraint.CONSTRAINT_TYPE, "P"),
         )
         .order_by(column.POSITION)
+    )
+
+
+def unique_constraints(schema: str, table: str) -> sa.Select[tuple[str, str]]:
+    """Name and column, column by column, of the primary key and the unique constraints that hold for every row."""
+    constraint, column = _CONSTRAINTS.c, _CONSTRAINT_COLUMNS.c
+    return (
+        sa.select(constraint.CONSTRAINT_NAME, column.COLUMN_NAME)
+        .select_from(_CONSTRAINTS)
+        .join(
+            _CONSTRAINT_COLUMNS,
+            sa.and_(
+                column.OWNER == constraint.OWNER,
+                column.CONSTRAINT_NAME == constraint.CONSTRAINT_NAME,
+                column.TABLE_NAME == constraint.TABLE_NAME,
+            ),
+        )
+        .where(
+            _is(constraint.OWNER, schema),
+            _is(constraint.TABLE_NAME, table),
+            constraint.CONSTRAINT_TYPE.in_([sa.literal_column("'P'"), sa.literal_column("'U'")]),
+            _is(constraint.STATUS, "ENABLED"),
+            _is(constraint.VALIDATED, "VALIDATED"),
+        )
+        .order_by(constraint.CONSTRAINT_TYPE, constraint.CONSTRAINT_NAME, column.POSITION)
+    )
+
+
+def unique_indexes(schema: str, table: str) -> sa.Select[tuple[str, str]]:
+    """Name and column, column by column, of the unique indexes; an expression has a name that no column has."""
+    index, column = _INDEXES.c, _INDEX_COLUMNS.c
+    return (
+        sa.select(index.INDEX_NAME, column.COLUMN_NAME)
+        .select_from(_INDEXES)
+        .join(
+            _INDEX_COLUMNS,
+            sa.and_(column.INDEX_OWNER == index.OWNER, column.INDEX_NAME == index.INDEX_NAME),
+        )
+        .where(
+            _is(index.TABLE_OWNER, schema),
+            _is(index.TABLE_NAME, table),
+            _is(index.UNIQUENESS, "UNIQUE"),
+            # A partitioned index has none of its own (N/A).
+            sa.not_(_is(index.STATUS, "UNUSABLE")),
+        )
+        .order_by(index.INDEX_NAME, column.COLUMN_POSITION)
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
@@ -27,6 +28,8 @@ _DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
 # Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
 _MAX_LIST = 1_000
 _MAX_BINDS = 30_000
+# Conditions with OR between them, each of which is to be looked for by an index.
+_MAX_ALIKE = 50
 _TEXT_TYPES = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
 
 
@@ -76,6 +79,18 @@ class SourceReader:
         self._table(table)
         return [name for (name,) in self._rows(dictionary.primary_key(self.schema, table))]
 
+    def unique_keys(self, table: str) -> list[list[str]]:
+        """The columns of each key that the source keeps unique over all rows, the primary key's first.
+
+        Constraints that are disabled or not validated, unusable indexes and those on expressions are none.
+        """
+        known = {column.name for column in self._table(table).columns}
+        keys: dict[tuple[str, str], list[str]] = {}
+        for kind, statement in (("constraint", dictionary.unique_constraints), ("index", dictionary.unique_indexes)):
+            for name, column in self._rows(statement(self.schema, table)):
+                keys.setdefault((kind, name), []).append(column)
+        return [columns for columns in keys.values() if known.issuperset(columns)]
+
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """How many rows lie in the half-open ``[start, end)``."""
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
@@ -94,8 +109,8 @@ class SourceReader:
         Keys are values as production has them, or canonical text. ``batch`` keys are asked for at once, fewer where
         the databases' limits demand it.
         """
-        rows_by_key = self._table(table).rows_by_key
-        yield from self._by_key(lambda some: rows_by_key(columns, key_columns, some), key_columns, keys, batch)
+        made = self._table(table)
+        yield from self._by_key(made, partial(made.rows_by_key, columns, key_columns), key_columns, keys, batch)
 
     def rows_as_text(
         self,
@@ -106,8 +121,17 @@ class SourceReader:
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
         """As ``rows_by_key``, with canonical text for every column that has one: exact, whatever a value is."""
-        rows_as_text = self._table(table).rows_as_text
-        yield from self._by_key(lambda some: rows_as_text(columns, key_columns, some), key_columns, keys, batch)
+        made = self._table(table)
+        yield from self._by_key(made, partial(made.rows_as_text, columns, key_columns), key_columns, keys, batch)
+
+    def rows_in_window(
+        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, batch: int = 500
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows in the half-open ``[start, end)``, each as ``rows_as_text`` has it, streamed in no order."""
+        statement = self._table(table).rows_in_window(columns, window_column, start, end)
+        with self._connection() as connection:
+            for row in connection.execution_options(yield_per=batch).execute(statement):
+                yield tuple(row)
 
     def now(self) -> datetime:
         """The clock of the source's server, a UTC instant."""
@@ -159,10 +183,9 @@ class SourceReader:
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
         """As ``contents``, of the rows with one of ``keys``; see ``rows_by_key``."""
-        contents = self._table(table).contents_by_key
-        yield from self._by_key(
-            lambda some: contents(key_columns, version_column, columns, some), key_columns, keys, batch
-        )
+        made = self._table(table)
+        select = partial(made.contents_by_key, key_columns, version_column, columns)
+        yield from self._by_key(made, select, key_columns, keys, batch)
 
     def check(self) -> None:
         """Raise SourceUnavailable unless the source can be reached and has the schema."""
@@ -214,16 +237,33 @@ class SourceReader:
 
     def _by_key(
         self,
-        select: Callable[[Sequence[Sequence[Any]]], sa.Select[Any]],
+        table: SourceTable,
+        select: Callable[..., sa.Select[Any]],
         key_columns: Sequence[str],
         keys: Sequence[Sequence[Any]],
         batch: int,
     ) -> Iterator[tuple[Any, ...]]:
+        """By value first, which an index serves best; then, of the keys that were not found, by canonical text."""
         size = max(1, min(batch, _MAX_LIST, _MAX_BINDS // len(key_columns)))
+        wanted = [key for key in keys if table.possible(key_columns, key)]
+        texts = table.key_texts(key_columns)
         with self._connection() as connection:
-            for first in range(0, len(keys), size):
-                for row in connection.execute(select(keys[first : first + size])):
-                    yield tuple(row)
+            for some in _pieces(wanted, size):
+                found = set()
+                if by_value := [key for key in some if table.bindable(key_columns, key)]:
+                    for row in connection.execute(select(by_value).add_columns(*texts)):
+                        found.add(tuple(row[-len(texts) :]))
+                        yield tuple(row[: -len(texts)])
+                rest = [
+                    key
+                    for key in some
+                    if table.may_be_alike(key_columns, key) and tuple(str(value) for value in key) not in found
+                ]
+                for few in _pieces(rest, _MAX_ALIKE):
+                    for row in connection.execute(select(few, alike=True).add_columns(*texts)):
+                        if (text := tuple(row[-len(texts) :])) not in found:
+                            found.add(text)
+                            yield tuple(row[: -len(texts)])
 
     def _rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self._connection() as connection:
@@ -248,6 +288,11 @@ class SourceReader:
     def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
         why = reason(error, self._password)
         return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {mend}." if mend else "."))
+
+
+def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+    for first in range(0, len(keys), size):
+        yield keys[first : first + size]
 
 
 def _raise_interrupt(error: BaseException) -> None:

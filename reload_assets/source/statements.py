@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Context, Decimal
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +18,10 @@ from reload_assets.source.columns import SourceColumn
 from reload_assets.source.content import Hashed, checksum, row_hash, segment
 from reload_assets.source.dictionary import named
 from reload_assets.source.failures import did_you_mean
+
+# Half of the last decimal that DMS keeps of a NUMBER without precision; and more digits than Oracle's numbers have.
+_HALF = Decimal("5E-11")
+_DIGITS = 100
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,19 @@ class SourceTable:
         return sa.select(sa.func.count()).select_from(self._table).where(self._in_window(window_column, start, end))
 
     def rows_by_key(
-        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]]
+        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
-        """The rows with one of these keys, in no order."""
-        return sa.select(*(self._plain(self.column(name)) for name in columns)).where(self._has_key(key_columns, keys))
+        """The rows with one of these keys, in no order; ``alike``: as canonical text only (see ``may_be_alike``)."""
+        return sa.select(*(self._plain(self.column(name)) for name in columns)).where(
+            self._has_key(key_columns, keys, alike)
+        )
 
     def rows_as_text(
-        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]]
+        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
         """The rows with one of these keys, in no order; canonical text where a column has one, else its value."""
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
-            self._has_key(key_columns, keys)
+            self._has_key(key_columns, keys, alike)
         )
 
     def segments(
@@ -86,9 +94,39 @@ class SourceTable:
         version_column: str,
         columns: Sequence[str],
         keys: Sequence[Sequence[Any]],
+        *,
+        alike: bool = False,
     ) -> sa.Select[tuple[str | None, ...]]:
         """As ``contents``, of the rows with one of these keys."""
-        return self._contents(key_columns, version_column, columns).where(self._has_key(key_columns, keys))
+        return self._contents(key_columns, version_column, columns).where(self._has_key(key_columns, keys, alike))
+
+    def rows_in_window(
+        self, columns: Sequence[str], window_column: str, start: datetime, end: datetime
+    ) -> sa.Select[tuple[Any, ...]]:
+        """The window's rows, each column as ``rows_as_text`` has it; in no order."""
+        return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
+            self._in_window(window_column, start, end)
+        )
+
+    def key_texts(self, key_columns: Sequence[str]) -> list[sa.ColumnElement[str]]:
+        """The key columns as canonical text, under names of their own."""
+        return [self._as_text(name).label(f"key{n}") for n, name in enumerate(key_columns)]
+
+    def bindable(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
+        """Whether a driver can be given the key's values: Python has no time before Christ."""
+        pairs = zip(key_columns, key, strict=True)
+        return not any(_is_before_christ(self.column(name), value) for name, value in pairs)
+
+    def possible(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
+        """Whether Oracle's types can hold the key's values at all."""
+        return all(_is_possible(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
+
+    def may_be_alike(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
+        """Whether a row may have other values than these in its key, and yet the same canonical text.
+
+        DMS rounds a NUMBER without precision, makes a blank of a NUL, and trims the blanks of a CHAR.
+        """
+        return any(_may_be_alike(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
     @cached_property
     def _table(self) -> sa.TableClause:
@@ -149,13 +187,62 @@ class SourceTable:
             value < sa.bindparam("window_end", end, type_=column.bind_type),
         )
 
-    def _has_key(self, names: Sequence[str], keys: Sequence[Sequence[Any]]) -> sa.ColumnElement[bool]:
+    def _has_key(self, names: Sequence[str], keys: Sequence[Sequence[Any]], alike: bool) -> sa.ColumnElement[bool]:
         columns = [self.column(name) for name in names]
+        if alike:
+            return sa.or_(
+                *(
+                    sa.and_(*(self._is_alike(column, value) for column, value in zip(columns, key, strict=True)))
+                    for key in keys
+                )
+            )
         typed = [self._typed(column, "a key") for column in columns]
         bound = [[column.bind_value(value) for column, value in zip(columns, key, strict=True)] for key in keys]
         if len(columns) == 1:
             return typed[0].in_([key[0] for key in bound])
         return sa.tuple_(*typed).in_([tuple(key) for key in bound])
+
+    def _is_alike(self, column: SourceColumn, value: Any) -> sa.ColumnElement[bool]:
+        """Whether the column's canonical text is ``value``, with a condition before it that an index serves."""
+        typed = self._typed(column, "a key")
+        if not _may_be_alike(column, value):
+            return typed == sa.literal(column.bind_value(value), column.bind_type)
+        assert column.kind is not None
+        same = canonical_text(typed, column.kind) == sa.literal(str(value), sa.String())
+        if column.kind == "bare":
+            number, exact = column.bind_value(value), Context(prec=_DIGITS)
+            lowest = sa.literal(exact.subtract(number, _HALF), column.bind_type)
+            return sa.and_(typed.between(lowest, sa.literal(exact.add(number, _HALF), column.bind_type)), same)
+        if column.kind in ("date", "timestamp"):
+            return sa.and_(typed < sa.literal(datetime.min, column.bind_type), same)
+        beginning = value.partition(" ")[0]
+        if not beginning:
+            return same
+        for character in ("!", "%", "_"):
+            beginning = beginning.replace(character, f"!{character}")
+        pattern = sa.literal(f"{beginning}%", sa.String() if column.kind == "padded" else column.bind_type)
+        return sa.and_(typed.like(pattern, escape="!"), same)
+
+
+def _may_be_alike(column: SourceColumn, value: Any) -> bool:
+    if column.kind == "text":
+        return isinstance(value, str) and " " in value
+    if column.kind == "padded":
+        return isinstance(value, str)
+    return column.kind == "bare" or _is_before_christ(column, value)
+
+
+def _is_before_christ(column: SourceColumn, value: Any) -> bool:
+    return column.kind in ("date", "timestamp") and isinstance(value, str) and value.endswith(" BC")
+
+
+def _is_possible(column: SourceColumn, value: Any) -> bool:
+    if not isinstance(value, str) or column.kind in ("text", "padded", "raw"):
+        return True
+    if column.kind in ("date", "timestamp"):
+        # Neither infinite times nor years of five digits.
+        return re.match(r"\d{4}-", value) is not None
+    return value.lower().lstrip("-") not in ("nan", "infinity")
 
 
 def _next_second(bound: datetime) -> datetime:

@@ -18,6 +18,7 @@ from reload_assets.config import ReloadConfig
 from reload_assets.database import Target
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger import CheckStatus, Reload, StagedTable
+from reload_assets.soft_delete import alive
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 from reload_assets.verify.context import key_text
@@ -104,6 +105,7 @@ def _staged_in_production(
             "staging_schema": staged.staging_schema,
             "staging_table": staged.staging_table,
             "same_key": _pairs(table.key, "{} = {}"),
+            "alive": alive(table),
             "same": sql.SQL(" AND ").join(_same(column) for column in table.columns),
             "version": table.version.name,
             "staged_version": table.version.staged,

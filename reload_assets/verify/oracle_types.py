@@ -18,7 +18,7 @@ _INTEGERS = {"smallint": 4, "integer": 9, "bigint": 18}
 _FLOATS = {"real": 6, "double precision": 15}
 _MAX_PRECISION = 38
 # DMS's default for NUMBER without a precision (NumberDatatypeScale): NUMERIC(38,10).
-_BARE_SCALE = 10
+BARE_SCALE = 10
 _TEXT = ("text", "character varying", "citext")
 _LONGEST_STRING_OF_A_TIME = 64
 _LOBS = ("CLOB", "NCLOB", "LONG", "XMLTYPE", "SYS.XMLTYPE")
@@ -28,7 +28,7 @@ _ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH LOCAL TIME ZONE")
 
 
 @dataclass(frozen=True)
-class _Type:
+class DeclaredType:
     """A declared PostgreSQL type taken apart: ``numeric(10,2)`` is numeric, 10, 2."""
 
     base: str
@@ -38,7 +38,7 @@ class _Type:
 
 def judge(source: SourceColumn, production_type: str) -> str | None:
     """What production's declared type, spelled as by format_type, would lose of the source's values; None: nothing."""
-    target = _parse(production_type)
+    target = parse_type(production_type)
     base = source.base_type
     if base == "NUMBER":
         return _number(source, target)
@@ -63,30 +63,31 @@ def note(source: SourceColumn, production_type: str) -> str | None:
     """What DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
     base = source.base_type
     if base == "NUMBER" and _is_bare(source):
-        return f"DMS rounds NUMBER without a precision to {_BARE_SCALE} decimals unless NumberDatatypeScale says more"
+        return f"DMS rounds NUMBER without a precision to {BARE_SCALE} decimals unless NumberDatatypeScale says more"
     if base == "FLOAT" and (source.precision or 126) > 53:
         return f"DMS carries {source.declared} as an 8-byte float of 15 digits"
-    if base == "TIMESTAMP" and _fraction(source) > 6 and _parse(production_type).base.startswith("timestamp"):
+    if base == "TIMESTAMP" and fraction_digits(source) > 6 and parse_type(production_type).base.startswith("timestamp"):
         return "PostgreSQL rounds fractions of a second to microseconds"
     if base in _ZONED and production_type.startswith("timestamp"):
         return f"DMS carries {base} as a string, of which PostgreSQL keeps the instant but not the zone"
     return None
 
 
-def _parse(declared: str) -> _Type:
+def parse_type(declared: str) -> DeclaredType:
+    """Take a type apart that is spelled as by format_type."""
     sizes = re.search(r"\((\d+)(?:,(-?\d+))?\)", declared)
     base = re.sub(r"\(.*?\)", "", declared)
     if sizes is None:
-        return _Type(base, 1 if base in ("character", "bit") else None, None)
-    return _Type(base, int(sizes[1]), int(sizes[2]) if sizes[2] else 0 if base == "numeric" else None)
+        return DeclaredType(base, 1 if base in ("character", "bit") else None, None)
+    return DeclaredType(base, int(sizes[1]), int(sizes[2]) if sizes[2] else 0 if base == "numeric" else None)
 
 
 def _is_bare(source: SourceColumn) -> bool:
     return source.precision is None and source.scale is None
 
 
-def _number(source: SourceColumn, target: _Type) -> str | None:
-    scale = _BARE_SCALE if _is_bare(source) else source.scale or 0
+def _number(source: SourceColumn, target: DeclaredType) -> str | None:
+    scale = BARE_SCALE if _is_bare(source) else source.scale or 0
     digits = (source.precision or _MAX_PRECISION) - scale
     if target.base == "numeric":
         if target.size is None:
@@ -112,7 +113,7 @@ def _number(source: SourceColumn, target: _Type) -> str | None:
     return _string_of_a_time(target, "the number")
 
 
-def _float(source: SourceColumn, target: _Type) -> str | None:
+def _float(source: SourceColumn, target: DeclaredType) -> str | None:
     if target.base == "double precision" or (target.base == "numeric" and target.size is None):
         return None
     single = source.base_type == "BINARY_FLOAT" or (source.base_type == "FLOAT" and (source.precision or 126) <= 24)
@@ -125,7 +126,7 @@ def _float(source: SourceColumn, target: _Type) -> str | None:
     return _string_of_a_time(target, "the number")
 
 
-def _string(source: SourceColumn, target: _Type) -> str | None:
+def _string(source: SourceColumn, target: DeclaredType) -> str | None:
     length = source.length
     if target.base == "character" and source.base_type not in ("CHAR", "NCHAR"):
         return "trailing blanks"
@@ -142,7 +143,7 @@ def _string(source: SourceColumn, target: _Type) -> str | None:
     return None
 
 
-def _text_only(target: _Type) -> str | None:
+def _text_only(target: DeclaredType) -> str | None:
     if target.base in ("character varying", "character") and target.size is not None:
         return f"characters beyond {target.size}"
     if target.base == "bytea":
@@ -152,9 +153,9 @@ def _text_only(target: _Type) -> str | None:
     return None
 
 
-def _timestamp(source: SourceColumn, target: _Type) -> str | None:
+def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
     if target.base == "timestamp without time zone":
-        fraction = min(_fraction(source), 6)
+        fraction = min(fraction_digits(source), 6)
         if target.size is not None and target.size < fraction:
             return f"fractions of a second beyond {target.size} digits"
         return None
@@ -167,8 +168,8 @@ def _timestamp(source: SourceColumn, target: _Type) -> str | None:
     return _string_of_a_time(target, "the time")
 
 
-def _fraction(source: SourceColumn) -> int:
-    """Digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
+def fraction_digits(source: SourceColumn) -> int:
+    """Count the digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
     if source.base_type == "DATE":
         return 0
     written = re.search(r"\((\d+)\)", source.data_type)
@@ -177,7 +178,7 @@ def _fraction(source: SourceColumn) -> int:
     return 6 if source.scale is None else source.scale
 
 
-def _string_of_a_time(target: _Type, what: str) -> str | None:
+def _string_of_a_time(target: DeclaredType, what: str) -> str | None:
     """A value that arrives as, or becomes, a short string."""
     if target.base in _TEXT and (target.size is None or target.size >= _LONGEST_STRING_OF_A_TIME):
         return None

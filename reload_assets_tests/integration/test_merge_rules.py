@@ -191,7 +191,8 @@ def test_a_partitioned_table_is_merged(make_bench: MakeBench) -> None:
 
 def test_a_table_of_keys_alone_gets_only_missing_rows(make_bench: MakeBench) -> None:
     made = make_bench(
-        "CREATE TABLE production.customers (id integer, updated_at timestamp, PRIMARY KEY (id, updated_at))"
+        "CREATE TABLE production.customers (id integer, updated_at timestamp, PRIMARY KEY (id, updated_at))",
+        {"customers": {**UPDATED_AT, "key": ["id", "updated_at"]}},
     )
     made.execute(f"INSERT INTO production.customers VALUES (1, '{NOON}')")
     assert made.reload([(1, NOON), (2, NOON)]) == Outcomes(inserted=1, identical=1)

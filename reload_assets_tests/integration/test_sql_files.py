@@ -78,6 +78,8 @@ TEMPORARY = {
     "confirm_keys": f"CREATE TEMPORARY TABLE confirm_keys_1 AS {KEYS.format(9)}"
     "ALTER TABLE confirm_keys_1 ADD PRIMARY KEY (c1), ALTER COLUMN is_open SET DEFAULT true;",
     "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
+    "control": "CREATE TEMPORARY TABLE confirm_control_1 AS "
+    "SELECT id AS c1, ''::text AS shape, false AS is_found FROM staging.customers_r1;",
     "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",

@@ -27,6 +27,18 @@ CREATE TABLE production.notes (note text, updated_at timestamp);
 CREATE TABLE production."Mixed" ("Id" int PRIMARY KEY, "order" text, "updatedAt" timestamp);
 CREATE TABLE production.a (id int PRIMARY KEY, b_id int, updated_at timestamp);
 CREATE TABLE production.b (id int PRIMARY KEY, a_id int REFERENCES production.a, updated_at timestamp);
+CREATE TABLE production.marked (
+    id int PRIMARY KEY, flag boolean NOT NULL, at timestamp DEFAULT now(), never timestamp NOT NULL, name text,
+    made boolean GENERATED ALWAYS AS (id > 0) STORED, gone boolean, updated_at timestamp
+);
+CREATE TABLE production.by_day (id int, updated_at timestamp, PRIMARY KEY (id, updated_at))
+PARTITION BY RANGE (updated_at);
+CREATE TABLE production.by_day_1 PARTITION OF production.by_day DEFAULT;
+CREATE TABLE production.by_state (id int, state text, updated_at timestamp, PRIMARY KEY (id, state))
+PARTITION BY LIST (state);
+CREATE TABLE production.by_hash (id int PRIMARY KEY, updated_at timestamp) PARTITION BY HASH (id);
+CREATE TABLE production.by_version (id int, v int, updated_at timestamp, PRIMARY KEY (id, v));
+CREATE TABLE production.raws (id bytea PRIMARY KEY, updated_at timestamp);
 ALTER TABLE production.a ADD CONSTRAINT a_b FOREIGN KEY (b_id) REFERENCES production.b (id);
 """
 
@@ -115,6 +127,45 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
             "groups.sales.tables.orders.window_column: 'updated_at' is a column of production.orders only",
         ),
         (
+            "by_day: {window_column: updated_at}",
+            "groups.sales.tables.by_day.key: whether (id, updated_at) of production.by_day is a key of the source is "
+            "not known, and updated_at may change there",
+        ),
+        (
+            "by_state: {window_column: updated_at}",
+            "groups.sales.tables.by_state.key: whether (id, state) of production.by_state is a key of the source is "
+            "not known, and state may change there",
+        ),
+        (
+            "by_version: {window_column: updated_at, version_column: v}",
+            "groups.sales.tables.by_version.key: whether (id, v) of production.by_version is a key of the source is",
+        ),
+        (
+            "raws: {window_column: updated_at}",
+            "groups.sales.tables.raws.key: rows of production.raws are read again by a DMS filter on their key without "
+            "source.connection, and it finds none by a key of such types (id is bytea)",
+        ),
+        (
+            "by_day: {window_column: updated_at, key: [id, updated_at]}\nby_day_1: {window_column: updated_at}",
+            "groups.sales.tables.by_day_1.target: production.by_day_1 is a part of production.by_day, which is that of "
+            "groups.sales.tables.by_day",
+        ),
+        *(
+            (
+                f"marked: {{window_column: updated_at, orphans: soft_delete, soft_delete_column: {name}{more}}}",
+                f"groups.sales.tables.marked.soft_delete_column: {sentence}",
+            )
+            for name, more, sentence in (
+                ("gon", "", "'gon' is not a column of production.marked; did you mean 'gone'?"),
+                ("name", "", "'name' of production.marked is text; name a column of type boolean or timestamp"),
+                ("made", "", "'made' of production.marked is generated, so that nothing can be written there"),
+                ("gone", ", columns: [id, gone, updated_at]", "'gone' of production.marked is loaded from the source"),
+                ("at", "", "'at' of production.marked has a default, but a row that is not deleted has no such time"),
+                ("never", "", "'never' of production.marked is NOT NULL, but a row that is not deleted has no such"),
+                ("flag", "", "'flag' of production.marked is NOT NULL without a default, so that no row can be"),
+            )
+        ),
+        (
             "a: {window_column: updated_at}\nb: {window_column: updated_at}",
             "form a circle; make one of them DEFERRABLE",
         ),
@@ -131,3 +182,17 @@ def test_a_circle_with_a_deferrable_key_is_fine(production: Connection[Any]) -> 
     production.execute("ALTER TABLE production.a ALTER CONSTRAINT a_b DEFERRABLE")
     tables = resolve(production, "b: {window_column: updated_at}\na: {window_column: updated_at}")
     assert [table.name for table in tables] == ["a", "b"]
+
+
+def test_a_key_that_its_user_vouches_for_is_taken(production: Connection[Any]) -> None:
+    (table,) = resolve(production, "by_state: {window_column: updated_at, key: [id, state]}")
+    assert [column.name for column in table.key] == ["id", "state"]
+    (table,) = resolve(production, "by_hash: {window_column: updated_at}")
+    assert table.production.partition_columns == ["id"]
+
+
+def test_the_column_that_marks_rows_as_deleted_is_not_loaded(production: Connection[Any]) -> None:
+    (table,) = resolve(
+        production, "marked: {window_column: updated_at, orphans: soft_delete, soft_delete_column: gone}"
+    )
+    assert "gone" not in [column.name for column in table.columns]

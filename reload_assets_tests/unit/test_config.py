@@ -67,6 +67,28 @@ def test_a_table_in_two_groups_is_refused() -> None:
         parse_config(twice)
 
 
+@pytest.mark.parametrize(
+    ("entries", "place"),
+    [
+        ("      archive: {window_column: updated_at, target: orders}", "sales.tables.archive"),
+        ("      archive: {window_column: updated_at, target: ORDERS, source: ORDERS_OLD}", "sales.tables.archive"),
+        ("      ORDERS: {window_column: updated_at}", "sales.tables.ORDERS"),
+        ("  more:\n    tables:\n      archive: {window_column: updated_at, target: orders}", "more.tables.archive"),
+    ],
+)
+def test_two_entries_with_one_production_table_are_refused(entries: str, place: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(REFERENCE + entries + "\n")
+    assert f"groups.{place}.target: the production table " in str(caught.value)
+    assert " is that of groups.sales.tables.orders too" in str(caught.value)
+    assert "give each source table a production table of its own, and unite those by a view" in str(caught.value)
+
+
+def test_two_entries_for_two_sources_and_two_targets_are_fine() -> None:
+    read = parse_config(REFERENCE + "      archive: {window_column: updated_at, target: orders_archive}\n")
+    assert read.groups["sales"].tables["archive"].target == "orders_archive"
+
+
 @pytest.mark.parametrize("written", ["", "- a list", "just text"])
 def test_a_file_that_is_no_mapping_is_refused(written: str) -> None:
     with pytest.raises(ConfigError, match="is empty or not a mapping"):

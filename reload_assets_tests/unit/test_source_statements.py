@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -148,6 +149,28 @@ def test_the_dictionary_is_asked_with_bound_names() -> None:
         'AND "ALL_CONSTRAINTS"."CONSTRAINT_TYPE" = :p_constraint_type ORDER BY "ALL_CONS_COLUMNS"."POSITION"'
     )
     assert values == {"p_owner": "SALES", "p_table_name": "ORDERS", "p_constraint_type": "P"}
+
+
+def test_keys_of_the_same_text_are_looked_for_by_ranges_that_an_index_serves() -> None:
+    bare = SourceTable("SALES", "T", (SourceColumn("K", "NUMBER", None, None, None, False, 1),))
+    text, values = compiled(bare.rows_by_key(["K"], ["K"], [("0.1",)], alike=True))
+    assert "BETWEEN :param_1 AND :param_2 AND " in text
+    assert sorted(str(value) for value in values.values()) == ["0.09999999995", "0.1", "0.10000000005"]
+    text, values = compiled(ORDERS.rows_by_key(["NAME"], ["ORDER_ID", "NAME"], [("7", "10% of it")], alike=True))
+    assert """LIKE :param_2 ESCAPE '!' AND REPLACE("SALES"."ORDERS"."NAME", CHR(0), ' ') = :param_3""" in text
+    assert set(values.values()) == {Decimal(7), "10!%%", "10% of it"}
+    text, values = compiled(ORDERS.rows_by_key(["NAME"], ["CODE"], [("ab",)], alike=True))
+    assert """LIKE :param_1 ESCAPE '!' AND RTRIM(REPLACE(""" in text
+    assert set(values.values()) == {"ab%", "ab"}
+
+
+def test_unique_keys_are_those_that_hold_for_all_rows() -> None:
+    text, values = compiled(dictionary.unique_constraints("SALES", "ORDERS"))
+    assert """"ALL_CONSTRAINTS"."CONSTRAINT_TYPE" IN ('P', 'U')""" in text
+    assert (values["p_status"], values["p_validated"]) == ("ENABLED", "VALIDATED")
+    text, values = compiled(dictionary.unique_indexes("SALES", "ORDERS"))
+    assert """"ALL_INDEXES"."STATUS" != :p_status""" in text
+    assert (values["p_uniqueness"], values["p_status"]) == ("UNIQUE", "UNUSABLE")
 
 
 def test_an_unknown_column_is_named_with_the_one_that_was_meant() -> None:

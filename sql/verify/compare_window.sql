@@ -2,7 +2,7 @@
 -- A row that production has outside the ranges is found by its key. newer: production holds a later version than the
 -- source gave; the source was read first, and is asked again. content: the version is the same, and something else is not. extra:
 -- production's ranges have a row that the source's have not.
--- psql: -v schema=production -v table=orders -v window_column=updated_at -v keys="p.order_id::text AS k1" -v version="to_char(p.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v content="md5(p.order_id::text)" -v same_key="s.k1 = p.k1" -v elsewhere="w.order_id = s.k1::integer" -v elsewhere_version="to_char(w.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v elsewhere_content="md5(w.order_id::text)" -v key_text="coalesce(s.k1, p.k1)" -v production_later="production_version > source_version"
+-- psql: -v schema=production -v table=orders -v window_column=updated_at -v keys="p.order_id::text AS k1" -v version="to_char(p.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v content="md5(p.order_id::text)" -v same_key="s.k1 = p.k1" -v elsewhere="w.order_id = s.k1::integer" -v elsewhere_version="to_char(w.updated_at, 'YYYY-MM-DD HH24:MI:SS.US')" -v elsewhere_content="md5(w.order_id::text)" -v key_text="coalesce(s.k1, p.k1)" -v production_later="production_version > source_version" -v alive=true
 WITH production_window AS (
     SELECT
         :keys,
@@ -11,6 +11,7 @@ WITH production_window AS (
         TRUE AS is_there
     FROM pg_temp.source_ranges AS r
     INNER JOIN :"schema".:"table" AS p ON p.:"window_column" >= r.range_start AND p.:"window_column" < r.range_end
+    WHERE :alive
 ),
 
 source_rows AS (

@@ -1,7 +1,7 @@
 -- What has become of the staged rows of a merged reload: is each in production as it was staged, or as a newer version?
 -- A row that is not there counts as deleted since where the audit shows that the merge wrote it; one that confirm has
 -- corrected is newer, whatever its version says. An index probe a row, however large production is.
--- psql: -v schema=production -v table=orders -v staging_schema=staging -v staging_table=orders_r1 -v same_key="p.order_id = s.order_id" -v same="p.amount IS NOT DISTINCT FROM s.amount" -v version=updated_at -v staged_version=updated_at -v key_text="s.order_id::text" -v audit_key="jsonb_build_object('order_id', s.order_id)" -v reload_id=1 -v table_name=orders
+-- psql: -v schema=production -v table=orders -v staging_schema=staging -v staging_table=orders_r1 -v same_key="p.order_id = s.order_id" -v same="p.amount IS NOT DISTINCT FROM s.amount" -v version=updated_at -v staged_version=updated_at -v key_text="s.order_id::text" -v audit_key="jsonb_build_object('order_id', s.order_id)" -v reload_id=1 -v table_name=orders -v alive=true
 WITH judged AS (
     SELECT
         :key_text AS key_text,
@@ -34,7 +34,7 @@ WITH judged AS (
             :same AS is_same,
             p.:"version" AS version
         FROM :"schema".:"table" AS p
-        WHERE :same_key
+        WHERE :same_key AND :alive
         LIMIT 1
     ) AS found ON TRUE
 )

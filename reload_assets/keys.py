@@ -1,0 +1,127 @@
+"""Whether rows can be looked up in the source by the keys that production has of them.
+
+A row that its key does not find counts as deleted, so the text of a key must be the same on both sides: each column of
+the key has to be of a pair of types whose values come to production, and are looked up, without a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from reload_assets.catalog import Column
+from reload_assets.errors import MappingError
+from reload_assets.source.columns import Kind, SourceColumn
+from reload_assets.verify.oracle_types import BARE_SCALE, DeclaredType, fraction_digits, parse_type
+
+_MICROSECONDS = 6
+_INTEGERS = ("smallint", "integer", "bigint")
+_TEXTS = ("text", "character varying")
+_TIME = "timestamp without time zone"
+
+EXACT: Mapping[Kind, Sequence[str]] = {
+    "number": (*_INTEGERS, "numeric"),
+    # DMS rounds such a number; it is looked up by what rounds to it.
+    "bare": ("numeric",),
+    "text": (*_TEXTS, "enum"),
+    # DMS trims the blanks of a CHAR, and they do not count where it is looked up.
+    "padded": (*_TEXTS, "character", "bpchar"),
+    "date": (_TIME,),
+    "timestamp": (_TIME,),
+    "raw": ("bytea",),
+}
+"""Production's types, without sizes, in which a key column of each of the source's kinds keeps its values."""
+
+# What is lost where the pair of types is not in EXACT, by production's type.
+_LOSSES: Mapping[str, str] = {
+    "uuid": "whose text does not keep the case and the hyphens that the source wrote",
+    "citext": "for which texts of different case are equal",
+    "character": "which pads its values",
+    "bpchar": "which drops trailing blanks",
+    "date": "which drops the time of day",
+    "boolean": "whose text is not the source's number",
+    "real": "which rounds",
+    "double precision": "which rounds",
+    "timestamp with time zone": "which depends on the time zone of whoever loads it",
+    "jsonb": "which writes its values in its own way",
+}
+# What a DMS filter finds by production's text of it without knowing the source's type.
+_FILTERED = (*_INTEGERS, "numeric", *_TEXTS, "enum", "character", "bpchar")
+_KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys((*_INTEGERS, "numeric"), "number"),
+    "character": "padded",
+    "bpchar": "padded",
+    "bytea": "raw",
+    _TIME: "timestamp",
+}
+
+
+def inexact(source: SourceColumn, column: Column) -> str | None:
+    """Say why values of a key column change between the source and production; None where they do not."""
+    target = parse_type(column.base_type)
+    change = _change_in_source(source)
+    if change is None and not column.exact:
+        change = "whose collation holds different texts for equal"
+    elif change is None and (source.kind is None or target.base not in EXACT[source.kind]):
+        base = target.base.rpartition(".")[2].strip('"')
+        change = _LOSSES.get(base, "whose text is not the source's")
+    elif change is None:
+        change = _rounding(source, target)
+    types = f"{source.name} is {source.declared} in the source and {column.type} in production"
+    return f"{types}, {change}" if change else None
+
+
+def key_kind(source: SourceColumn | None, column: Column) -> Kind:
+    """Choose the rule for the text by which a key column is looked up; ``source`` is None where nobody described it."""
+    if source is not None:
+        return source.kind or "text"
+    return _KINDS.get(parse_type(column.base_type).base, "text")
+
+
+def filter_position(columns: Sequence[Column]) -> int | None:
+    """Which of a key's columns a DMS filter can find rows by; None where it can by none."""
+    for types in (_FILTERED, (_TIME,)):
+        for position, column in enumerate(columns):
+            if column.exact and parse_type(column.base_type).base in types:
+                return position
+    return None
+
+
+def filter_condition(column: Column, text: str) -> dict[str, str]:
+    """The condition of a DMS filter that finds the rows with a canonical text in ``column``, and perhaps some beside.
+
+    Raises MappingError for a time that DMS's literals cannot write.
+    """
+    if parse_type(column.base_type).base != _TIME:
+        return {"filter-operator": "eq", "value": text}
+    # DMS documents literals of whole seconds.
+    try:
+        start = datetime.fromisoformat(text).replace(microsecond=0)
+        end = start + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        raise MappingError(
+            f"Rows cannot be read again by the key {column.name} = {text}, a time that a DMS filter cannot write; "
+            "configure source.connection."
+        ) from None
+    between = [instant.isoformat(" ", "seconds") for instant in (start, end)]
+    return {"filter-operator": "between", "start-value": between[0], "end-value": between[1]}
+
+
+def _change_in_source(source: SourceColumn) -> str | None:
+    if source.base_type == "FLOAT":
+        return "and DMS rounds it to 15 digits"
+    if source.base_type == "TIMESTAMP" and fraction_digits(source) > _MICROSECONDS:
+        return "which rounds it to microseconds"
+    if source.kind is None:
+        return "and its text is not the same on both sides"
+    return None
+
+
+def _rounding(source: SourceColumn, target: DeclaredType) -> str | None:
+    if source.kind in ("number", "bare"):
+        kept = 0 if target.base in _INTEGERS else target.scale
+        decimals = BARE_SCALE if source.kind == "bare" else source.scale or 0
+        return f"which rounds it to {kept} decimals" if kept is not None and decimals > kept else None
+    if source.kind in ("date", "timestamp") and target.size is not None and fraction_digits(source) > target.size:
+        return f"which rounds it to {target.size} digits of a second's fraction"
+    return None

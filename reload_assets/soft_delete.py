@@ -1,0 +1,36 @@
+"""The mark of a row that production keeps although the source has deleted it: a flag that is set, or a time."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from reload_assets.tables import ReloadTable
+
+
+def marked(table: ReloadTable, alias: str = "p") -> sql.Composable:
+    """Whether the production row ``alias`` is marked as deleted, as an SQL condition that is never NULL."""
+    name = table.options.soft_delete_column
+    if name is None:
+        return sql.SQL("false")
+    return sql.SQL("{} IS TRUE" if _is_flag(table, name) else "{} IS NOT NULL").format(sql.Identifier(alias, name))
+
+
+def alive(table: ReloadTable, alias: str = "p") -> sql.Composable:
+    """The opposite of ``marked``: whether the row counts as being in production."""
+    if table.options.soft_delete_column is None:
+        return sql.SQL("true")
+    return sql.SQL("NOT ({})").format(marked(table, alias))
+
+
+def unmarked(table: ReloadTable, held: sql.Composable) -> sql.Composable:
+    """What ``held``, a value of the column that marks rows as deleted, is to be for a row that the source has.
+
+    Only for tables that have such a column.
+    """
+    # A flag that is not set may be false or NULL, as its user likes it.
+    is_flag = _is_flag(table, table.options.soft_delete_column or "")
+    return sql.SQL("CASE WHEN {0} IS TRUE THEN false ELSE {0} END" if is_flag else "NULL").format(held)
+
+
+def _is_flag(table: ReloadTable, name: str) -> bool:
+    return table.production.column(name).type == "boolean"
