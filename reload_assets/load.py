@@ -24,6 +24,7 @@ from reload_assets.ledger import Ledger, Opening, Reload, staging_name
 from reload_assets.staging import again_name, create_staging, finish_staging
 from reload_assets.statements import run
 from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.source_keys import SourceKeys, unmatched
 from reload_assets.verify.staged import STAGING_CHECKS
 from reload_assets.windows import Window
 
@@ -44,7 +45,7 @@ class Load:
     say: Callable[[str], None]
 
     def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
-        """Freeze the window, make the staging tables, count the source's rows.
+        """Freeze the window and make the staging tables.
 
         A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
         left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window, CdcNotReady while
@@ -64,13 +65,11 @@ class Load:
         staging_schema = self.config.target.staging_schema
         with self._source() as reader, self.target.connect() as connection:
             tables = resolve_group(self.config, opening.group, connection, reader, only)
-            counts = self._count(reader, tables, opening.loaded_window)
             reload = self.ledger.open(connection, opening, tables)
             for table in tables:
                 create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
                 self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
                 self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
-        self.ledger.set_source_rows(reload.reload_id, counts, when="before")
         if ready is not None:
             self.ledger.set_cdc(reload.reload_id, ready.task_arn, ready.status, ready.lag_seconds)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
@@ -110,8 +109,13 @@ class Load:
         return arn
 
     def start_task(self, reload: Reload) -> None:
-        """Start the load."""
-        self.tasks.start(self._task_of(reload))
+        """Note which rows the source has in the window, for the check on the load, and start the load.
+
+        A retry leaves what was noted before the load began. Raises SourceUnavailable.
+        """
+        arn = self._task_of(reload)
+        self._note_source(reload)
+        self.tasks.start(arn)
 
     def wait(self, reload: Reload, on_progress: Callable[[Progress], None]) -> LoadResult:
         """Wait for the load to end well; can be called again, also by a later run, while the task exists.
@@ -235,6 +239,24 @@ class Load:
         finally:
             if reader is not None:
                 reader.close()
+
+    def _note_source(self, reload: Reload) -> None:
+        staged = self.ledger.tables(reload.reload_id)
+        start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        with self._source() as reader, self.target.connect(autocommit=True) as connection:
+            if reader is None:
+                return
+            for table in resolve_group(self.config, reload.group_name, connection, reader, reload.tables):
+                known = staged[table.name]
+                if known.source_rows_before is not None:
+                    continue
+                if unmatched(connection, table):
+                    rows = reader.count(table.source_table, table.window.source, start, end)
+                else:
+                    place = (known.staging_table, known.staging_oid)
+                    with connection.transaction():
+                        rows = SourceKeys(connection, reader, table, known.staging_schema, place, bounds).note()
+                self.ledger.set_source_rows(reload.reload_id, {table.name: rows}, when="before")
 
     def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
         if reader is None:

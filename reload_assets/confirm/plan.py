@@ -141,6 +141,15 @@ class ConfirmPlan:
             for column in self.merge.table.key
         )
 
+    def same_child_key(self) -> sql.Composable:
+        """Whether a referring row ``c`` of this very table is the row of a key ``s``."""
+        return both(
+            sql.SQL("{} = {}").format(
+                sql.Identifier("s", self.merge.numbers[column.name]), sql.Identifier("c", column.name)
+            )
+            for column in self.merge.table.key
+        )
+
     def _in_window(self, value: sql.Composable) -> sql.Composable:
         start, end = (sql.Literal(bound) for bound in self.merge.bounds)
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)

@@ -102,6 +102,7 @@ class Confirmer:
                 lock_timeout_ms=self._settings.lock_timeout_ms,
                 stall_limit_ms=self._settings.stall_limit_ms,
                 attempts=self._settings.attempts,
+                chunk_rows=self._settings.chunk_rows if self._settings.mode == "chunked" else None,
             )
             settled, detail = self._told(connection, self._look_until_settled(connection, corrections))
             return Confirmed(settled, self._passes, self._corrections, self._waited, detail)
@@ -275,7 +276,9 @@ class Confirmer:
             self._ledger.set_confirm_keys(self._reload.reload_id, name, row[0], row[1])
             totals = [total + count for total, count in zip(totals, row[:4], strict=True)]
             orphans += [f"{name} {key}" for key in row[4] or ()]
-            blocked += [f"{name} {key}" for key in row[5] or ()]
+            for reason, rows, some in plan.run(connection, "count_blocked", most_blocks=_MOST_BLOCKS):
+                more = f" and {rows - len(some)} more" if rows > len(some) else ""
+                blocked.append(f"{name} {'; '.join(some)}{more} ({reason})")
         said = [
             f"{totals[0]} rows of all tables were read again from the source in {self._passes} looks, "
             f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"
@@ -293,10 +296,7 @@ class Confirmer:
         if self._cdc is None:
             said.append("without the section cdc nobody can say how far CDC is")
         if totals[3]:
-            said.append(
-                f"{totals[3]} rows could not be corrected, because a constraint of production refuses it "
-                f"({', '.join(blocked[:5])}); reload the windows of the rows they refer to"
-            )
+            said.append(f"{totals[3]} rows could not be corrected: {', '.join(blocked[:5])}")
         if not settled:
             said.append(f"rows were still changing after {self._passes} looks; reload the window when it is quieter")
         return settled and not totals[3] and not open_ends, "; ".join(said) + "."

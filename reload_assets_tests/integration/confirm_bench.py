@@ -103,6 +103,7 @@ class ConfirmBench:
         without_position: bool = False,
         fence: Callable[[], Any] | None = None,
         rows: SourceRows | None = None,
+        **settings: Any,
     ) -> Confirmed:
         """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
         with self.made.target.connect() as connection:
@@ -114,7 +115,7 @@ class ConfirmBench:
             reload,
             tables,
             self.made.config.source.zone,
-            Merge(stall_limit_ms=999, attempts=3),
+            Merge(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
             rows or ReaderRows(self.reader),
             chosen,
             fence,
