@@ -22,6 +22,7 @@ from reload_assets_tests.campaigns.settings import CDC_ROLE, LOAD_ROLE, POLICIES
 
 _PATIENCE_SECONDS = 60.0
 _LONGEST_LAG_SECONDS = 0.4
+_RESTARTS = 2
 _AS_REPLICA = "SET session_replication_role = replica"
 
 
@@ -200,11 +201,13 @@ def changing_lag(bench: Bench, seed: str) -> Iterator[None]:
 
 @contextmanager
 def restarting(replication: Replication, seed: str) -> Iterator[None]:
-    """CDC is stopped now and then in the block, and goes on at once from its checkpoint."""
+    """CDC is stopped twice in the block, and goes on at once from its checkpoint."""
     rng, ended = random.Random(seed), threading.Event()
 
     def restart() -> None:
-        while not ended.wait(rng.uniform(0.3, 1.5)):
+        for _ in range(_RESTARTS):
+            if ended.wait(rng.uniform(0.3, 2.5)):
+                return
             replication.restart()
 
     thread = threading.Thread(target=restart, name="campaign restarts", daemon=True)
