@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reload_assets.dms.calls import DmsCalls, clean
 from reload_assets.dms.polling import Poll, PollLimits
 from reload_assets.errors import DmsError
 
-_SOURCE_ENGINES = ("oracle",)
-_TARGET_ENGINES = ("postgres", "aurora-postgresql")
+SOURCE_ENGINES = ("oracle",)
+TARGET_ENGINES = ("postgres", "aurora-postgresql")
 
 
 class EndpointCheck:
@@ -22,8 +23,8 @@ class EndpointCheck:
     def run(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
         """Check both endpoints and the instance; DMS starts no task over a connection that was never tested, so a
         missing or failed test is run (again) and waited for."""
-        source = self._endpoint(source_arn, "source", _SOURCE_ENGINES)
-        target = self._endpoint(target_arn, "target", _TARGET_ENGINES)
+        source = self._endpoint(source_arn, "source", SOURCE_ENGINES)
+        target = self._endpoint(target_arn, "target", TARGET_ENGINES)
         instance = self._instance(instance_arn)
         for endpoint in (source, target):
             self._connection(endpoint, instance)
@@ -110,3 +111,9 @@ class EndpointCheck:
 
 def _filters(name: str, value: str) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": [value]}]
+
+
+def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
+    """The ``ExtraConnectionAttributes`` of an endpoint by name in lower case, as DMS does not mind their case."""
+    pairs = (part.partition("=") for part in str(endpoint.get("ExtraConnectionAttributes") or "").split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}

@@ -17,6 +17,8 @@ from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 
 REGION = "us-east-1"
+AS_REPLICA = "SET session_replication_role = replica"
+"""The AfterConnectScript with which CDC passes by production's foreign keys and triggers."""
 CONTROL_SCHEMA = "dmslogs"
 _LIMITS = PollLimits(interval=0.02, max_interval=0.2, ready_timeout=60)
 
@@ -87,6 +89,7 @@ class Account:
             DatabaseName=kind,
             Username=login.user,
             Password=login.password,
+            **({"PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}} if kind == "target" else {}),
         )
         return str(made["Endpoint"]["EndpointArn"])
 

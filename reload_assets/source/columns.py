@@ -30,6 +30,9 @@ _KINDS: dict[str, Kind] = {
     "RAW": "raw",
 }
 
+LOB_TYPES = ("CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "XMLTYPE", "SYS.XMLTYPE")
+"""The base types that DMS carries as LOBs."""
+
 
 @dataclass(frozen=True)
 class SourceColumn:

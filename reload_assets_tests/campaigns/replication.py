@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.campaigns.bench import Bench, Databases
 from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, SPECS
@@ -123,6 +124,7 @@ class Replication:
             DatabaseName=database,
             Username=login[0],
             Password=login[1],
+            **({"PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}} if kind == "target" else {}),
         )
         return str(answer["Endpoint"]["EndpointArn"])
 

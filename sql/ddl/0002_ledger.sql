@@ -31,6 +31,11 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     cdc_task_arn text,
     cdc_status text,
     cdc_lag_seconds double precision,
+    -- By how much the target's clock, and that of DMS's newest status, were ahead of the source's.
+    target_clock_offset_seconds double precision,
+    dms_clock_offset_seconds double precision,
+    -- What is worth a warning of how the CDC task carries the tables, a sentence each.
+    cdc_remarks text [] NOT NULL DEFAULT '{}',
     -- By the source's clock: the load shows nothing that was committed later.
     source_read_until timestamptz,
     cdc_stopped_at timestamptz,
