@@ -31,6 +31,9 @@ from reload_assets.windows import Window
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
+# Less than this is told by no two clocks.
+_CLOCK_TOLERANCE_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Load:
@@ -66,7 +69,7 @@ class Load:
             ready = self._gate(run_is_live, reader)
             with self.target.connect() as connection:
                 tables = resolve_group(self.config, opening.group, connection, reader, only)
-                remarks = self._remarks(opening.group, tables)
+                remarks = self._remarks(opening.group, tables, ready)
                 counts = self._count(reader, tables, opening.loaded_window)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
@@ -201,11 +204,17 @@ class Load:
         with self.cdc.by_source_clock(reader.now if reader else None):
             return self.cdc.require_ready()
 
-    def _remarks(self, group: str, tables: list[ReloadTable]) -> list[str]:
+    def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
         """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
-        if self.cdc is None:
+        if self.cdc is None or self.config.cdc is None or ready is None:
             return []
         remarks = require_carried(self.cdc, self.config, group, tables)
+        offset = ready.target_clock_offset
+        if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
+            remarks.append(
+                f"The target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, "
+                "more than cdc.margin_seconds: without the source connection it could not stand in for that."
+            )
         for remark in remarks:
             self.say(remark)
         return remarks

@@ -57,11 +57,29 @@ class canonical_text(FunctionElement[str]):
         self.kind = kind
 
 
+class source_role(FunctionElement[str]):
+    """``source_role()``: ``PRIMARY`` where the source's database takes writes itself, and is no copy of another one."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
 class source_instant(FunctionElement[datetime]):
     """``source_instant()``: the clock of the source's server as UTC wall-clock time."""
 
     type = sa.DateTime()
     inherit_cache = True
+
+
+@compiles(source_role, "oracle")
+def _oracle_role(element: source_role, compiler: SQLCompiler, **options: Any) -> str:
+    # Needs no grant, unlike V$DATABASE.
+    return "SYS_CONTEXT('USERENV', 'DATABASE_ROLE')"
+
+
+@compiles(source_role, "postgresql")
+def _postgresql_role(element: source_role, compiler: SQLCompiler, **options: Any) -> str:
+    return "CASE WHEN PG_IS_IN_RECOVERY() THEN 'STANDBY' ELSE 'PRIMARY' END"
 
 
 @compiles(source_instant, "oracle")

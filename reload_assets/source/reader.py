@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
-from reload_assets.source.canonical import source_instant
+from reload_assets.source.canonical import source_instant, source_role
 from reload_assets.source.columns import SourceColumn
 from reload_assets.source.failures import describe, did_you_mean, reason
 from reload_assets.source.statements import SourceTable
@@ -27,6 +27,7 @@ _DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
 # Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
 _MAX_LIST = 1_000
 _MAX_BINDS = 30_000
+_IS_PRIMARY = "reload_assets_is_primary"
 _TEXT_TYPES = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
 
 
@@ -44,8 +45,9 @@ class SourceReader:
     """Reads tables of one schema. A context manager; used from one thread at a time.
 
     Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the table
-    or column that is not there. Names are the dictionary's own, in its own case. Times are wall-clock times of the
-    source's zone, without a zone. Numbers are Decimal, LOBs are str and bytes.
+    or column that is not there. So it does on a standby, which shows older rows than CDC has carried. Names are the
+    dictionary's own, in its own case. Times are wall-clock times of the source's zone, without a zone. Numbers are
+    Decimal, LOBs are str and bytes.
     """
 
     def __init__(self, url: sa.URL, schema: str) -> None:
@@ -110,8 +112,9 @@ class SourceReader:
         yield from self._by_key(lambda some: rows_as_text(columns, key_columns, some), key_columns, keys, batch)
 
     def now(self) -> datetime:
-        """The clock of the source's server, a UTC instant."""
-        ((instant,),) = self._rows(sa.select(source_instant()))
+        """The clock of the source's server, a UTC instant; of a server that is still the primary when it says so."""
+        ((instant, role),) = self._rows(sa.select(source_instant(), source_role()))
+        self._require_primary(role)
         found: datetime = instant
         return found.replace(tzinfo=timezone.utc)
 
@@ -240,10 +243,21 @@ class SourceReader:
             raise self._failed("cannot be reached", error, mend) from None
         with connection:
             try:
+                # Once for each session with a server.
+                if _IS_PRIMARY not in connection.info:
+                    self._require_primary(connection.execute(sa.select(source_role())).scalar_one())
+                    connection.info[_IS_PRIMARY] = True
                 yield connection
             except SQLAlchemyError as error:
                 _raise_interrupt(error)
                 raise self._failed("could not be read", error) from None
+
+    def _require_primary(self, role: str) -> None:
+        if role != "PRIMARY":
+            raise SourceUnavailable(
+                f"{self._place} is no primary database but a {role.lower()}, which shows older rows than CDC has "
+                "carried; name the primary in source.connection."
+            )
 
     def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
         why = reason(error, self._password)

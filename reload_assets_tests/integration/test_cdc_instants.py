@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from reload_assets.errors import CdcNotReady
+from reload_assets.source.reader import SourceReader
 from reload_assets_tests.integration.reload_bench import CONTROL, ReloadBench, reload_bench
 from reload_assets_tests.integration.test_cdc_task import CUSTOMERS, DDL, INSERT, OTHER, TABLES
 
@@ -94,6 +96,24 @@ def test_the_clocks_are_compared_and_noted(new_database: Databases) -> None:
         assert ready.lag_seconds < 5
         with pytest.raises(CdcNotReady, match="lags 600 s behind the source"):
             bench.cdc.require_ready()
+
+
+def test_a_target_whose_clock_is_off_is_remarked_on(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        assert bench.stage().cdc_remarks == []
+        bench.on_production("UPDATE admin.reloads SET status = 'cancelled'")
+        open_reader = bench.reader
+
+        def late() -> SourceReader:
+            reader = open_reader()
+            now = reader.now
+            reader.now = lambda: now() + timedelta(minutes=2)  # type: ignore[method-assign]
+            return reader
+
+        bench.reader = late
+        (remark,) = bench.stage().cdc_remarks
+        assert re.search(r"^The target's clock is 1(19|20)\.\d s behind the source's, more than cdc\.margin", remark)
+        assert remark in bench.said
 
 
 def _offsets(bench: ReloadBench) -> list[tuple[float, float]]:
