@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reload_assets.cdc import Cdc
-from reload_assets.config import ReloadConfig
+from reload_assets.config import ReloadConfig, text
 from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskFinding, examine
 from reload_assets.errors import CdcNotReady
 from reload_assets.source.columns import LOB_TYPES
@@ -20,7 +20,8 @@ def find_obstacles(
     With ``against_cdc: fence`` what asks for the fence is no obstacle.
     """
     carried = [_carried(config, table) for table in tables]
-    found = examine(cdc.task.describe(), carried, config.dms.task.lob_limit_kb)
+    load_source = text(config.dms.source_endpoint_arn, f"{config.file}: dms.source_endpoint_arn")
+    found = examine(cdc.task.describe(load_source), carried, config.dms.task.lob_limit_kb)
     forbidding = ("refuse",) if config.groups[group].against_cdc == "fence" else ("refuse", "fence")
     return (
         [finding for finding in found if finding.severity in forbidding],

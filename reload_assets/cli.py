@@ -63,7 +63,20 @@ def _check(config: ReloadConfig) -> None:
     from reload_assets.partitions import cadence_partitions
 
     cadence_partitions(config.windows, config.file)
-    reader = access.source_reader(config, _secrets(config))
+    dms, place = config.dms, f"{config.file}: dms"
+    client = dms_client(
+        region=text(dms.region, f"{place}.region"),
+        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
+    )
+    limits = PollLimits(
+        interval=dms.polling.interval_seconds,
+        max_interval=dms.polling.max_interval_seconds,
+        ready_timeout=dms.polling.ready_timeout_seconds,
+        # Somebody waits for the answer.
+        call_attempts=2,
+    )
+    tasks = LoadTasks(client, limits)
+    reader = access.source_reader(config, _secrets(config), lambda: access.delivery(config, tasks))
     groups: dict[str, list[ReloadTable]] = {}
     try:
         with access.target(config, _secrets(config)).connect() as connection:
@@ -81,20 +94,8 @@ def _check(config: ReloadConfig) -> None:
             reader.close()
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
-    dms, place = config.dms, f"{config.file}: dms"
-    client = dms_client(
-        region=text(dms.region, f"{place}.region"),
-        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
-    )
-    limits = PollLimits(
-        interval=dms.polling.interval_seconds,
-        max_interval=dms.polling.max_interval_seconds,
-        ready_timeout=dms.polling.ready_timeout_seconds,
-        # Somebody waits for the answer.
-        call_attempts=2,
-    )
     _check_cdc(config, client, limits, groups)
-    LoadTasks(client, limits).check_endpoints(
+    tasks.check_endpoints(
         text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
         text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
         text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),

@@ -12,7 +12,7 @@ from psycopg import Connection, Cursor, sql
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
 from reload_assets.merge.outcomes import differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
-from reload_assets.source.columns import Kind
+from reload_assets.source.columns import BARE_SCALE, Kind
 from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn
@@ -77,7 +77,7 @@ class ConfirmPlan:
             ),
             "key_names": comma(key),
             "key_texts": comma(
-                production_text("d", self.merge.numbers[column.name], self._kind(column)) for column in table.key
+                production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
             "production_key": comma(in_production(column) for column in table.key),
             "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
@@ -143,10 +143,13 @@ class ConfirmPlan:
         is_flag = self.merge.table.production.column(name).type == "boolean"
         return [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL("false" if is_flag else "NULL"))]
 
-    def _kind(self, column: ReloadColumn) -> Kind:
+    def _rule(self, column: ReloadColumn) -> tuple[Kind, int]:
+        """The rule of a key column's text, and the scale of ``bare`` numbers."""
         described = {source.name: source for source in self.merge.table.source_columns or ()}
-        kind = described[column.source].kind if column.source in described else None
-        return kind or "text"
+        source = described.get(column.source)
+        if source is None or source.kind is None:
+            return "text", BARE_SCALE
+        return source.kind, source.delivery.number_scale
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(

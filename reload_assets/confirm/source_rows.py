@@ -22,8 +22,6 @@ Key = tuple[Any, ...]
 _TEXT_LOBS = ("CLOB", "NCLOB")
 _BINARY_LOBS = ("BLOB",)
 _FLOATS = ("BINARY_FLOAT", "BINARY_DOUBLE")
-# DMS carries this many decimals of a NUMBER without precision (NumberDatatypeScale), as it did when it loaded.
-_BARE_NUMBER_SCALE = 10
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def readable(table: ReloadTable) -> str | None:
     for column in table.columns:
         source = described[column.source]
         if source.kind is None and source.base_type not in (*_TEXT_LOBS, *_BINARY_LOBS, *_FLOATS):
-            return f"{source.name} is {source.declared}"
+            return f"{source.name} is {source.why_without_text}"
     for column in table.key:
         if described[column.source].kind is None:
             return f"the key column {column.source} is {described[column.source].declared}"
@@ -117,8 +115,9 @@ def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> 
     declared = sql.SQL(column.target.type)
     if source.kind == "raw" or source.base_type in _BINARY_LOBS:
         return sql.SQL("decode({}, 'hex')").format(text)
-    if source.base_type == "NUMBER" and source.precision is None and source.scale is None:
-        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, sql.Literal(_BARE_NUMBER_SCALE))
+    if source.kind == "bare":
+        scale = sql.Literal(source.delivery.number_scale)
+        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
         return sql.SQL("CAST({} AS {})").format(rounded, declared)
     if column.target.collatable:
         # No cast: it would cut a text that is too long, where an assignment refuses it.

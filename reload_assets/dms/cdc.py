@@ -54,19 +54,19 @@ class CdcTask:
         said = ": ".join(part for part in (stop_reason(task), failure) if part)
         return CdcState(name_of(task), task["Status"], said)
 
-    def describe(self) -> TaskDescription:
-        """The task with mapping and settings, its endpoints and its table statistics; a few calls. Raises DmsError."""
+    def describe(self, load_source_arn: str) -> TaskDescription:
+        """The task with mapping and settings, its endpoints and its table statistics, in three calls.
+
+        ``load_source_arn`` names the source endpoint by which reloads are loaded. Raises DmsError.
+        """
         task = self._found(with_settings=True)
         doing = f"looking up the endpoints of the CDC task {name_of(task)}"
-        arns = [task["SourceEndpointArn"], task["TargetEndpointArn"]]
-        endpoints = {
-            endpoint["EndpointArn"]: endpoint
-            for endpoint in self._calls.found(
-                "describe_endpoints", "Endpoints", doing, Filters=[{"Name": "endpoint-arn", "Values": arns}]
-            )
-        }
+        arns = [task["SourceEndpointArn"], task["TargetEndpointArn"], load_source_arn]
+        wanted = [{"Name": "endpoint-arn", "Values": sorted(set(arns))}]
+        found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=wanted)
+        endpoints = {endpoint["EndpointArn"]: endpoint for endpoint in found}
         if missing := [arn for arn in arns if arn not in endpoints]:
-            raise DmsError(f"DMS knows no endpoint {missing[0]} of the CDC task {name_of(task)}; check the region.")
+            raise DmsError(f"DMS knows no endpoint {missing[0]}; check its ARN and the region.")
         statistics = self._calls.found(
             "describe_table_statistics",
             "TableStatistics",
@@ -74,7 +74,8 @@ class CdcTask:
             page_size=500,
             ReplicationTaskArn=self.arn,
         )
-        return TaskDescription(task, endpoints[arns[0]], endpoints[arns[1]], statistics)
+        source, target, load_source = (endpoints[arn] for arn in arns)
+        return TaskDescription(task, source, target, load_source, statistics)
 
     def stop(self) -> None:
         """Stop it and wait until it has stopped; a task that stands still already is left as it is."""

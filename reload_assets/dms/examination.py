@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reload_assets.dms.endpoints import SOURCE_ENGINES, TARGET_ENGINES, extra_attributes
+from reload_assets.dms.endpoints import SOURCE_ENGINES, TARGET_ENGINES, extra_attributes, number_scale, trims_char
 from reload_assets.dms.replicated import Replicated, replicated
 from reload_assets.dms.verdict import name_of
 from reload_assets.errors import MappingError
@@ -58,11 +58,15 @@ class CarriedTable:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What DMS says of a task: its description with mapping and settings, its endpoints, its table statistics."""
+    """What DMS says of a task: its description with mapping and settings, its endpoints, its table statistics.
+
+    ``load_source`` is the source endpoint by which reloads are loaded, the task's own or another one.
+    """
 
     task: Mapping[str, Any]
     source: Mapping[str, Any]
     target: Mapping[str, Any]
+    load_source: Mapping[str, Any]
     statistics: Sequence[Mapping[str, Any]]
 
 
@@ -137,6 +141,15 @@ class _Examination:
                     "engine",
                     f"{self.name} has a {kind} endpoint of the engine {engine}, not {' or '.join(engines)}; check "
                     "cdc.task_arn.",
+                )
+        theirs, ours = self.described.source, self.described.load_source
+        for setting, read in (("NumberDatatypeScale", number_scale), ("TrimSpaceInChar", trims_char)):
+            if read(theirs) != read(ours):
+                yield TaskFinding(
+                    "refuse",
+                    "other-values",
+                    f"{self.name} reads the source with {setting} {read(theirs)} and a reload with {read(ours)}: they "
+                    "would write different values; set both source endpoints alike.",
                 )
         script = endpoint_script(self.described.target)
         if not _REPLICA.search(script):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
 from reload_assets.source.canonical import source_instant, source_role
-from reload_assets.source.columns import SourceColumn
+from reload_assets.source.columns import Delivery, SourceColumn
 from reload_assets.source.failures import describe, did_you_mean, reason
 from reload_assets.source.statements import SourceTable
 
@@ -50,8 +50,9 @@ class SourceReader:
     Decimal, LOBs are str and bytes.
     """
 
-    def __init__(self, url: sa.URL, schema: str) -> None:
-        self.schema = schema
+    def __init__(self, url: sa.URL, schema: str, delivery: Callable[[], Delivery] = Delivery) -> None:
+        """``delivery`` is asked what DMS makes of values as soon as columns are described."""
+        self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
         self._password = url.password
         self._tables: dict[str, SourceTable] = {}
@@ -69,7 +70,8 @@ class SourceReader:
                 f"{self._place} has no table {self.schema}.{table} that this user may read{hint}; create it, grant "
                 "SELECT on it, or mend the name."
             )
-        found = [_column(*row) for row in rows]
+        delivery = self._delivery()
+        found = [_column(*row, delivery=delivery) for row in rows]
         self._tables[table] = SourceTable(self.schema, table, tuple(found))
         return found
 
@@ -282,6 +284,8 @@ def _column(
     scale: int | None,
     nullable: str,
     position: int,
+    *,
+    delivery: Delivery,
 ) -> SourceColumn:
     length = char_length if data_type in _TEXT_TYPES else data_length if data_type == "RAW" else None
     return SourceColumn(
@@ -292,6 +296,7 @@ def _column(
         scale=_int(scale),
         nullable=nullable == "Y",
         position=int(position),
+        delivery=delivery,
     )
 
 

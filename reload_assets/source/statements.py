@@ -123,7 +123,7 @@ class SourceTable:
         column = self.column(name)
         value = self._typed(column, "a key or a version")
         assert column.kind is not None
-        return canonical_text(value, column.kind)
+        return canonical_text(value, column.kind, column.delivery.number_scale)
 
     def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
         if column.kind is None:

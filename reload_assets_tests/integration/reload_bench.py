@@ -16,6 +16,7 @@ import psycopg
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
+from reload_assets.access import delivery
 from reload_assets.cdc import Cdc
 from reload_assets.config import parse_config
 from reload_assets.confirm import Confirmed
@@ -29,6 +30,7 @@ from reload_assets.load import Load
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.production import Production
+from reload_assets.source.columns import Delivery
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.staged import STAGING_CHECKS
@@ -123,7 +125,9 @@ class ReloadBench:
             "say": self.said.append,
         }
         self.load, self.production = Load(**parts), Production(**parts)
-        self.reader: Callable[[], SourceReader] = lambda: open_reader(self._source_url)
+        self.reader: Callable[[], SourceReader] = lambda: open_reader(
+            self._source_url, lambda: delivery(self.config, self.production.tasks)
+        )
         self.drain()
 
     def on_source(self, statement: str) -> list[tuple[Any, ...]]:
@@ -181,7 +185,7 @@ class ReloadBench:
         self.target.close()
 
 
-def open_reader(url: str) -> SourceReader:
+def open_reader(url: str, delivery: Callable[[], Delivery] = Delivery) -> SourceReader:
     """A reader of the database at a libpq URL."""
     parts = conninfo_to_dict(url)
     return SourceReader(
@@ -194,6 +198,7 @@ def open_reader(url: str) -> SourceReader:
             password=str(parts["password"]),
         ),
         SCHEMA,
+        delivery,
     )
 
 

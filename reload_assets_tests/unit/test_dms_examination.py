@@ -52,6 +52,7 @@ def good() -> Document:
             "ErrorBehavior": {"ApplyErrorInsertPolicy": "LOG_ERROR", "ApplyErrorUpdatePolicy": "UPDATE_RECORD"},
         },
         "source": {"EngineName": "oracle"},
+        "load_source": {"EngineName": "oracle", "OracleSettings": {"NumberDatatypeScale": 10}},
         "target": {
             "EngineName": "aurora-postgresql",
             "PostgreSQLSettings": {"AfterConnectScript": "SET session_replication_role='replica'"},
@@ -68,7 +69,8 @@ def found(situation: Document, table: CarriedTable = ORDERS) -> list[TaskFinding
         "ReplicationTaskSettings": json.dumps(situation["settings"]),
         **situation["task"],
     }
-    described = TaskDescription(task, situation["source"], situation["target"], situation["statistics"])
+    parts = (situation[name] for name in ("source", "target", "load_source", "statistics"))
+    described = TaskDescription(task, *parts)
     return examine(described, [table], lob_limit_kb=64)
 
 
@@ -215,6 +217,18 @@ SITUATIONS: list[tuple[Callable[[Document], Any], str, str, str]] = [
         "CharacterSetSettings",
     ),
     (with_member("task", CdcStopPosition="server_time:2025-01-01T00:00:00"), "warn", "stop-position", "2025-01-01"),
+    (
+        with_member("load_source", OracleSettings={"NumberDatatypeScale": 20}),
+        "refuse",
+        "other-values",
+        "NumberDatatypeScale 10 and a reload with 20",
+    ),
+    (
+        with_member("source", ExtraConnectionAttributes="readTableSpaceName=true;trimspaceinchar=false"),
+        "refuse",
+        "other-values",
+        "TrimSpaceInChar False and a reload with True",
+    ),
     (with_member("source", EngineName="mysql"), "refuse", "engine", "mysql"),
     (with_member("target", EngineName="redshift"), "refuse", "engine", "redshift"),
     (with_member("target", PostgreSQLSettings={}), "warn", "foreign-keys-enforced", "AfterConnectScript"),

@@ -220,7 +220,7 @@ class Replication:
         name = relation.schema, relation.name
         run = self._engine.tables.setdefault(name, TableRun(*name, state="Table completed"))
         try:
-            columns = source_columns(self._source, selection.table)
+            columns = source_columns(self._source, selection.table, job.source)
         except psycopg.errors.UndefinedTable:
             _log.info("Table '%s'.'%s' is gone; its last changes are left out.", *name)
             return None
