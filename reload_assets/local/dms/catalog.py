@@ -154,8 +154,9 @@ def source_columns(
     source: psycopg.Connection[Any], table: SourceTable, endpoint: Endpoint | None = None
 ) -> list[SourceColumn]:
     """The columns of a table, in order, as the source endpoint carries them: by its settings, or the defaults."""
-    scale, trims = (endpoint and endpoint.setting(name) for name in ("NumberDatatypeScale", "TrimSpaceInChar"))
-    number_scale, trims_char = 10 if scale is None else int(scale), str(trims).lower() != "false"
+    scale = endpoint.setting("NumberDatatypeScale") if endpoint else None
+    number_scale = 10 if scale is None else int(scale)
+    trims_char = endpoint is None or str(endpoint.setting("TrimSpaceInChar")).lower() != "false"
     found = source.execute(_COLUMNS, (table.schema, table.name)).fetchall()
     return [replace(SourceColumn(*row), number_scale=number_scale, trims_char=trims_char) for row in found]
 
