@@ -91,6 +91,7 @@ class Production:
                     self.cdc,
                     self._fence(reload),
                     self.say,
+                    self._arbiter(reload, source),
                 ).run()
             confirmed = self._carried_meanwhile(reload, tables, confirmed)
         except (ReloadError, psycopg.Error) as error:
@@ -107,6 +108,12 @@ class Production:
         )
         self.say(f"{reload.title}: {confirmed.detail}")
         return confirmed
+
+    def _arbiter(self, reload: Reload, source: SourceRows) -> SourceRows | None:
+        """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
+        if self.cdc is None or not isinstance(source, ReaderRows):
+            return None
+        return LoadedRows(self.config, self.target, self.tasks, reload, source.reader)
 
     def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
         """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     task_removed_at timestamptz,
     stop_reason text,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The oldest transaction that ran when the reload was opened: what has a later number was written since.
+    opened_xid bigint NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
     loaded_at timestamptz,
     merge_started_at timestamptz,
     merge_started_xid bigint,
