@@ -119,10 +119,14 @@ class Production:
         """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""
         if self.cdc is None:
             return confirmed
-        obstacles, _ = find_obstacles(self.cdc, self.config, reload.group_name, tables)
-        if not obstacles:
+        try:
+            obstacles, _ = find_obstacles(self.cdc, self.config, reload.group_name, tables)
+        except ReloadError as error:
+            said = f"Whether the CDC task carries the tables still could not be asked. {error}"
+        else:
+            said = " ".join(finding.message for finding in obstacles)
+        if not said:
             return confirmed
-        said = " ".join(finding.message for finding in obstacles)
         return replace(confirmed, settled=False, detail=f"{confirmed.detail} {said}")
 
     def _fence(self, reload: Reload) -> Callable[[], AbstractContextManager[None]] | None:
