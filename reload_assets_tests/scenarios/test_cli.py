@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
-import boto3
 import psycopg
 import pytest
 from psycopg import sql
 
 from reload_assets.cli import main
+from reload_assets.dms.client import dms_client
 from reload_assets.local import compare
 from reload_assets.local.stack import REGION, Stack, checkout_file
 from reload_assets_tests.scenarios.runs import Runner, failures
@@ -92,8 +92,7 @@ def test_check_warns_of_a_window_column_without_an_index(stack: Stack, capsys: p
 def test_check_refuses_a_task_that_does_not_carry_the_tables(
     stack: Stack, written: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    client = boto3.client("dms", endpoint_url=stack.dms.url, region_name=REGION, **keys)
+    client = dms_client(region=REGION, endpoint_url=stack.dms.url, access_key_id="local", secret_access_key="local")
     (task,) = client.describe_replication_tasks(
         Filters=[{"Name": "replication-task-arn", "Values": [stack.cdc.task.arn]}]
     )["ReplicationTasks"]
