@@ -118,3 +118,17 @@ def test_a_task_that_reads_the_source_otherwise_than_the_load_is_refused(new_dat
         object.__setattr__(bench.load, "config", bench.config.model_copy(update={"dms": written}))
         with pytest.raises(CdcNotReady, match="with NumberDatatypeScale 10 and a reload with 20"):
             bench.stage()
+
+
+def test_versions_are_told_apart_by_as_many_digits_as_are_carried(new_database: Databases) -> None:
+    scale = {"source": {"OracleSettings": {"NumberDatatypeScale": 20}}}
+    tables = {"prices": {"window_column": "updated_at", "version_column": "price"}}
+    with reload_bench(new_database, [PRICES], DDL.format("numeric"), tables, endpoints=scale) as bench:
+        bench.on_source(INSERT.format(1))
+        bench.drain()
+        assert compared(bench).counts == {"same": 1}
+        bench.on_production("UPDATE production.prices SET code = 'no'")
+        assert compared(bench).counts == {"same": 0, "content": 1}
+        # Of another version in the last digit, which ten decimals do not show.
+        bench.on_production("UPDATE production.prices SET price = price - 0.00000000000000000001")
+        assert compared(bench).counts == {"same": 0, "other": 1}
