@@ -106,7 +106,7 @@ class Source(_Model):
         "UTC", description="The zone of the source's DATE and TIMESTAMP values, which carry none themselves."
     )
     connection: SourceConnection | None = Field(
-        None, description="A read-only login for counts, types and comparisons; may be left out."
+        None, description="A read-only login of the primary for counts, types and comparisons; may be left out."
     )
 
     @property

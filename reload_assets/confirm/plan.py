@@ -15,7 +15,7 @@ from reload_assets.merge.effects import acts_on_update
 from reload_assets.merge.outcomes import assigned, differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
 from reload_assets.soft_delete import alive
-from reload_assets.source.columns import Kind
+from reload_assets.source.columns import BARE_SCALE, Kind
 from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn
@@ -80,7 +80,7 @@ class ConfirmPlan:
             ),
             "key_names": comma(key),
             "key_texts": comma(
-                production_text("d", self.merge.numbers[column.name], self._kind(column)) for column in table.key
+                production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
             "production_key": comma(in_production(column) for column in table.key),
             "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
@@ -136,9 +136,11 @@ class ConfirmPlan:
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
 
-    def _kind(self, column: ReloadColumn) -> Kind:
+    def _rule(self, column: ReloadColumn) -> tuple[Kind, int]:
+        """The rule of a key column's text, and the scale of ``bare`` numbers."""
         described = {source.name: source for source in self.merge.table.source_columns or ()}
-        return key_kind(described.get(column.source), column.target)
+        source = described.get(column.source)
+        return key_kind(source, column.target), source.delivery.number_scale if source else BARE_SCALE
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(
