@@ -237,7 +237,11 @@ SITUATIONS: list[tuple[Callable[[Document], Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "severity", "code", "named"), SITUATIONS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("change", "severity", "code", "named"),
+    SITUATIONS,
+    ids=[f"{number}-{code}" for number, (_, _, code, _) in enumerate(SITUATIONS)],
+)
 def test_what_speaks_against_a_reload_is_found(
     change: Callable[[Document], Any], severity: str, code: str, named: str
 ) -> None:
@@ -269,7 +273,7 @@ HARMLESS: list[Callable[[Document], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", HARMLESS)
+@pytest.mark.parametrize("change", HARMLESS, ids=range(len(HARMLESS)))
 def test_what_does_no_harm_is_not_found(change: Callable[[Document], Any]) -> None:
     situation = copy.deepcopy(good())
     change(situation)
