@@ -13,6 +13,7 @@ import psycopg
 from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc import Cdc, Readiness
+from reload_assets.cdc_task import require_carried
 from reload_assets.config import ReloadConfig, text
 from reload_assets.database import Target
 from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
@@ -30,6 +31,9 @@ from reload_assets.windows import Window
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
+
+# Less than this is told by no two clocks.
+_CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,19 @@ class Load:
             raise LedgerError(
                 f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
             ) from None
-        ready = self._gate(run_is_live)
         staging_schema = self.config.target.staging_schema
-        with self._source() as reader, self.target.connect() as connection:
-            tables = resolve_group(self.config, opening.group, connection, reader, only)
-            reload = self.ledger.open(connection, opening, tables)
-            for table in tables:
-                create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
-                self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
-                self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
+        with self._source() as reader:
+            ready = self._gate(run_is_live, reader)
+            with self.target.connect() as connection:
+                tables = resolve_group(self.config, opening.group, connection, reader, only)
+                remarks = self._remarks(opening.group, tables, ready)
+                reload = self.ledger.open(connection, opening, tables)
+                for table in tables:
+                    create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
+                    self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
+                    self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
         if ready is not None:
-            self.ledger.set_cdc(reload.reload_id, ready.task_arn, ready.status, ready.lag_seconds)
+            self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
@@ -194,12 +200,28 @@ class Load:
             self.say(f"Whether {reload.title} left a DMS task behind could not be found out: {failure}")
             return []
 
-    def _gate(self, run_is_live: Callable[[str], bool]) -> Readiness | None:
+    def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:
             self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
             return None
         resume_left_stopped(self.cdc, self.ledger, run_is_live, self.say)
-        return self.cdc.require_ready()
+        with self.cdc.by_source_clock(reader.now if reader else None):
+            return self.cdc.require_ready()
+
+    def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
+        """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
+        if self.cdc is None or self.config.cdc is None or ready is None:
+            return []
+        remarks = require_carried(self.cdc, self.config, group, tables)
+        offset = ready.target_clock_offset
+        if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
+            remarks.append(
+                f"The target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, "
+                "more than cdc.margin_seconds: without the source connection it could not stand in for that."
+            )
+        for remark in remarks:
+            self.say(remark)
+        return remarks
 
     def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
         for reload in self.ledger.find_unfinished(group, window):

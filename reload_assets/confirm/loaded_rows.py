@@ -74,7 +74,9 @@ class LoadedRows:
                     run(other, "staging/drop_table", self._place(load))
 
     def now(self) -> datetime:
-        """The target's clock: without a connection nobody knows the source's, and cdc.margin_seconds allows for it."""
+        """The source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
+        if self.reader is not None:
+            return self.reader.now()
         with self._target.connect(autocommit=True) as connection:
             row = run(connection, "cdc/get_clock").fetchone()
             assert row is not None

@@ -19,6 +19,7 @@ from reload_assets.confirm.compare import Comparison, TakenUp, Touched
 from reload_assets.confirm.concerned import SkippedStatements
 from reload_assets.confirm.control import Control
 from reload_assets.confirm.correct import Corrections
+from reload_assets.confirm.older import require_current
 from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.plan import CORRECTED, ConfirmPlan, Reading, read_again
 from reload_assets.confirm.source_rows import SourceRows
@@ -62,7 +63,8 @@ class Confirmer:
     """One confirm of a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known: then only rows that the reload itself wrote are corrected, and none is
-    inserted. With ``fence`` CDC stands still whenever production is written.
+    inserted. With ``fence`` CDC stands still whenever production is written. ``arbiter`` reads rows by DMS, to judge
+    a source connection by.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Confirmer:
         cdc: Cdc | None,
         fence: Fence | None,
         say: Callable[[str], None],
+        arbiter: SourceRows | None = None,
     ) -> None:
         self._target, self._ledger, self._reload, self._settings = target, ledger, reload, settings
         self._source, self._cdc, self._fence, self._say = source, cdc, fence, say
+        self._arbiter = arbiter
         self._zone = zone
         staged = ledger.tables(reload.reload_id)
         self._plans = [ConfirmPlan(plan, exact=cdc is not None) for plan in make_plans(reload, tables, staged, zone)]
@@ -116,6 +120,7 @@ class Confirmer:
                 last_look = False
             if self._count(connection, (*CORRECTED, _PATCH)):
                 self._wait_passed(read_until)
+                self._require_current(connection)
                 if self._correct(connection, corrections):
                     last_look = False
                 self._close(connection)
@@ -254,6 +259,12 @@ class Confirmer:
             changed += sum(patch_rows(connection, plan, self._settings.lock_timeout_ms) for plan in self._plans)
         self._corrections += changed
         return changed
+
+    def _require_current(self, connection: Connection[Any]) -> None:
+        if self._arbiter is not None and (
+            doubts := require_current(connection, self._plans, self._source, self._arbiter)
+        ):
+            self._say(f"{self._reload.title}: {doubts} rows were read older than before, and once more by a DMS task")
 
     def _count(self, connection: Connection[Any], verdicts: Sequence[str] | None) -> int:
         """How many open keys there are, with some verdicts or (None) with any."""

@@ -23,8 +23,6 @@ Bounds = tuple[datetime, datetime]
 """The half-open bounds of a window, in wall-clock time of the source's zone."""
 
 _BINARY_LOBS = ("BLOB",)
-# DMS carries this many decimals of a NUMBER without precision (NumberDatatypeScale), as it did when it loaded.
-_BARE_NUMBER_SCALE = 10
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def readable(table: ReloadTable) -> str | None:
     for column in table.columns:
         source = described[column.source]
         if not source.is_readable:
-            return f"{source.name} is {source.declared}"
+            return f"{source.name} is {source.why_without_text}"
     return None
 
 
@@ -157,8 +155,9 @@ def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> 
     declared = sql.SQL(column.target.type)
     if source.kind == "raw" or source.base_type in _BINARY_LOBS:
         return sql.SQL("decode({}, 'hex')").format(text)
-    if source.base_type == "NUMBER" and source.precision is None and source.scale is None:
-        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, sql.Literal(_BARE_NUMBER_SCALE))
+    if source.kind == "bare":
+        scale = sql.Literal(source.delivery.number_scale)
+        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
         return sql.SQL("CAST({} AS {})").format(rounded, declared)
     if column.target.collatable:
         # No cast: it would cut a text that is too long, where an assignment refuses it.

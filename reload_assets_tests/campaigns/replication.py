@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.campaigns.bench import Bench, Databases
 from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, World
@@ -23,7 +24,6 @@ from reload_assets_tests.campaigns.settings import CDC_ROLE, LOAD_ROLE, POLICIES
 _PATIENCE_SECONDS = 60.0
 _LONGEST_LAG_SECONDS = 0.4
 _RESTARTS = 2
-_AS_REPLICA = "SET session_replication_role = replica"
 
 
 class Replication:
@@ -134,7 +134,7 @@ class Replication:
             DatabaseName=database,
             Username=login[0],
             Password=login[1],
-            **({"PostgreSQLSettings": {"AfterConnectScript": _AS_REPLICA}} if self._is_replica(kind) else {}),
+            **({"PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}} if self._is_replica(kind) else {}),
         )
         return str(answer["Endpoint"]["EndpointArn"])
 

@@ -127,13 +127,16 @@ def test_a_live_child_of_a_row_that_the_source_has_again_survives(make: Make) ->
 
 @pytest.mark.parametrize("role", ["origin", "replica"])
 def test_a_child_that_comes_between_the_look_and_the_delete_is_not_taken_along(make: Make, role: str) -> None:
-    bench = make(
-        f"{DDL.format('')}; {CHILDREN.format('production', 'ON DELETE CASCADE')};"
-        "CREATE TABLE production.gate (id integer)"
-        + trigger("BEFORE DELETE", "LOCK TABLE production.gate; RETURN OLD;")
-    )
+    bench = make(f"{DDL.format('')}; {CHILDREN.format('production', 'ON DELETE CASCADE')}")
     has_customers(bench, 5)
     reload = bench.merge({"customers": []})
+    # Confirm stops after its look, when it writes the row into the audit.
+    bench.on_production(
+        """CREATE TABLE production.gate (id integer);
+        CREATE FUNCTION production.stop() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN LOCK TABLE production.gate; RETURN NEW; END $$;
+        CREATE TRIGGER stop BEFORE INSERT ON admin.reload_changes FOR EACH ROW EXECUTE FUNCTION production.stop()"""
+    )
     with bench.made.writer() as holder, psycopg.connect(bench.made.url, autocommit=True) as cdc:
         holder.execute("LOCK TABLE production.gate")
         confirm = InThread(lambda: bench.confirm(reload))
