@@ -41,6 +41,7 @@ def world_of(job: Job) -> World:
         returns=rng.random() < 0.4,
         dies=rng.random() < 0.3,
         restarts=rng.random() < 0.2,
+        checked=rng.random() < 0.1,
     )
     drawn = replace(drawn, all_columns=drawn.all_columns or job.policy == "idempotent")
     # A row that is left alone with a login that is another's would keep that one out for good.
