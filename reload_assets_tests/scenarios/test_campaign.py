@@ -57,7 +57,7 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("mode", OURS)
 def test_ours_keeps_every_promise(bench: Bench, mode: str, policy: str) -> None:
-    """Each in a world of its own, which the seed draws."""
+    """In the world that the seed draws: with LOBs, partial updates, a partitioned table, and a reload that dies."""
     result = run_once(bench, Job(mode, policy, "test-1"))
     assert result.consistent, report.failure(result)
     assert result.changes > 50
