@@ -50,7 +50,7 @@ class Corrections:
             for attempt in range(1, self._attempts + 1):
                 try:
                     with self._connection.transaction():
-                        set_up(self._connection, self._lock_timeout_ms)
+                        set_up(self._connection, self._lock_timeout_ms, self._stall_limit_ms)
                         return self._apply_one_by_one() if one_by_one else self._apply_all()
                 except errors.IntegrityError as error:
                     _LOG.info("confirm: one by one, because of %s", error)
