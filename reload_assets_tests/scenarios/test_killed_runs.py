@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 from dagster import DagsterInstance
+from psycopg import Connection
 
 from reload_assets.local import compare
 from reload_assets.local.dms.faults import Pause, SlowLoad
@@ -34,7 +35,10 @@ _HOLD_CONFIRM = f"""
 CREATE FUNCTION admin.hold_confirm() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_advisory_xact_lock({_GATE}); RETURN NEW; END $$;
 CREATE TRIGGER hold_confirm BEFORE UPDATE ON admin.reloads FOR EACH ROW
-WHEN (OLD.status = 'merged' AND OLD.confirm_status = 'pending' AND 'customers' = ANY (NEW.tables))
+WHEN (
+    OLD.status = 'merged' AND OLD.confirm_status = 'pending' AND OLD.cdc_resumed_at = NEW.cdc_resumed_at
+    AND 'customers' = ANY (NEW.tables)
+)
 EXECUTE FUNCTION admin.hold_confirm();
 """
 
@@ -46,6 +50,7 @@ class Held:
     stack: Stack
     instance: DagsterInstance
     days: dict[str, date]
+    gate: Connection[Any]
 
     def row(self, table: str) -> dict[str, Any]:
         """The ledger's row of the reload of a table; empty before there is one."""
@@ -82,7 +87,7 @@ def daemon(stack: Stack, folder: Path) -> Iterator[DagsterInstance]:
     written["run_monitoring"]["poll_interval_seconds"] = 1
     # Without the queue, which would be looked at every few seconds.
     del written["concurrency"]
-    written["run_coordinator"] = {"module": "dagster", "class": "DefaultRunCoordinator"}
+    written["run_coordinator"] = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
     (folder / "dagster.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
     shipped = checkout_file("reload.yaml")
     fenced = shipped.read_text(encoding="utf-8").replace("    owners:", "    against_cdc: fence\n    owners:", 1)
@@ -141,7 +146,7 @@ def held(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hel
             )
         folder = tmp_path_factory.mktemp("dagster")
         instance = cleanup.enter_context(daemon(stack, folder))
-        runs = Held(stack, instance, days)
+        runs = Held(stack, instance, days, gate)
         try:
             for table, status in (("orders", "loading"), ("documents", "loading"), ("customers", "merged")):
                 wait_for(
@@ -162,8 +167,7 @@ def held(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hel
 
 
 def cleaned(held: Held, table: str, condition: Callable[[], Any]) -> None:
-    """What the run of a table left behind is cleaned within the time, once its process is killed."""
-    held.kill(table)
+    """What the killed run of a table left behind is cleaned within the time."""
     wait_for(lambda: condition() and held.is_over(table), f"{table} is cleaned", _CLEANED)
     assert held.stack.cdc.task.state().running
 
@@ -188,6 +192,7 @@ def load_tasks(held: Held, table: str) -> list[str]:
 @pytest.mark.timeout(200)
 def test_killed_in_the_load(held: Held, instance: DagsterInstance) -> None:
     assert load_tasks(held, "orders")
+    held.kill("orders")
     cleaned(held, "orders", lambda: held.row("orders")["closed_at"])
     assert load_tasks(held, "orders") == []
     row = held.row("orders")
@@ -216,6 +221,8 @@ def test_killed_in_the_merge_behind_the_fence(held: Held, instance: DagsterInsta
 
 @pytest.mark.timeout(200)
 def test_killed_between_merge_and_confirm(held: Held, instance: DagsterInstance) -> None:
+    held.kill("customers")
+    held.gate.execute("SELECT pg_advisory_unlock(%s)", (_GATE,))
     cleaned(held, "customers", lambda: held.row("customers")["confirm_status"] != "pending")
     row = held.row("customers")
     assert (row["status"], row["confirm_status"], row["confirm_detail"]) == (
