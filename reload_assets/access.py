@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from reload_assets.config import Connection, FromEnvironment, FromSecretsManager, Number, ReloadConfig, text
 from reload_assets.database import Target
+from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.errors import ConfigError
+from reload_assets.source.columns import Delivery
 
 if TYPE_CHECKING:
+    from reload_assets.dms.tasks import LoadTasks
     from reload_assets.source.reader import SourceReader
 
 SecretLookup = Callable[[str], str]
@@ -30,8 +33,20 @@ def target(config: ReloadConfig, lookup: SecretLookup) -> Target:
     )
 
 
-def source_reader(config: ReloadConfig, lookup: SecretLookup) -> SourceReader | None:
-    """A reader of the source; None where the configuration has no source connection. Raises ConfigError."""
+def delivery(config: ReloadConfig, tasks: LoadTasks) -> Delivery:
+    """What DMS makes of the source's values, by the settings of its source endpoint. Raises ConfigError, DmsError."""
+    arn = text(config.dms.source_endpoint_arn, f"{config.file}: dms.source_endpoint_arn")
+    endpoint = tasks.source_endpoint(arn)
+    return Delivery(number_scale(endpoint), trims_char(endpoint))
+
+
+def source_reader(
+    config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery] = Delivery
+) -> SourceReader | None:
+    """A reader of the source; None where the configuration has no source connection. Raises ConfigError.
+
+    ``delivery`` is asked what DMS makes of values, when columns are described.
+    """
     login = config.source.connection
     if login is None:
         return None
@@ -46,7 +61,7 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup) -> SourceReader | 
         user=text(login.user, f"{place}.user"),
         password=_password(login, place, lookup),
     )
-    return SourceReader(url, config.source.schema_name)
+    return SourceReader(url, config.source.schema_name, delivery)
 
 
 def cdc_task_arn(config: ReloadConfig, group: str) -> str | None:

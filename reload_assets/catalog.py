@@ -57,10 +57,41 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key of another table that refers to this one; ``on_delete`` is pg_constraint's letter."""
+    """A foreign key that refers to a table, or to a partition or an heir of it; its columns are in step.
+
+    ``on_delete`` and ``on_update`` are pg_constraint's letters. ``child_oid`` is pg_class's; ``child_is_partitioned``:
+    the key holds for the child's partitions, too (it never holds for heirs). ``child_readable``: this role sees every
+    row of the child.
+    """
 
     name: str
     on_delete: str
+    on_update: str
+    child_oid: int
+    child_schema: str
+    child_table: str
+    child_is_partitioned: bool
+    child_readable: bool
+    columns: list[str]
+    parent_columns: list[str]
+
+    @property
+    def child(self) -> str:
+        """The referring table's name with its schema, for messages."""
+        return f"{self.child_schema}.{self.child_table}"
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger that fires in this session, of a table or of a partition or an heir of it.
+
+    ``turns_away``: it runs before each row and can keep it from being written, or write something else instead.
+    """
+
+    name: str
+    table: str
+    on_insert: bool
+    turns_away: bool
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,7 @@ class CatalogTable:
     partition_columns: list[str]
     part_of: list[str]
     """The tables of the schema that hold this one's rows too."""
+    triggers: list[Trigger]
 
     @property
     def primary_key(self) -> list[str]:
@@ -111,6 +143,10 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         foreign_keys = cursor.execute(compose("catalog/foreign_keys"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
         referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
+    with connection.cursor(row_factory=class_row(Trigger)) as cursor:
+        triggers = cursor.execute(compose("catalog/triggers"), names).fetchall()
     partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
     part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
-    return CatalogTable(schema, name, columns, unique_keys, foreign_keys, referenced_by, partition_columns, part_of)
+    return CatalogTable(
+        schema, name, columns, unique_keys, foreign_keys, referenced_by, partition_columns, part_of, triggers
+    )

@@ -52,12 +52,19 @@ class Position:
             return True
         return not self.pending_changes and self.read_until is not None and self.read_until > instant
 
-    @property
-    def lag_seconds(self) -> float | None:
-        """How long ago the instant is up to which all is applied; None where DMS has not said one yet."""
+    def lag_seconds(self, now: datetime) -> float | None:
+        """How long before ``now``, of the source's clock, the instant is up to which all is applied.
+
+        None where DMS has not said one yet.
+        """
         at_least = self.needed_from if self.pending_changes else self.read_until
         known = [instant for instant in (self.applied_until, at_least) if instant is not None]
-        return max(0.0, (self.asked_at - max(known)).total_seconds()) if known else None
+        return max(0.0, (now - max(known)).total_seconds()) if known else None
+
+    @property
+    def furthest(self) -> datetime | None:
+        """The latest instant of the source's clock that the row names."""
+        return max((one for one in (self.read_until, self.applied_until, self.needed_from) if one), default=None)
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,18 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What the gate saw: the task and its lag in seconds (None where DMS does not say)."""
+    """What the gate saw: the task, its lag in seconds (None where DMS does not say), and how far clocks are apart.
+
+    ``target_clock_offset`` is by how many seconds the target's clock is ahead of the source's, None without a source
+    connection. ``dms_clock_offset`` is that of the instance's, as of its newest status: behind by up to the pause
+    between two of them.
+    """
 
     task_arn: str
     status: str
     lag_seconds: float | None
+    target_clock_offset: float | None = None
+    dms_clock_offset: float | None = None
 
 
 class Cdc:
@@ -96,6 +110,16 @@ class Cdc:
     ) -> None:
         self._settings, self.task, self._target = settings, task, target
         self._is_fenced, self._say = is_fenced, say
+        self._source_now: Callable[[], datetime] | None = None
+
+    @contextmanager
+    def by_source_clock(self, now: Callable[[], datetime] | None) -> Iterator[None]:
+        """Judge DMS's instants by the source's clock, which ``now`` tells (UTC); without it by the target's."""
+        earlier, self._source_now = self._source_now, now
+        try:
+            yield
+        finally:
+            self._source_now = earlier
 
     def require_ready(self) -> Readiness:
         """The gate before a load: the task runs, and lags no more than the limit. Waits for that, if so configured.
@@ -108,7 +132,9 @@ class Cdc:
             ready, why = self.look()
             if why is None:
                 return ready
-            patient = self._settings.when_behind == "wait" or self._is_fenced()
+            # A failed task is nobody's fence, and nobody but a person gets it going.
+            held = ready.status != "failed" and self._is_fenced()
+            patient = self._settings.when_behind == "wait" or held
             if not patient or time.monotonic() >= deadline:
                 waited = f" after {self._settings.wait_seconds:g} s" if self._settings.when_behind == "wait" else ""
                 raise CdcNotReady(f"{why}{waited}; reload the window once it has caught up, or set cdc.when_behind.")
@@ -126,8 +152,16 @@ class Cdc:
             ready = Readiness(self.task.arn, state.status, None)
             return ready, f"The CDC task {state.identifier} is {state.status}{because}, not running"
         with self._target.connect(autocommit=True) as connection:
-            lag = self.position(connection).lag_seconds
-        ready = Readiness(self.task.arn, state.status, lag)
+            position = self.position(connection)
+        now = self._require_past(state.identifier, position)
+        lag = position.lag_seconds(now)
+        ready = Readiness(
+            self.task.arn,
+            state.status,
+            lag,
+            None if self._source_now is None else (position.asked_at - now).total_seconds(),
+            None if position.status_time is None else (position.status_time - now).total_seconds(),
+        )
         if lag is None or lag > self._settings.max_lag_seconds:
             behind = "does not say how far it is" if lag is None else f"lags {lag:.0f} s behind the source"
             return ready, f"The CDC task {state.identifier} {behind} (limit {self._settings.max_lag_seconds:g} s)"
@@ -136,7 +170,8 @@ class Cdc:
     def wait_passed(self, instant: datetime) -> float:
         """Wait until CDC has processed all that was committed on the source up to ``instant`` (UTC); seconds waited.
 
-        Raises CdcNotReady where the task does not run any more, or does not get there in time.
+        Raises CdcNotReady where the task does not run any more, does not get there in time, or claims to be where the
+        source's clock has not been yet.
         """
         wanted = instant + timedelta(seconds=self._settings.margin_seconds)
         began = time.monotonic()
@@ -145,10 +180,13 @@ class Cdc:
             while not (position := self.position(connection)).passed(wanted):
                 waited = time.monotonic() - began
                 state = self.task.state()
-                if not state.running and state.status not in ("starting", "stopping") and not self._is_fenced():
+                failed = state.status == "failed"
+                stands = not state.running and state.status not in ("starting", "stopping")
+                if failed or (stands and not self._is_fenced()):
+                    because = f" ({state.why})" if state.why else ""
                     raise CdcNotReady(
-                        f"The CDC task {state.identifier} is {state.status}, so it will not get to {wanted:%FT%TZ}; "
-                        "resume it."
+                        f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
+                        f"{wanted:%FT%TZ}; {'mend that and ' if failed else ''}resume it."
                     )
                 if waited >= self._settings.wait_seconds:
                     raise CdcNotReady(
@@ -157,6 +195,7 @@ class Cdc:
                     )
                 time.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+        self._require_past(self.task.resource, position)
         return time.monotonic() - began
 
     def position(self, connection: Connection[Any]) -> Position:
@@ -174,6 +213,22 @@ class Cdc:
                 "and the task's settings."
             )
         return found
+
+    def _require_past(self, name: str, position: Position) -> datetime:
+        """The source's clock now, or the target's in its stead; no instant of the position may be ahead of it.
+
+        Raises CdcNotReady.
+        """
+        now = position.asked_at if self._source_now is None else self._source_now()
+        furthest = position.furthest
+        if furthest is not None and furthest > now + timedelta(seconds=self._settings.margin_seconds):
+            clock = "target's" if self._source_now is None else "source's"
+            raise CdcNotReady(
+                f"{self._settings.control_schema}.awsdms_status says that the CDC task {name} is at {furthest:%FT%TZ}, "
+                f"{(furthest - now).total_seconds():,.1f} s ahead of the {clock} clock, which cannot be believed; see "
+                "that DMS writes UTC there, and that no clock was set back."
+            )
+        return now
 
     def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
         """The statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +63,26 @@ def _check(config: ReloadConfig) -> None:
     from reload_assets.partitions import cadence_partitions
 
     cadence_partitions(config.windows, config.file)
-    reader = access.source_reader(config, _secrets(config))
+    dms, place = config.dms, f"{config.file}: dms"
+    client = dms_client(
+        region=text(dms.region, f"{place}.region"),
+        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
+    )
+    limits = PollLimits(
+        interval=dms.polling.interval_seconds,
+        max_interval=dms.polling.max_interval_seconds,
+        ready_timeout=dms.polling.ready_timeout_seconds,
+        # Somebody waits for the answer.
+        call_attempts=2,
+    )
+    tasks = LoadTasks(client, limits)
+    reader = access.source_reader(config, _secrets(config), lambda: access.delivery(config, tasks))
+    groups: dict[str, list[ReloadTable]] = {}
     try:
         with access.target(config, _secrets(config)).connect() as connection:
             for group in config.groups:
-                for table in resolve_group(config, group, connection, reader):
+                groups[group] = resolve_group(config, group, connection, reader)
+                for table in groups[group]:
                     print(
                         f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
                         f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
@@ -81,20 +96,8 @@ def _check(config: ReloadConfig) -> None:
             reader.close()
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
-    dms, place = config.dms, f"{config.file}: dms"
-    client = dms_client(
-        region=text(dms.region, f"{place}.region"),
-        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
-    )
-    limits = PollLimits(
-        interval=dms.polling.interval_seconds,
-        max_interval=dms.polling.max_interval_seconds,
-        ready_timeout=dms.polling.ready_timeout_seconds,
-        # Somebody waits for the answer.
-        call_attempts=2,
-    )
-    _check_cdc(config, client, limits)
-    LoadTasks(client, limits).check_endpoints(
+    _check_cdc(config, client, limits, groups)
+    tasks.check_endpoints(
         text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
         text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
         text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
@@ -115,9 +118,12 @@ def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
         )
 
 
-def _check_cdc(config: ReloadConfig, client: Any, limits: PollLimits) -> None:
-    """Whether the control tables can be read and the tasks are there; one that stands still is told, and no error."""
+def _check_cdc(
+    config: ReloadConfig, client: Any, limits: PollLimits, groups: Mapping[str, Sequence[ReloadTable]]
+) -> None:
+    """Whether the control tables can be read and the tasks carry their tables; one that stands still is no error."""
     from reload_assets.cdc import Cdc
+    from reload_assets.cdc_task import require_carried
     from reload_assets.dms.cdc import CdcTask
 
     if config.cdc is None:
@@ -131,6 +137,10 @@ def _check_cdc(config: ReloadConfig, client: Any, limits: PollLimits) -> None:
             cdc.skipped(connection, [], datetime.now(timezone.utc))
         lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
         print(f"cdc: {why}" if why else f"cdc: the task {arn} is {ready.status}{lag}")
+        for group, tables in groups.items():
+            if access.cdc_task_arn(config, group) == arn:
+                for remark in require_carried(cdc, config, group, tables):
+                    print(f"warning: {group}: {remark}")
 
 
 def _secrets(config: ReloadConfig) -> access.SecretLookup:

@@ -106,7 +106,7 @@ class Source(_Model):
         "UTC", description="The zone of the source's DATE and TIMESTAMP values, which carry none themselves."
     )
     connection: SourceConnection | None = Field(
-        None, description="A read-only login for counts, types and comparisons; may be left out."
+        None, description="A read-only login of the primary for counts, types and comparisons; may be left out."
     )
 
     @property
@@ -219,7 +219,9 @@ class Merge(_Model):
         "bounds how long CDC can wait; readers may see a window that is merged in part.",
     )
     chunk_rows: int = Field(
-        20_000, ge=1, description="Staged rows that one transaction of a chunked merge covers, in key order."
+        20_000,
+        ge=1,
+        description="Rows that one transaction of a chunked merge or of the corrections after it covers, in key order.",
     )
     lock_timeout_ms: int = Field(
         400, ge=1, lt=1000, description="Longest wait for a row lock; below deadlock_timeout, so that the merge yields."

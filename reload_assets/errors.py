@@ -33,7 +33,7 @@ class DatabaseUnreachable(ReloadError):
 
 
 class SourceUnavailable(ReloadError):
-    """The source could not be read: not reached, login refused, or a table or column is not there."""
+    """The source could not be read: not reached, login refused, no primary, or a table or column is not there."""
 
 
 class LedgerError(ReloadError):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from reload_assets.catalog import Column
 from reload_assets.errors import MappingError
 from reload_assets.source.columns import Kind, SourceColumn
-from reload_assets.verify.oracle_types import BARE_SCALE, DeclaredType, fraction_digits, parse_type
+from reload_assets.verify.oracle_types import DeclaredType, fraction_digits, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -29,6 +29,7 @@ EXACT: Mapping[Kind, Sequence[str]] = {
     "date": (_TIME,),
     "timestamp": (_TIME,),
     "raw": ("bytea",),
+    "blanks": (),
 }
 """Production's types, without sizes, in which a key column of each of the source's kinds keeps its values."""
 
@@ -114,13 +115,17 @@ def _change_in_source(source: SourceColumn) -> str | None:
         return "which rounds it to microseconds"
     if source.kind is None:
         return "and its text is not the same on both sides"
+    if source.kind == "blanks":
+        return "and DMS keeps its blanks (TrimSpaceInChar)"
+    if source.is_bare and source.kind == "number":
+        return "and DMS carries it as text (NumberDatatypeScale -2)"
     return None
 
 
 def _rounding(source: SourceColumn, target: DeclaredType) -> str | None:
     if source.kind in ("number", "bare"):
         kept = 0 if target.base in _INTEGERS else target.scale
-        decimals = BARE_SCALE if source.kind == "bare" else source.scale or 0
+        decimals = source.delivery.number_scale if source.kind == "bare" else source.scale or 0
         return f"which rounds it to {kept} decimals" if kept is not None and decimals > kept else None
     if source.kind in ("date", "timestamp") and target.size is not None and fraction_digits(source) > target.size:
         return f"which rounds it to {target.size} digits of a second's fraction"

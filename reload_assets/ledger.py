@@ -13,6 +13,7 @@ from typing import Any, Literal
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from reload_assets.cdc import Readiness
 from reload_assets.database import Target
 from reload_assets.errors import LedgerError, ReloadRefused
 from reload_assets.statements import compose, run
@@ -46,6 +47,7 @@ class Reload:
     cdc_task_arn: str | None
     cdc_status: str | None
     cdc_lag_seconds: float | None
+    cdc_remarks: list[str]
     confirm_status: str
     confirm_passes: int
     confirm_corrections: int
@@ -324,9 +326,18 @@ class Ledger:
             done = run(connection, "ledger/interrupt_merge", reload_id=reload_id, error=error).fetchone()
             return done is not None
 
-    def set_cdc(self, reload_id: int, task_arn: str, status: str, lag_seconds: float | None) -> None:
-        """Note what the gate saw of the CDC task."""
-        self._write("ledger/set_cdc", reload_id=reload_id, task_arn=task_arn, status=status, lag_seconds=lag_seconds)
+    def set_cdc(self, reload_id: int, ready: Readiness, remarks: Sequence[str]) -> None:
+        """Note what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
+        self._write(
+            "ledger/set_cdc",
+            reload_id=reload_id,
+            task_arn=ready.task_arn,
+            status=ready.status,
+            lag_seconds=ready.lag_seconds,
+            target_clock_offset_seconds=ready.target_clock_offset,
+            dms_clock_offset_seconds=ready.dms_clock_offset,
+            remarks=list(remarks),
+        )
 
     def set_cdc_stopped(self, reload_id: int) -> None:
         """The CDC task is about to be stopped for the reload."""

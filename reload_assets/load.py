@@ -13,6 +13,7 @@ import psycopg
 from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc import Cdc, Readiness
+from reload_assets.cdc_task import require_carried
 from reload_assets.config import ReloadConfig, text
 from reload_assets.database import Target
 from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
@@ -24,11 +25,15 @@ from reload_assets.ledger import Ledger, Opening, Reload, staging_name
 from reload_assets.remains import Remains
 from reload_assets.staging import create_staging, finish_staging
 from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.source_keys import SourceKeys, unmatched
 from reload_assets.verify.staged import STAGING_CHECKS
 from reload_assets.windows import Window
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
+
+# Less than this is told by no two clocks.
+_CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Load:
     say: Callable[[str], None]
 
     def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
-        """Freeze the window, make the staging tables, count the source's rows.
+        """Freeze the window and make the staging tables.
 
         A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
         left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window, CdcNotReady while
@@ -60,19 +65,19 @@ class Load:
             raise LedgerError(
                 f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
             ) from None
-        ready = self._gate(run_is_live)
         staging_schema = self.config.target.staging_schema
-        with self._source() as reader, self.target.connect() as connection:
-            tables = resolve_group(self.config, opening.group, connection, reader, only)
-            counts = self._count(reader, tables, opening.loaded_window)
-            reload = self.ledger.open(connection, opening, tables)
-            for table in tables:
-                create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
-                self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
-                self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
-        self.ledger.set_source_rows(reload.reload_id, counts, when="before")
+        with self._source() as reader:
+            ready = self._gate(run_is_live, reader)
+            with self.target.connect() as connection:
+                tables = resolve_group(self.config, opening.group, connection, reader, only)
+                remarks = self._remarks(opening.group, tables, ready)
+                reload = self.ledger.open(connection, opening, tables)
+                for table in tables:
+                    create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
+                    self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
+                    self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
         if ready is not None:
-            self.ledger.set_cdc(reload.reload_id, ready.task_arn, ready.status, ready.lag_seconds)
+            self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
@@ -110,8 +115,13 @@ class Load:
         return arn
 
     def start_task(self, reload: Reload) -> None:
-        """Start the load."""
-        self.tasks.start(self._task_of(reload))
+        """Note which rows the source has in the window, for the check on the load, and start the load.
+
+        A retry leaves what was noted before the load began. Raises SourceUnavailable.
+        """
+        arn = self._task_of(reload)
+        self._note_source(reload)
+        self.tasks.start(arn)
 
     def wait(self, reload: Reload, on_progress: Callable[[Progress], None]) -> LoadResult:
         """Wait for the load to end well; can be called again, also by a later run, while the task exists.
@@ -170,12 +180,28 @@ class Load:
     def _remains(self) -> Remains:
         return Remains(self.target, self.ledger, self.tasks, self.say)
 
-    def _gate(self, run_is_live: Callable[[str], bool]) -> Readiness | None:
+    def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:
             self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
             return None
         resume_left_stopped(self.cdc.task, self.target, self.ledger, run_is_live, self.say)
-        return self.cdc.require_ready()
+        with self.cdc.by_source_clock(reader.now if reader else None):
+            return self.cdc.require_ready()
+
+    def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
+        """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
+        if self.cdc is None or self.config.cdc is None or ready is None:
+            return []
+        remarks = require_carried(self.cdc, self.config, group, tables)
+        offset = ready.target_clock_offset
+        if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
+            remarks.append(
+                f"The target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, "
+                "more than cdc.margin_seconds: without the source connection it could not stand in for that."
+            )
+        for remark in remarks:
+            self.say(remark)
+        return remarks
 
     def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
         for reload in self.ledger.find_unfinished(group, window):
@@ -214,6 +240,24 @@ class Load:
         finally:
             if reader is not None:
                 reader.close()
+
+    def _note_source(self, reload: Reload) -> None:
+        staged = self.ledger.tables(reload.reload_id)
+        start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        with self._source() as reader, self.target.connect(autocommit=True) as connection:
+            if reader is None:
+                return
+            for table in resolve_group(self.config, reload.group_name, connection, reader, reload.tables):
+                known = staged[table.name]
+                if known.source_rows_before is not None:
+                    continue
+                if unmatched(connection, table):
+                    rows = reader.count(table.source_table, table.window.source, start, end)
+                else:
+                    place = (known.staging_table, known.staging_oid)
+                    with connection.transaction():
+                        rows = SourceKeys(connection, reader, table, known.staging_schema, place, bounds).note()
+                self.ledger.set_source_rows(reload.reload_id, {table.name: rows}, when="before")
 
     def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
         if reader is None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import Connection, sql
 
 from reload_assets.cdc import Cdc
+from reload_assets.cdc_task import find_obstacles
 from reload_assets.config import ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.loaded_rows import LoadedRows
@@ -52,23 +53,24 @@ class Production:
         Not before CDC has passed the load: what is merged is then never ahead of CDC, only perhaps behind it, which
         the versions and confirm take care of.
         """
-        if self.cdc is not None and reload.source_read_until is not None:
-            waited = self.cdc.wait_passed(reload.source_read_until)
-            self.say(f"{reload.title}: CDC has passed the load (waited {waited:.1f} s)")
         fence = self._fence(reload)
-        with self._source_rows(reload, tables) as source, fence() if fence else nullcontext():
-            return merge_reload(
-                self.target,
-                self.ledger,
-                reload,
-                tables,
-                self.config.source.zone,
-                Patience.configured(self.config.merge),
-                # DMS takes minutes to read rows again, which only a fence is worth.
-                recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
-                fenced=fence is not None,
-                awaits_confirm=True,
-            )
+        with self._source_rows(reload, tables) as source:
+            if self.cdc is not None and reload.source_read_until is not None:
+                waited = self.cdc.wait_passed(reload.source_read_until)
+                self.say(f"{reload.title}: CDC has passed the load (waited {waited:.1f} s)")
+            with fence() if fence else nullcontext():
+                return merge_reload(
+                    self.target,
+                    self.ledger,
+                    reload,
+                    tables,
+                    self.config.source.zone,
+                    Patience.configured(self.config.merge),
+                    # DMS takes minutes to read rows again, which only a fence is worth.
+                    recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
+                    fenced=fence is not None,
+                    awaits_confirm=True,
+                )
 
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
         """Confirm a merged reload and note it in the ledger; can be called again until it is confirmed.
@@ -89,7 +91,9 @@ class Production:
                     self.cdc,
                     self._fence(reload),
                     self.say,
+                    self._arbiter(reload, source),
                 ).run()
+            confirmed = self._carried_meanwhile(reload, tables, confirmed)
         except (ReloadError, psycopg.Error) as error:
             confirmed = Confirmed(False, 0, 0, 0.0, describe(error))
         except BaseException as error:
@@ -105,6 +109,26 @@ class Production:
         self.say(f"{reload.title}: {confirmed.detail}")
         return confirmed
 
+    def _arbiter(self, reload: Reload, source: SourceRows) -> SourceRows | None:
+        """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
+        if self.cdc is None or not isinstance(source, ReaderRows):
+            return None
+        return LoadedRows(self.config, self.target, self.tasks, reload, source.reader)
+
+    def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
+        """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""
+        if self.cdc is None:
+            return confirmed
+        try:
+            obstacles, _ = find_obstacles(self.cdc, self.config, reload.group_name, tables)
+        except ReloadError as error:
+            said = f"Whether the CDC task carries the tables still could not be asked. {error}"
+        else:
+            said = " ".join(finding.message for finding in obstacles)
+        if not said:
+            return confirmed
+        return replace(confirmed, settled=False, detail=f"{confirmed.detail} {said}")
+
     def _fence(self, reload: Reload) -> Callable[[], AbstractContextManager[None]] | None:
         if self.cdc is None or self.config.cdc is None or self.config.groups[reload.group_name].against_cdc != "fence":
             return None
@@ -115,12 +139,13 @@ class Production:
         """Over the source connection; by DMS where there is none, or where it would read a type otherwise than DMS."""
         reader = self.open_source()
         try:
-            reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
-            if reader is not None and not reasons:
-                yield ReaderRows(reader)
-            else:
-                self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
-                yield LoadedRows(self.config, self.target, self.tasks, reload, reader)
+            with self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext():
+                reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
+                if reader is not None and not reasons:
+                    yield ReaderRows(reader)
+                else:
+                    self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
+                    yield LoadedRows(self.config, self.target, self.tasks, reload, reader)
         finally:
             if reader is not None:
                 reader.close()

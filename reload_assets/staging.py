@@ -14,6 +14,7 @@ from reload_assets.database import Target
 from reload_assets.ledger import Ledger, Reload, staging_name
 from reload_assets.statements import run
 from reload_assets.tables import ReloadTable
+from reload_assets.verify.source_keys import source_keys_name
 
 
 def again_name(staging_table: str) -> str:
@@ -88,12 +89,12 @@ def drop_expired_staging(target: Target, ledger: Ledger, retention_days: float) 
     """Drop the staging tables of reloads that ended longer ago than the retention (days); their names."""
     dropped = []
     with target.connect(autocommit=True) as connection:
-        expired: Sequence[tuple[int, str, str, str]] = run(
+        expired: Sequence[tuple[int, str, str, str, int]] = run(
             connection, "ledger/list_expired_staging", retention_days=retention_days
         ).fetchall()
-        for reload_id, table_name, schema, table in expired:
+        for reload_id, table_name, schema, table, oid in expired:
             with connection.transaction():
-                for name in (table, again_name(table)):
+                for name in (table, again_name(table), source_keys_name(oid)):
                     run(connection, "staging/drop_table", {"schema": schema, "table": name})
                 run(connection, "ledger/set_staging_dropped", reload_id=reload_id, table_name=table_name)
             dropped.append(f"{schema}.{table}")

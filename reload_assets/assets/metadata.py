@@ -56,7 +56,8 @@ def _cdc(reload: Reload) -> dict[str, Any]:
     if reload.cdc_task_arn is None:
         return {"CDC task": "none is configured"}
     lag = {} if reload.cdc_lag_seconds is None else {"CDC lag before the load (s)": round(reload.cdc_lag_seconds, 1)}
-    return {"CDC task": f"{reload.cdc_status}: {reload.cdc_task_arn}", **lag}
+    remarks = {"CDC task, remarks": " ".join(reload.cdc_remarks)} if reload.cdc_remarks else {}
+    return {"CDC task": f"{reload.cdc_status}: {reload.cdc_task_arn}", **lag, **remarks}
 
 
 def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Checks on production after the merge: nothing is undone by them, but a difference is shown."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from dagster import (
     AssetCheckExecutionContext,
@@ -43,16 +44,18 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
             ledger = reload.ledger()
             current = current_reload(ledger, family, context.partition_key, [table])
             reader = reload.source_reader()
+            cdc = reload.cdc(family.group, context.log.info)
             try:
-                outcomes = verify_merged(
-                    reload.target(),
-                    reload.config,
-                    current,
-                    resolved_tables(reload, family.group, [table])[0],
-                    ledger.tables(current.reload_id)[table],
-                    reader,
-                    reload.cdc(family.group, context.log.info),
-                )
+                with cdc.by_source_clock(reader.now if reader else None) if cdc else nullcontext():
+                    outcomes = verify_merged(
+                        reload.target(),
+                        reload.config,
+                        current,
+                        resolved_tables(reload, family.group, [table])[0],
+                        ledger.tables(current.reload_id)[table],
+                        reader,
+                        cdc,
+                    )
             finally:
                 if reader is not None:
                     reader.close()

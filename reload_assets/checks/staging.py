@@ -19,7 +19,7 @@ from reload_assets.resources.reload import ReloadResource
 from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
 
 DESCRIPTIONS = {
-    "row_count": "As many rows are staged as the source has in the window.",
+    "row_count": "Every row that the source had in the window all through the load is staged, and none twice.",
     "types": "Each staged column has production's declared type, and the source's type fits into it.",
     "window_bounds": "No staged row lies outside the half-open window.",
     "keys": "Keys are unique and not NULL, and no column that production declares NOT NULL has NULLs.",
@@ -47,19 +47,21 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
             ledger = reload.ledger()
             current = current_reload(ledger, family, context.partition_key, [table])
             staged = ledger.tables(current.reload_id)[table]
-            configured = reload.config.source.connection is not None
-            outcomes = verify_staging(
-                reload.target(),
-                reload.config,
-                current,
-                resolved_tables(reload, family.group, [table])[0],
-                staged,
-                source_configured=configured,
-                source_problem="the source could not be counted after the load; reload the window again"
-                if configured and staged.source_rows_after is None
-                else None,
-                checks={key.name for key in context.selected_asset_check_keys},
-            )
+            reader = reload.source_reader()
+            try:
+                outcomes = verify_staging(
+                    reload.target(),
+                    reload.config,
+                    current,
+                    resolved_tables(reload, family.group, [table])[0],
+                    staged,
+                    source_configured=reader is not None,
+                    checks={key.name for key in context.selected_asset_check_keys},
+                    reader=reader,
+                )
+            finally:
+                if reader is not None:
+                    reader.close()
             ledger.record_checks(
                 current.reload_id,
                 table,

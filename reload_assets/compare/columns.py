@@ -23,6 +23,7 @@ FAMILIES: Mapping[Kind, Sequence[str]] = {
     "bare": ("smallint", "integer", "bigint", "numeric"),
     "text": _TEXTS,
     "padded": _TEXTS,
+    "blanks": _TEXTS,
     "date": ("timestamp without time zone",),
     "timestamp": ("timestamp without time zone",),
     "raw": ("bytea",),
@@ -59,7 +60,7 @@ class ComparedColumns:
         described = self.described[column.source]
         if described.kind is None:
             raise SourceUnavailable(
-                f"{column.source} is {described.declared}, which has no text that source and production share."
+                f"{column.source} is {described.why_without_text}, which has no text that source and production share."
             )
         return described.kind
 
@@ -83,7 +84,8 @@ class ComparedColumns:
 
     def text(self, alias: str, column: ReloadColumn) -> sql.Composable:
         """The text of a production row's column by which rows are matched."""
-        return production_text(alias, column.name, self.kinds[column.source])
+        scale = self.described[column.source].delivery.number_scale
+        return production_text(alias, column.name, self.kinds[column.source], scale)
 
     def typed(self, text: sql.Composable, column: ReloadColumn) -> sql.Composed:
         """A matched text as a value of production's type, so that an index finds it."""
@@ -95,7 +97,7 @@ class ComparedColumns:
 def _why_not(source: SourceColumn, production_type: str) -> str | None:
     """Why the content of a column is not compared; None where it is."""
     if source.kind is None or source.base_type == "FLOAT":
-        return source.declared
+        return source.why_without_text
     if re.sub(r"\(.*?\)", "", production_type) not in FAMILIES[source.kind]:
         return f"{source.declared}, {production_type} in production"
     return None

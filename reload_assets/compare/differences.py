@@ -90,7 +90,11 @@ class Differences:
         place = self._place(one)
         ((plan,),) = run(self._connection, "verify/estimate_window", place, start=start, end=end).fetchall()
         length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
-        text = canonical_text(production_column("p", one.column.name), self.compared.kind(one.column))
+        text = canonical_text(
+            production_column("p", one.column.name),
+            self.compared.kind(one.column),
+            self.compared.described[one.column.source].delivery.number_scale,
+        )
         parts = {
             **place,
             "segment": in_production(segment(text, length)),

@@ -21,7 +21,6 @@ from reload_assets.soft_delete import alive
 from reload_assets.source.canonical import canonical_text, in_production, production_column
 from reload_assets.source.columns import Kind
 from reload_assets.source.content import checksum, segment
-from reload_assets.source.production import production_text
 from reload_assets.source.reader import SourceReader
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadTable
@@ -159,7 +158,7 @@ class _Comparison:
                 sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
                 for name, column in pairs
             ),
-            "version": production_text("p", version.name, kind),
+            "version": self.compared.text("p", version),
             "content": in_production(self.compared.row_hash("p")),
             "same_key": sql.SQL(" AND ").join(
                 sql.SQL("{} = {}").format(sql.Identifier("s", name), sql.Identifier("p", name)) for name in self.names
@@ -177,7 +176,7 @@ class _Comparison:
                     alive(self.table, "w"),
                 ]
             ),
-            "elsewhere_version": production_text("w", version.name, kind),
+            "elsewhere_version": self.compared.text("w", version),
             "elsewhere_content": in_production(self.compared.row_hash("w")),
             "key_text": sql.SQL("concat_ws(', ', {})").format(
                 sql.SQL(", ").join(

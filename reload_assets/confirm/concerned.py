@@ -106,16 +106,20 @@ class SkippedStatements:
                 concerned = (ours and not _is_harmless(skipped, statement)) or any(
                     self._is_judged(connection, plan, one) for one in named
                 )
-                return sum(self._collect(connection, plan, one, ours) for one in named) if concerned else 0
+                if not concerned or statement is None:
+                    return 0
+                removed = statement.removed(key)
+                return sum(self._collect(connection, plan, one, ours, ours and one in removed) for one in named)
         except DataError:
             # Not of the key's type: a statement of a form that is not known.
             self._unread.add(skipped)
             return 0
 
     @staticmethod
-    def _collect(connection: Connection[Any], plan: ConfirmPlan, key: Key, ours: bool) -> int:
+    def _collect(connection: Connection[Any], plan: ConfirmPlan, key: Key, ours: bool, brought_back: bool) -> int:
         values = sql.SQL(", ").join(sql.Literal(value) for value in key)
-        return plan.run(connection, "collect_named", {"key_values": values}, ours=ours).rowcount
+        parts = {"key_values": values}
+        return plan.run(connection, "collect_named", parts, ours=ours, brought_back=brought_back).rowcount
 
     @staticmethod
     def _is_judged(connection: Connection[Any], plan: ConfirmPlan, key: Key) -> bool:
@@ -146,10 +150,11 @@ class SkippedStatements:
     def _is_done(
         connection: Connection[Any], schema: str, table: str, key: Sequence[str], statement: Statement
     ) -> bool:
-        """Whether a row was inserted or deleted since. An update leaves no trace by which that could be told."""
-        if statement.verb == "UPDATE":
+        """Whether the row was inserted since, or is gone: by its presence nothing else can be told."""
+        gone = statement.removed(key) if statement.verb == "DELETE" else statement.keys(key)
+        named = next(iter(gone))
+        if len(gone) != 1:
             return False
-        (named,) = statement.keys(key)
         is_key = both(
             sql.SQL("{} = {}").format(sql.Identifier("p", name), sql.Literal(value))
             for name, value in zip(key, named, strict=True)

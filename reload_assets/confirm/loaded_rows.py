@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from reload_assets.config import ReloadConfig, text
 from reload_assets.confirm.source_rows import Bounds, Key, Wanted
@@ -74,7 +74,9 @@ class LoadedRows:
                     run(other, "staging/drop_table", self._place(load))
 
     def now(self) -> datetime:
-        """The target's clock: without a connection nobody knows the source's, and cdc.margin_seconds allows for it."""
+        """The source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
+        if self.reader is not None:
+            return self.reader.now()
         with self._target.connect(autocommit=True) as connection:
             row = run(connection, "cdc/get_clock").fetchone()
             assert row is not None
@@ -96,7 +98,9 @@ class LoadedRows:
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
         read = compose("confirm/copy_loaded", self._place(batch))
-        write = compose("confirm/copy_texts", {"texts": batch.rows})
+        numbers = range(1, len(batch.table.columns) + 1)
+        columns = sql.SQL(", ").join(sql.Identifier(f"c{number}") for number in numbers)
+        write = compose("confirm/copy_rows", {"rows": batch.rows, "columns": columns})
         with (
             self._target.connect() as other,
             other.cursor().copy(read) as loaded,

@@ -11,10 +11,11 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.confirm.source_rows import Key, SourceRows, Wanted
 from reload_assets.keys import key_kind
+from reload_assets.merge.effects import acts_on_update
 from reload_assets.merge.outcomes import assigned, differs, newer, written_columns
 from reload_assets.merge.plan import TablePlan, both, comma, in_production, in_staging
 from reload_assets.soft_delete import alive
-from reload_assets.source.columns import Kind
+from reload_assets.source.columns import BARE_SCALE, Kind
 from reload_assets.source.production import production_text
 from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn
@@ -79,7 +80,7 @@ class ConfirmPlan:
             ),
             "key_names": comma(key),
             "key_texts": comma(
-                production_text("d", self.merge.numbers[column.name], self._kind(column)) for column in table.key
+                production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
             "production_key": comma(in_production(column) for column in table.key),
             "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
@@ -119,7 +120,13 @@ class ConfirmPlan:
         return sql.SQL("CAST(ARRAY[{}] AS text [])").format(comma(named))
 
     def _is_patched(self, column: ReloadColumn) -> sql.Composable:
-        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted."""
+        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted.
+
+        Never one that rows of other tables would follow.
+        """
+        table = self.merge.table
+        if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
+            return sql.SQL("false")
         return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
             sql.Literal(column.name), differs([column], _as_noted, in_production)
         )
@@ -129,14 +136,25 @@ class ConfirmPlan:
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
 
-    def _kind(self, column: ReloadColumn) -> Kind:
+    def _rule(self, column: ReloadColumn) -> tuple[Kind, int]:
+        """The rule of a key column's text, and the scale of ``bare`` numbers."""
         described = {source.name: source for source in self.merge.table.source_columns or ()}
-        return key_kind(described.get(column.source), column.target)
+        source = described.get(column.source)
+        return key_kind(source, column.target), source.delivery.number_scale if source else BARE_SCALE
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(
             sql.SQL("{} = {}").format(
                 sql.Identifier(alias, self.merge.numbers[column.name]), self.merge.in_delta(column)
+            )
+            for column in self.merge.table.key
+        )
+
+    def same_child_key(self) -> sql.Composable:
+        """Whether a referring row ``c`` of this very table is the row of a key ``s``."""
+        return both(
+            sql.SQL("{} = {}").format(
+                sql.Identifier("s", self.merge.numbers[column.name]), sql.Identifier("c", column.name)
             )
             for column in self.merge.table.key
         )

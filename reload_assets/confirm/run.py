@@ -19,6 +19,7 @@ from reload_assets.confirm.compare import Comparison, TakenUp, Touched
 from reload_assets.confirm.concerned import SkippedStatements
 from reload_assets.confirm.control import Control
 from reload_assets.confirm.correct import Corrections
+from reload_assets.confirm.older import require_current
 from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.plan import CORRECTED, ConfirmPlan, Reading, read_again
 from reload_assets.confirm.source_rows import SourceRows
@@ -62,7 +63,8 @@ class Confirmer:
     """One confirm of a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known: then only rows that the reload itself wrote are corrected, and none is
-    inserted. With ``fence`` CDC stands still whenever production is written.
+    inserted. With ``fence`` CDC stands still whenever production is written. ``arbiter`` reads rows by DMS, to judge
+    a source connection by.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Confirmer:
         cdc: Cdc | None,
         fence: Fence | None,
         say: Callable[[str], None],
+        arbiter: SourceRows | None = None,
     ) -> None:
         self._target, self._ledger, self._reload, self._settings = target, ledger, reload, settings
         self._source, self._cdc, self._fence, self._say = source, cdc, fence, say
+        self._arbiter = arbiter
         self._zone = zone
         staged = ledger.tables(reload.reload_id)
         self._plans = [ConfirmPlan(plan, exact=cdc is not None) for plan in make_plans(reload, tables, staged, zone)]
@@ -102,6 +106,7 @@ class Confirmer:
                 lock_timeout_ms=self._settings.lock_timeout_ms,
                 stall_limit_ms=self._settings.stall_limit_ms,
                 attempts=self._settings.attempts,
+                chunk_rows=self._settings.chunk_rows if self._settings.mode == "chunked" else None,
             )
             settled, detail = self._told(connection, self._look_until_settled(connection, corrections))
             return Confirmed(settled, self._passes, self._corrections, self._waited, detail)
@@ -115,6 +120,7 @@ class Confirmer:
                 last_look = False
             if self._count(connection, (*CORRECTED, _PATCH)):
                 self._wait_passed(read_until)
+                self._require_current(connection)
                 if self._correct(connection, corrections):
                     last_look = False
                 self._close(connection)
@@ -255,6 +261,12 @@ class Confirmer:
         self._corrections += changed
         return changed
 
+    def _require_current(self, connection: Connection[Any]) -> None:
+        if self._arbiter is not None and (
+            doubts := require_current(connection, self._plans, self._source, self._arbiter)
+        ):
+            self._say(f"{self._reload.title}: {doubts} rows were read older than before, and once more by a DMS task")
+
     def _count(self, connection: Connection[Any], verdicts: Sequence[str] | None) -> int:
         """How many open keys there are, with some verdicts or (None) with any."""
         counts = [dict(plan.run(connection, "count_verdicts").fetchall()) for plan in self._plans]
@@ -276,7 +288,9 @@ class Confirmer:
             self._ledger.set_confirm_keys(self._reload.reload_id, name, row[0], row[1])
             totals = [total + count for total, count in zip(totals, row[:4], strict=True)]
             orphans += [f"{name} {key}" for key in row[4] or ()]
-            blocked += [f"{name} {key}" for key in row[5] or ()]
+            for reason, rows, some in plan.run(connection, "count_blocked", most_blocks=_MOST_BLOCKS):
+                more = f" and {rows - len(some)} more" if rows > len(some) else ""
+                blocked.append(f"{name} {'; '.join(some)}{more} ({reason})")
         said = [
             f"{totals[0]} rows of all tables were read again from the source in {self._passes} looks, "
             f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"
@@ -294,10 +308,7 @@ class Confirmer:
         if self._cdc is None:
             said.append("without the section cdc nobody can say how far CDC is")
         if totals[3]:
-            said.append(
-                f"{totals[3]} rows could not be corrected, because a constraint of production refuses it "
-                f"({', '.join(blocked[:5])}); reload the windows of the rows they refer to"
-            )
+            said.append(f"{totals[3]} rows could not be corrected: {', '.join(blocked[:5])}")
         if not settled:
             said.append(f"rows were still changing after {self._passes} looks; reload the window when it is quieter")
         return settled and not totals[3] and not open_ends, "; ".join(said) + "."

@@ -67,6 +67,13 @@ class Statement:
         """The keys that the statement names, as text: two for an update that changes the key."""
         return {key for key in self._keys(columns) if key is not None}
 
+    def removed(self, columns: Sequence[str]) -> set[Key]:
+        """The keys that no row has any more once the statement is applied."""
+        before, after = _key(self.before, columns), _key({**self.before, **self.after}, columns)
+        if before is None or self.verb == "INSERT" or (self.verb == "UPDATE" and before == after):
+            return set()
+        return {before}
+
     def is_read(self, columns: Sequence[str]) -> bool:
         """Whether the keys are all that there are."""
         return None not in self._keys(columns)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from psycopg import Connection, sql
+from psycopg import Connection, DataError, IntegrityError, sql
 
+from reload_assets.confirm.refusals import reason_of
 from reload_assets.source.columns import SourceColumn
-from reload_assets.statements import compose, run
+from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ Bounds = tuple[datetime, datetime]
 """The half-open bounds of a window, in wall-clock time of the source's zone."""
 
 _BINARY_LOBS = ("BLOB",)
-# DMS carries this many decimals of a NUMBER without precision (NumberDatatypeScale), as it did when it loaded.
-_BARE_NUMBER_SCALE = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def readable(table: ReloadTable) -> str | None:
     for column in table.columns:
         source = described[column.source]
         if not source.is_readable:
-            return f"{source.name} is {source.declared}"
+            return f"{source.name} is {source.why_without_text}"
     return None
 
 
@@ -74,7 +73,7 @@ class ReaderRows:
         self._reader = reader
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
-        """See SourceRows. Raises SourceUnavailable, and psycopg's errors for values that production cannot hold."""
+        """See SourceRows. Raises SourceUnavailable."""
         for one in wanted:
             names = [column.source for column in one.table.key]
             for keys in one.batches:
@@ -107,8 +106,39 @@ class ReaderRows:
             _typed(sql.Identifier("t", name), column, described[column.source])
             for name, column in zip(numbered, table.columns, strict=True)
         )
-        run(connection, "confirm/type_texts", {"rows": rows, "typed": typed, "texts": texts})
+        places = {column.name: number for number, column in enumerate(table.columns, start=1)}
+        keys_typed = [
+            _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source])
+            for column in table.key
+        ]
+        parts: dict[str, Part] = {
+            "rows": rows,
+            "texts": texts,
+            "typed": typed,
+            "typed_key": sql.SQL(", ").join(keys_typed),
+            "key_names": sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
+        }
+        _type(connection, table, parts, None)
         run(connection, "confirm/drop_texts", {"texts": texts})
+
+
+def _type(connection: Connection[Any], table: ReloadTable, parts: dict[str, Part], places: list[str] | None) -> None:
+    """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
+    chosen: sql.Composable = sql.SQL("true")
+    if places is not None:
+        chosen = sql.SQL("t.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
+    try:
+        with connection.transaction():
+            run(connection, "confirm/type_texts", {**parts, "chosen": chosen})
+    except (DataError, IntegrityError) as error:
+        if places is None:
+            places = [place for (place,) in run(connection, "confirm/list_texts", parts)]
+        if len(places) > 1:
+            half = len(places) // 2
+            _type(connection, table, parts, places[:half])
+            _type(connection, table, parts, places[half:])
+        else:
+            run(connection, "confirm/add_unfit", {**parts, "chosen": chosen}, reason=reason_of(table, error))
 
 
 def _text(value: Any) -> str | None:
@@ -125,8 +155,9 @@ def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> 
     declared = sql.SQL(column.target.type)
     if source.kind == "raw" or source.base_type in _BINARY_LOBS:
         return sql.SQL("decode({}, 'hex')").format(text)
-    if source.base_type == "NUMBER" and source.precision is None and source.scale is None:
-        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, sql.Literal(_BARE_NUMBER_SCALE))
+    if source.kind == "bare":
+        scale = sql.Literal(source.delivery.number_scale)
+        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
         return sql.SQL("CAST({} AS {})").format(rounded, declared)
     if column.target.collatable:
         # No cast: it would cut a text that is too long, where an assignment refuses it.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from reload_assets.dms.calls import WRONG_STATE, DmsCalls, DmsRefusal, clean
+from reload_assets.dms.examination import TaskDescription
 from reload_assets.dms.polling import Poll, PollLimits
 from reload_assets.dms.verdict import name_of, stop_reason
 from reload_assets.errors import DmsError
 
+# Characters of what DMS says of a failure; the rest is in its log.
+_LONGEST_FAILURE = 300
 _STOPPED = frozenset({"stopped", "failed", "ready"})
 
 
@@ -45,20 +49,33 @@ class CdcTask:
 
     def state(self) -> CdcState:
         """Its state now. Raises DmsError for a task that is not there, or loads only."""
-        found = self._calls.found(
-            "describe_replication_tasks",
-            "ReplicationTasks",
-            f"looking up the CDC task {self.arn}",
-            Filters=[{"Name": "replication-task-arn", "Values": [self.arn]}],
-            WithoutSettings=True,
-        )
-        if not found:
-            raise DmsError(f"DMS knows no CDC task {self.arn}; check cdc.task_arn and the region.")
-        task = found[0]
-        if task["MigrationType"] == "full-load":
-            raise DmsError(f"The DMS task {name_of(task)} loads only, it is no CDC task; check cdc.task_arn.")
-        said = stop_reason(task) or clean(task.get("LastFailureMessage") or "")
+        task = self._found(with_settings=False)
+        failure = _without_values(task.get("LastFailureMessage") or "")
+        said = ": ".join(part for part in (stop_reason(task), failure) if part)
         return CdcState(name_of(task), task["Status"], said)
+
+    def describe(self, load_source_arn: str) -> TaskDescription:
+        """The task with mapping and settings, its endpoints and its table statistics, in three calls.
+
+        ``load_source_arn`` names the source endpoint by which reloads are loaded. Raises DmsError.
+        """
+        task = self._found(with_settings=True)
+        doing = f"looking up the endpoints of the CDC task {name_of(task)}"
+        arns = [task["SourceEndpointArn"], task["TargetEndpointArn"], load_source_arn]
+        wanted = [{"Name": "endpoint-arn", "Values": sorted(set(arns))}]
+        found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=wanted)
+        endpoints = {endpoint["EndpointArn"]: endpoint for endpoint in found}
+        if missing := [arn for arn in arns if arn not in endpoints]:
+            raise DmsError(f"DMS knows no endpoint {missing[0]}; check its ARN and the region.")
+        statistics = self._calls.found(
+            "describe_table_statistics",
+            "TableStatistics",
+            f"reading the table statistics of the CDC task {name_of(task)}",
+            page_size=500,
+            ReplicationTaskArn=self.arn,
+        )
+        source, target, load_source = (endpoints[arn] for arn in arns)
+        return TaskDescription(task, source, target, load_source, statistics)
 
     def stop(self) -> None:
         """Stop it and wait until it has stopped; a task that stands still already is left as it is."""
@@ -87,6 +104,21 @@ class CdcTask:
                 )
             poll.wait()
 
+    def _found(self, *, with_settings: bool) -> dict[str, Any]:
+        found = self._calls.found(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            f"looking up the CDC task {self.arn}",
+            Filters=[{"Name": "replication-task-arn", "Values": [self.arn]}],
+            WithoutSettings=not with_settings,
+        )
+        if not found:
+            raise DmsError(f"DMS knows no CDC task {self.arn}; check cdc.task_arn and the region.")
+        task = found[0]
+        if task["MigrationType"] == "full-load":
+            raise DmsError(f"The DMS task {name_of(task)} loads only, it is no CDC task; check cdc.task_arn.")
+        return task
+
     def _attempt(self, operation: str, doing: str, **request: str) -> None:
         """Call an operation that another process may have been faster with: the next look tells."""
         try:
@@ -94,3 +126,10 @@ class CdcTask:
         except DmsRefusal as refusal:
             if refusal.code not in WRONG_STATE:
                 raise
+
+
+def _without_values(text: str) -> str:
+    """DMS's text on a failure up to the statement that it quotes, and without the values of rows."""
+    told = re.split(r"\s*\b(?:Statement:|Stop Reason)", text, maxsplit=1)[0]
+    told = re.sub(r"'(?:[^']|'')*'", "'...'", clean(told)).removeprefix("Last Error ")
+    return told[:_LONGEST_FAILURE]

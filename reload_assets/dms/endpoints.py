@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reload_assets.dms.calls import DmsCalls, clean
 from reload_assets.dms.polling import Poll, PollLimits
 from reload_assets.errors import DmsError
 
-_SOURCE_ENGINES = ("oracle",)
-_TARGET_ENGINES = ("postgres", "aurora-postgresql")
+SOURCE_ENGINES = ("oracle",)
+TARGET_ENGINES = ("postgres", "aurora-postgresql")
+_DEFAULT_NUMBER_SCALE = 10
 
 
 class EndpointCheck:
@@ -22,11 +24,15 @@ class EndpointCheck:
     def run(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
         """Check both endpoints and the instance; DMS starts no task over a connection that was never tested, so a
         missing or failed test is run (again) and waited for."""
-        source = self._endpoint(source_arn, "source", _SOURCE_ENGINES)
-        target = self._endpoint(target_arn, "target", _TARGET_ENGINES)
+        source = self._endpoint(source_arn, "source", SOURCE_ENGINES)
+        target = self._endpoint(target_arn, "target", TARGET_ENGINES)
         instance = self._instance(instance_arn)
         for endpoint in (source, target):
             self._connection(endpoint, instance)
+
+    def source(self, arn: str) -> Mapping[str, Any]:
+        """The source endpoint as DMS describes it."""
+        return self._endpoint(arn, "source", SOURCE_ENGINES)
 
     def _endpoint(self, arn: str, kind: str, engines: tuple[str, ...]) -> dict[str, Any]:
         doing = f"looking up the {kind} endpoint"
@@ -110,3 +116,27 @@ class EndpointCheck:
 
 def _filters(name: str, value: str) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": [value]}]
+
+
+def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
+    """The ``ExtraConnectionAttributes`` of an endpoint by name in lower case, as DMS does not mind their case."""
+    pairs = (part.partition("=") for part in str(endpoint.get("ExtraConnectionAttributes") or "").split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
+
+
+def number_scale(endpoint: Mapping[str, Any]) -> int:
+    """The NumberDatatypeScale of an Oracle endpoint: decimals of a NUMBER without precision, -1 float, -2 text."""
+    found = _oracle_setting(endpoint, "NumberDatatypeScale")
+    return _DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
+
+
+def trims_char(endpoint: Mapping[str, Any]) -> bool:
+    """Whether an Oracle endpoint takes the padding of CHAR and NCHAR away (TrimSpaceInChar)."""
+    found = _oracle_setting(endpoint, "TrimSpaceInChar")
+    return str(found).lower() not in ("false", "0", "n", "no")
+
+
+def _oracle_setting(endpoint: Mapping[str, Any], name: str) -> Any:
+    settings = endpoint.get("OracleSettings")
+    nested = settings.get(name) if isinstance(settings, Mapping) else None
+    return extra_attributes(endpoint).get(name.lower()) if nested is None else nested

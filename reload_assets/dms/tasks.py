@@ -70,6 +70,10 @@ class LoadTasks:
         connection tests that are missing or have failed."""
         EndpointCheck(self._calls, self._limits).run(source_arn, target_arn, instance_arn)
 
+    def source_endpoint(self, arn: str) -> Mapping[str, Any]:
+        """A source endpoint with its settings. Raises DmsError where it is none of Oracle."""
+        return EndpointCheck(self._calls, self._limits).source(arn)
+
     def create(self, request: TaskRequest) -> str:
         """Create the task and give its ARN; the same identifier with the same tags gives the task that is there.
 

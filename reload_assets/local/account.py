@@ -17,7 +17,10 @@ from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 
 REGION = "us-east-1"
+AS_REPLICA = "SET session_replication_role = replica"
+"""The AfterConnectScript with which CDC passes by production's foreign keys and triggers."""
 CONTROL_SCHEMA = "dmslogs"
+_LOB_MAX_KB = 1024
 _LIMITS = PollLimits(interval=0.02, max_interval=0.2, ready_timeout=60)
 
 
@@ -60,7 +63,11 @@ class Account:
             MigrationType="cdc",
             TableMappings=json.dumps({"rules": _rules(schema, tables, production_schema)}),
             ReplicationTaskSettings=json.dumps(
-                {"ControlTablesSettings": {"ControlSchema": CONTROL_SCHEMA, "StatusTableEnabled": True}}
+                {
+                    "ControlTablesSettings": {"ControlSchema": CONTROL_SCHEMA, "StatusTableEnabled": True},
+                    # As large as a reload's, or CDC would cut what a reload has brought.
+                    "TargetMetadata": {"LobMaxSize": _LOB_MAX_KB},
+                }
             ),
         )["ReplicationTask"]["ReplicationTaskArn"]
         self._tasks.wait_ready(arn)
@@ -87,6 +94,7 @@ class Account:
             DatabaseName=kind,
             Username=login.user,
             Password=login.password,
+            **({"PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}} if kind == "target" else {}),
         )
         return str(made["Endpoint"]["EndpointArn"])
 

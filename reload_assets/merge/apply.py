@@ -11,9 +11,10 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
+from reload_assets.merge.effects import Effects
 from reload_assets.merge.guard import count_verified, refuse_parentless
 from reload_assets.merge.moved import MovedValues
-from reload_assets.merge.outcomes import Outcomes
+from reload_assets.merge.outcomes import Outcomes, written_columns
 from reload_assets.merge.plan import EVERY_KEY, TablePlan
 from reload_assets.merge.settings import prefer_hash_joins, reading_elsewhere
 from reload_assets.statements import Part, run
@@ -49,6 +50,8 @@ class TableMerge:
         self._recheck = recheck
         self._fenced = fenced
         self._moved = MovedValues(connection, plan)
+        self._effects = Effects(connection, plan, written_columns(plan.table))
+        self._triggers = plan.table.production.triggers
 
     def run(self) -> Outcomes:
         """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
@@ -59,7 +62,10 @@ class TableMerge:
         if counts and self._leave_out():
             counts = self._count()
         if any(counts.get(outcome) for outcome in _TO_WRITE):
-            counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
+            with self._effects.nobody_follows():
+                counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
+            if self._triggers:
+                self._require_taken()
         identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
         outcomes = Outcomes(identical=identical, **counts)
         self._advance_sequences()
@@ -113,6 +119,7 @@ class TableMerge:
 
         Those that are not are late: they are locked, judged again and updated in the second place.
         """
+        self._effects.require_unreferred()
         written = 0
         for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_seen_rows")):
             if any(planned.get(outcome) for outcome in outcomes):
@@ -125,15 +132,20 @@ class TableMerge:
             self._plan.run(self._connection, "remove_late")
         late = {"delta": self._plan.parts["late"]}
         self._plan.run(self._connection, "lock_rows", late, planned=_TO_WRITE)
+        self._require_none_turned_away(late, every_row=True)
+        self._effects.require_unreferred(late)
         judged = self._count(late)
         if to_update := judged.get("updated", 0) + judged.get("repaired", 0):
             self._update(to_update, late)
+            if self._triggers:
+                self._require_taken(late)
         return dict(Counter(self._count()) + Counter(judged))
 
     def _write_locked(self, planned: dict[str, int]) -> dict[str, int]:
         """Lock the rows first: they let go of unique values between that and their update; the outcomes."""
         self._moved.lock_if_needed()
         self._lock("updated", "repaired")
+        self._effects.require_unreferred()
         self._moved.let_go()
         if planned.get("inserted"):
             inserted = self._plan.run(self._connection, "insert_rows").rowcount
@@ -141,6 +153,8 @@ class TableMerge:
                 with prefer_hash_joins(self._connection):
                     self._plan.run(self._connection, "mark_lost_rows")
                 self._lock("lost")
+                self._require_none_turned_away({}, every_row=False)
+                self._effects.require_unreferred()
                 self._moved.let_go()
         held = self._count()
         to_update = held.get("updated", 0) + held.get("repaired", 0)
@@ -155,11 +169,52 @@ class TableMerge:
         # Parking a value may fire a trigger that makes the row newer; it is locked and judged all the same.
         updated = self._plan.run(self._connection, "update_rows", parts).rowcount
         if updated != expected:
-            raise MergeFailed(
-                f"{self._plan.reload.title}: {expected - updated} of {expected} rows of {self._plan.table.target} "
-                "could not be updated, because a trigger of production turned them away; none of that transaction "
-                "was kept."
+            raise self._turned_away(
+                f"{expected - updated} of {expected} rows of {self._plan.table.target} could not be updated"
             )
+
+    def _require_none_turned_away(self, parts: dict[str, Part], *, every_row: bool) -> None:
+        """Raises MergeFailed for rows that were not returned as written, unless a concurrent writer was there first.
+
+        ``every_row``: of the updated ones, too; else of those only that were to be inserted.
+        """
+        row = self._plan.run(self._connection, "find_turned_away", parts, every_row=every_row).fetchone()
+        assert row is not None
+        elsewhere, missing = row
+        if elsewhere:
+            raise self._turned_away(
+                f"the staged row {self._plan.key_of(elsewhere)} of {self._plan.table.target} was written by a trigger "
+                "instead"
+            )
+        if missing and any(trigger.on_insert and trigger.turns_away for trigger in self._triggers):
+            # A writer who inserted the row first and deleted it since does not do so twice.
+            again = all(self._is_turned_away(parts) for _ in range(2))
+            if again:
+                raise self._turned_away(
+                    f"the staged row {self._plan.key_of(missing)} of {self._plan.table.target} was not inserted"
+                )
+
+    def _is_turned_away(self, parts: dict[str, Part]) -> bool:
+        with self._connection.transaction(force_rollback=True):
+            row = self._plan.run(self._connection, "try_insert", parts).fetchone()
+            assert row is not None
+            return row[0] is not None
+
+    def _require_taken(self, parts: dict[str, Part] | None = None) -> None:
+        """Raises MergeFailed where a trigger has moved a row that was written, or has given it another key."""
+        row = self._plan.run(self._connection, "find_missing", parts).fetchone()
+        if row is not None:
+            raise self._turned_away(
+                f"the staged row {self._plan.key_of(row[0])} of {self._plan.table.target} is not there under its key"
+            )
+
+    def _turned_away(self, what: str) -> MergeFailed:
+        names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in self._triggers) or "a rule"
+        return MergeFailed(
+            f"{self._plan.reload.title}: {what}, because a trigger of production turned "
+            f"it away ({names}); none of that transaction was kept. Have the trigger let the login of "
+            "target.connection pass, then reload the window again."
+        )
 
     def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:
         return dict(self._plan.run(self._connection, "count_outcomes", parts).fetchall())

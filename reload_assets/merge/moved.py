@@ -12,16 +12,12 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.catalog import UniqueKey
-from reload_assets.errors import MergeFailed
+from reload_assets.merge.effects import Contention, Effects, Unsafe, acts_on_update
 from reload_assets.merge.outcomes import written_columns
 from reload_assets.merge.plan import TablePlan, comma
 from reload_assets.merge.settings import prefer_hash_joins
 from reload_assets.soft_delete import unmarked
 from reload_assets.statements import Part
-
-
-class Contention(Exception):
-    """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +35,11 @@ class MovedValues:
         self._connection = connection
         self._plan = plan
         self._written = {column.name: column for column in written_columns(plan.table)}
-        found = [self._unique(key) for key in plan.table.production.unique_keys if not key.deferrable]
-        self._parkable = [unique for unique in found if unique and unique.parking]
-        self._strict = [unique for unique in found if unique and not unique.parking]
+        self._effects = Effects(connection, plan, list(self._written.values()))
+        found = [unique for key in plan.table.production.unique_keys if (unique := self._unique(key))]
+        self._all = found
+        self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
+        self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]
         self._alone = False
         self._any_moved = False
 
@@ -49,6 +47,11 @@ class MovedValues:
     def possible(self) -> bool:
         """Whether production has a unique key of whose values some could move."""
         return bool(self._parkable or self._strict)
+
+    @property
+    def unique_parts(self) -> list[dict[str, Part]]:
+        """The pieces about each unique key of whose values some could move, those that are checked late among them."""
+        return [unique.parts for unique in self._all]
 
     def lock_if_needed(self) -> None:
         """Before any row is locked: lock the table if rows will have to be made anew. Raises MergeFailed."""
@@ -63,6 +66,7 @@ class MovedValues:
         for unique in self._parkable:
             if self._find(unique, keep=True):
                 self._any_moved = True
+                self._effects.require_unreferred_while_parked(unique.parking or "")
                 self._plan.run(self._connection, "park_values", {"column": unique.parking or ""})
                 self._plan.run(self._connection, "drop_moved_values")
         for unique in self._strict:
@@ -82,6 +86,7 @@ class MovedValues:
         if parts is None or not self._written.keys() & set(key.columns):
             return None
         nullable = [name for name in key.columns if name in self._written and not self._written[name].target.not_null]
+        nullable.sort(key=lambda name: bool(acts_on_update(self._plan.table, [name])))
         return _Unique(key, parts, None if key.nulls_equal or not nullable else nullable[0])
 
     def _find(self, unique: _Unique, *, keep: bool = False) -> bool:
@@ -102,11 +107,11 @@ class MovedValues:
             reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
         ]
         if acting:
-            raise MergeFailed(
-                f"{self._plan.reload.title} cannot be merged: values of {unique.key.name} of "
-                f"{self._plan.table.target} move between rows, for example from {example}, its columns cannot be NULL "
-                f"meanwhile, and the foreign key {acting[0]} acts on deleted rows; make {unique.key.name} a DEFERRABLE "
-                "constraint, then reload the window again."
+            raise Unsafe(
+                self._plan.reload.title,
+                f"values of {unique.key.name} of {self._plan.table.target} move between rows, for example from "
+                f"{example}, its columns cannot be NULL meanwhile, and the foreign key {acting[0]} acts on deleted "
+                f"rows; make {unique.key.name} a DEFERRABLE constraint",
             )
 
     def _replacement(self) -> dict[str, Part]:

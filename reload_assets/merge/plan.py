@@ -31,6 +31,19 @@ class KeyRange:
 
 EVERY_KEY = KeyRange()
 
+_IS_OWN = sql.SQL(
+    # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
+    """(SELECT CASE
+        WHEN n.later >= 2147483648 THEN FALSE
+        WHEN n.own + n.later >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN TRUE
+        ELSE pg_xact_status((n.own + n.later)::text::xid8) = 'in progress' END
+    FROM (
+        SELECT t.own, ((p.xmin::text::bigint - t.own) % 4294967296 + 4294967296) % 4294967296 AS later
+        FROM (SELECT pg_current_xact_id()::text::bigint AS own) AS t
+    ) AS n)"""
+)
+"""Whether this very transaction has written a row of production, be it in a sub-transaction of a trigger's."""
+
 
 @dataclass(frozen=True)
 class TablePlan:
@@ -59,6 +72,11 @@ class TablePlan:
             **values,
         )
 
+    @property
+    def moved(self) -> str:
+        """The temporary table of the rows that have to let go of a value."""
+        return f"reload_moved_{self.position}"
+
     @cached_property
     def numbers(self) -> dict[str, str]:
         """The delta's name of each column, by the name in production."""
@@ -72,6 +90,9 @@ class TablePlan:
         """The columns that refer to parents."""
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
         return [column for column in self.table.columns if column.name in names]
+
+    def _as_returned(self, column: ReloadColumn) -> sql.Composable:
+        return sql.Identifier("t", self.numbers[column.name])
 
     def _in_late(self, column: ReloadColumn) -> sql.Composable:
         return sql.Identifier("l", self.numbers[column.name])
@@ -96,7 +117,7 @@ class TablePlan:
             "in_range": self._in_range(),
             "staged_key": comma(in_staging(column) for column in table.key),
             "delta": f"reload_delta_{self.position}",
-            "moved": f"reload_moved_{self.position}",
+            "moved": self.moved,
             "late": f"reload_late_{self.position}",
             "columns": comma(sql.Identifier(column.name) for column in columns),
             "values": comma(self.in_delta(column) for column in columns),
@@ -114,11 +135,17 @@ class TablePlan:
             "named_key_texts": texts(sql.Identifier("d", column.name) for column in table.key),
             "key_json": self._key_json(self.in_delta),
             "written_key_json": self._key_json(in_production),
+            "returned_key": comma(
+                sql.SQL("{} AS {}").format(in_production(column), sql.Identifier(self.numbers[column.name]))
+                for column in table.key
+            ),
+            "same_returned": self._same(table.key, self._as_returned, self.in_delta),
             "same_key": self._same(table.key, in_production, self.in_delta),
             "same_staged_key": self._same(table.key, in_production, in_staging),
             "same_late": self._same(table.key, self._in_late, self.in_delta),
             "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
             "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
+            "is_own": _IS_OWN,
             "moves": differs(self._references(), self.in_delta, in_production),
             "judgement": judgement(table, self.in_delta, in_production),
             "not_newer": not_newer(table, self.in_delta, in_production),

@@ -22,9 +22,9 @@ from reload_assets.ledger import Ledger, Reload
 from reload_assets.merge.apply import Recheck, TableMerge
 from reload_assets.merge.cancel import run_cancellable
 from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
+from reload_assets.merge.effects import Contention
 from reload_assets.merge.explain import explain
 from reload_assets.merge.guard import NeverMergeable, count_verified, require_late_parents, require_mergeable
-from reload_assets.merge.moved import Contention
 from reload_assets.merge.outcomes import MergeResult, Outcomes
 from reload_assets.merge.plan import EVERY_KEY, TablePlan
 from reload_assets.merge.settings import prefer_probes, set_up

@@ -50,21 +50,27 @@ def prefer_hash_joins(connection: Connection[Any]) -> Iterator[None]:
     The planner does not know how many rows of the audit are the transaction's own; a loop over them, which it would
     like for a few, takes hours for a hundred thousand.
     """
+    before = {name: _get(connection, name) for name in ("enable_hashjoin", "enable_nestloop")}
     set_locally(connection, enable_hashjoin="on", enable_nestloop="off")
     yield
     # Not in a finally clause: after an error the transaction takes no more statements.
-    set_locally(connection, enable_hashjoin="off", enable_nestloop="on")
+    set_locally(connection, **before)
+
+
+def _get(connection: Connection[Any], name: str) -> str:
+    row = run(connection, "merge/get_setting", name=name).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @contextmanager
 def reading_elsewhere(connection: Connection[Any]) -> Iterator[None]:
     """For reads of the source amid the transaction: it is idle meanwhile, for at most a minute at a time."""
-    row = run(connection, "merge/get_setting", name=_IDLE).fetchone()
-    assert row is not None
+    before = _get(connection, _IDLE)
     set_locally(connection, **{_IDLE: _READING})
     yield
     # Not in a finally clause, as above.
-    set_locally(connection, **{_IDLE: row[0]})
+    set_locally(connection, **{_IDLE: before})
 
 
 def set_locally(connection: Connection[Any], **settings: str) -> None:

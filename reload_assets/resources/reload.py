@@ -22,6 +22,7 @@ from reload_assets.production import Production
 from reload_assets.remains import Remains
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.secrets import SecretsResource
+from reload_assets.source.columns import Delivery
 from reload_assets.sweep import Swept, sweep
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ReloadResource(ConfigurableResource):
     dms: DmsResource = Field(description="The DMS client.")
     secrets: SecretsResource = Field(description="Where passwords named by {secret: ...} are looked up.")
     _config: ReloadConfig | None = PrivateAttr(None)
+    _delivery: Delivery | None = PrivateAttr(None)
 
     @property
     def config(self) -> ReloadConfig:
@@ -56,7 +58,13 @@ class ReloadResource(ConfigurableResource):
 
     def source_reader(self) -> SourceReader | None:
         """A reader of the source, to be closed by the caller; None where none is configured."""
-        return access.source_reader(self.config, self.secrets.text)
+        return access.source_reader(self.config, self.secrets.text, self._delivered)
+
+    def _delivered(self) -> Delivery:
+        """What DMS makes of the source's values; asked once a process."""
+        if self._delivery is None:
+            self._delivery = access.delivery(self.config, self.dms.tasks(self.config.dms))
+        return self._delivery
 
     def cdc(self, group: str, say: Callable[[str], None]) -> Cdc | None:
         """The CDC task of a group; None where none is configured."""

@@ -17,7 +17,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from reload_assets.source.columns import Kind
+from reload_assets.source.columns import BARE_SCALE, Kind
 from reload_assets.source.production import POSTGRESQL
 
 # The third argument shields from the session's own settings: a decimal comma, a Buddhist calendar.
@@ -32,29 +32,37 @@ _TIME = (
 )
 _ORACLE: dict[Kind, str] = {
     "number": _NUMBER,
-    # As DMS rounds a NUMBER without precision (NumberDatatypeScale).
-    "bare": _NUMBER.format("ROUND({0}, 10)"),
+    # As DMS rounds a NUMBER without precision (NumberDatatypeScale, {1}).
+    "bare": _NUMBER.format("ROUND({0}, {1})"),
     "date": _TIME.format("{0}", 'YYYY-MM-DD HH24:MI:SS".000000 BC"', 'YYYY-MM-DD HH24:MI:SS".000000"'),
     "timestamp": _TIME.format(
         "CAST({0} AS TIMESTAMP(6))", 'YYYY-MM-DD HH24:MI:SS.FF6" BC"', "YYYY-MM-DD HH24:MI:SS.FF6"
     ),
     # DMS turns NUL, which PostgreSQL refuses, into a blank.
     "padded": "RTRIM(REPLACE({0}, CHR(0), ' '))",
+    "blanks": "REPLACE({0}, CHR(0), ' ')",
     "raw": "LOWER(RAWTOHEX({0}))",
     "text": "REPLACE({0}, CHR(0), ' ')",
 }
 
 
 class canonical_text(FunctionElement[str]):
-    """``canonical_text(column, kind)``: the canonical text of a column's values."""
+    """``canonical_text(column, kind, scale)``: canonical text of a column's values; ``scale`` is for ``bare``."""
 
     type = sa.String()
     # Two of these differ by more than their arguments, so SQLAlchemy must not take one's SQL for the other's.
     inherit_cache = False
 
-    def __init__(self, column: sa.ColumnElement[Any], kind: Kind) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], kind: Kind, scale: int = BARE_SCALE) -> None:
         super().__init__(column)
-        self.kind = kind
+        self.kind, self.scale = kind, scale
+
+
+class source_role(FunctionElement[str]):
+    """``source_role()``: ``PRIMARY`` where the source's database takes writes itself, and is no copy of another one."""
+
+    type = sa.String()
+    inherit_cache = True
 
 
 class source_instant(FunctionElement[datetime]):
@@ -62,6 +70,17 @@ class source_instant(FunctionElement[datetime]):
 
     type = sa.DateTime()
     inherit_cache = True
+
+
+@compiles(source_role, "oracle")
+def _oracle_role(element: source_role, compiler: SQLCompiler, **options: Any) -> str:
+    # Needs no grant, unlike V$DATABASE.
+    return "SYS_CONTEXT('USERENV', 'DATABASE_ROLE')"
+
+
+@compiles(source_role, "postgresql")
+def _postgresql_role(element: source_role, compiler: SQLCompiler, **options: Any) -> str:
+    return "CASE WHEN PG_IS_IN_RECOVERY() THEN 'STANDBY' ELSE 'PRIMARY' END"
 
 
 @compiles(source_instant, "oracle")
@@ -87,9 +106,9 @@ def in_production(element: sa.ColumnElement[Any]) -> sql.SQL:
 
 @compiles(canonical_text, "oracle")
 def _on_oracle(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return _ORACLE[element.kind].format(compiler.process(element.clauses, **options))
+    return _ORACLE[element.kind].format(compiler.process(element.clauses, **options), element.scale)
 
 
 @compiles(canonical_text, "postgresql")
 def _on_postgresql(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options))
+    return POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options), element.scale)

@@ -13,7 +13,7 @@ from reload_assets.errors import SourceUnavailable
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "bare", "text", "padded", "date", "timestamp", "raw"]
+Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw"]
 
 # BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone are left out on purpose: their text differs
 # between Oracle and PostgreSQL, or (DMS turns time zones into strings) between the source and production.
@@ -32,6 +32,24 @@ _KINDS: dict[str, Kind] = {
 # Read as they are, and typed in production as DMS does.
 _READ_WHOLE = ("CLOB", "NCLOB", "BLOB", "BINARY_FLOAT", "BINARY_DOUBLE")
 
+LOB_TYPES = ("CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "XMLTYPE", "SYS.XMLTYPE")
+"""The base types that DMS carries as LOBs."""
+
+BARE_SCALE = 10
+"""The decimals to which DMS rounds a NUMBER without precision, unless its endpoint says otherwise."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the settings of DMS's source endpoint make of values on their way.
+
+    ``number_scale`` is NumberDatatypeScale: the decimals of a NUMBER without precision, -1 where it is carried as a
+    float, -2 as text and therefore whole. ``trims_char``: whether CHAR loses its padding.
+    """
+
+    number_scale: int = BARE_SCALE
+    trims_char: bool = True
+
 
 @dataclass(frozen=True)
 class SourceColumn:
@@ -44,6 +62,7 @@ class SourceColumn:
     scale: int | None
     nullable: bool
     position: int
+    delivery: Delivery = Delivery()
 
     @property
     def base_type(self) -> str:
@@ -64,9 +83,21 @@ class SourceColumn:
     @property
     def kind(self) -> Kind | None:
         """Which rule makes the column's canonical text; None where there is none, as for LOBs and floats."""
-        if self.base_type == "NUMBER" and (self.precision, self.scale) == (None, None):
-            return "bare"
-        return _KINDS.get(self.base_type)
+        found = _KINDS.get(self.base_type)
+        if self.is_bare:
+            # As a float it loses digits nobody can tell beforehand; as text it loses none.
+            return {-1: None, -2: found}.get(self.delivery.number_scale, "bare")
+        return "blanks" if found == "padded" and not self.delivery.trims_char else found
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a NUMBER without precision and scale, which DMS carries as its endpoint is set."""
+        return self.base_type == "NUMBER" and (self.precision, self.scale) == (None, None)
+
+    @property
+    def why_without_text(self) -> str:
+        """The column's type, and the endpoint's setting where that is why it has no canonical text."""
+        return f"{self.declared}, carried as a float (NumberDatatypeScale -1)" if self.is_bare else self.declared
 
     @property
     def is_readable(self) -> bool:

@@ -40,7 +40,7 @@ class Hashed:
     @property
     def is_text(self) -> bool:
         """Whether values may contain any character, the separator among them."""
-        return self.source.kind in ("text", "padded")
+        return self.source.kind in ("text", "padded", "blanks")
 
     @property
     def size(self) -> int:
@@ -98,7 +98,8 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 def _text(column: Hashed) -> sa.ColumnElement[str]:
     assert column.source.kind is not None
     national = column.source.base_type in _NATIONAL
-    return canonical_text(_database_text(column.value) if national else column.value, column.source.kind)
+    value = _database_text(column.value) if national else column.value
+    return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
 
 
 class _database_text(FunctionElement[str]):

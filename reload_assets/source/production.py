@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from reload_assets.source.columns import Kind
+from reload_assets.source.columns import BARE_SCALE, Kind
 
 # TO_CHAR makes NULL of infinite times.
 _TIME = (
@@ -19,16 +19,18 @@ _TIME = (
 )
 POSTGRESQL: Mapping[Kind, str] = {
     "number": "CAST(TRIM_SCALE(CAST({0} AS NUMERIC)) AS TEXT)",
-    "bare": "CAST(TRIM_SCALE(ROUND(CAST({0} AS NUMERIC), 10)) AS TEXT)",
+    "bare": "CAST(TRIM_SCALE(ROUND(CAST({0} AS NUMERIC), {1})) AS TEXT)",
     "date": _TIME,
     "timestamp": _TIME.format("CAST({0} AS TIMESTAMP(6))"),
     "padded": "NULLIF(RTRIM({0}), '')",
+    # Its cast to text would take the blanks of a CHAR.
+    "blanks": "NULLIF(CONCAT({0}), '')",
     "raw": "ENCODE({0}, 'hex')",
     "text": "{0}",
 }
 """What makes the canonical text of a column of each kind on PostgreSQL, which the stand-in for the source is, too."""
 
 
-def production_text(alias: str, column: str, kind: Kind) -> sql.Composed:
-    """The canonical text of one of production's columns."""
-    return sql.SQL(POSTGRESQL[kind]).format(sql.Identifier(alias, column))
+def production_text(alias: str, column: str, kind: Kind, scale: int = BARE_SCALE) -> sql.Composed:
+    """The canonical text of one of production's columns; ``scale`` is that of the source's ``bare`` numbers."""
+    return sql.SQL(POSTGRESQL[kind]).format(sql.Identifier(alias, column), sql.Literal(scale))

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
-from reload_assets.source.canonical import source_instant
-from reload_assets.source.columns import SourceColumn
+from reload_assets.source.canonical import source_instant, source_role
+from reload_assets.source.columns import Delivery, SourceColumn
 from reload_assets.source.failures import describe, did_you_mean, reason
 from reload_assets.source.statements import SourceTable
 
@@ -30,6 +30,7 @@ _MAX_LIST = 1_000
 _MAX_BINDS = 30_000
 # Conditions with OR between them, each of which is to be looked for by an index.
 _MAX_ALIKE = 50
+_IS_PRIMARY = "reload_assets_is_primary"
 _TEXT_TYPES = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
 
 
@@ -47,12 +48,14 @@ class SourceReader:
     """Reads tables of one schema. A context manager; used from one thread at a time.
 
     Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the table
-    or column that is not there. Names are the dictionary's own, in its own case. Times are wall-clock times of the
-    source's zone, without a zone. Numbers are Decimal, LOBs are str and bytes.
+    or column that is not there. So it does on a standby, which shows older rows than CDC has carried. Names are the
+    dictionary's own, in its own case. Times are wall-clock times of the source's zone, without a zone. Numbers are
+    Decimal, LOBs are str and bytes.
     """
 
-    def __init__(self, url: sa.URL, schema: str) -> None:
-        self.schema = schema
+    def __init__(self, url: sa.URL, schema: str, delivery: Callable[[], Delivery] = Delivery) -> None:
+        """``delivery`` is asked what DMS makes of values as soon as columns are described."""
+        self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
         self._password = url.password
         self._tables: dict[str, SourceTable] = {}
@@ -70,7 +73,8 @@ class SourceReader:
                 f"{self._place} has no table {self.schema}.{table} that this user may read{hint}; create it, grant "
                 "SELECT on it, or mend the name."
             )
-        found = [_column(*row) for row in rows]
+        delivery = self._delivery()
+        found = [_column(*row, delivery=delivery) for row in rows]
         self._tables[table] = SourceTable(self.schema, table, tuple(found))
         return found
 
@@ -134,8 +138,9 @@ class SourceReader:
                 yield tuple(row)
 
     def now(self) -> datetime:
-        """The clock of the source's server, a UTC instant."""
-        ((instant,),) = self._rows(sa.select(source_instant()))
+        """The clock of the source's server, a UTC instant; of a server that is still the primary when it says so."""
+        ((instant, role),) = self._rows(sa.select(source_instant(), source_role()))
+        self._require_primary(role)
         found: datetime = instant
         return found.replace(tzinfo=timezone.utc)
 
@@ -280,10 +285,21 @@ class SourceReader:
             raise self._failed("cannot be reached", error, mend) from None
         with connection:
             try:
+                # Once for each session with a server.
+                if _IS_PRIMARY not in connection.info:
+                    self._require_primary(connection.execute(sa.select(source_role())).scalar_one())
+                    connection.info[_IS_PRIMARY] = True
                 yield connection
             except SQLAlchemyError as error:
                 _raise_interrupt(error)
                 raise self._failed("could not be read", error) from None
+
+    def _require_primary(self, role: str) -> None:
+        if role != "PRIMARY":
+            raise SourceUnavailable(
+                f"{self._place} is no primary database but a {role.lower()}, which shows older rows than CDC has "
+                "carried; name the primary in source.connection."
+            )
 
     def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
         why = reason(error, self._password)
@@ -313,6 +329,8 @@ def _column(
     scale: int | None,
     nullable: str,
     position: int,
+    *,
+    delivery: Delivery,
 ) -> SourceColumn:
     length = char_length if data_type in _TEXT_TYPES else data_length if data_type == "RAW" else None
     return SourceColumn(
@@ -323,6 +341,7 @@ def _column(
         scale=_int(scale),
         nullable=nullable == "Y",
         position=int(position),
+        delivery=delivery,
     )
 
 

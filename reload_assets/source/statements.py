@@ -19,8 +19,7 @@ from reload_assets.source.content import Hashed, checksum, row_hash, segment
 from reload_assets.source.dictionary import named
 from reload_assets.source.failures import did_you_mean
 
-# Half of the last decimal that DMS keeps of a NUMBER without precision; and more digits than Oracle's numbers have.
-_HALF = Decimal("5E-11")
+# More digits than Oracle's numbers have.
 _DIGITS = 100
 
 
@@ -161,7 +160,7 @@ class SourceTable:
         column = self.column(name)
         value = self._typed(column, "a key or a version")
         assert column.kind is not None
-        return canonical_text(value, column.kind)
+        return canonical_text(value, column.kind, column.delivery.number_scale)
 
     def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
         if column.kind is None:
@@ -211,8 +210,10 @@ class SourceTable:
         same = canonical_text(typed, column.kind) == sa.literal(str(value), sa.String())
         if column.kind == "bare":
             number, exact = column.bind_value(value), Context(prec=_DIGITS)
-            lowest = sa.literal(exact.subtract(number, _HALF), column.bind_type)
-            return sa.and_(typed.between(lowest, sa.literal(exact.add(number, _HALF), column.bind_type)), same)
+            # Half of the last decimal that DMS keeps.
+            half = Decimal(5).scaleb(-column.delivery.number_scale - 1)
+            lowest = sa.literal(exact.subtract(number, half), column.bind_type)
+            return sa.and_(typed.between(lowest, sa.literal(exact.add(number, half), column.bind_type)), same)
         if column.kind in ("date", "timestamp"):
             return sa.and_(typed < sa.literal(datetime.min, column.bind_type), same)
         beginning = value.partition(" ")[0]

@@ -18,12 +18,12 @@ from reload_assets.config import ReloadConfig
 from reload_assets.database import Target
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger import CheckStatus, Reload, StagedTable
-from reload_assets.soft_delete import alive
 from reload_assets.statements import Part, run
-from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.tables import ReloadTable
 from reload_assets.verify.context import key_text
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
 from reload_assets.verify.source_window import compare_with_source
+from reload_assets.verify.staged_rows import staged_in_production
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -48,7 +48,10 @@ def verify_merged(
     bounds = reload.loaded_window.in_zone(config.source.zone)
     with target.connect(autocommit=True) as connection:
         return [
-            _guarded("staged_in_production", lambda: _staged_in_production(connection, reload, table, staged)),
+            _guarded(
+                "staged_in_production",
+                lambda: staged_in_production(connection, reload, table, staged, reader, cdc),
+            ),
             _guarded("foreign_keys", lambda: _foreign_keys(connection, table, bounds)),
             _guarded(
                 "window_matches_source",
@@ -84,80 +87,6 @@ def _guarded(name: str, check: Any) -> CheckOutcome:
     except (DatabaseError, SourceUnavailable, CdcNotReady, DmsError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         return CheckOutcome(name, "could not verify", False, f"{name} could not be verified: {reason}.")
-
-
-def _staged_in_production(
-    connection: Connection[Any], reload: Reload, table: ReloadTable, staged: StagedTable
-) -> CheckOutcome:
-    name = "staged_in_production"
-    place = f"{staged.staging_schema}.{staged.staging_table}"
-    identity = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
-    if run(connection, "verify/find_staging", None, **identity).fetchone() is None:
-        detail = f"{place} is not there any more, so its rows cannot be looked for; reload the window to verify it."
-        return CheckOutcome(name, "could not verify", False, detail)
-    names = [column.name for column in table.key]
-    rows = run(
-        connection,
-        "verify/staged_in_production",
-        {
-            "schema": table.production.schema,
-            "table": table.production.name,
-            "staging_schema": staged.staging_schema,
-            "staging_table": staged.staging_table,
-            "same_key": _pairs(table.key, "{} = {}"),
-            "alive": alive(table),
-            "same": sql.SQL(" AND ").join(_same(column) for column in table.columns),
-            "version": table.version.name,
-            "staged_version": table.version.staged,
-            "key_text": key_text([column.staged for column in table.key], "s"),
-            "audit_key": _audit_key(table.key),
-        },
-        reload_id=reload.reload_id,
-        table_name=table.name,
-    ).fetchall()
-    counts = {outcome: count for outcome, count, _ in rows}
-    some = {outcome: keys for outcome, _, keys in rows}
-    # Production had these before the merge, which wrote nothing: no audit tells them from rows that were lost.
-    untouched = staged.identical + staged.refused + staged.unversioned + staged.skipped
-    vanished = counts.get("missing", 0)
-    lost = vanished if vanished > untouched else 0
-    wrong = {"lost": lost, "older": counts.get("older", 0)}
-    if table.options.equal_version == "repair":
-        wrong["other"] = counts.get("other", 0)
-    facts: dict[str, Fact] = {
-        "equal": counts.get("equal", 0),
-        "newer": counts.get("newer", 0),
-        "unversioned": counts.get("unversioned", 0),
-        "skipped": 0 if "other" in wrong else counts.get("other", 0),
-        "deleted_since": counts.get("deleted", 0) + vanished - lost,
-        **wrong,
-    }
-    words = {
-        "lost": ("not in production, though the merge did not find them there", "missing"),
-        "older": ("in production only as an older version", "older"),
-        "other": ("in production with the same version and other content", "other"),
-    }
-    found = [
-        f"{counted(count, 'staged row')} {words[kind][0]} ({examples(some[words[kind][1]], names, count)})"
-        for kind, count in wrong.items()
-        if count
-    ]
-    if found:
-        detail = f"{table.target} has {'; '.join(found)}; reload the window again."
-        return CheckOutcome(name, "failed", False, detail, facts)
-    apart = [
-        f"{counted(int(facts[kind]), 'row')} {text}"
-        for kind, text in (
-            ("newer", "newer in production"),
-            ("unversioned", "left alone for want of a version"),
-            ("skipped", "left alone by policy"),
-            ("deleted_since", "deleted from production since"),
-        )
-        if facts[kind]
-    ]
-    rest = f", apart from {', '.join(apart)}" if apart else ""
-    detail = f"Every row of {place} is in {table.target} as it was staged{rest}."
-    return CheckOutcome(name, "passed", False, detail, facts)
 
 
 def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]) -> CheckOutcome:
@@ -205,33 +134,3 @@ def _fk_parts(table: ReloadTable, key: ForeignKey) -> Mapping[str, Part]:
         "window_column": table.window.name,
         "key_text": key_text([column.name for column in table.key], "c"),
     }
-
-
-def _pairs(columns: tuple[ReloadColumn, ...], pattern: str) -> sql.Composed:
-    return sql.SQL(" AND ").join(
-        sql.SQL(pattern).format(sql.Identifier("p", column.name), sql.Identifier("s", column.staged))
-        for column in columns
-    )
-
-
-def _audit_key(columns: tuple[ReloadColumn, ...]) -> sql.Composed:
-    members = sql.SQL(", ").join(
-        sql.SQL("{}, {}").format(sql.Literal(column.name), sql.Identifier("s", column.staged)) for column in columns
-    )
-    return sql.SQL("jsonb_build_object({})").format(members)
-
-
-def _same(column: ReloadColumn) -> sql.Composed:
-    """Equal content by Oracle's rules: '' is NULL, as is an empty LOB; the padding of CHAR does not count."""
-    sides = (sql.Identifier("p", column.name), sql.Identifier("s", column.staged))
-    if column.target.collatable:
-        # By code points: neither a case-insensitive type nor a collation may make two texts equal.
-        value = sql.SQL("nullif({}::text COLLATE \"C\", '')")
-    elif column.target.type == "bytea":
-        value = sql.SQL("nullif({}, ''::bytea)")
-    elif not column.target.comparable:
-        value = sql.SQL("{}::text")
-    else:
-        value = sql.SQL("{}")
-    left, right = (value.format(side) for side in sides)
-    return sql.SQL("{} IS NOT DISTINCT FROM {}").format(left, right)

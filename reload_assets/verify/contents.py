@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from reload_assets.source.columns import LOB_TYPES
 from reload_assets.statements import Part, run
 from reload_assets.tables import ReloadColumn
 from reload_assets.verify.context import Context, failed, first_problem, key_text, unverified
 from reload_assets.verify.expectations import Expectation, Verdict, no_rows
 from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
 
-_SOURCE_LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "XMLTYPE", "SYS.XMLTYPE")
 _TARGET_LOBS = ("text", "bytea", "xml", "json", "jsonb")
 # DMS cuts these at 64 KB, whatever the task's limit.
 _LONGS = ("LONG", "LONG RAW")
@@ -193,5 +193,5 @@ def _lobs(context: Context) -> list[tuple[ReloadColumn, int]]:
     return [
         (column, min(limit, _LONG_LIMIT) if types[column.source] in _LONGS else limit)
         for column in context.table.columns
-        if types.get(column.source) in _SOURCE_LOBS
+        if types.get(column.source) in LOB_TYPES
     ]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import Connection, sql
+from psycopg.errors import UndefinedTable
 
 from reload_assets.catalog import CatalogTable
 from reload_assets.config import ReloadConfig
+from reload_assets.errors import SourceUnavailable
 from reload_assets.ledger import Reload, StagedTable
 from reload_assets.statements import Part
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.expectations import Expectation, TypesOf, Verdict
 from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.source_keys import Matched, SourceKeys
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Context:
     staged: StagedTable
     production: CatalogTable
     source_configured: bool
-    source_problem: str | None
+    reader: SourceReader | None
 
     @property
     def name(self) -> str:
@@ -39,6 +46,25 @@ class Context:
     def field(self) -> str:
         """The table's place in the configuration, for messages."""
         return f"groups.{self.reload.group_name}.tables.{self.table.name}"
+
+    @cached_property
+    def matched(self) -> Matched | str:
+        """The staged rows against the source's, by key; a text says why that cannot be had, a mend with it."""
+        if self.reader is None or self.staged.source_rows_before is None:
+            return "its rows were not noted before the load; reload the window again"
+        staging = (self.staged.staging_table, self.staged.staging_oid)
+        bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
+        noted = SourceKeys(self.connection, self.reader, self.table, self.staged.staging_schema, staging, bounds)
+        try:
+            found = noted.match()
+        except SourceUnavailable as error:
+            return f"{str(error).rstrip('.')}; mend that and check again"
+        except UndefinedTable:
+            return "the rows that it had before the load are not noted any more; reload the window again"
+        if found.noted != self.staged.source_rows_before:
+            # Unlogged, as staging is: a server that crashed comes back without them.
+            return "the rows that it had before the load are not noted any more; reload the window again"
+        return found
 
     @property
     def place(self) -> dict[str, Part]:

@@ -17,8 +17,6 @@ from reload_assets.source.columns import SourceColumn
 _INTEGERS = {"smallint": 4, "integer": 9, "bigint": 18}
 _FLOATS = {"real": 6, "double precision": 15}
 _MAX_PRECISION = 38
-# DMS's default for NUMBER without a precision (NumberDatatypeScale): NUMERIC(38,10).
-BARE_SCALE = 10
 _TEXT = ("text", "character varying", "citext")
 _LONGEST_STRING_OF_A_TIME = 64
 _LOBS = ("CLOB", "NCLOB", "LONG", "XMLTYPE", "SYS.XMLTYPE")
@@ -63,7 +61,7 @@ def note(source: SourceColumn, production_type: str) -> str | None:
     """What DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
     base = source.base_type
     if base == "NUMBER" and _is_bare(source):
-        return f"DMS rounds NUMBER without a precision to {BARE_SCALE} decimals unless NumberDatatypeScale says more"
+        return _carried_bare(source.delivery.number_scale)
     if base == "FLOAT" and (source.precision or 126) > 53:
         return f"DMS carries {source.declared} as an 8-byte float of 15 digits"
     if base == "TIMESTAMP" and fraction_digits(source) > 6 and parse_type(production_type).base.startswith("timestamp"):
@@ -71,6 +69,13 @@ def note(source: SourceColumn, production_type: str) -> str | None:
     if base in _ZONED and production_type.startswith("timestamp"):
         return f"DMS carries {base} as a string, of which PostgreSQL keeps the instant but not the zone"
     return None
+
+
+def _carried_bare(scale: int) -> str:
+    if scale < 0:
+        how = "a float of 15 digits" if scale == -1 else "text"
+        return f"DMS carries NUMBER without a precision as {how} (NumberDatatypeScale {scale})"
+    return f"DMS rounds NUMBER without a precision to {scale} decimals (NumberDatatypeScale)"
 
 
 def parse_type(declared: str) -> DeclaredType:
@@ -87,7 +92,7 @@ def _is_bare(source: SourceColumn) -> bool:
 
 
 def _number(source: SourceColumn, target: DeclaredType) -> str | None:
-    scale = BARE_SCALE if _is_bare(source) else source.scale or 0
+    scale = max(source.delivery.number_scale, 0) if _is_bare(source) else source.scale or 0
     digits = (source.precision or _MAX_PRECISION) - scale
     if target.base == "numeric":
         if target.size is None:

@@ -37,3 +37,8 @@ def examples(keys: Sequence[str], names: Iterable[str], total: int | None = None
     listed = ", ".join(f"({key})" if composite else key for key in keys)
     more = " ..." if total is not None and total > len(keys) else ""
     return f"{'(' + ', '.join(columns) + ')' if composite else columns[0]} {listed}{more}"
+
+
+def key_example(values: Sequence[str | None]) -> str:
+    """A key's values as ``examples`` wants them."""
+    return ", ".join("NULL" if value is None else value for value in values)

@@ -1,4 +1,4 @@
-"""``row_count``: staging has as many rows as the source has in the window."""
+"""``row_count``: staging has every row that the source had in the window all the time, and none more than once."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from collections.abc import Sequence
 from reload_assets.statements import run
 from reload_assets.verify.context import Context, failed, first_problem, unverified
 from reload_assets.verify.expectations import Expectation, Verdict
-from reload_assets.verify.outcomes import CheckOutcome, Fact, counted
+from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
+from reload_assets.verify.source_keys import Matched, unmatched
 
 NAME = "row_count"
 
 
 class RowCount:
-    """The source is live, so it is counted before the load and after it; staging must lie between the two counts."""
+    """The source is live: which rows must be staged is told by keys, see ``reload_assets.verify.source_keys``.
+
+    Where the keys have no text that both sides share there are only the counts of before and after the load. Rows may
+    have come and gone between the two, so they prove a load good where both are staging's, and prove nothing else.
+    """
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """One expectation where the source was counted twice."""
-        bounds = _bounds(context)
-        if bounds is None:
+        """One expectation where it is known which rows must be staged."""
+        if _without_keys(context):
             return []
-        low, high = bounds
-        if low == high:
-            return [Expectation(NAME, "ExpectTableRowCountToEqual", {"value": low})]
-        return [Expectation(NAME, "ExpectTableRowCountToBeBetween", {"min_value": low, "max_value": high})]
+        matched = context.matched
+        if isinstance(matched, str) or not matched.exact:
+            return []
+        # At least each row that stood there all the time and each that came; at most these and no row twice.
+        must = matched.noted - matched.changed + matched.arrived
+        most = matched.noted - matched.changed - matched.lacking + matched.arrived
+        if must == most:
+            return [Expectation(NAME, "ExpectTableRowCountToEqual", {"value": must})]
+        return [Expectation(NAME, "ExpectTableRowCountToBeBetween", {"min_value": must})]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """The outcome; without a source connection DMS's own count is all there is to compare with."""
@@ -38,28 +47,43 @@ class RowCount:
             "dms_rows": context.staged.dms_rows,
         }
         facts: dict[str, Fact] = {name: count for name, count in known.items() if count is not None}
-        bounds = _bounds(context)
-        if bounds is None:
-            return _without_source(context, rows, facts)
-        if failed(verdicts):
-            return CheckOutcome(NAME, "failed", True, _difference(context, rows, bounds), facts)
-        if problem := first_problem(verdicts):
-            return unverified(NAME, context, problem)
-        return CheckOutcome(NAME, "passed", True, _agreement(context, rows, bounds), facts)
+        reason = _without_keys(context)
+        matched = None if reason else context.matched
+        if isinstance(matched, Matched):
+            facts |= {"lacking": matched.lacking, "changed_meanwhile": matched.changed, "arrived": matched.arrived}
+            if matched.lacking:
+                return CheckOutcome(NAME, "failed", True, _lacking(context, rows, matched), facts)
+        if rows != context.staged.staged_rows:
+            detail = (
+                f"{context.name} has {counted(rows, 'row')} where the load left {context.staged.staged_rows:,}: "
+                "somebody has changed it since; reload the window again."
+            )
+            return CheckOutcome(NAME, "failed", True, detail, facts)
+        if isinstance(matched, Matched):
+            if failed(verdicts):
+                return CheckOutcome(NAME, "failed", True, _too_many(context, rows, matched), facts)
+            if problem := first_problem(verdicts):
+                return unverified(NAME, context, problem)
+            return CheckOutcome(NAME, "passed", True, _agreement(context, rows, matched), facts)
+        if isinstance(matched, str):
+            detail = f"{context.name} has {counted(rows, 'row')}, but the source could not be compared: {matched}."
+            return CheckOutcome(NAME, "could not verify", True, detail, facts)
+        return _by_counts(context, rows, reason or "", facts)
 
 
-def _bounds(context: Context) -> tuple[int, int] | None:
+def _without_keys(context: Context) -> str | None:
+    """Why there are only counts to compare with; None where there are keys."""
+    if not context.source_configured:
+        return "without a connection to the source"
+    return unmatched(context.connection, context.table)
+
+
+def _by_counts(context: Context, rows: int, reason: str, facts: dict[str, Fact]) -> CheckOutcome:
     before, after = context.staged.source_rows_before, context.staged.source_rows_after
-    if not context.source_configured or context.source_problem or before is None or after is None:
-        return None
-    return min(before, after), max(before, after)
-
-
-def _without_source(context: Context, rows: int, facts: dict[str, Fact]) -> CheckOutcome:
-    if context.source_configured:
-        problem = (context.source_problem or "it was not counted both before and after the load").rstrip(".")
+    if context.source_configured and (before is None or after is None):
         detail = (
-            f"{context.name} has {counted(rows, 'row')}, but the source could not be counted: {problem}; mend that."
+            f"{context.name} has {counted(rows, 'row')}, but the source was not counted both before and after the "
+            "load; reload the window again."
         )
         return CheckOutcome(NAME, "could not verify", True, detail, facts)
     delivered = context.staged.dms_rows
@@ -70,29 +94,45 @@ def _without_source(context: Context, rows: int, facts: dict[str, Fact]) -> Chec
             f"({rows:,} of the window, {context.staged.trimmed_rows:,} trimmed beside it); reload the window again."
         )
         return CheckOutcome(NAME, "failed", True, detail, facts)
+    if context.source_configured and before == after == rows:
+        detail = f"{context.name} has {counted(rows, 'row')}, as the source has in the window."
+        return CheckOutcome(NAME, "passed", True, detail, facts)
     agrees = "" if delivered is None else ", as many as DMS says that it loaded (with those trimmed)"
+    if not context.source_configured:
+        detail = (
+            f"{context.name} has {counted(rows, 'row')}{agrees}; the source could not be counted without a connection: "
+            "configure source.connection to verify the count."
+        )
+        return CheckOutcome(NAME, "could not verify", False, detail, facts)
     detail = (
-        f"{context.name} has {counted(rows, 'row')}{agrees}; the source could not be counted without a connection: "
-        "configure source.connection to verify the count."
+        f"{context.name} has {counted(rows, 'row')}{agrees}, the source had {before:,} before the load and {after:,} "
+        f"after it; which of them must be staged cannot be told by key, because {reason}."
     )
     return CheckOutcome(NAME, "could not verify", False, detail, facts)
 
 
-def _difference(context: Context, rows: int, bounds: tuple[int, int]) -> str:
-    low, high = bounds
-    counts = f"{low:,}" if low == high else f"between {low:,} and {high:,} (it changed during the load)"
-    what = "missing" if rows < low else "too many"
-    off = low - rows if rows < low else rows - high
+def _lacking(context: Context, rows: int, matched: Matched) -> str:
+    least = "" if matched.exact else "at least "
+    keys = examples(matched.some, [column.name for column in context.table.key], matched.lacking)
     return (
-        f"{context.name} has {counted(rows, 'row')} where the source has {counts} in the window, {off:,} {what}; "
-        "reload the window again."
+        f"{context.name} has {counted(rows, 'row')} and lacks {least}{counted(matched.lacking, 'row')} that the source "
+        f"had in the window before the load and has after it, unchanged ({keys}); reload the window again."
     )
 
 
-def _agreement(context: Context, rows: int, bounds: tuple[int, int]) -> str:
-    if bounds[0] == bounds[1]:
+def _too_many(context: Context, rows: int, matched: Matched) -> str:
+    keys = matched.noted - matched.changed + matched.arrived
+    return (
+        f"{context.name} has {counted(rows, 'row')} of {counted(keys, 'key')}: rows are staged more than once; reload "
+        "the window again."
+    )
+
+
+def _agreement(context: Context, rows: int, matched: Matched) -> str:
+    if not matched.arrived and not matched.changed:
         return f"{context.name} has {counted(rows, 'row')}, as the source has in the window."
     return (
-        f"{context.name} has {counted(rows, 'row')}; the source changed meanwhile, from "
-        f"{context.staged.source_rows_before:,} before the load to {context.staged.source_rows_after:,} after it."
+        f"{context.name} has {counted(rows, 'row')}, with each that the source had in the window all the time; "
+        f"the source changed meanwhile: {matched.arrived:,} came, and {matched.changed:,} were not loaded as they were "
+        "deleted, moved or changed."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from psycopg import Error as DatabaseError
 
@@ -19,6 +20,9 @@ from reload_assets.verify.expectations import Verdict, validate
 from reload_assets.verify.outcomes import CheckOutcome
 from reload_assets.verify.row_count import RowCount
 
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
 STAGING_CHECKS = ("row_count", "types", "window_bounds", "keys", "lob_limit")
 _CHECKS: Mapping[str, StagingCheck] = dict(
     zip(STAGING_CHECKS, (RowCount(), ColumnTypes(), WindowBounds(), Keys(), LobLimit()), strict=True)
@@ -33,12 +37,12 @@ def verify_staging(
     staged: StagedTable,
     *,
     source_configured: bool,
-    source_problem: str | None,
     checks: Collection[str],
+    reader: SourceReader | None = None,
 ) -> list[CheckOutcome]:
     """The outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
 
-    ``source_configured`` says whether there is a source connection, ``source_problem`` why it could not be used. What
+    ``source_configured`` says whether there is a source connection; its ``reader`` tells which rows a load lacks. What
     goes wrong on the way is an outcome of its own, 'could not verify'. Raises DatabaseUnreachable, and ValueError for
     a check that there is not.
     """
@@ -46,7 +50,7 @@ def verify_staging(
         raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")
     with target.connect(autocommit=True) as connection:
         production = read_table(connection, table.production.schema, table.production.name)
-        context = Context(connection, config, reload, table, staged, production, source_configured, source_problem)
+        context = Context(connection, config, reload, table, staged, production, source_configured, reader)
         chosen = {name: check for name, check in _CHECKS.items() if name in checks}
         place = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
         if run(connection, "verify/find_staging", None, **place).fetchone() is None:

@@ -61,7 +61,8 @@ def damage(source: Tables, rng: random.Random, kinds: Collection[str], world: Wo
                 altered.add((spec.name, key))
                 if spec.unique and world.meeting:
                     rows[key] = {**rows[key], spec.unique: _meeting(spec.unique, rows.values(), rng)}
-        if "zombie" in kinds:
+        if "zombie" in kinds and not (spec.parent and world.orphans != "delete"):
+            # A child that stays would keep production from losing its parent, for good.
             free = [key for key in all_keys(spec) if key not in source[spec.name]]
             for key in rng.sample(free, min(len(free), round(len(inside) * SHARE / 3))):
                 rows[key] = _zombie(spec, key, source, rng)

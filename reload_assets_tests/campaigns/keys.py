@@ -44,6 +44,10 @@ def _quarters(number: int) -> Decimal:
     return Decimal(number) / 4
 
 
+def _word(number: int) -> str:
+    return f"k-{number}"
+
+
 def _of_word(value: Any) -> int:
     return int(str(value).removeprefix("k-"))
 
@@ -69,7 +73,7 @@ KINDS = {
     for kind in (
         KeyKind("integer", "NUMBER(10)", "bigint", int, int),
         KeyKind("numeric", "NUMBER(12,2)", "numeric(12, 2)", _quarters, _of_quarters),
-        KeyKind("char", "CHAR(10)", "varchar(10)", "k-{}".format, _of_word),
+        KeyKind("char", "CHAR(10)", "varchar(10)", _word, _of_word),
         KeyKind("text", "VARCHAR2(36)", "varchar(36)", _uuid, _of_uuid),
         KeyKind("raw", "RAW(16)", "bytea", _bytes, _of_bytes),
         KeyKind("timestamp", "TIMESTAMP(6)", "timestamp(6)", _instant, _of_instant),

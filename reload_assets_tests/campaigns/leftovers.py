@@ -19,7 +19,10 @@ _QUERIES = {
     "a table in staging that belongs to no reload": """
         SELECT c.relname FROM pg_class AS c
         WHERE c.relnamespace = 'staging'::regnamespace AND c.relkind = 'r'
-        AND NOT EXISTS (SELECT FROM admin.reload_tables AS t WHERE t.staging_oid = c.oid)""",
+        AND NOT EXISTS (
+            SELECT FROM admin.reload_tables AS t
+            WHERE t.staging_oid = c.oid OR c.relname = 'source_keys_' || t.staging_oid
+        )""",
     "a reload that has not ended": """
         SELECT format('reload %s is %s', reload_id, status) FROM admin.reloads
         WHERE status IN ('open', 'loading', 'loaded', 'verified')""",

@@ -17,13 +17,13 @@ from reload_assets.database import Target
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.tasks import LoadTasks, PollLimits
 from reload_assets.errors import ReloadError
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload
+from reload_assets.ledger import CheckResult, Ledger, Opening, Reload, StagedTable
 from reload_assets.load import Load
 from reload_assets.merge import Patience, merge_reload
 from reload_assets.production import Production
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable
-from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
 from reload_assets_tests.campaigns import baselines
 from reload_assets_tests.campaigns.bench import Bench, Databases
@@ -74,6 +74,8 @@ class Reloads:
 
     compared: dict[tuple[str, int], float] = field(default_factory=dict)
     """When a table was compared for the last time, by its name and the window's number."""
+    rejected: list[str] = field(default_factory=list)
+    """Good loads that a check rejected, and why."""
     dead: set[str] = field(default_factory=set)
     """Runs that died."""
 
@@ -87,7 +89,7 @@ class Reloader:
 
     def __init__(self, bench: Bench, databases: Databases, config: ReloadConfig, world: World, mode: str) -> None:
         self._bench, self._databases, self._config, self._mode = bench, databases, config, mode
-        self._specs = world.specs
+        self._specs, self._checked = world.specs, world.checked
         self._target: Target = bench.login(databases.target)
         self._ledger = Ledger(self._target)
         self.done = Reloads()
@@ -123,7 +125,7 @@ class Reloader:
         self._note(reload, "opened")
         try:
             tables = self._load(load, reload.reload_id)
-            self._verify(reload)
+            self._verify(self._ledger.get(reload.reload_id), tables)
             self._note(reload, "loaded")
             self._merge(reload, tables, dies=dies)
         except Died:
@@ -144,14 +146,36 @@ class Reloader:
             step(self._ledger.get(reload_id))
         return list(load.finish(self._ledger.get(reload_id)).values())
 
-    def _verify(self, reload: Reload) -> None:
-        """Stands for the checks of staging, which cost more than all the rest together."""
+    def _verify(self, reload: Reload, tables: list[ReloadTable]) -> None:
+        """The checks of staging; in most worlds what stands for them, as they cost more than all the rest together."""
         for name, staged in self._ledger.tables(reload.reload_id).items():
             arrived = staged.staged_rows + staged.trimmed_rows
             if staged.dms_rows != arrived:
                 raise AssertionError(f"{reload.title}: DMS loaded {staged.dms_rows} rows of {name}, not {arrived}")
             checks = [CheckResult(name, check, "passed", True, "") for check in STAGING_CHECKS]
+            if self._checked:
+                checks = self._checks(reload, next(table for table in tables if table.name == name), staged)
             self._ledger.record_checks(reload.reload_id, name, checks)
+            # DMS loads truly here, so that whatever is rejected is good.
+            self.done.rejected += [
+                f"a good load was rejected by {check.check_name} of {name}: {check.detail}"
+                for check in checks
+                if check.blocking and check.status != "passed"
+            ]
+
+    def _checks(self, reload: Reload, table: ReloadTable, staged: StagedTable) -> list[CheckResult]:
+        with self._open_source() as reader:
+            outcomes = verify_staging(
+                self._target,
+                self._config,
+                reload,
+                table,
+                staged,
+                source_configured=True,
+                checks=STAGING_CHECKS,
+                reader=reader,
+            )
+        return [CheckResult(table.name, one.check_name, one.status, one.blocking, one.detail) for one in outcomes]
 
     def _merge(self, reload: Reload, tables: list[ReloadTable], *, dies: bool) -> None:
         reload = self._ledger.get(reload.reload_id)

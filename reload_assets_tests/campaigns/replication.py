@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.campaigns.bench import Bench, Databases
 from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, World
@@ -22,7 +23,7 @@ from reload_assets_tests.campaigns.settings import CDC_ROLE, LOAD_ROLE, POLICIES
 
 _PATIENCE_SECONDS = 60.0
 _LONGEST_LAG_SECONDS = 0.4
-_AS_REPLICA = "SET session_replication_role = replica"
+_RESTARTS = 2
 
 
 class Replication:
@@ -133,7 +134,7 @@ class Replication:
             DatabaseName=database,
             Username=login[0],
             Password=login[1],
-            **({"PostgreSQLSettings": {"AfterConnectScript": _AS_REPLICA}} if self._is_replica(kind) else {}),
+            **({"PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}} if self._is_replica(kind) else {}),
         )
         return str(answer["Endpoint"]["EndpointArn"])
 
@@ -200,11 +201,13 @@ def changing_lag(bench: Bench, seed: str) -> Iterator[None]:
 
 @contextmanager
 def restarting(replication: Replication, seed: str) -> Iterator[None]:
-    """CDC is stopped now and then in the block, and goes on at once from its checkpoint."""
+    """CDC is stopped twice in the block, and goes on at once from its checkpoint."""
     rng, ended = random.Random(seed), threading.Event()
 
     def restart() -> None:
-        while not ended.wait(rng.uniform(0.3, 1.5)):
+        for _ in range(_RESTARTS):
+            if ended.wait(rng.uniform(0.3, 2.5)):
+                return
             replication.restart()
 
     thread = threading.Thread(target=restart, name="campaign restarts", daemon=True)

@@ -147,7 +147,7 @@ def _judge(
         changes=sum(len(committed.changes) for committed in writer.journal),
         rows=rows,
         audit=audit,
-        leftovers=find_leftovers(bench, databases, replication),
+        leftovers=[*find_leftovers(bench, databases, replication), *done.rejected],
         retries=done.retries,
         given_up=done.given_up,
         slowest_apply=bench.dms.slowest_apply(replication.task),

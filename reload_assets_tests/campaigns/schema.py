@@ -118,6 +118,9 @@ class World:
     restarts: bool = False
     """Whether CDC is stopped and goes on from its checkpoint."""
 
+    checked: bool = False
+    """Whether loads go through the real checks of staging."""
+
     def __str__(self) -> str:
         plain = World()
         told = [

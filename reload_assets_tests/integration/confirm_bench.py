@@ -6,6 +6,7 @@ how far it is, at the moments at which confirm waits for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +20,40 @@ from reload_assets.cdc import Cdc, Skipped
 from reload_assets.config import Merge
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.source_rows import ReaderRows, SourceRows
+from reload_assets.dms.examination import TaskDescription
 from reload_assets.ledger import Reload
+from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.merge_bench import GROUP, MergeBench, Rows
+from reload_assets_tests.integration.standin_bench import mapping, selection
+from reload_assets_tests.integration.standin_cdc_bench import RULES
 
 SCHEMA = "SALES"
+
+
+@dataclass(frozen=True)
+class CarryingTask:
+    """Stands where ``CdcTask`` does, for a task that carries these tables of the source whole."""
+
+    tables: Sequence[str]
+
+    def describe(self, load_source_arn: str) -> TaskDescription:
+        """What DMS would say of it."""
+        oracle = {"EngineName": "oracle"}
+        target = {"EngineName": "postgres", "PostgreSQLSettings": {"AfterConnectScript": AS_REPLICA}}
+        return TaskDescription(
+            {
+                "ReplicationTaskIdentifier": "cdc",
+                "TableMappings": mapping(selection(1, "%"), *RULES),
+                "ReplicationTaskSettings": json.dumps({"TargetMetadata": {"LobMaxSize": 1024}}),
+            },
+            oracle,
+            target,
+            oracle,
+            [{"SchemaName": SCHEMA, "TableName": name, "TableState": "Table completed"} for name in self.tables],
+        )
 
 
 @dataclass
@@ -35,6 +63,12 @@ class ScriptedCdc:
     steps: list[Callable[[], None]] = field(default_factory=list)
     passed_over: list[Skipped] = field(default_factory=list)
     waits: int = 0
+    task: CarryingTask = CarryingTask(())
+
+    @contextmanager
+    def by_source_clock(self, now: Callable[[], datetime] | None) -> Iterator[None]:
+        """The script needs no clock."""
+        yield
 
     def wait_passed(self, instant: datetime) -> float:
         """Let the next step of the script happen."""
@@ -103,6 +137,7 @@ class ConfirmBench:
         without_position: bool = False,
         fence: Callable[[], Any] | None = None,
         rows: SourceRows | None = None,
+        **settings: Any,
     ) -> Confirmed:
         """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
         with self.made.target.connect() as connection:
@@ -114,7 +149,7 @@ class ConfirmBench:
             reload,
             tables,
             self.made.config.source.zone,
-            Merge(stall_limit_ms=999, attempts=3),
+            Merge(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
             rows or ReaderRows(self.reader),
             chosen,
             fence,

@@ -22,6 +22,7 @@ from reload_assets.source.reader import SourceReader
 from reload_assets.staging import create_staging, finish_staging
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.source_keys import SourceKeys
 from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
 
@@ -112,9 +113,20 @@ class StagedReload:
             if source is not None and after is not None:
                 self.ledger.set_source_rows(number, {name: source}, when="before")
                 self.ledger.set_source_rows(number, {name: after}, when="after")
+        if self.reader is not None and source is not None:
+            self._note(self.reader)
         self.ledger.set_loaded(
             number, "FULL_LOAD_ONLY_FINISHED", {name: dms for name in self.tables if dms is not None}
         )
+
+    def _note(self, reader: SourceReader) -> None:
+        """Note the source's rows, as before the load."""
+        bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
+        for name, known in self.ledger.tables(self.reload.reload_id).items():
+            with self.target.connect(autocommit=True) as connection, connection.transaction():
+                place = (known.staging_table, known.staging_oid)
+                rows = SourceKeys(connection, reader, self.tables[name], known.staging_schema, place, bounds).note()
+            self.ledger.set_source_rows(self.reload.reload_id, {name: rows}, when="before")
 
     def staged(self, name: str) -> StagedTable:
         """What the ledger says of a table now."""
@@ -125,7 +137,6 @@ class StagedReload:
         name: str,
         *checks: str,
         source_configured: bool = True,
-        source_problem: str | None = None,
     ) -> dict[str, CheckOutcome]:
         """The outcomes of the checks (all of them by default) on one table."""
         chosen: Collection[str] = checks or STAGING_CHECKS
@@ -136,8 +147,8 @@ class StagedReload:
             self.table(name),
             self.staged(name),
             source_configured=source_configured,
-            source_problem=source_problem,
             checks=chosen,
+            reader=self.reader,
         )
         return {outcome.check_name: outcome for outcome in outcomes}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import boto3
 import psycopg
 from psycopg import sql
 
+from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.dms.faults import Faults
 from reload_assets.local.postgres import PostgresServer
@@ -97,7 +98,15 @@ def mapping(*rules: dict[str, Any]) -> str:
 class Bench:
     """A stand-in with a tested source and target endpoint; ``run`` takes a task from its creation to its end."""
 
-    def __init__(self, url: str, source_url: str, target_url: str, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        source_url: str,
+        target_url: str,
+        faults: Faults | None = None,
+        endpoints: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        changes = endpoints or {}
         self.url, self.source_url, self.target_url = url, source_url, target_url
         self.faults = faults or Faults()
         self.client: Any = boto3.client(
@@ -107,8 +116,8 @@ class Bench:
             aws_access_key_id="x",
             aws_secret_access_key="x",
         )
-        self.source = self.endpoint("source", "oracle", source_url)
-        self.target = self.endpoint("target", "postgres", target_url)
+        self.source = self.endpoint("source", "oracle", source_url, **changes.get("source", {}))
+        self.target = self.endpoint("target", "postgres", target_url, **changes.get("target", {}))
         instance = self.client.create_replication_instance(
             ReplicationInstanceIdentifier="bench", ReplicationInstanceClass="dms.t3.medium"
         )
@@ -118,7 +127,7 @@ class Bench:
     def endpoint(self, kind: str, engine: str, url: str, **changes: Any) -> str:
         """Create an endpoint for a database URL; its ARN."""
         parts = urlsplit(url)
-        request = {
+        request: dict[str, Any] = {
             "EndpointIdentifier": f"bench-{kind}",
             "EndpointType": kind,
             "EngineName": engine,
@@ -128,6 +137,8 @@ class Bench:
             "Username": parts.username,
             "Password": parts.password,
         }
+        if kind == "target":
+            request["PostgreSQLSettings"] = {"AfterConnectScript": AS_REPLICA}
         return str(self.client.create_endpoint(**{**request, **changes})["Endpoint"]["EndpointArn"])
 
     def test_connections(self, *endpoints: str) -> None:

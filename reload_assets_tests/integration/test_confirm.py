@@ -295,7 +295,7 @@ def test_a_correction_that_a_constraint_refuses_is_said_and_the_others_are_made(
     assert bench.rows(ALL) == [(5, "visited")]
     assert not confirmed.settled
     assert "customers 5" in confirmed.detail
-    assert "a constraint of production refuses it" in confirmed.detail
+    assert "(1 row(s) of production.visits refer to it (foreign key visits_customer_fkey); " in confirmed.detail
     assert [key for _, key, _ in bench.audit()] == [{"id": 6}]
 
 

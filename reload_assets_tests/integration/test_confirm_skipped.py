@@ -184,7 +184,12 @@ def test_a_statement_that_cannot_be_read_keeps_the_reload_unconfirmed(make: Make
             "INSERT INTO production.visits VALUES (9, NULL)",
             True,
         ),
-        ("""UPDATE "production"."visits" SET "customer"='5' WHERE "visit"='9'""", "", False),
+        (
+            """UPDATE "production"."visits" SET "customer"='5' WHERE "visit"='9'""",
+            "INSERT INTO production.visits VALUES (9, NULL)",
+            False,
+        ),
+        ("""UPDATE "production"."visits" SET "customer"='5' WHERE "visit"='9'""", "", True),
         ("""DELETE FROM "production"."visits" WHERE "visit"='9'""", "", True),
     ],
 )

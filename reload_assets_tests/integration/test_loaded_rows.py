@@ -66,7 +66,7 @@ def confirm(dms: Bench, bench: ConfirmBench, reload: Reload) -> Confirmed:
         "target_endpoint_arn": dms.target,
     }
     config: ReloadConfig = made.config.model_copy(update={"dms": made.config.dms.model_copy(update=arns)})
-    rows = LoadedRows(config, made.target, LoadTasks(dms.client, LIMITS), reload)
+    rows = LoadedRows(config, made.target, LoadTasks(dms.client, LIMITS), reload, None)
     return Confirmer(
         made.target,
         made.ledger,

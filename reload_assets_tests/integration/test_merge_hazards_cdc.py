@@ -43,7 +43,6 @@ def window_bounds(made: MergeBench, reload: Reload) -> CheckOutcome:
         table,
         made.ledger.tables(reload.reload_id)["customers"],
         source_configured=False,
-        source_problem=None,
         checks=["window_bounds"],
     )
     return outcome

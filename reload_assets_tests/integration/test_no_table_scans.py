@@ -25,7 +25,7 @@ from reload_assets.source.reader import SourceReader
 from reload_assets.statements import text as statement_text
 from reload_assets.verify.after import verify_merged
 from reload_assets.verify.outcomes import CheckOutcome
-from reload_assets_tests.integration.confirm_bench import ScriptedCdc
+from reload_assets_tests.integration.confirm_bench import CarryingTask, ScriptedCdc
 from reload_assets_tests.integration.merge_bench import await_true
 from reload_assets_tests.integration.plans import SETTINGS, Plan, has_auto_explain, read_plans
 from reload_assets_tests.integration.staged import StagedReload
@@ -57,6 +57,7 @@ STATEMENTS = {
         "confirm/see_production",
         "confirm/judge_keys",
         "confirm/lock_rows",
+        "confirm/audit_rows",
         "confirm/insert_rows",
         "confirm/update_rows",
         "confirm/delete_rows",
@@ -151,7 +152,7 @@ class Reloading:
             self.staged = StagedReload(target, GROUP, reader=reader)
         self._end_of_log = server.log.stat().st_size
         self.plans: dict[str, list[Plan]] = {}
-        self.cdc = cast(Cdc, ScriptedCdc())
+        self.cdc = cast(Cdc, ScriptedCdc(task=CarryingTask([name.upper() for name in NAMES])))
 
     def run(self) -> Seen:
         """All steps, with differences of every kind for each of them."""

@@ -35,6 +35,7 @@ INSERT INTO production.orders VALUES (1, 1, 10, 'note', '2025-01-01 12:00');
 LEDGER = """
 CREATE TABLE staging.customers_r1 AS TABLE production.customers;
 CREATE TABLE staging.orders_r1 AS TABLE production.orders;
+CREATE TABLE staging.source_keys_1 (k1 text, window_text text, content text);
 CREATE TABLE staging.order_items_r1 AS TABLE production.order_items;
 INSERT INTO admin.reloads (
     group_name, window_start, window_end, load_start, partition_key, tables, status, started_by, run_id
@@ -67,7 +68,7 @@ KEYS = (
     "SELECT {} AS c1, true AS ours, false AS brought_back, true AS anywhere, false AS meanwhile, true AS is_open, "
     "false AS settled, 0 AS moves, 0 AS blocks, NULL::text AS seen, NULL::jsonb AS noted, "
     "NULL::jsonb AS noted_before, NULL::text[] AS unequal, NULL::jsonb AS held, NULL::text AS wrote, "
-    "NULL::text AS wrote_row, 'update'::text AS verdict;"
+    "NULL::text AS wrote_row, 'update'::text AS verdict, 0 AS batch, NULL::text AS reason;"
 )
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
@@ -80,8 +81,11 @@ TEMPORARY = {
     "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
     "control": "CREATE TEMPORARY TABLE confirm_control_1 AS "
     "SELECT id AS c1, ''::text AS shape, false AS is_found FROM staging.customers_r1;",
-    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text);",
+    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text, unfit text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
+    "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
+    "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
+    "FROM staging.orders_r1;",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
     "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
     "production_window": "CREATE TEMPORARY TABLE production_window (k1 text, content text);",

@@ -2,106 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
+from reload_assets.cdc import Cdc
 from reload_assets.database import Target
-from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.local.oracle import create_schema, create_table
 from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets.source.reader import SourceReader
-from reload_assets.verify.after import AFTER_CHECKS, verify_merged
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.staged_rows import staged_in_production
+from reload_assets_tests.integration.merged_rig import (
+    INSERT_SOURCE,
+    LATER,
+    ORDERS,
+    PRODUCTION,
+    SOURCE,
+    TABLES,
+    Merged,
+    line,
+)
 from reload_assets_tests.integration.staged import NOON, StagedReload, copied, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
-
-PRODUCTION = """
-CREATE SCHEMA production;
-CREATE TABLE production.customers (customer_id integer PRIMARY KEY, name varchar(20), updated_at timestamp);
-CREATE TABLE production.lines (
-    order_id numeric, code character(4), customer_id integer, day timestamp, note text, scan bytea,
-    updated_at timestamp, PRIMARY KEY (order_id, code),
-    FOREIGN KEY (customer_id) REFERENCES production.customers
-);
-"""
-SOURCE = [
-    OracleTable(
-        "CUSTOMERS",
-        [
-            OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
-            OracleColumn("NAME", "VARCHAR2(20 CHAR)"),
-            OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
-        ],
-        ["CUSTOMER_ID"],
-    ),
-    OracleTable(
-        "LINES",
-        [
-            OracleColumn("ORDER_ID", "NUMBER"),
-            OracleColumn("CODE", "CHAR(4)"),
-            OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
-            OracleColumn("DAY", "DATE"),
-            OracleColumn("NOTE", "CLOB"),
-            OracleColumn("SCAN", "BLOB"),
-            OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
-        ],
-        ["ORDER_ID", "CODE"],
-    ),
-]
-TABLES = "customers: {window_column: updated_at}\nlines: {window_column: updated_at}"
-ORDERS = ["1", "2.50", "3", "12345678901234567890.5"]
-LATER = NOON + timedelta(microseconds=1)
-
-
-INSERT_SOURCE = f'INSERT INTO "SALES"."LINES" VALUES ({", ".join(["%s"] * 7)})'
-
-
-def line(number: str, **columns: Any) -> list[Any]:
-    """One row of lines, the same everywhere unless columns are given."""
-    row = {
-        "order_id": number,
-        "code": "a",
-        "customer_id": 1,
-        "day": NOON,
-        "note": "text",
-        "scan": b"scan",
-        "updated_at": NOON,
-    }
-    return list({**row, **columns}.values())
-
-
-@dataclass
-class Merged:
-    """A reload whose rows are in the source, in staging and in production, as a merge would have left them."""
-
-    staged: StagedReload
-    source: psycopg.Connection
-    reader: SourceReader
-
-    def produce(self, statement: str, *values: Any) -> None:
-        """Change production."""
-        self.staged.execute(statement, *values)
-
-    def verify(
-        self, table: str = "lines", *, reader: bool = True, confirm_status: str = "confirmed"
-    ) -> dict[str, CheckOutcome]:
-        """The outcomes of all checks after the merge, and after a confirm that ended in this way."""
-        outcomes = verify_merged(
-            self.staged.target,
-            self.staged.config,
-            replace(self.staged.reload, confirm_status=confirm_status, confirm_passes=2, confirm_detail="2 looks."),
-            self.staged.table(table),
-            self.staged.staged(table),
-            self.reader if reader else None,
-        )
-        assert [outcome.check_name for outcome in outcomes] == list(AFTER_CHECKS)
-        assert not any(outcome.blocking for outcome in outcomes)
-        return {outcome.check_name: outcome for outcome in outcomes}
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +58,8 @@ def merged(prepared: Merged) -> Merged:
     source.execute('TRUNCATE "SALES"."CUSTOMERS", "SALES"."LINES"')
     staged.execute(
         "TRUNCATE production.customers, production.lines, staging.customers_r1, staging.lines_r1, "
-        "admin.reload_changes; UPDATE admin.reload_tables SET identical = 0"
+        "admin.reload_changes; UPDATE admin.reload_tables SET identical = 0, "
+        "staged_rows = CASE table_name WHEN 'lines' THEN 4 ELSE 1 END"
     )
     rows = [line(number) for number in ORDERS]
     source.execute("""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'one', %s)""", (NOON,))
@@ -206,19 +136,125 @@ def test_each_staged_row_is_looked_for(merged: Merged, change: str, status: str,
 
 
 def test_rows_that_a_merge_lost_are_told_from_rows_deleted_since(merged: Merged) -> None:
-    """A row that is gone was deleted since if the audit says that the merge wrote it, or the merge found it there."""
+    """The source judges. Without it a row was deleted since if the audit says that the merge wrote it, or the merge
+    found it there."""
     merged.produce("DELETE FROM production.lines WHERE order_id < 3")
-    lost = merged.verify()["staged_in_production"]
-    assert (lost.status, lost.facts["lost"], lost.facts["deleted_since"]) == ("failed", 2, 0)
-    assert "2 staged rows not in production" in lost.detail
+    for reader in (True, False):
+        lost = merged.verify(reader=reader)["staged_in_production"]
+        assert (lost.status, lost.facts["lost"], lost.facts["deleted_since"]) == ("failed", 2, 0)
+        assert "2 staged rows not in production" in lost.detail
     merged.produce(
         "INSERT INTO admin.reload_changes (reload_id, table_name, operation, key) "
         """VALUES (1, 'lines', 'inserted', '{"order_id": 1, "code": "a   "}')"""
     )
     merged.produce("UPDATE admin.reload_tables SET identical = 1 WHERE table_name = 'lines'")
-    known = merged.verify()["staged_in_production"]
+    known = merged.verify(reader=False)["staged_in_production"]
     assert (known.status, known.facts["lost"], known.facts["deleted_since"]) == ("passed", 0, 2)
     assert "2 rows deleted from production since" in known.detail
+    assert merged.verify()["staged_in_production"].facts["lost"] == 2, "the source has them"
+    merged.source.execute('DELETE FROM "SALES"."LINES" WHERE "ORDER_ID" < 3')
+    gone = merged.verify()["staged_in_production"]
+    assert (gone.status, gone.facts["deleted_since"]) == ("passed", 2)
+
+
+OTHER = "UPDATE {} SET note = 'written by CDC' WHERE order_id = 3"
+OLDER = "UPDATE {} SET updated_at = updated_at - interval '1 us', scan = 'x' WHERE order_id = 2.5"
+
+
+@pytest.mark.parametrize(("change", "fact"), [(OTHER, "other"), (OLDER, "older")])
+def test_what_production_has_otherwise_is_right_where_the_source_has_it_so(
+    merged: Merged, change: str, fact: str
+) -> None:
+    """CDC wrote the row after the merge, LOBs included, with an equal or an older version."""
+    merged.produce(change.format("production.lines"))
+    wrong = merged.verify()["staged_in_production"]
+    assert (wrong.status, wrong.facts[fact], wrong.facts["changed_since"]) == ("failed", 1, 0)
+    source = change.format('"SALES"."LINES"')
+    for name in ("note", "scan", "updated_at", "order_id"):
+        source = source.replace(f"{name} ", f'"{name.upper()}" ').replace(f"= {name.upper()}", f'= "{name.upper()}"')
+    merged.source.execute(source.encode())
+    outcome = merged.verify()["staged_in_production"]
+    assert (outcome.status, outcome.facts["equal"], outcome.facts["changed_since"]) == ("passed", 3, 1)
+    assert "apart from 1 row changed in production since." in outcome.detail
+
+
+def test_without_a_source_the_row_version_tells_whether_somebody_wrote_since(merged: Merged) -> None:
+    merged.produce(OTHER.format("production.lines"))
+    since = merged.verify(reader=False)["staged_in_production"]
+    assert (since.status, since.facts["changed_since"]) == ("passed", 1)
+    merged.produce(
+        "WITH written AS (UPDATE production.lines SET note = 'by the merge' WHERE order_id = 3) "
+        "INSERT INTO admin.reload_changes (reload_id, table_name, operation, key, before) "
+        """VALUES (1, 'lines', 'updated', '{"order_id": 3, "code": "a   "}', '{}')"""
+    )
+    own = merged.verify(reader=False)["staged_in_production"]
+    assert (own.status, own.facts["other"]) == ("failed", 1)
+    # Not written since the verdict on staging: the merge passed it over.
+    merged.produce("DELETE FROM admin.reload_changes")
+    merged.produce("UPDATE admin.reload_checks SET detail = detail")
+    passed_over = merged.verify(reader=False)["staged_in_production"]
+    assert (passed_over.status, passed_over.facts["other"]) == ("failed", 1)
+
+
+def test_no_row_that_is_written_while_it_is_looked_at_is_wrong(merged: Merged) -> None:
+    """A replication carries changes with equal, older and newer versions; a row that it passed over is found beside."""
+    stop, applied = threading.Event(), threading.Lock()
+
+    def replicate() -> None:
+        with (
+            psycopg.connect(merged.source.info.dsn, password=merged.source.info.password, autocommit=True) as source,
+            merged.staged.target.connect(autocommit=True) as production,
+        ):
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                values = (f"change {number}", NOON + timedelta(microseconds=number % 3 - 1))
+                with applied:
+                    source.execute(
+                        """UPDATE "SALES"."LINES" SET "NOTE" = %s, "UPDATED_AT" = %s WHERE "ORDER_ID" <> 1""", values
+                    )
+                    production.execute(
+                        "UPDATE production.lines SET note = %s, updated_at = %s WHERE order_id <> 1", values
+                    )
+
+    class Replication:
+        def wait_passed(self, instant: datetime) -> float:
+            with applied:
+                return 0.0
+
+    thread = threading.Thread(target=replicate)
+    thread.start()
+    try:
+        staged = merged.staged
+        for lost in (False, True):
+            if lost:
+                merged.produce("DELETE FROM production.lines WHERE order_id = 1")
+            for _ in range(15):
+                with staged.target.connect(autocommit=True) as connection:
+                    outcome = staged_in_production(
+                        connection,
+                        staged.reload,
+                        staged.table("lines"),
+                        staged.staged("lines"),
+                        merged.reader,
+                        cast(Cdc, Replication()),
+                    )
+                assert (outcome.status, outcome.facts["lost"]) == (("failed", 1) if lost else ("passed", 0)), outcome
+                assert (outcome.facts["older"], outcome.facts["other"]) == (0, 0)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_emptied_staging_table_proves_nothing(merged: Merged) -> None:
+    merged.produce("DELETE FROM staging.lines_r1")
+    staged = replace(merged.staged.staged("lines"), staged_rows=4)
+    with merged.staged.target.connect(autocommit=True) as connection:
+        outcome = staged_in_production(
+            connection, merged.staged.reload, merged.staged.table("lines"), staged, merged.reader, None
+        )
+    assert outcome.status == "could not verify"
+    assert "has 0 rows where 4 were verified" in outcome.detail
 
 
 def test_hazard_22_equal_content_is_equal_by_oracles_rules(merged: Merged) -> None:
@@ -297,6 +333,7 @@ def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged
         if number == 2**53:
             merged.produce(f"INSERT INTO production.lines VALUES ({marks})", *row)
             merged.staged.stage("lines", [row])
+            merged.produce("UPDATE admin.reload_tables SET staged_rows = 5 WHERE table_name = 'lines'")
             merged.produce("UPDATE production.lines SET day = '0002-06-01 00:00:00 BC' WHERE order_id = %s", number)
     outcomes = merged.verify()
     assert outcomes["staged_in_production"].facts["other"] == 1

@@ -11,8 +11,9 @@ import pytest
 from psycopg import sql
 
 from reload_assets.cli import main
+from reload_assets.dms.client import dms_client
 from reload_assets.local import compare
-from reload_assets.local.stack import Stack, checkout_file
+from reload_assets.local.stack import REGION, Stack, checkout_file
 from reload_assets_tests.scenarios.runs import Runner, failures
 
 Written = Callable[[str, str], str]
@@ -88,6 +89,34 @@ def test_check_warns_of_a_window_column_without_an_index(stack: Stack, capsys: p
     ]
 
 
+def test_check_refuses_a_task_that_does_not_carry_the_tables(
+    stack: Stack, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = dms_client(region=REGION, endpoint_url=stack.dms.url, access_key_id="local", secret_access_key="local")
+    (task,) = client.describe_replication_tasks(
+        Filters=[{"Name": "replication-task-arn", "Values": [stack.cdc.task.arn]}]
+    )["ReplicationTasks"]
+    copied = ("SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn", "MigrationType")
+    other = client.create_replication_task(
+        ReplicationTaskIdentifier="other",
+        TableMappings=task["TableMappings"].replace('"DOCUMENTS"', '"ARCHIVE"'),
+        **{name: task[name] for name in copied},
+    )["ReplicationTask"]["ReplicationTaskArn"]
+    try:
+        client.get_waiter("replication_task_ready").wait(
+            Filters=[{"Name": "replication-task-arn", "Values": [other]}],
+            WaiterConfig={"Delay": 1, "MaxAttempts": 20},
+        )
+        assert main(["--config", written("{env: RELOAD_CDC_TASK_ARN}", other), "check"]) == 1
+    finally:
+        client.delete_replication_task(ReplicationTaskArn=other)
+    said = capsys.readouterr().err
+    assert (
+        "The CDC task other does not select SALES.DOCUMENTS, so it carries no changes into production.documents" in said
+    )
+    assert "SALES.CUSTOMERS, so" not in said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -147,7 +176,7 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(
         connection.execute("CREATE SCHEMA production")
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
     assert main(["install"]) == 0
-    assert "4 schema files applied" in capsys.readouterr().out
+    assert "5 schema files applied" in capsys.readouterr().out
     assert main(["install"]) == 0
     assert "0 schema files applied: all were there" in capsys.readouterr().out
     with psycopg.connect(empty_database) as connection:

@@ -240,6 +240,8 @@ def test_a_table_is_added_by_editing_the_yaml_alone(
         )
         target.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON production.refunds TO reload_job")
     written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    # The stack's CDC task does not carry the new table, and a reload beside it would be refused.
+    written = written[: written.index("cdc:\n")] + written[written.index("windows:\n") :]
     extended = configured(written.rstrip() + "\n      refunds:\n        window_column: changed_on\n")
     result = extended.run(day.isoformat())
     assert failures(result) == []

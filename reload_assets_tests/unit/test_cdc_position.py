@@ -51,4 +51,4 @@ def test_an_instant_is_passed_when_something_later_proves_it(
 def test_the_lag_is_the_age_of_what_is_surely_applied(
     pending: int, read: float | None, applied: float | None, needed: float | None, lag: float | None
 ) -> None:
-    assert position(pending, read, applied, needed).lag_seconds == lag
+    assert position(pending, read, applied, needed).lag_seconds(NOON + timedelta(seconds=60)) == lag

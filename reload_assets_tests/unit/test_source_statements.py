@@ -12,6 +12,7 @@ from sqlalchemy.dialects import oracle
 
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
+from reload_assets.source.canonical import source_role
 from reload_assets.source.columns import SourceColumn
 from reload_assets.source.statements import SourceTable
 
@@ -199,3 +200,10 @@ def test_columns_without_canonical_text_are_no_keys() -> None:
 def test_bounds_with_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match="wall-clock"):
         ORDERS.count("UPDATED_AT", START.replace(tzinfo=timezone.utc), END)
+
+
+def test_oracle_is_asked_for_its_role_where_every_login_may() -> None:
+    assert compiled(sa.select(source_role())) == (
+        "SELECT SYS_CONTEXT('USERENV', 'DATABASE_ROLE') AS anon_1 FROM DUAL",
+        {},
+    )

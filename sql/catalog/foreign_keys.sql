@@ -15,7 +15,13 @@ INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
 CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
 INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
--- A partition's own copy of its parent table's foreign key says nothing new.
-WHERE f.contype = 'f' AND f.conparentid = 0 AND n.nspname = :'schema' AND c.relname = :'table'
+WHERE
+    f.contype = 'f' AND n.nspname = :'schema' AND c.relname = :'table'
+    -- The copies of a key for each partition of the parent say nothing new; what a partition has from its own parent does.
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_constraint AS u
+        WHERE u.oid = f.conparentid AND u.conrelid = f.conrelid
+    )
 GROUP BY f.conname, pn.nspname, p.relname, f.condeferrable
 ORDER BY f.conname;

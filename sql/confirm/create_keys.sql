@@ -7,6 +7,7 @@
 -- seen: the row version (xmin) that production had before the source was read; noted and noted_before: the row itself
 -- at the last two times, of a row that moves; unequal: those of its columns that were never read equal; held: the row
 -- under its lock. wrote and wrote_row: the version that a correction made, and of which source row.
+-- batch: the corrections of one number are made together; reason: why the last one was refused, and what to do.
 -- psql: -v keys=example_keys -v key_columns="s.id AS c1" -v staging_schema=staging -v staging_table=customers_r1 -v key_names=c1
 CREATE TEMPORARY TABLE :"keys" AS
 SELECT
@@ -26,7 +27,9 @@ SELECT
     NULL::jsonb AS held,
     NULL::text AS wrote,
     NULL::text AS wrote_row,
-    NULL::text AS verdict
+    NULL::text AS verdict,
+    0 AS batch,
+    NULL::text AS reason
 FROM :"staging_schema".:"staging_table" AS s
 WHERE FALSE;
 ALTER TABLE :"keys"
@@ -38,4 +41,5 @@ ALTER COLUMN is_open SET DEFAULT TRUE,
 ALTER COLUMN settled SET DEFAULT FALSE,
 ALTER COLUMN moves SET DEFAULT 0,
 ALTER COLUMN blocks SET DEFAULT 0,
+ALTER COLUMN batch SET DEFAULT 0,
 ADD PRIMARY KEY (:key_names);

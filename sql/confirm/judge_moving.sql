@@ -26,6 +26,6 @@ FROM (
     INNER JOIN :"rows" AS r ON :same_row
     CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", d.noted) AS p
     CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", d.noted_before) AS b
-    WHERE d.is_open AND d.verdict IN ('moved', 'update') AND d.noted IS NOT NULL AND :alive
+    WHERE d.is_open AND d.verdict IN ('moved', 'update') AND d.noted IS NOT NULL AND r.unfit IS NULL AND :alive
 ) AS found
 WHERE k.ctid = found.place;

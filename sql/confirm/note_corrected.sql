@@ -6,4 +6,4 @@ SET
     brought_back = brought_back OR verdict = 'insert',
     noted = NULL,
     unequal = NULL
-WHERE is_open AND verdict IN ('insert', 'update', 'delete', 'soft_delete', 'done');
+WHERE is_open AND verdict IN ('insert', 'update', 'delete', 'soft_delete');

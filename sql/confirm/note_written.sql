@@ -1,4 +1,5 @@
--- Note the row versions that a correction has made, and of which source row.
+-- Note the row versions that the corrections of a batch have made, and of which source row: of those rows that production
+-- returned as written.
 -- psql: -v keys=confirm_keys_1 -v rows=confirm_rows_1 -v same_row="r.c1 = d.c1" -v schema=production -v table=customers -v same_key="p.id = d.c1"
 UPDATE :"keys" AS k
 SET wrote = found.seen, wrote_row = md5(found.source_row), ours = TRUE
@@ -15,6 +16,6 @@ FROM (
         WHERE :same_key
         LIMIT 1
     ) AS p
-    WHERE d.verdict IN ('insert', 'update')
+    WHERE d.is_open AND d.verdict IN ('made insert', 'made update')
 ) AS found
 WHERE k.ctid = found.place;

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     task_removed_at timestamptz,
     stop_reason text,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The oldest transaction that ran when the reload was opened: what has a later number was written since.
+    opened_xid bigint NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
     loaded_at timestamptz,
     merge_started_at timestamptz,
     merge_started_xid bigint,
@@ -31,6 +33,11 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     cdc_task_arn text,
     cdc_status text,
     cdc_lag_seconds double precision,
+    -- By how much the target's clock, and that of DMS's newest status, were ahead of the source's.
+    target_clock_offset_seconds double precision,
+    dms_clock_offset_seconds double precision,
+    -- What is worth a warning of how the CDC task carries the tables, a sentence each.
+    cdc_remarks text [] NOT NULL DEFAULT '{}',
     -- By the source's clock: the load shows nothing that was committed later.
     source_read_until timestamptz,
     cdc_stopped_at timestamptz,

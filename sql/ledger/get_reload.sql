@@ -20,6 +20,7 @@ SELECT
     cdc_task_arn,
     cdc_status,
     cdc_lag_seconds,
+    cdc_remarks,
     confirm_status,
     confirm_passes,
     confirm_corrections,

@@ -4,7 +4,8 @@ SELECT
     t.reload_id,
     t.table_name,
     t.staging_schema,
-    t.staging_table
+    t.staging_table,
+    t.staging_oid
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 WHERE

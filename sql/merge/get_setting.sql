@@ -1,3 +1,3 @@
--- What a setting of the server is at the moment.
--- psql: -v name=lock_timeout
-SELECT current_setting(:'name');
+-- A setting of the server as it is now.
+-- psql: -v name=enable_hashjoin
+SELECT current_setting(:'name') AS setting;

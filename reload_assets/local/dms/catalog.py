@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from reload_assets.local.dms.records import Endpoint
 from reload_assets.local.oracle import ALL_COLUMNS_LOGGED
 
 _TABLES = """
@@ -63,12 +64,17 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column with its PostgreSQL type and, from its comment, its Oracle type ('' where there is none)."""
+    """A column with its PostgreSQL type and, from its comment, its Oracle type ('' where there is none).
+
+    ``number_scale`` and ``trims_char`` are NumberDatatypeScale and TrimSpaceInChar of the source endpoint.
+    """
 
     name: str
     pg_type: str
     oracle_type: str
     in_primary_key: bool
+    number_scale: int = 10
+    trims_char: bool = True
 
     @property
     def oracle_name(self) -> str:
@@ -91,7 +97,10 @@ class SourceColumn:
         if name in _LOBS or name in _SIMPLE:
             return _LOBS.get(name) or _SIMPLE[name]
         if name == "NUMBER":
-            return f"numeric({size.replace('*', '38')})" if size else "numeric(38,10)"
+            if size:
+                return f"numeric({size.replace('*', '38')})"
+            kinds = {-1: "double precision", -2: "varchar(130)"}
+            return kinds.get(self.number_scale, f"numeric(38,{self.number_scale})")
         if name == "FLOAT":
             return "real" if size and int(size) <= 24 else "double precision"
         if name == "TIMESTAMP":
@@ -111,9 +120,14 @@ class SourceColumn:
         if self.is_lob:
             return _lob(column, self.pg_type == "bytea", lob_limit)
         if self.oracle_type.strip().upper() == "NUMBER":
-            return sql.SQL("trim_scale(round({}::numeric, 10))").format(column)
+            if self.number_scale == -1:
+                return sql.SQL("{}::double precision").format(column)
+            if self.number_scale == -2:
+                return sql.SQL("trim_scale({}::numeric)").format(column)
+            return sql.SQL("trim_scale(round({}::numeric, {}))").format(column, sql.Literal(self.number_scale))
         if self.oracle_name in ("CHAR", "NCHAR") or self.pg_type.startswith("character("):
-            return sql.SQL("nullif(rtrim({}, ' '), '')").format(column)
+            trimmed = "nullif(rtrim({}, ' '), '')" if self.trims_char else "nullif(concat({}), '')"
+            return sql.SQL(trimmed).format(column)
         if self.oracle_name in _TEXT or self.pg_type.startswith("character varying"):
             return sql.SQL("nullif({}, '')").format(column)
         return column
@@ -125,9 +139,9 @@ class SourceColumn:
         if self.is_lob:
             return _cut(text, self.pg_type == "bytea", lob_limit)
         if self.oracle_type.strip().upper() == "NUMBER":
-            return _rounded(text)
+            return str(float(text)) if self.number_scale == -1 else _rounded(text, self.number_scale)
         if self.oracle_name in ("CHAR", "NCHAR") or self.pg_type.startswith("character("):
-            return text.rstrip(" ") or None
+            return (text.rstrip(" ") if self.trims_char else text) or None
         if self.oracle_name in _TEXT or self.pg_type.startswith("character varying"):
             return text or None
         return text
@@ -137,9 +151,15 @@ def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
     return [SourceTable(*row) for row in source.execute(_TABLES).fetchall()]
 
 
-def source_columns(source: psycopg.Connection[Any], table: SourceTable) -> list[SourceColumn]:
-    """The columns of a table, in order."""
-    return [SourceColumn(*row) for row in source.execute(_COLUMNS, (table.schema, table.name)).fetchall()]
+def source_columns(
+    source: psycopg.Connection[Any], table: SourceTable, endpoint: Endpoint | None = None
+) -> list[SourceColumn]:
+    """The columns of a table, in order, as the source endpoint carries them: by its settings, or the defaults."""
+    scale = endpoint.setting("NumberDatatypeScale") if endpoint else None
+    number_scale = 10 if scale is None else int(scale)
+    trims_char = endpoint is None or str(endpoint.setting("TrimSpaceInChar")).lower() != "false"
+    found = source.execute(_COLUMNS, (table.schema, table.name)).fetchall()
+    return [replace(SourceColumn(*row), number_scale=number_scale, trims_char=trims_char) for row in found]
 
 
 def logs_all_columns(source: psycopg.Connection[Any], table: SourceTable) -> bool:
@@ -183,11 +203,14 @@ def _cut(text: str, binary: bool, limit: int | None) -> str | None:
     return text.encode()[:limit].decode(errors="ignore") or None
 
 
-def _rounded(text: str) -> str:
+def _rounded(text: str, scale: int) -> str:
+    """Without trailing zeros; whole for a negative scale."""
     with localcontext() as context:
         context.prec = 2000
         number = Decimal(text)
         if not number.is_finite():
             return text
-        digits = format(number.quantize(Decimal("1e-10"), ROUND_HALF_UP), "f").rstrip("0").rstrip(".")
+        rounded = number if scale < 0 else number.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+        digits = format(rounded, "f")
+        digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return "0" if digits == "-0" else digits

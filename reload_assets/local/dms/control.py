@@ -118,7 +118,7 @@ class Control:
             engine=engine,
             engine_title=_ENGINES[engine],
             login={name: login[name] for name in ("ServerName", "Port", "DatabaseName", "Username", "Password")},
-            echoed={name: request[name] for name in _ECHOED if name in request},
+            echoed={name: _shown(request[name]) for name in _ECHOED if name in request},
             settings=nested,
         )
         self._set_tags(endpoint.arn, request.get("Tags", []))
@@ -281,6 +281,11 @@ class Control:
         if len(merged) > _MOST_TAGS:
             raise invalid(f"A resource has at most {_MOST_TAGS} tags.")
         self._tags[arn] = merged
+
+
+def _shown(value: Any) -> Any:
+    """What DescribeEndpoints repeats of a member of the request: never a password."""
+    return {name: part for name, part in value.items() if name != "Password"} if isinstance(value, dict) else value
 
 
 def _check_tags(tags: list[Mapping[str, str]]) -> None:

@@ -178,16 +178,16 @@ class Engine(threading.Thread, ABC):
 
     @contextmanager
     def connected(self, endpoint: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that ``cancel_statements`` reaches; on the target without triggers and foreign keys, where that
-        is allowed.
+        """A connection that ``cancel_statements`` reaches; on the target after the endpoint's AfterConnectScript,
+        where that is allowed.
         """
         with psycopg.connect(endpoint.conninfo(), autocommit=True, connect_timeout=10) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            if endpoint.type == "target":
+            if endpoint.type == "target" and (script := endpoint.setting("AfterConnectScript")):
                 try:
-                    connection.execute("SET session_replication_role = replica")
+                    connection.execute(str(script).encode())
                 except psycopg.errors.InsufficientPrivilege:
-                    _log.info("Endpoint %s may not set session_replication_role.", endpoint.identifier)
+                    _log.info("Endpoint %s may not run its AfterConnectScript.", endpoint.identifier)
             self._connections.add(connection)
             try:
                 yield connection

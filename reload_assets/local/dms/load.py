@@ -107,7 +107,10 @@ class FullLoad(Engine):
         table = selection.table
         subject = f"{table.schema}.{table.name}"
         load = copying.TableLoad.plan(
-            selection, source_columns(source, table), self.job.mapping, self.job.settings["TargetMetadata"]
+            selection,
+            source_columns(source, table, self.job.source),
+            self.job.mapping,
+            self.job.settings["TargetMetadata"],
         )
         mode = self.job.settings["FullLoadSettings"]["TargetTablePrepMode"]
         if self.job.start_type == "reload-target" and mode == "DO_NOTHING":

@@ -220,7 +220,7 @@ class Replication:
         name = relation.schema, relation.name
         run = self._engine.tables.setdefault(name, TableRun(*name, state="Table completed"))
         try:
-            columns = source_columns(self._source, selection.table)
+            columns = source_columns(self._source, selection.table, job.source)
             all_columns = logs_all_columns(self._source, selection.table)
         except psycopg.errors.UndefinedTable:
             _log.info("Table '%s'.'%s' is gone; its last changes are left out.", *name)

@@ -1,0 +1,51 @@
+"""Rows between which unique values move: each chain of them is corrected together, the other rows in any batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import Connection
+
+from reload_assets.confirm.plan import ConfirmPlan
+from reload_assets.merge.moved import MovedValues
+from reload_assets.merge.settings import prefer_hash_joins
+
+
+def number_chains(connection: Connection[Any], plan: ConfirmPlan) -> int:
+    """Number the chains among the corrections that are held back, from 1 on, in the keys' column batch; how many."""
+    moved = MovedValues(connection, plan.merge)
+    if not moved.unique_parts:
+        return 0
+    with connection.transaction():
+        plan.run(connection, "create_moving", verdicts=["held insert", "held update"])
+        plan.merge.run(connection, "analyze_delta")
+        pairs: list[tuple[str, str]] = []
+        with prefer_hash_joins(connection):
+            for parts in moved.unique_parts:
+                pairs += plan.run(connection, "find_chains", parts).fetchall()
+        numbers = _number(pairs)
+        plan.run(connection, "set_batches", places=list(numbers), numbers=list(numbers.values()))
+        plan.run(connection, "drop_moving")
+    return max(numbers.values(), default=0)
+
+
+def _number(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """The number of the chain of each row that is in one; a chain takes in all rows that pairs connect."""
+    beside: dict[str, set[str]] = {}
+    for one, other in pairs:
+        beside.setdefault(one, set()).add(other)
+        beside.setdefault(other, set()).add(one)
+    numbers: dict[str, int] = {}
+    chains = 0
+    for row in beside:
+        if row in numbers:
+            continue
+        chains += 1
+        found = [row]
+        while found:
+            current = found.pop()
+            if current not in numbers:
+                numbers[current] = chains
+                found.extend(beside[current])
+    return numbers

@@ -1,0 +1,82 @@
+"""Why production does not take a correction, and what to do about it: the reasons that the ledger tells."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from reload_assets.catalog import Reference
+from reload_assets.merge.effects import action
+from reload_assets.tables import ReloadTable
+
+_FOREIGN_KEY = "23503"
+_TAKEN = {"23505": "unique constraint", "23P01": "exclusion constraint"}
+_RULES = {"23502": "NOT NULL column", "23514": "check constraint"}
+_INSUFFICIENT_PRIVILEGE = "42501"
+# What has to do with the connection, the server, its objects or other transactions, and not with a row.
+_NO_ROW = ("08", "0A", "25", "28", "40", "42", "53", "54", "55", "57", "58", "F0", "XX")
+
+
+class Refusal(Exception):
+    """Production does not take the corrections of a batch, which is rolled back. ``reason``: why, and what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether an error is about a row and not about the connection, the server or another transaction."""
+    state = error.sqlstate
+    return state is not None and (state[:2] not in _NO_ROW or state == _INSUFFICIENT_PRIVILEGE)
+
+
+def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
+    """The reason that an error gives: the rule, the SQLSTATE and PostgreSQL's own words, without values of the row."""
+    diag, state = error.diag, error.sqlstate or "none"
+    said = diag.message_primary or "no message"
+    if state.startswith("22"):
+        # PostgreSQL quotes the value that does not fit.
+        said = re.sub(r'"[^"]*"', '"..."', said)
+    place = f"{diag.schema_name}.{diag.table_name}" if diag.table_name else table.target
+    if state == _FOREIGN_KEY:
+        advice = "reload the windows of the rows that refer to it"
+        if place == table.target:
+            advice = "reload the window of the row that it refers to"
+        return f"foreign key {diag.constraint_name} of {place}, SQLSTATE {state}: {said}; {advice}"
+    if state in _TAKEN:
+        rule = f"{_TAKEN[state]} {diag.constraint_name} of {place}"
+        return f"{rule}, SQLSTATE {state}: {said}; reload the window of the row that has the value"
+    name = diag.constraint_name or diag.column_name
+    rule = f"{_RULES.get(state, 'rule')} {name} of {place}, " if name else ""
+    return f"{rule}SQLSTATE {state}: {said}; mend the row in the source or the rule in production"
+
+
+def followed(reference: Reference, event: str) -> str:
+    """The reason after the number of rows that refer to another one, and would follow it if the foreign key acts."""
+    mend = "reload their windows, or delete them or let them refer to another row"
+    acts = action(reference, event)
+    if acts is None:
+        return f" row(s) of {reference.child} refer to it (foreign key {reference.name}); {mend}"
+    what = "go or change with it" if event == "DELETE" else "change with it"
+    return (
+        f" row(s) of {reference.child} refer to it and would {what} unaudited ({reference.name}, ON {event} {acts}); "
+        f"{mend}"
+    )
+
+
+def one_stays(reason: str) -> str:
+    """The reason for rows between which unique values move, where one of them keeps its own."""
+    return f"unique values move between these rows, one of which stays as it is: {reason}"
+
+
+def newly_followed() -> str:
+    """The reason where rows began to refer to others while those were being corrected."""
+    return "a row came to refer to it meanwhile; confirm the window once more"
+
+
+def turned_away(table: ReloadTable) -> str:
+    """The reason where a statement did not do what it said."""
+    names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in table.production.triggers) or "a rule"
+    return f"a trigger of production turned it away ({names}); have the trigger let the login of target.connection pass"

@@ -1,0 +1,188 @@
+"""Which rows a load must have brought: those that the source had all the time, told by their keys.
+
+The source is written while DMS loads it, so no count of it is staging's. What is certain is this. A row that the source
+has before the load begins and after it has ended, with the same content, did not change in between, as each change of
+a row gives it another version. The load then met it, whenever it read it, and it must be staged. Every other row may be
+staged or not: it came, changed, moved in or out of the window, or was deleted while the load ran, CDC carries that
+change, and confirm compares the row with the source. So
+
+- before the load the rows of the window are noted, key and hash of the content, in a table beside staging;
+- after it, the noted rows that are not staged are read again from the source, by the segments of the window in which
+  they lay. Those that are still there as they were noted are lacking, and the load is rejected. The others changed.
+
+A good load is never rejected by this, and one that lacks a row which did not change always is. What it rests on is that
+a row does not leave the window and come back with the same content, version included, during one load. A row that was
+changed during the load and is not staged is no proof against the load: it may have been deleted and inserted again, or
+have left the window and come back. It is counted, and left to confirm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection, sql
+
+from reload_assets.compare.segments import Bounds, characters, ranges
+from reload_assets.source.columns import Kind
+from reload_assets.source.production import production_text
+from reload_assets.statements import Part, compose, run
+from reload_assets.tables import ReloadTable
+from reload_assets.verify.outcomes import key_example
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+# Rows that are not staged are read again in the source so many at a time.
+_BATCH = 10_000
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Staged rows against the source's, in rows.
+
+    ``noted`` rows were in the source before the load. Of those that are not staged, ``lacking`` stood there all the
+    time (at least so many, unless ``exact``), with the keys of ``some``, and ``changed`` did not. ``arrived`` are
+    staged and were not noted.
+    """
+
+    noted: int
+    lacking: int
+    changed: int
+    arrived: int
+    exact: bool
+    some: Sequence[str]
+
+
+def source_keys_name(staging_oid: int) -> str:
+    """The table beside a staging table in which the source's rows are noted."""
+    return f"source_keys_{staging_oid}"
+
+
+def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
+    """Why staged rows cannot be found by the keys that the source has; None where they can."""
+    if table.source_columns is None:
+        return "there is no description of the source's columns"
+    from reload_assets.compare.columns import FAMILIES
+
+    place = {"schema": table.production.schema, "table": table.production.name}
+    types: dict[str, str] = dict(run(connection, "verify/base_types", None, **place).fetchall())
+    described = {column.name: column for column in table.source_columns}
+    for column in table.key:
+        source = described[column.source]
+        if source.kind is None or re.sub(r"\(.*?\)", "", types[column.name]) not in FAMILIES[source.kind]:
+            return f"the key column {source.name} is {source.declared}, {types[column.name]} in production"
+    return None
+
+
+class SourceKeys:
+    """The noted rows of one table of a reload. ``bounds`` are wall-clock values of the source's zone.
+
+    For a table that ``unmatched`` lets pass. ``place`` has the names of the ``schema``, the ``table`` of the noted rows
+    and the ``staging_table``.
+    """
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        reader: SourceReader,
+        table: ReloadTable,
+        schema: str,
+        staging: tuple[str, int],
+        bounds: Bounds,
+    ) -> None:
+        self._connection, self._reader, self._table, self._bounds = connection, reader, table, bounds
+        self._described = {column.name: column for column in table.source_columns or ()}
+        self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
+        self._place: dict[str, Part] = {"schema": schema, "table": source_keys_name(staging[1])}
+        self._staging_table = staging[0]
+
+    def note(self) -> int:
+        """Note the rows that the source has in the window now, in the caller's transaction; how many there are.
+
+        What was noted before goes. Raises SourceUnavailable.
+        """
+        first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
+        run(self._connection, "staging/drop_table", self._place)
+        keys = sql.SQL(", ").join(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in self._names)
+        run(self._connection, "verify/create_source_keys", {**self._place, "keys": keys})
+        noted = 0
+        copying = compose("verify/copy_source_keys", self._place)
+        with self._connection.cursor() as cursor, cursor.copy(copying) as copy:
+            for row in self._read([self._bounds]):
+                # A fraction of a microsecond that is rounded up may lie beyond the window: DMS rounds as well.
+                if first <= str(row[-2]) < last:
+                    copy.write_row(row)
+                    noted += 1
+        run(self._connection, "staging/analyze", self._place)
+        return noted
+
+    def match(self) -> Matched:
+        """Compare the staged rows with the noted ones, and those that are not staged with the source as it is now.
+
+        The connection is in autocommit mode. Raises SourceUnavailable, and psycopg's UndefinedTable where nothing was
+        noted.
+        """
+        identifiers = {name: sql.Identifier(name) for name in self._names}
+        parts: dict[str, Part] = {
+            **self._place,
+            "staging_table": self._staging_table,
+            "keys": sql.SQL(", ").join(
+                sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
+                    production_text("s", column.staged, self._kind(column.source)), identifiers[name]
+                )
+                for name, column in zip(self._names, self._table.key, strict=True)
+            ),
+            "key_list": sql.SQL(", ").join(sql.Identifier("s", name) for name in self._names),
+            "same_key": sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(sql.Identifier("b", name), sql.Identifier("s", name)) for name in self._names
+            ),
+        }
+        row = run(self._connection, "verify/match_source_keys", parts).fetchone()
+        assert row is not None
+        noted, not_staged, arrived = row
+        stood: list[tuple[str | None, ...]] = []
+        looked_at = 0
+        if not_staged:
+            length = characters(self._bounds, noted)
+            with self._connection.transaction(), self._connection.cursor(name="lacking_rows") as cursor:
+                cursor.execute(compose("verify/list_lacking", parts))
+                while not stood and (batch := cursor.fetchmany(_BATCH)):
+                    looked_at += len(batch)
+                    stood = self._still_there(batch, length)
+        some = sorted(key_example(row[: len(self._names)]) for row in stood[:_EXAMPLES])
+        exact = not stood or looked_at == not_staged
+        return Matched(noted, len(stood), looked_at - len(stood), arrived, exact, some)
+
+    def _still_there(self, rows: Sequence[tuple[str | None, ...]], length: int) -> list[tuple[str | None, ...]]:
+        wanted = set(rows)
+        # A TIMESTAMP with more than six decimals is rounded in its text.
+        early = (self._described[self._table.window.source].scale or 0) > 6
+        segments = sorted({str(row[-2])[:length] for row in rows})
+        there = {row for row in self._read(list(ranges(segments, self._bounds, early=early))) if row in wanted}
+        return sorted(there, key=str)
+
+    def _read(self, wanted: Sequence[Bounds]) -> Any:
+        table = self._table
+        compared = [c.source for c in table.columns if self._is_hashed(c.source)]
+        for batch in self._reader.contents(
+            table.source_table,
+            [column.source for column in table.key],
+            table.window.source,
+            compared,
+            table.window.source,
+            wanted,
+        ):
+            yield from batch
+
+    def _is_hashed(self, source: str) -> bool:
+        described = self._described[source]
+        return described.kind is not None and described.base_type != "FLOAT"
+
+    def _kind(self, source: str) -> Kind:
+        kind = self._described[source].kind
+        assert kind is not None
+        return kind

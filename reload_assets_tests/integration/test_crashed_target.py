@@ -1,0 +1,71 @@
+"""A target that crashes comes back with its unlogged tables empty, staging among them; nothing is made of that."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reload_assets.confirm.plan import ConfirmPlan
+from reload_assets.ledger import Reload
+from reload_assets.local.postgres import PostgresServer
+from reload_assets.merge.guard import NeverMergeable, count_verified
+from reload_assets.merge.plan import make_plans
+from reload_assets.verify.after import verify_merged
+from reload_assets_tests.integration.merge_bench import CUSTOMERS, NOON, MergeBench
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A server that a test may crash."""
+    folder = Path(tempfile.mkdtemp(prefix="reload-crash-"))
+    folder.chmod(0o755)
+    try:
+        with PostgresServer(folder / "pg") as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def confirm_plan(made: MergeBench, reload: Reload) -> ConfirmPlan:
+    """The plan of the only table, as confirm makes it."""
+    staged = made.ledger.tables(reload.reload_id)
+    (plan,) = make_plans(reload, made.resolve(), staged, made.config.source.zone)
+    return ConfirmPlan(plan, exact=True)
+
+
+def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) -> None:
+    """The staging table is the one that was merged, by its oid, and has no rows any more."""
+    made = MergeBench(server.url(), CUSTOMERS)
+    reload = made.stage({"customers": [(1, "one", NOON), (2, "two", NOON)]})
+    made.merge(reload, awaits_confirm=True)
+    in_window, _ = count_verified(made.connection, confirm_plan(made, reload).merge)
+    assert in_window == 2
+    # What was committed is on disk; the crash comes after it.
+    made.execute("CHECKPOINT")
+    server.kill()
+    server.start()
+    made.close()
+    with made.target.connect(autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM production.customers").fetchone() == (2,)
+        made.connection = connection
+        plan = confirm_plan(made, reload).merge
+        with pytest.raises(NeverMergeable) as refusal:
+            count_verified(connection, plan)
+        assert str(refusal.value) == (
+            f"{reload.title}: staging.customers_r{reload.reload_id} has 0 rows, but 2 were verified; reload the window "
+            "again."
+        )
+        outcome = verify_merged(
+            made.target,
+            made.config,
+            made.ledger.get(reload.reload_id),
+            plan.table,
+            made.ledger.tables(reload.reload_id)["customers"],
+            None,
+        )[0]
+    assert (outcome.check_name, outcome.status) == ("staged_in_production", "could not verify")
+    assert "has 0 rows where 2 were verified" in outcome.detail
