@@ -11,6 +11,18 @@ from psycopg import Connection
 from reload_assets.errors import DatabaseUnreachable
 
 CONNECT_TIMEOUT_SECONDS = 10
+# Either side gives up a peer that is cut off after half a minute, and its locks go with its session. The defaults of
+# operating systems are hours.
+_KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
+_UNANSWERED_MS = 30_000
+_SERVER_SETTINGS = {
+    # Timestamps of the ledger are compared and shown in UTC, whatever the server's default.
+    "TimeZone": "UTC",
+    **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVES.items()},
+    "tcp_user_timeout": str(_UNANSWERED_MS),
+    # A statement whose client has gone ends as well, not only the wait for the next one.
+    "client_connection_check_interval": "1s",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,11 @@ class Target:
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 application_name="reload_assets",
                 autocommit=autocommit,
-                # Timestamps of the ledger are compared and shown in UTC, whatever the server's default.
-                options="-c TimeZone=UTC",
+                options=" ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
+                tcp_user_timeout=_UNANSWERED_MS,
+                keepalives_idle=_KEEPALIVES["idle"],
+                keepalives_interval=_KEEPALIVES["interval"],
+                keepalives_count=_KEEPALIVES["count"],
             )
         except psycopg.OperationalError as error:
             reason = str(error).replace(self.password, "***").strip().splitlines()[-1]

@@ -21,6 +21,7 @@ from reload_assets.resources.reload import ReloadResource
 from reload_assets.resources.secrets import SecretsResource
 from reload_assets.schedules.nightly import nightly_schedule
 from reload_assets.sensors.requests import requests_sensor
+from reload_assets.sensors.sweeper import sweeper
 
 
 def build_definitions(config: ReloadConfig) -> Definitions:
@@ -49,7 +50,7 @@ def _definitions(config: ReloadConfig) -> Definitions:
         ],
         jobs=[*jobs, drop_expired_staging],
         schedules=[*(nightly_schedule(regular) for regular, _ in pairs.values()), drop_expired_staging_daily],
-        sensors=[requests_sensor(config, jobs)],
+        sensors=[requests_sensor(config, jobs), sweeper],
         resources={
             "reload": ReloadResource(
                 config_file=str(Path(config.file).resolve()),

@@ -70,3 +70,7 @@ class DmsUnreachable(DmsError):
 
 class LoadFailed(DmsError):
     """The one-time load ended without loading every table whole."""
+
+
+class SweepIncomplete(ReloadError):
+    """Something that a dead run left behind could not be cleaned; the next sweep tries again."""

@@ -9,10 +9,13 @@ from psycopg.errors import LockNotAvailable
 
 from reload_assets.cdc import Cdc
 from reload_assets.database import Target
+from reload_assets.dms.cdc import CdcTask
 from reload_assets.errors import CdcNotReady
 from reload_assets.ledger import Ledger, Reload
 from reload_assets.merge.settings import set_locally
 from reload_assets.statements import run
+
+_SHORTLY = 0.5
 
 
 class Fence:
@@ -35,7 +38,7 @@ class Fence:
         """CDC has stopped when this begins, and runs again when it ends, however it ends.
 
         One reload at a time: another one would resume the task under this one's feet. The ledger says so before the
-        task is stopped; if this process dies, the next reload of the task finds it there. Raises CdcNotReady, DmsError.
+        task is stopped; if this process dies, the sweeper finds it there. Raises CdcNotReady, DmsError.
         """
         with self._alone():
             state = self._cdc.task.state()
@@ -56,25 +59,50 @@ class Fence:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with self._target.connect() as connection:
-            set_locally(connection, lock_timeout=f"{int(self._wait_seconds * 1000)}ms")
-            try:
-                run(connection, "cdc/lock_fence", task_arn=self._cdc.task.arn)
-            except LockNotAvailable:
+        with _lock(self._target, self._cdc.task.arn, self._wait_seconds) as alone:
+            if not alone:
                 raise CdcNotReady(
                     f"Another reload has kept the CDC task {self._cdc.task.arn} stopped for {self._wait_seconds:g} s; "
                     "see cdc_stopped_at in admin.reloads, then merge again."
-                ) from None
+                )
             yield
-            connection.rollback()
 
 
 def resume_left_stopped(
-    cdc: Cdc, ledger: Ledger, run_is_live: Callable[[str], bool], say: Callable[[str], None]
+    task: CdcTask, target: Target, ledger: Ledger, run_is_live: Callable[[str], bool], say: Callable[[str], None]
 ) -> None:
-    """Resume a CDC task that a reload stopped whose run is over. Raises DmsError where it does not run then."""
-    for reload_id, run_id in ledger.find_fenced(cdc.task.arn):
-        if not run_is_live(run_id):
-            say(f"reload {reload_id} left the CDC task {cdc.task.arn} stopped; resuming it")
-            cdc.task.resume()
+    """Resume a CDC task that a reload stopped whose run is over.
+
+    A task is left alone for as long as a reload holds its fence: that one resumes it, even where Dagster takes its run
+    for dead. Raises DmsError where the task does not run then.
+    """
+    if not _left_stopped(task, ledger, run_is_live):
+        return
+    with _lock(target, task.arn, _SHORTLY) as alone:
+        if not alone:
+            say(f"the CDC task {task.arn} is kept stopped by a reload that still holds its fence")
+            return
+        # Asked again: another process may have resumed it, and a live run stopped it anew.
+        for reload_id in _left_stopped(task, ledger, run_is_live):
+            say(f"reload {reload_id} left the CDC task {task.arn} stopped; resuming it")
+            task.resume()
             ledger.set_cdc_resumed(reload_id)
+
+
+def _left_stopped(task: CdcTask, ledger: Ledger, run_is_live: Callable[[str], bool]) -> list[int]:
+    return [reload_id for reload_id, run_id in ledger.find_fenced(task.arn) if not run_is_live(run_id)]
+
+
+@contextmanager
+def _lock(target: Target, task_arn: str, seconds: float) -> Iterator[bool]:
+    """Whether this process is the only one that stops or resumes a CDC task while this is open."""
+    with target.connect() as connection:
+        set_locally(connection, lock_timeout=f"{int(seconds * 1000)}ms")
+        try:
+            run(connection, "cdc/lock_fence", task_arn=task_arn)
+        except LockNotAvailable:
+            connection.rollback()
+            yield False
+            return
+        yield True
+        connection.rollback()

@@ -160,6 +160,11 @@ class Ledger:
             rows = run(connection, "ledger/find_loading", run_id=run_id).fetchall()
             return [self._get(connection, row[0]) for row in rows]
 
+    def find_left(self) -> list[tuple[int, str]]:
+        """The reloads, with their runs, that only a live run goes on with: in a load, or in a confirm."""
+        with self._target.connect(autocommit=True) as connection:
+            return run(connection, "ledger/find_left").fetchall()
+
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
         """Open a reload in the caller's transaction, which makes its staging tables too.
 
@@ -211,6 +216,11 @@ class Ledger:
         """Note the checks without which the merge will refuse the reload, in the caller's transaction."""
         for check in checks:
             run(connection, "ledger/insert_pending_check", reload_id=reload_id, table_name=table, check_name=check)
+
+    def find(self, reload_id: int) -> Reload | None:
+        """One reload; None where there is none."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._find(connection, reload_id)
 
     def get(self, reload_id: int) -> Reload:
         """One reload. Raises LedgerError where there is none."""
@@ -397,8 +407,12 @@ class Ledger:
         return [self._get(connection, row[0]) for row in rows]
 
     def _get(self, connection: Connection[Any], reload_id: int) -> Reload:
-        with connection.cursor(row_factory=class_row(Reload)) as cursor:
-            found = cursor.execute(compose("ledger/get_reload"), {"reload_id": reload_id}).fetchone()
+        found = self._find(connection, reload_id)
         if found is None:
             raise LedgerError(f"The ledger admin.reloads has no reload {reload_id}; look for its id there.")
         return found
+
+    @staticmethod
+    def _find(connection: Connection[Any], reload_id: int) -> Reload | None:
+        with connection.cursor(row_factory=class_row(Reload)) as cursor:
+            return cursor.execute(compose("ledger/get_reload"), {"reload_id": reload_id}).fetchone()

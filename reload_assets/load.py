@@ -19,11 +19,11 @@ from reload_assets.database import Target
 from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
-from reload_assets.errors import DmsError, LedgerError, ReloadError, SourceUnavailable
+from reload_assets.errors import LedgerError, ReloadError, SourceUnavailable
 from reload_assets.fence import resume_left_stopped
 from reload_assets.ledger import Ledger, Opening, Reload, staging_name
-from reload_assets.staging import again_name, create_staging, finish_staging
-from reload_assets.statements import run
+from reload_assets.remains import Remains
+from reload_assets.staging import create_staging, finish_staging
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
 from reload_assets.verify.staged import STAGING_CHECKS
@@ -86,7 +86,7 @@ class Load:
 
     def create_task(self, reload: Reload) -> str:
         """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
-        if left_behind := self._tasks_of(reload):
+        if left_behind := self._remains.tasks_of(reload):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
         with self._source() as reader, self.target.connect() as connection:
@@ -174,37 +174,17 @@ class Load:
 
     def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
         """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in."""
-        reload = self.ledger.get(reload_id)
-        for arn in self._tasks_of(reload):
-            try:
-                self.tasks.remove(arn)
-                self.ledger.set_task_removed(reload_id)
-                self.say(f"DMS task {arn} is stopped and deleted")
-            except DmsError as failure:
-                error += f" Its DMS task {arn} is still there: {failure}"
-        self.ledger.close(reload_id, status, error)
-        if reload.confirm_status == "pending":
-            with self.target.connect(autocommit=True) as connection:
-                for table in self.ledger.tables(reload_id).values():
-                    place = {"schema": table.staging_schema, "table": again_name(table.staging_table)}
-                    run(connection, "staging/drop_table", place)
-            self.ledger.give_up_confirm(reload_id, error)
+        self._remains.give_up(reload_id, status, error)
 
-    def _tasks_of(self, reload: Reload) -> list[str]:
-        """The reload's task; by its tags where the step died before it could write the ARN down, or in a confirm."""
-        if reload.task_arn and reload.confirm_status != "pending":
-            return [reload.task_arn]
-        try:
-            return self.tasks.find(reload.tags)
-        except DmsError as failure:
-            self.say(f"Whether {reload.title} left a DMS task behind could not be found out: {failure}")
-            return []
+    @property
+    def _remains(self) -> Remains:
+        return Remains(self.target, self.ledger, self.tasks, self.say)
 
     def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:
             self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
             return None
-        resume_left_stopped(self.cdc, self.ledger, run_is_live, self.say)
+        resume_left_stopped(self.cdc.task, self.target, self.ledger, run_is_live, self.say)
         with self.cdc.by_source_clock(reader.now if reader else None):
             return self.cdc.require_ready()
 
@@ -226,8 +206,7 @@ class Load:
     def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
         for reload in self.ledger.find_unfinished(group, window):
             if not run_is_live(reload.run_id):
-                self.say(f"{reload.title} was left {reload.status} by run {reload.run_id}; closing it")
-                self.give_up(reload.reload_id, "cancelled", f"Run {reload.run_id} ended and left it {reload.status}.")
+                self._remains.close(reload)
 
     def _task_of(self, reload: Reload) -> str:
         if reload.task_arn is None or reload.status not in ("loading", "loaded"):

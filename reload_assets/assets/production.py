@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
 from reload_assets.assets.metadata import merged_metadata
-from reload_assets.assets.reloads import awaits_confirm, current_reload, resolved_tables
+from reload_assets.assets.reloads import awaits_confirm, current_reload, resolved_tables, take_up
 from reload_assets.assets.steps import readable_errors
 from reload_assets.config import ReloadConfig
 from reload_assets.partitions import Family
@@ -48,6 +48,8 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             ledger = production.ledger
             current = current_reload(ledger, family, context.partition_key, names)
             tables = resolved_tables(reload, family.group, names)
+            # Whoever cleans up after dead runs has to know whose it is.
+            take_up(ledger, current, context.run_id)
             # A run that died between the two goes on with the second.
             merged = None if awaits_confirm(current, names) else production.merge(current, tables)
             confirmed = production.confirm(current, tables)

@@ -153,7 +153,7 @@ class Corrections:
         for attempt in range(1, self._attempts + 1):
             try:
                 with self._connection.transaction():
-                    set_up(self._connection, self._lock_timeout_ms)
+                    set_up(self._connection, self._lock_timeout_ms, self._stall_limit_ms)
                     return work()
             except (*_RETRIED, errors.QueryCanceled) as error:
                 if isinstance(error, errors.QueryCanceled) and not watch.tripped:

@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 _MET_A_LOCK = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
-def patch_rows(connection: Connection[Any], plan: ConfirmPlan, lock_timeout_ms: int) -> int:
+def patch_rows(connection: Connection[Any], plan: ConfirmPlan, lock_timeout_ms: int, stall_limit_ms: int) -> int:
     """Give the columns that were never read equal the source's values. Returns how many rows were changed.
 
     A column is written only while it has the value that was noted before the source was read: whatever CDC has set
@@ -23,7 +23,7 @@ def patch_rows(connection: Connection[Any], plan: ConfirmPlan, lock_timeout_ms: 
     """
     try:
         with connection.transaction():
-            set_up(connection, lock_timeout_ms)
+            set_up(connection, lock_timeout_ms, stall_limit_ms)
             plan.run(connection, "lock_moving")
             patched = plan.run(connection, "patch_rows").rowcount
             run(

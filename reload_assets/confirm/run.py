@@ -256,7 +256,8 @@ class Confirmer:
             for plan in self._plans:
                 plan.run(connection, "note_corrected")
         if self._count(connection, (_PATCH,)):
-            changed += sum(patch_rows(connection, plan, self._settings.lock_timeout_ms) for plan in self._plans)
+            patience = self._settings.lock_timeout_ms, self._settings.stall_limit_ms
+            changed += sum(patch_rows(connection, plan, *patience) for plan in self._plans)
         self._corrections += changed
         return changed
 

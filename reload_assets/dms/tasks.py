@@ -19,6 +19,7 @@ from reload_assets.errors import DmsError, LoadFailed, MappingError
 __all__ = ["LoadResult", "LoadTasks", "PollLimits", "Progress", "TableName", "TaskRequest", "task_identifier"]
 
 _LONGEST_IDENTIFIER = 255
+_NAME_PREFIX = "reload-"
 _NOT_STARTED = frozenset({"creating", "ready"})
 _ENDED = frozenset({"stopped", "failed", "failed-move"})
 _STARTED = frozenset({"starting", "running", "stopping"}) | _ENDED
@@ -192,6 +193,17 @@ class LoadTasks:
         """The ARNs of the full-load tasks that carry all of these tags; one that is being deleted counts as gone."""
         if not tags:
             raise ValueError("Without a tag every task would be found.")
+        arns = [str(task["ReplicationTaskArn"]) for task in self._full_loads()]
+        return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
+
+    def find_reloads(self) -> dict[str, dict[str, str]]:
+        """The tags by ARN of the full-load tasks with a name that ``task_identifier`` gives."""
+        arns = [
+            str(task["ReplicationTaskArn"]) for task in self._full_loads() if name_of(task).startswith(_NAME_PREFIX)
+        ]
+        return {arn: self._tags(arn) for arn in arns}
+
+    def _full_loads(self) -> list[dict[str, Any]]:
         tasks = self._calls.found(
             "describe_replication_tasks",
             "ReplicationTasks",
@@ -199,8 +211,7 @@ class LoadTasks:
             Filters=[{"Name": "migration-type", "Values": ["full-load"]}],
             WithoutSettings=True,
         )
-        arns = [str(task["ReplicationTaskArn"]) for task in tasks if task["Status"] != "deleting"]
-        return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
+        return [task for task in tasks if task["Status"] != "deleting"]
 
     def _existing(self, request: TaskRequest) -> str | None:
         tasks = self._calls.found(

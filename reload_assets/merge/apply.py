@@ -16,7 +16,7 @@ from reload_assets.merge.guard import count_verified, refuse_parentless
 from reload_assets.merge.moved import MovedValues
 from reload_assets.merge.outcomes import Outcomes, written_columns
 from reload_assets.merge.plan import EVERY_KEY, TablePlan
-from reload_assets.merge.settings import prefer_hash_joins
+from reload_assets.merge.settings import prefer_hash_joins, reading_elsewhere
 from reload_assets.statements import Part, run
 
 Recheck = Callable[[Connection[Any], TablePlan, list[str]], None]
@@ -89,7 +89,8 @@ class TableMerge:
         table = self._plan.table
         changed = False
         if self._fenced and self._recheck:
-            self._recheck(self._connection, self._plan, _TO_WRITE)
+            with reading_elsewhere(self._connection):
+                self._recheck(self._connection, self._plan, _TO_WRITE)
             changed = True
         for key in table.production.foreign_keys:
             parent = f"{key.parent_schema}.{key.parent_table}"
@@ -99,7 +100,8 @@ class TableMerge:
                 continue
             if self._plan.run(self._connection, "mark_parentless", parts).rowcount:
                 if self._recheck:
-                    self._recheck(self._connection, self._plan, ["parentless"])
+                    with reading_elsewhere(self._connection):
+                        self._recheck(self._connection, self._plan, ["parentless"])
                 found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
                 refuse_parentless(self._plan, key, found, in_reload)
                 changed = True

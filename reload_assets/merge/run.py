@@ -120,6 +120,14 @@ def merge_reload(
         raise
 
 
+# Of idle_in_transaction_session_timeout. It often gets lost with the connection.
+_IDLE_TIMEOUT = "25P03"
+
+
+class _SessionLost(Exception):
+    """The connection broke before anything was committed, for no reason that the server could tell."""
+
+
 class _Merge:
     recheck: Recheck | None = None
     fenced = False
@@ -144,12 +152,22 @@ class _Merge:
         self._ready: MergeResult | None = None
 
     def run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+        """Merge, with a new session where one was lost before its commit: this process may have stood still."""
+        while True:
+            try:
+                return self._run(cancelled)
+            except _SessionLost as lost:
+                if self._attempts >= self._patience.attempts:
+                    raise MergeFailed(self._stood_still()) from lost.__cause__
+                _LOG.info("%s: attempt %d lost its session", self._reload.title, self._attempts)
+
+    def _run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
         connection = self._target.connect()
         try:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.read_only = False
             # Before the ledger is told that a merge begins, and again in the merge's own transaction.
-            set_up(connection, self._patience.lock_timeout_ms)
+            set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
             self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
             in_chunks = self._cuts()
             if in_chunks:
@@ -163,6 +181,8 @@ class _Merge:
                 return run_cancellable(connection, partial(self._run_all, connection, watch, in_chunks), cancelled)
         except psycopg.Error as error:
             lost = connection.closed
+            if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
+                raise _SessionLost from error
             text = explain(self._target, self._head, self._plans, self._current, error)
             if lost and self._ready and self._was_committed(text):
                 return self._ready
@@ -298,7 +318,7 @@ class _Merge:
         return merged_outcomes(connection, self._reload)
 
     def _begin(self, connection: Connection[Any]) -> None:
-        set_up(connection, self._patience.lock_timeout_ms)
+        set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
         self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
         if self._deferrable:
             run(connection, "merge/defer_constraints")
@@ -338,6 +358,14 @@ class _Merge:
             f"{self._head} each of {self._patience.attempts} attempts gave way to a session that waited "
             f"{self._patience.stall_limit_ms} ms for it; raise merge.stall_limit_ms, set merge.mode: chunked or a "
             "smaller merge.chunk_rows, set against_cdc: fence, or reload shorter windows."
+        )
+
+    def _stood_still(self) -> str:
+        return (
+            f"{self._head} its session was lost in the middle of a transaction, as happens when the process of the run "
+            f"stands still for longer than merge.stall_limit_ms ({self._patience.stall_limit_ms} ms) and a second: "
+            "PostgreSQL then lets go of its locks; see whether the machine was paused or overloaded, or the network "
+            "cut, and reload the window again."
         )
 
     def _contended(self, error: Exception) -> str:

@@ -10,11 +10,22 @@ from psycopg import Connection
 
 from reload_assets.statements import run
 
+_IDLE = "idle_in_transaction_session_timeout"
+# Between two statements of a healthy process lie milliseconds, on a busy machine some hundred of them.
+_IDLE_MARGIN_MS = 1000
+_READING = "60s"
 
-def set_up(connection: Connection[Any], lock_timeout_ms: int) -> None:
-    """What holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock."""
+
+def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: int) -> None:
+    """What holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock.
+
+    ``stall_limit_ms``: the longest wait of another session for this one. Where this process stands still, so does its
+    watch over that. The server then ends the session, with its locks, as soon as it has been idle for so long and a
+    second more.
+    """
     set_locally(
         connection,
+        **{_IDLE: f"{stall_limit_ms + _IDLE_MARGIN_MS}ms"},
         lock_timeout=f"{lock_timeout_ms}ms",
         # Before images hold floating-point numbers in full, whatever the server's default.
         extra_float_digits="1",
@@ -50,6 +61,16 @@ def _get(connection: Connection[Any], name: str) -> str:
     row = run(connection, "merge/get_setting", name=name).fetchone()
     assert row is not None
     return str(row[0])
+
+
+@contextmanager
+def reading_elsewhere(connection: Connection[Any]) -> Iterator[None]:
+    """For reads of the source amid the transaction: it is idle meanwhile, for at most a minute at a time."""
+    before = _get(connection, _IDLE)
+    set_locally(connection, **{_IDLE: _READING})
+    yield
+    # Not in a finally clause, as above.
+    set_locally(connection, **{_IDLE: before})
 
 
 def set_locally(connection: Connection[Any], **settings: str) -> None:

@@ -23,13 +23,14 @@ class DmsResource(ConfigurableResource):
     read_timeout: float = Field(default=60, description="Seconds to wait for an answer.")
     _made: Any = PrivateAttr(None)
 
-    def tasks(self, settings: Dms) -> LoadTasks:
-        """The life cycle of load tasks over this client."""
-        return LoadTasks(self._client(), _limits(settings))
+    def tasks(self, settings: Dms, patience: float | None = None) -> LoadTasks:
+        """The life cycle of load tasks over this client. ``patience``: the most seconds to wait for a task to change
+        its state, instead of what is configured."""
+        return LoadTasks(self._client(), _limits(settings, patience))
 
-    def cdc_task(self, settings: Dms, arn: str) -> CdcTask:
-        """A CDC task over this client."""
-        return CdcTask(self._client(), _limits(settings), arn)
+    def cdc_task(self, settings: Dms, arn: str, patience: float | None = None) -> CdcTask:
+        """A CDC task over this client. ``patience`` as for load tasks."""
+        return CdcTask(self._client(), _limits(settings, patience), arn)
 
     def _client(self) -> Any:
         """One client for all steps of a run: to make one takes longer than most calls. It may be shared by threads, and
@@ -45,13 +46,14 @@ class DmsResource(ConfigurableResource):
         return self._made
 
 
-def _limits(settings: Dms) -> PollLimits:
+def _limits(settings: Dms, patience: float | None) -> PollLimits:
     polling = settings.polling
     return PollLimits(
         interval=polling.interval_seconds,
         max_interval=polling.max_interval_seconds,
-        ready_timeout=polling.ready_timeout_seconds,
+        ready_timeout=patience or polling.ready_timeout_seconds,
         load_timeout=polling.load_timeout_seconds,
-        remove_timeout=polling.remove_timeout_seconds,
-        call_attempts=polling.call_attempts,
+        remove_timeout=patience or polling.remove_timeout_seconds,
+        # Whoever is in a hurry comes again.
+        call_attempts=2 if patience else polling.call_attempts,
     )

@@ -13,17 +13,23 @@ from reload_assets import access
 from reload_assets.cdc import Cdc
 from reload_assets.config import ReloadConfig, load_config
 from reload_assets.database import Target
+from reload_assets.dms.cdc import CdcTask
 from reload_assets.errors import ReloadError
 from reload_assets.fence import resume_left_stopped
 from reload_assets.ledger import Ledger
 from reload_assets.load import Load, describe
 from reload_assets.production import Production
+from reload_assets.remains import Remains
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.secrets import SecretsResource
 from reload_assets.source.columns import Delivery
+from reload_assets.sweep import Swept, sweep
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
+
+# Dagster waits 60 s for a sensor. DMS may take longer to stop or resume a task; the next tick looks again.
+_PATIENCE_SECONDS = 15.0
 
 
 class ReloadResource(ConfigurableResource):
@@ -69,6 +75,19 @@ class ReloadResource(ConfigurableResource):
         task = self.dms.cdc_task(self.config.dms, arn)
         return Cdc(self.config.cdc, task, self.target(), lambda: bool(ledger.find_fenced(arn)), say)
 
+    def cdc_tasks(self, patience: float | None = None) -> list[CdcTask]:
+        """The CDC tasks of all groups, each once; none where none is configured. ``patience``: see DmsResource."""
+        if self.config.cdc is None:
+            return []
+        arns = dict.fromkeys(access.cdc_task_arn(self.config, group) for group in self.config.groups)
+        return [self.dms.cdc_task(self.config.dms, arn, patience) for arn in arns if arn is not None]
+
+    def sweep(self, run_is_live: Callable[[str], bool], say: Callable[[str], None]) -> Swept:
+        """Clean what dead runs left behind, with no more patience for each DMS task than a sensor has."""
+        target, ledger = self.target(), self.ledger()
+        remains = Remains(target, ledger, self.dms.tasks(self.config.dms, _PATIENCE_SECONDS), say)
+        return sweep(remains, self.cdc_tasks(_PATIENCE_SECONDS), run_is_live)
+
     def load(self, group: str, say: Callable[[str], None]) -> Load:
         """The steps of a load of a group, reporting to ``say``."""
         return Load(
@@ -106,8 +125,7 @@ class ReloadResource(ConfigurableResource):
             for reload in self.ledger().find_loading(own):
                 load = self.load(reload.group_name, context.log.info)
                 load.give_up(reload.reload_id, "cancelled", f"Run {own} ended in the middle of the load.")
-            for group in self.config.groups if self.config.cdc else ():
-                if cdc := self.cdc(group, context.log.info):
-                    resume_left_stopped(cdc, self.ledger(), lambda run_id: run_id != own, context.log.info)
+            for task in self.cdc_tasks():
+                resume_left_stopped(task, self.target(), self.ledger(), lambda run_id: run_id != own, context.log.info)
         except (ReloadError, psycopg.Error) as error:
             context.log.warning(f"Whether the run left a load behind could not be found out: {describe(error)}")

@@ -57,6 +57,11 @@ _CONFIG: Mapping[str, Any] = {
 }
 
 
+def bench_document(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A ``reload.yaml`` with one group of these tables."""
+    return {**_CONFIG, "groups": {GROUP: {"tables": dict(tables)}}}
+
+
 class MergeBench:
     """Production made by ``ddl``; ``tables`` are the group's tables as ``reload.yaml`` has them."""
 
@@ -72,7 +77,7 @@ class MergeBench:
         )
         self.ledger = Ledger(self.target)
         self.config: ReloadConfig = parse_config(
-            yaml.safe_dump({**_CONFIG, "groups": {GROUP: {"tables": dict(tables or {"customers": dict(UPDATED_AT)})}}})
+            yaml.safe_dump(bench_document(tables or {"customers": dict(UPDATED_AT)}))
         )
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
         # One database serves many tests: to create one takes longer than most of them.

@@ -158,17 +158,21 @@ def test_the_visible_steps_of_a_load(repository: RepositoryDefinition) -> None:
     ]
 
 
-def test_schedules_and_the_sensor_are_off_until_they_are_switched_on(repository: RepositoryDefinition) -> None:
+def test_what_starts_runs_is_off_at_first_and_the_sweeper_is_on(
+    repository: RepositoryDefinition,
+) -> None:
     schedules = {each.name: each for each in repository.schedule_defs}
     assert {name: (each.cron_schedule, each.job_name) for name, each in schedules.items()} == {
         "reload_sales_nightly": ("0 2 * * *", "reload_sales"),
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests"}
+    assert set(sensors) == {"reload_requests", "sweeper"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
-    statuses = [each.default_status for each in schedules.values()], [each.default_status for each in sensors.values()]
-    assert statuses == ([DefaultScheduleStatus.STOPPED] * 2, [DefaultSensorStatus.STOPPED])
+    assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 2
+    assert sensors["reload_requests"].default_status is DefaultSensorStatus.STOPPED
+    assert sensors["sweeper"].default_status is DefaultSensorStatus.RUNNING
+    assert sensors["sweeper"].targets == []
 
 
 def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:
@@ -176,6 +180,14 @@ def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:
     database = written["storage"]["postgres"]["postgres_db"]
     assert database["scheme"] == "postgresql+psycopg2"
     assert database["password"] == {"env": "RELOAD_DAGSTER_PASSWORD"}
-    assert written["run_monitoring"]["enabled"] is True
     assert written["telemetry"] == {"enabled": False}
     assert written["nux"] == {"enabled": False}
+
+
+def test_what_a_killed_worker_left_behind_is_cleaned_within_a_minute(repository: RepositoryDefinition) -> None:
+    monitoring = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text(encoding="utf-8"))["run_monitoring"]
+    assert monitoring["enabled"] is True
+    # Dagster looks whether a run's process is alive, and fails the run; then the sweeper comes by.
+    (sweeper,) = (each for each in repository.sensor_defs if each.name == "sweeper")
+    assert sweeper.minimum_interval_seconds == 30
+    assert monitoring["poll_interval_seconds"] + sweeper.minimum_interval_seconds <= 45

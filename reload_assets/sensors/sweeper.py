@@ -1,0 +1,39 @@
+"""The sensor that cleans what killed runs left behind; it starts nothing."""
+
+from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
+
+from reload_assets.errors import SweepIncomplete
+from reload_assets.resources.reload import ReloadResource
+
+INTERVAL_SECONDS = 30
+
+
+@sensor(
+    name="sweeper",
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    # On from the start, unlike the others: it only cleans after dead runs, and CDC may stand still until it does.
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Clean what killed runs left behind: resume a CDC task that one had stopped, delete its DMS tasks, "
+    "close its reload.",
+)
+def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
+    """Sweep once. Raises SweepIncomplete, which shows the tick as failed, for what could not be cleaned."""
+    strangers: set[str] = set()
+
+    def run_is_live(run_id: str) -> bool:
+        # Another Dagster may work on the same target: a run that is not known here may be alive there.
+        run = context.instance.get_run_by_id(run_id)
+        if run is None:
+            strangers.add(run_id)
+        return run is None or not run.is_finished
+
+    swept = reload.sweep(run_is_live, context.log.info)
+    if swept.left:
+        raise SweepIncomplete(f"Could not be cleaned, and will be tried again: {' '.join(swept.left)}")
+    said = "; ".join(swept.done) or "Nothing was left behind"
+    if strangers:
+        said += (
+            f"; left alone, because this Dagster does not know their runs: reloads of {', '.join(sorted(strangers))}; "
+            "reload their windows again where no other Dagster has those runs"
+        )
+    return SkipReason(f"{said}.")
