@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import psycopg
-
 from reload_assets.dms.cdc import CdcTask
-from reload_assets.errors import ReloadError
 from reload_assets.fence import resume_left_stopped
 from reload_assets.ledger import TAG_PREFIX, Reload
 from reload_assets.load import describe
@@ -35,10 +32,11 @@ def sweep(remains: Remains, cdc_tasks: Sequence[CdcTask], run_is_live: Callable[
     that may still be at work.
     """
     swept = Swept()
+    report = remains.say
 
     def say(text: str) -> None:
         swept.done.append(text)
-        remains.say(text)
+        report(text)
 
     remains = replace(remains, say=say)
     ledger = remains.ledger
@@ -63,7 +61,7 @@ def sweep(remains: Remains, cdc_tasks: Sequence[CdcTask], run_is_live: Callable[
 def _going_on(swept: Swept, what: str) -> Iterator[None]:
     try:
         yield
-    except (ReloadError, psycopg.Error) as error:
+    except Exception as error:
         swept.left.append(f"{what}: {describe(error)}")
 
 

@@ -7,5 +7,5 @@ from reload_assets.definitions import defs
 __all__ = ["defs"]
 
 for sensor in defs.sensors or ():
-    sensor._min_interval = 1
+    sensor._min_interval = 3
     sensor._default_status = DefaultSensorStatus.RUNNING
