@@ -120,6 +120,16 @@ def daemon(stack: Stack, folder: Path) -> Iterator[DagsterInstance]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _end_workers(folder)
+
+
+def _end_workers(folder: Path) -> None:
+    """Code server and run workers are in sessions of their own, and outlive the daemon for as long as a run is held."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                if f"DAGSTER_HOME={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
