@@ -49,7 +49,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             current = current_reload(ledger, family, context.partition_key, names)
             tables = resolved_tables(reload, family.group, names)
             # Whoever cleans up after dead runs has to know whose it is.
-            take_up(ledger, current, context.run_id)
+            take_up(ledger, current, context.run.run_id)
             # A run that died between the two goes on with the second.
             merged = None if awaits_confirm(current, names) else production.merge(current, tables)
             confirmed = production.confirm(current, tables)
