@@ -280,7 +280,7 @@ def test_what_confirm_did_is_shown_and_in_the_ledger(runner: Runner, day: date, 
     assert failures(result) == []
     assert traffic.transactions > 20
 
-    row = runner.ledger(staged.run_id)
+    row = runner.ledger(result.run_id)
     confirmed = evaluation(result, "confirmed")
     assert confirmed.passed
     assert row["confirm_status"] == confirmed.metadata["confirm_status"].value == "confirmed"
@@ -313,8 +313,8 @@ def test_a_confirm_that_was_given_up_is_done_by_production_alone(runner: Runner,
     result = runner.run(day.isoformat(), assets=DOCUMENTS[1:])
     assert failures(result) == []
     assert checks(result)["production/documents.confirmed"] is True
-    row = runner.ledger(merged.run_id)
-    assert (row["status"], row["confirm_status"]) == ("merged", "confirmed")
+    row = runner.ledger(result.run_id)
+    assert (row["reload_id"], row["status"], row["confirm_status"]) == (number, "merged", "confirmed")
     assert changes(runner) == before
 
 

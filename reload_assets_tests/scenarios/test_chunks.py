@@ -60,8 +60,8 @@ def test_a_merge_that_died_between_chunks_is_gone_on_with_by_the_next_run(
 
     went_on = runner.run(day.isoformat(), assets=ORDERS[2:])
     assert failures(went_on) == []
-    row = runner.ledger(died.run_id)
-    assert (row["status"], row["confirm_status"]) == ("merged", "confirmed")
+    number, row = row["reload_id"], runner.ledger(went_on.run_id)
+    assert (row["reload_id"], row["status"], row["confirm_status"]) == (number, "merged", "confirmed")
     ((chunks, written),) = runner.query(
         "SELECT merge_chunks, inserted FROM admin.reload_tables WHERE reload_id = %s AND table_name = 'orders'",
         row["reload_id"],
