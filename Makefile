@@ -4,7 +4,7 @@
 #   make PYTHON=python3.12 test   chooses the interpreter of .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test campaign bench lint format constraints clean
+.PHONY: help setup demo ui test chaos campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
@@ -28,6 +28,9 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 
 test: setup ## run every test, two at a time
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: setup ## kill runs beside a real daemon, and see that what they leave is cleaned within a minute
+	@$(RUN) pytest -m chaos $(ARGS)
 
 campaign: setup ## reload RUNS times under a brutal writer and CDC, beside other merges (SEED=... for the same again)
 	@$(RUN) reload_assets_tests.campaigns --runs $(RUNS) --seed $(SEED) $(ARGS)

@@ -27,6 +27,8 @@ from reload_assets.local.stack import Stack, checkout_file
 from reload_assets_tests.browser.served import wait_for
 from reload_assets_tests.scenarios.runs import Runner, failures, take_day
 
+pytestmark = pytest.mark.chaos
+
 # What the sweeper promises, in seconds.
 _CLEANED = 60
 _GATE = 4711
