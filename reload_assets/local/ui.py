@@ -41,6 +41,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port of the UI (default: 3000 if it is free; 0: any free one)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell starts what it puts into the background with SIGINT ignored, and Dagster would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
     with Stack(Rows(days=DAYS)) as stack, _traffic(stack) as traffic:
         _damage(stack)

@@ -132,7 +132,8 @@ def test_schedules_and_the_sensor_are_on(served: Served) -> None:
     (repository,) = answer["repositoriesOrError"]["nodes"]
     states = {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
     states |= {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
-    assert states == dict.fromkeys(("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests"), "RUNNING")
+    names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper")
+    assert states == dict.fromkeys(names, "RUNNING")
 
 
 def test_the_demo_runs_beside_it_and_leaves_nothing(served: Served, backfill: str) -> None:
