@@ -7,7 +7,7 @@ the key has to be of a pair of types whose values come to production, and are lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from reload_assets.catalog import Column
 from reload_assets.errors import MappingError
@@ -18,6 +18,7 @@ _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
 _TIME = "timestamp without time zone"
+_LAST_SECOND = time(23, 59, 59)
 
 EXACT: Mapping[Kind, Sequence[str]] = {
     "number": (*_INTEGERS, "numeric"),
@@ -99,6 +100,9 @@ def filter_condition(column: Column, text: str) -> dict[str, str]:
     try:
         start = datetime.fromisoformat(text).replace(microsecond=0)
         end = start + timedelta(seconds=1)
+        if end.time() == _LAST_SECOND:
+            # A filter that ends there is taken for one that forgets the fractions.
+            end += timedelta(seconds=1)
     except (ValueError, OverflowError):
         raise MappingError(
             f"Rows cannot be read again by the key {column.name} = {text}, a time that a DMS filter cannot write; "

@@ -19,7 +19,7 @@ from reload_assets.config import ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.loaded_rows import LoadedRows
 from reload_assets.confirm.plan import ConfirmPlan, Reading, read_again
-from reload_assets.confirm.source_rows import ReaderRows, SourceRows, readable
+from reload_assets.confirm.source_rows import ReaderRows, RowsByTable, SourceRows, readable
 from reload_assets.database import Target
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.errors import ReloadError
@@ -111,7 +111,7 @@ class Production:
 
     def _arbiter(self, reload: Reload, source: SourceRows) -> SourceRows | None:
         """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
-        if self.cdc is None or not isinstance(source, ReaderRows):
+        if self.cdc is None or isinstance(source, LoadedRows):
             return None
         return LoadedRows(self.config, self.target, self.tasks, reload, source.reader)
 
@@ -141,11 +141,13 @@ class Production:
         try:
             with self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext():
                 reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
-                if reader is not None and not reasons:
-                    yield ReaderRows(reader)
-                else:
+                loaded = LoadedRows(self.config, self.target, self.tasks, reload, reader)
+                if reasons:
                     self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
-                    yield LoadedRows(self.config, self.target, self.tasks, reload, reader)
+                if reader is None or len(reasons) == len(tables):
+                    yield loaded
+                else:
+                    yield RowsByTable(ReaderRows(reader), loaded) if reasons else ReaderRows(reader)
         finally:
             if reader is not None:
                 reader.close()

@@ -122,7 +122,7 @@ class LoadedRows:
     def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
         """The load with the column of its one filter and the conditions on it."""
         position = batch.table.filter_column
-        assert position is not None, "resolve_group refuses such a table"
+        assert position is not None, "the caller asks for such a table by window"
         column = batch.table.key[position]
         values = sorted({str(key[position]) for key in batch.keys})
         conditions = [filter_condition(column.target, value) for value in values]

@@ -122,6 +122,32 @@ class ReaderRows:
         run(connection, "confirm/drop_texts", {"texts": texts})
 
 
+class RowsByTable:
+    """Rows that come over the source connection, but for tables of which it would read a type otherwise than DMS."""
+
+    def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
+        self.batch = min(connected.batch, loaded.batch)
+        self.reader = connected.reader
+        self._connected, self._loaded = connected, loaded
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """See SourceRows; raises what both ways do."""
+        over_connection = [one for one in wanted if readable(one.table) is None]
+        by_dms = [one for one in wanted if readable(one.table) is not None]
+        self._connected.fill(connection, over_connection)
+        if by_dms:
+            self._loaded.fill(connection, by_dms)
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        source = self._connected if readable(table) is None else self._loaded
+        source.fill_window(connection, table, rows, bounds)
+
+    def now(self) -> datetime:
+        """See SourceRows."""
+        return self._connected.now()
+
+
 def _type(connection: Connection[Any], table: ReloadTable, parts: dict[str, Part], places: list[str] | None) -> None:
     """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
     chosen: sql.Composable = sql.SQL("true")

@@ -12,7 +12,7 @@ from reload_assets.dms.patterns import is_wild
 from reload_assets.dms.vocabulary import OPERATORS
 
 # Alternatives of one column are what OR is for; any other operator in company selects more than it seems to.
-_ALTERNATIVES = ("eq", "null")
+_ALTERNATIVES = ("between", "eq", "null")
 _DATE_LITERAL = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
 _LOOKS_LIKE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d.*")
 
@@ -83,6 +83,9 @@ def _condition(number: str | None, column: str, condition: Mapping[str, Any]) ->
         yield Finding(
             number, "missing-value", f"The operator {operator} on {column} needs {' and '.join(missing)}; add it."
         )
+    if operator == "eq":
+        # Its value may be a text that looks like a date.
+        return
     for key in OPERATORS[operator]:
         value = str(condition.get(key, ""))
         if value.endswith("23:59:59") and key != "start-value" and operator != "gte":

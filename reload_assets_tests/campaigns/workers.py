@@ -57,7 +57,9 @@ def run_all(jobs: Sequence[Job], workers: int) -> Iterator[Result | Broken]:
 
 
 def _work(todo: Queue[Job | None], done: Queue[Result | Broken]) -> None:
-    logging.basicConfig(level=logging.ERROR)
+    logging.basicConfig()
+    # For all loggers, also those of libraries that set a level of their own.
+    logging.disable(logging.WARNING)
     # Terminated, interrupted or left behind, it stops its servers all the same.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     die_with_parent(signal.SIGTERM)

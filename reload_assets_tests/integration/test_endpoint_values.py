@@ -104,6 +104,27 @@ def test_a_number_that_is_carried_as_a_float_is_not_compared_and_is_read_again_b
         assert compared(bench).left_out == {"PRICE": "NUMBER, carried as a float (NumberDatatypeScale -1)"}
 
 
+def test_tables_are_read_again_each_in_the_way_that_its_types_allow(new_database: Databases) -> None:
+    # No DMS filter finds rows by a RAW key, and no connection reads PRICE as DMS does.
+    scale = {"source": {"OracleSettings": {"NumberDatatypeScale": -1}}}
+    notes = OracleTable(
+        "NOTES", [OracleColumn("ID", "RAW(2)", nullable=False), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")], ["ID"]
+    )
+    ddl = DDL.format("double precision") + ";CREATE TABLE production.notes (id bytea PRIMARY KEY, updated_at timestamp)"
+    tables = {name: {"window_column": "updated_at", "orphans": "delete"} for name in ("prices", "notes")}
+    with reload_bench(new_database, [PRICES, notes], ddl, tables, endpoints=scale) as bench:
+        bench.on_source(INSERT.format(1))
+        bench.on_source("""INSERT INTO "SALES"."NOTES" VALUES ('\\x0001', '2025-01-03 12:00')""")
+        bench.drain()
+        reload = bench.stage()
+        bench.merge(reload)
+        bench.on_production("UPDATE production.prices SET price = 9")
+        bench.on_production("DELETE FROM production.notes")
+        assert bench.confirm(reload).settled
+        assert bench.on_production("SELECT price FROM production.prices") == [(0.12345678901234568,)]
+        assert bench.on_production("SELECT id FROM production.notes") == [(b"\0\1",)]
+
+
 def test_a_task_that_reads_the_source_otherwise_than_the_load_is_refused(new_database: Databases) -> None:
     with opened(new_database, {}) as bench:
         other = bench.account.endpoint(

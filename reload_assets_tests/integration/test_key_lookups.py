@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from reload_assets.catalog import Column, read_table
+from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import TableLoad, key_mappings
 from reload_assets.keys import filter_condition, filter_position, inexact, key_kind
 from reload_assets.local.dms.catalog import SourceTable, source_columns
@@ -181,7 +182,9 @@ class Sides:
         name = self.source_table(source_type)
         load = TableLoad("SALES", name, "K", "staging", name.lower())
         conditions = [filter_condition(self.targets[target_type], key) for key in sorted(keys)]
-        rules = parse_rules(json.dumps(key_mappings([(load, "K", conditions)])))
+        mapping = key_mappings([(load, "K", conditions)])
+        assert lint_mapping(mapping) == []
+        rules = parse_rules(json.dumps(mapping))
         (selection,) = [rule for rule in rules if isinstance(rule, SelectionRule)]
         (condition,) = [one.condition() for one in selection.filters]
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(sql.Identifier("SALES", name), condition)

@@ -6,13 +6,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reload_assets.catalog import Column
 from reload_assets.dms.lint import lint_mapping, lint_settings
-from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
+from reload_assets.dms.mappings import TableLoad, key_mappings, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.errors import MappingError, WindowError
+from reload_assets.keys import filter_condition
 
 START, END = datetime(2025, 1, 31), datetime(2025, 2, 1)
 CUSTOMERS = TableLoad("SALES", "CUSTOMERS", "UPDATED_AT", "staging", "customers__r7", 2)
@@ -137,6 +139,28 @@ def test_what_is_sent_is_clean_for_the_linters(tables: list[TableLoad]) -> None:
 def test_tables_that_dms_cannot_tell_apart_are_refused(tables: list[TableLoad], said: str) -> None:
     with pytest.raises(MappingError, match=said):
         table_mappings(tables, START, END)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just("timestamp without time zone"), st.lists(st.datetimes().map(str), min_size=1)),
+        st.tuples(st.just("character varying(40)"), st.lists(st.datetimes().map(str), min_size=1)),
+        st.tuples(
+            st.just("numeric(12,2)"),
+            st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str), min_size=1),
+        ),
+    )
+)
+@example(("timestamp without time zone", ["2025-01-03 23:59:58.5"]))
+@example(("character varying(40)", ["2025-01-31 23:59:59", "2025-01-31T10"]))
+def test_what_is_sent_for_keys_is_clean_for_the_linter(keys: tuple[str, list[str]]) -> None:
+    declared, texts = keys
+    column = Column("id", declared, declared, True, False, "", False, False, exact=True, comparable=True, sequence=None)
+    try:
+        conditions = [filter_condition(column, text) for text in texts]
+    except MappingError:
+        return
+    assert lint_mapping(key_mappings([(CUSTOMERS, "ID", conditions)])) == []
 
 
 def test_settings_stop_at_the_first_error_and_leave_the_staging_tables_alone() -> None:
