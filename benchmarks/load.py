@@ -25,12 +25,12 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets import statements
 from reload_assets.local.dms.catalog import SourceTable, source_columns
 from reload_assets.local.dms.copying import TableLoad, move_rows
 from reload_assets.local.dms.mapping import MappedColumn, Selection
 from reload_assets.local.dms.records import TableRun
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres import statements
 
 COMMIT_RATE = 10_000
 _PLACE = {"schema": "staging", "table": "rows_r1"}
@@ -127,7 +127,7 @@ class Bench:
         statements.run(connection, "staging/analyze", _PLACE)
 
     def keyed_afterwards(self, connection: Connection[Any]) -> None:
-        """As ``reload_assets.staging`` does it."""
+        """As ``reload_assets.engines.staging_tables`` does it."""
         self.make(connection)
         self.load_by_stand_in()
         self.key(connection)

@@ -12,12 +12,13 @@ import yaml
 from psycopg import Connection, sql
 
 from benchmarks.statements import run
-from reload_assets.config import ReloadConfig, parse_config
-from reload_assets.database import Target
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload
+from reload_assets.config.model import ReloadConfig, parse_config
+from reload_assets.engines.staging_tables import create_staging, finish_staging
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import CheckResult, Opening, Reload
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.staging import create_staging, finish_staging
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
 
@@ -72,10 +73,10 @@ class Copy:
     reload_id: int
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetDatabase:
         """The superuser's login."""
         server = self.server
-        return Target("127.0.0.1", server.port, self.database, server.superuser, server.password)
+        return TargetDatabase("127.0.0.1", server.port, self.database, server.superuser, server.password)
 
     def connect(self) -> Connection[Any]:
         """A connection in autocommit mode."""
@@ -117,7 +118,9 @@ class Cases:
         self._clone(base, name)
         with psycopg.connect(self._server.url(name), autocommit=True) as connection:
             reload = self._make_case(
-                connection, Target("127.0.0.1", self._server.port, name, "postgres", self._server.password), case
+                connection,
+                TargetDatabase("127.0.0.1", self._server.port, name, "postgres", self._server.password),
+                case,
             )
         return Copy(self._server, name, reload.reload_id)
 
@@ -157,7 +160,7 @@ class Cases:
             run(connection, "finish_production")
             connection.execute("VACUUM (FREEZE, ANALYZE)")
 
-    def _make_case(self, connection: Connection[Any], target: Target, case: Case) -> Reload:
+    def _make_case(self, connection: Connection[Any], target: TargetDatabase, case: Case) -> Reload:
         mix = MIXES[case.mix]
         found = run(connection, "find_window", rows=case.window).fetchone()
         assert found is not None
@@ -173,7 +176,7 @@ class Cases:
         return reload
 
 
-def open_reload(target: Target, window: Window) -> Reload:
+def open_reload(target: TargetDatabase, window: Window) -> Reload:
     """Open a reload of the orders as the step of the load does."""
     ledger = Ledger(target)
     with target.connect() as connection:
@@ -186,7 +189,7 @@ def open_reload(target: Target, window: Window) -> Reload:
     return reload
 
 
-def finish_reload(target: Target, reload: Reload) -> None:
+def finish_reload(target: TargetDatabase, reload: Reload) -> None:
     """Key and analyse staging, and let its check pass."""
     ledger = Ledger(target)
     bounds = reload.loaded_window.in_zone(CONFIG.source.zone)

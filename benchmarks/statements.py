@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import ClientCursor, Connection
 
-from reload_assets.statements import Part, binds_values, compose_text
+from reload_assets.postgres.statements import Part, binds_values, compose_text
 
 _FOLDER = Path(__file__).with_name("sql")
 

@@ -13,7 +13,7 @@ from psycopg import sql
 from benchmarks import dlt_merge
 from benchmarks.orders import CONFIG, Copy
 from benchmarks.statements import run
-from reload_assets.ledger import Ledger
+from reload_assets.ledger.ledger import Ledger
 from reload_assets.merge import Patience, merge_reload
 
 

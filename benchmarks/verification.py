@@ -14,12 +14,12 @@ from psycopg import Connection
 from benchmarks.orders import GROUP
 from benchmarks.servers import installations, started
 from benchmarks.statements import run as execute
-from reload_assets.config import parse_config
+from reload_assets.config.model import parse_config
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.source_window import compare_with_source
+from reload_assets.verify.window_matches_source import compare_with_source
 
 _START = datetime(2025, 1, 1)
 # As the rows are filled in.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets import access
-from reload_assets.catalog import leading_columns
-from reload_assets.config import ReloadConfig, load_config, text
-from reload_assets.config_reference import reference
+from reload_assets.config.model import ReloadConfig, load_config, text
+from reload_assets.config.reference import reference
 from reload_assets.errors import ReloadError
-from reload_assets.install import install
+from reload_assets.ledger.install import install
+from reload_assets.postgres.catalog import leading_columns
+from reload_assets.reload import services
 from reload_assets.tables import ReloadTable, resolve_group
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _install(config: ReloadConfig) -> None:
-    with access.target(config, _secrets(config)).connect(autocommit=True) as connection:
+    with services.target(config, _secrets(config)).connect(autocommit=True) as connection:
         applied = install(connection, config)
     print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views made anew")
 
@@ -76,10 +76,10 @@ def _check(config: ReloadConfig) -> None:
         call_attempts=2,
     )
     tasks = LoadTasks(client, limits)
-    reader = access.source_reader(config, _secrets(config), lambda: access.delivery(config, tasks))
+    reader = services.source_reader(config, _secrets(config), lambda: services.delivery(config, tasks))
     groups: dict[str, list[ReloadTable]] = {}
     try:
-        with access.target(config, _secrets(config)).connect() as connection:
+        with services.target(config, _secrets(config)).connect() as connection:
             for group in config.groups:
                 groups[group] = resolve_group(config, group, connection, reader)
                 for table in groups[group]:
@@ -122,15 +122,15 @@ def _check_cdc(
     config: ReloadConfig, client: Any, limits: PollLimits, groups: Mapping[str, Sequence[ReloadTable]]
 ) -> None:
     """Whether the control tables can be read and the tasks carry their tables; one that stands still is no error."""
-    from reload_assets.cdc import Cdc
-    from reload_assets.cdc_task import require_carried
+    from reload_assets.cdc.obstacles import require_carried
+    from reload_assets.cdc.position import Cdc
     from reload_assets.dms.cdc import CdcTask
 
     if config.cdc is None:
         print("cdc: no CDC task is configured; whether production is being written meanwhile is not known")
         return
-    target = access.target(config, _secrets(config))
-    for arn in dict.fromkeys(access.cdc_task_arn(config, group) for group in config.groups):
+    target = services.target(config, _secrets(config))
+    for arn in dict.fromkeys(services.cdc_task_arn(config, group) for group in config.groups):
         cdc = Cdc(config.cdc, CdcTask(client, limits, str(arn)), target, lambda: False, print)
         ready, why = cdc.look()
         with target.connect(autocommit=True) as connection:
@@ -138,12 +138,12 @@ def _check_cdc(
         lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
         print(f"cdc: {why}" if why else f"cdc: the task {arn} is {ready.status}{lag}")
         for group, tables in groups.items():
-            if access.cdc_task_arn(config, group) == arn:
+            if services.cdc_task_arn(config, group) == arn:
                 for remark in require_carried(cdc, config, group, tables):
                     print(f"warning: {group}: {remark}")
 
 
-def _secrets(config: ReloadConfig) -> access.SecretLookup:
+def _secrets(config: ReloadConfig) -> services.SecretLookup:
     """Looks secrets up where Dagster's resource does: in the region of DMS."""
 
     def look_up(name: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
-from reload_assets.catalog import Column
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
 from reload_assets.errors import MappingError
-from reload_assets.source.columns import Kind, SourceColumn
-from reload_assets.verify.oracle_types import DeclaredType, fraction_digits, parse_type
+from reload_assets.postgres.catalog import Column
+from reload_assets.verify.type_rules import DeclaredType, fraction_digits, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition, TimeWindowPartitionsDefinition
 
-from reload_assets.config import ReloadConfig, Windows
+from reload_assets.config.model import ReloadConfig, WindowsConfig
 from reload_assets.errors import ConfigError, WindowError
 from reload_assets.windows import Window, parse_window_key
 
@@ -16,7 +16,7 @@ _DAY_KEY = "%Y-%m-%d"
 _MINUTE_KEY = "%Y-%m-%d-%H:%M"
 
 
-def cadence_partitions(windows: Windows, file: str) -> TimeWindowPartitionsDefinition:
+def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartitionsDefinition:
     """The cadence's windows as Dagster partitions, in UTC. Raises ConfigError for an unknown cadence."""
     try:
         return TimeWindowPartitionsDefinition(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from reload_assets.catalog import CatalogTable, Column, ForeignKey, read_table
-from reload_assets.config import ReloadConfig, Table
-from reload_assets.config_errors import did_you_mean
+from reload_assets.config.errors import did_you_mean
+from reload_assets.config.model import ReloadConfig, TableConfig
 from reload_assets.errors import ConfigError
 from reload_assets.keys import filter_position, inexact
+from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceColumn, SourceReader
@@ -44,7 +44,7 @@ class ReloadTable:
     key: tuple[ReloadColumn, ...]
     window: ReloadColumn
     version: ReloadColumn
-    options: Table
+    options: TableConfig
     source_columns: tuple[SourceColumn, ...] | None
     """The source's own description of ``columns``; None without a source connection."""
 
@@ -110,7 +110,7 @@ def _parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
 
 
 class _Resolver:
-    def __init__(self, config: ReloadConfig, group: str, name: str, table: Table) -> None:
+    def __init__(self, config: ReloadConfig, group: str, name: str, table: TableConfig) -> None:
         self.name, self.options = name, table
         self.place = f"{config.file}: groups.{group}.tables.{name}"
         self.schema = config.target.production_schema

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from reload_assets.database import Target
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres.connection import TargetDatabase
 
 SQL = Path(__file__).parents[1] / "sql"
 _numbers = itertools.count(1)
@@ -47,7 +47,7 @@ def psql(server: PostgresServer, database_url: str, script: str, variables: Mapp
 
 def job_target(
     server: PostgresServer, database_url: str, *, production_schema: str = "production", staging_schema: str = "staging"
-) -> Target:
+) -> TargetDatabase:
     """The login of a job role made for this database, in which production exists already and nothing is installed.
 
     ``drop_job_role`` takes it away again.
@@ -66,10 +66,10 @@ def job_target(
         for name in (role, variables["load_role"]):
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
         database = connection.info.dbname
-    return Target("127.0.0.1", server.port, database, role, password)
+    return TargetDatabase("127.0.0.1", server.port, database, role, password)
 
 
-def load_role(job: Target) -> str:
+def load_role(job: TargetDatabase) -> str:
     """The name of the load role that was made with a job's role; it has the same password."""
     return job.user.replace("reload_job", "reload_load")
 
@@ -90,7 +90,7 @@ def make_logins_cheap(server: PostgresServer, logins: Mapping[str, str] | None =
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
 
 
-def drop_job_role(database_url: str, job: Target) -> None:
+def drop_job_role(database_url: str, job: TargetDatabase) -> None:
     """Drop both roles and all that they own in the database."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         for name in (job.user, load_role(job)):

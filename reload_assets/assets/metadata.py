@@ -8,7 +8,7 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
 from reload_assets.confirm import Confirmed
-from reload_assets.ledger import Reload, StagedTable
+from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge import MergeResult
 from reload_assets.tables import ReloadTable
 

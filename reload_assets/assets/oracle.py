@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetKey, AssetSpec
 
-from reload_assets.config import ReloadConfig
+from reload_assets.config.model import ReloadConfig
 
 
 def oracle_key(table: str) -> AssetKey:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
+from reload_assets.assets.current_reload import awaits_confirm, current_reload, resolved_tables, take_up
+from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
-from reload_assets.assets.reloads import awaits_confirm, current_reload, resolved_tables, take_up
-from reload_assets.assets.steps import readable_errors
-from reload_assets.config import ReloadConfig
+from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
 from reload_assets.resources.reload import ReloadResource
 

@@ -18,16 +18,12 @@ from dagster import (
     op,
 )
 
+from reload_assets.assets.load_steps import giving_up_on_failure, readable_errors, run_is_live
 from reload_assets.assets.metadata import staged_metadata
 from reload_assets.assets.oracle import oracle_key
-from reload_assets.assets.steps import (
-    giving_up_on_failure,
-    readable_errors,
-    run_is_live,
-)
-from reload_assets.config import ReloadConfig
+from reload_assets.config.model import ReloadConfig
 from reload_assets.dms.tasks import Progress
-from reload_assets.ledger import Opening
+from reload_assets.ledger.records import Opening
 from reload_assets.partitions import Family
 from reload_assets.resources.reload import ReloadResource
 

@@ -11,12 +11,12 @@ from dagster import (
     multi_asset_check,
 )
 
-from reload_assets.assets.reloads import current_reload, resolved_tables
-from reload_assets.assets.steps import readable_errors
+from reload_assets.assets.current_reload import current_reload, resolved_tables
+from reload_assets.assets.load_steps import readable_errors
 from reload_assets.checks.results import check_result
 from reload_assets.partitions import Family
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.verify.after import AFTER_CHECKS, verify_merged
+from reload_assets.verify.production import AFTER_CHECKS, verify_merged
 
 DESCRIPTIONS = {
     "staged_in_production": "Every staged row is in production, or was refused there for a newer one.",

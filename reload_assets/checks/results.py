@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
 
-from reload_assets.ledger import Reload
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.ledger.records import Reload
+from reload_assets.verify.outcome import CheckOutcome
 
 
 def check_result(asset: AssetKey, reload: Reload, outcome: CheckOutcome) -> AssetCheckResult:

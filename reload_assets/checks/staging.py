@@ -10,13 +10,13 @@ from dagster import (
     multi_asset_check,
 )
 
-from reload_assets.assets.reloads import current_reload, resolved_tables
-from reload_assets.assets.steps import readable_errors
+from reload_assets.assets.current_reload import current_reload, resolved_tables
+from reload_assets.assets.load_steps import readable_errors
 from reload_assets.checks.results import check_result
-from reload_assets.ledger import CheckResult
+from reload_assets.ledger.records import CheckResult
 from reload_assets.partitions import Family
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
+from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 
 DESCRIPTIONS = {
     "row_count": "Every row that the source had in the window all through the load is staged, and none twice.",

@@ -12,13 +12,13 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.compare.columns import ComparedColumns
+from reload_assets.canonical.row_hash import checksum, segment
+from reload_assets.canonical.text import canonical_text, in_production, production_column
+from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
+from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.soft_delete import alive
-from reload_assets.source.canonical import canonical_text, in_production, production_column
-from reload_assets.source.content import checksum, segment
 from reload_assets.source.reader import SourceReader
-from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadTable
 
 

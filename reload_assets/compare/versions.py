@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from reload_assets.source.columns import Kind
+from reload_assets.canonical.oracle_types import Kind
 
 _BEFORE_CHRIST = " BC"
 

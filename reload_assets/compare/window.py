@@ -1,8 +1,8 @@
 """A window of production against the source's: first sums of segments, then the rows of segments that differ.
 
 Each side reads its window once and hands out one sum for about a thousand rows; rows travel only from segments whose
-sums differ. Both sides make the same canonical text of a value (``reload_assets.source.canonical``) and the same hash
-of a row (``reload_assets.source.content``), and production's rows are compared inside PostgreSQL.
+sums differ. Both sides make the same canonical text of a value (``reload_assets.canonical.text``) and the same hash
+of a row (``reload_assets.canonical.row_hash``), and production's rows are compared inside PostgreSQL.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.cdc import Cdc
-from reload_assets.compare.columns import ComparedColumns
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.row_hash import checksum, segment
+from reload_assets.canonical.text import canonical_text, in_production, production_column
+from reload_assets.cdc.position import Cdc
+from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
+from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.soft_delete import alive
-from reload_assets.source.canonical import canonical_text, in_production, production_column
-from reload_assets.source.columns import Kind
-from reload_assets.source.content import checksum, segment
 from reload_assets.source.reader import SourceReader
-from reload_assets.statements import Part, compose, run
 from reload_assets.tables import ReloadTable
 
 # Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.

@@ -3,6 +3,6 @@
 The algorithm and the argument for it are in ``docs/correctness.md``.
 """
 
-from reload_assets.confirm.run import Confirmed, Confirmer
+from reload_assets.confirm.loop import Confirmed, Confirmer
 
 __all__ = ["Confirmed", "Confirmer"]

@@ -7,10 +7,10 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.catalog import Reference
-from reload_assets.confirm.plan import ConfirmPlan
 from reload_assets.confirm.refusals import Refusal, followed, newly_followed, one_stays, turned_away
-from reload_assets.merge.effects import (
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.merge.judge import written_columns
+from reload_assets.merge.side_effects import (
     Followed,
     Unsafe,
     acts_on_delete,
@@ -20,13 +20,13 @@ from reload_assets.merge.effects import (
     nobody_follows,
     require_readable,
 )
-from reload_assets.merge.moved import MovedValues
-from reload_assets.merge.outcomes import written_columns
+from reload_assets.merge.unique_swaps import UniqueSwaps
+from reload_assets.postgres.catalog import Reference
+from reload_assets.postgres.statements import Part, run
 from reload_assets.soft_delete import alive
-from reload_assets.statements import Part, run
 
 
-def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmPlan], *, moving: bool) -> int:
+def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStatements], *, moving: bool) -> int:
     """Make the released corrections of the plans' tables; how many rows were changed.
 
     Children before parents where rows are deleted, parents before children where they are written. ``moving``: unique
@@ -50,16 +50,16 @@ def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmPlan], 
 class _Batch:
     """The released corrections of one table."""
 
-    def __init__(self, connection: Connection[Any], plan: ConfirmPlan) -> None:
+    def __init__(self, connection: Connection[Any], plan: ConfirmStatements) -> None:
         self._connection, self._plan = connection, plan
         self._table = plan.merge.table
-        self._moved: MovedValues | None = None
+        self._moved: UniqueSwaps | None = None
 
     def lock(self, moving: bool) -> None:
         """Lock the rows; put those off that are not what was seen, and refuse those that do not fit."""
         self._run("refuse_unfit")
         if moving:
-            moved = MovedValues(self._connection, self._plan.merge)
+            moved = UniqueSwaps(self._connection, self._plan.merge)
             if moved.possible:
                 self._moved = moved
                 self._create_moving()

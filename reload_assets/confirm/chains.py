@@ -7,14 +7,14 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.confirm.plan import ConfirmPlan
-from reload_assets.merge.moved import MovedValues
-from reload_assets.merge.settings import prefer_hash_joins
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.merge.unique_swaps import UniqueSwaps
+from reload_assets.postgres.session import prefer_hash_joins
 
 
-def number_chains(connection: Connection[Any], plan: ConfirmPlan) -> int:
+def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
     """Number the chains among the corrections that are held back, from 1 on, in the keys' column batch; how many."""
-    moved = MovedValues(connection, plan.merge)
+    moved = UniqueSwaps(connection, plan.merge)
     if not moved.unique_parts:
         return 0
     with connection.transaction():

@@ -15,11 +15,11 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.errors import DataError
 
-from reload_assets.cdc import Cdc, Skipped
-from reload_assets.confirm.plan import ConfirmPlan
-from reload_assets.confirm.skipped import Key, Statement, read_statement
-from reload_assets.merge.plan import both, in_staging
-from reload_assets.statements import Part, run
+from reload_assets.cdc.position import Cdc, Skipped
+from reload_assets.cdc.skipped import Key, Statement, read_statement
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.merge.statements import both, in_staging
+from reload_assets.postgres.statements import Part, run
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """Two servers' clocks: a statement that CDC skipped is read rather twice than not at all."""
@@ -40,7 +40,7 @@ class SkippedStatements:
     def __init__(
         self,
         cdc: Cdc,
-        plans: Sequence[ConfirmPlan],
+        plans: Sequence[ConfirmStatements],
         source_schema: str | None,
         since: datetime,
         ours_since: datetime,
@@ -87,14 +87,14 @@ class SkippedStatements:
         self._scanned_until = max(self._scanned_until, newest - CLOCK_MARGIN)
         return found
 
-    def _list(self, connection: Connection[Any], plan: ConfirmPlan) -> list[Skipped]:
+    def _list(self, connection: Connection[Any], plan: ConfirmStatements) -> list[Skipped]:
         """The statements of one table, by the source's name or the target's."""
         table = plan.merge.table
         target, source = (table.production.schema, table.production.name), (self._source_schema, table.source_table)
         listed = self._cdc.skipped(connection, [target[1], source[1]], self._scanned_until)
         return [one for one in listed if _is_of(one, target) or (source[0] and _is_of(one, (source[0], source[1])))]
 
-    def _add(self, connection: Connection[Any], plan: ConfirmPlan, skipped: Skipped) -> int:
+    def _add(self, connection: Connection[Any], plan: ConfirmStatements, skipped: Skipped) -> int:
         key = [column.name for column in plan.merge.table.key]
         statement = read_statement(skipped.statement)
         named = statement.keys(key) if statement else set()
@@ -116,13 +116,13 @@ class SkippedStatements:
             return 0
 
     @staticmethod
-    def _collect(connection: Connection[Any], plan: ConfirmPlan, key: Key, ours: bool, brought_back: bool) -> int:
+    def _collect(connection: Connection[Any], plan: ConfirmStatements, key: Key, ours: bool, brought_back: bool) -> int:
         values = sql.SQL(", ").join(sql.Literal(value) for value in key)
         parts = {"key_values": values}
         return plan.run(connection, "collect_named", parts, ours=ours, brought_back=brought_back).rowcount
 
     @staticmethod
-    def _is_judged(connection: Connection[Any], plan: ConfirmPlan, key: Key) -> bool:
+    def _is_judged(connection: Connection[Any], plan: ConfirmStatements, key: Key) -> bool:
         """Whether a key is judged already, or a row of it was staged: one that the merge found identical, too."""
         pairs = list(zip(plan.merge.table.key, (sql.Literal(value) for value in key), strict=True))
         judged = [sql.SQL("{} = {}").format(plan.merge.in_delta(column), value) for column, value in pairs]

@@ -12,14 +12,14 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.confirm.plan import ConfirmPlan, Reading, read_again
-from reload_assets.confirm.source_rows import SourceRows
+from reload_assets.confirm.reread import SourceRows
+from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
 from reload_assets.errors import ReloadRefused
-from reload_assets.merge.outcomes import Named
-from reload_assets.merge.plan import both, comma, in_production, in_staging, texts
-from reload_assets.statements import Part
+from reload_assets.merge.judge import Named
+from reload_assets.merge.statements import both, comma, in_production, in_staging, texts
+from reload_assets.postgres.statements import Part
 from reload_assets.tables import ReloadColumn
-from reload_assets.verify.oracle_types import parse_type
+from reload_assets.verify.type_rules import parse_type
 
 # Staged keys of one shape that are looked up; some of them may have been deleted since the load.
 _EACH = 8
@@ -43,7 +43,7 @@ class Control:
         self._source = source
         self._proven: set[tuple[str, str]] = set()
 
-    def require(self, connection: Connection[Any], plans: Sequence[ConfirmPlan]) -> None:
+    def require(self, connection: Connection[Any], plans: Sequence[ConfirmStatements]) -> None:
         """Prove that what the plans' open keys are said to have lost in the source would have been found there.
 
         ``connection`` is in autocommit mode and holds the temporary tables. Where at least half of the staged keys of a
@@ -66,7 +66,7 @@ class Control:
             for check in checks:
                 check.run(connection, "drop_table", {"table": check.table})
 
-    def _check(self, connection: Connection[Any], plan: ConfirmPlan) -> _Check | None:
+    def _check(self, connection: Connection[Any], plan: ConfirmStatements) -> _Check | None:
         found = _Check(plan, []).run(connection, "list_gone_shapes").fetchall()
         shapes = sorted(shape for (shape,) in found if (plan.keys, shape) not in self._proven)
         if not shapes:
@@ -98,7 +98,7 @@ class Control:
             raise self._refusal(plan, left[0], "which lists it among the rows of the window")
 
     @staticmethod
-    def _refusal(plan: ConfirmPlan, key: Sequence[str], proof: str) -> ReloadRefused:
+    def _refusal(plan: ConfirmStatements, key: Sequence[str], proof: str) -> ReloadRefused:
         table = plan.merge.table
         return ReloadRefused(
             f"{plan.merge.reload.title} is not confirmed: rows of {table.target} are not found in the source by the "
@@ -111,7 +111,7 @@ class Control:
 class _Check:
     """One table's keys that are held for gone, and their shapes that are not proven yet."""
 
-    def __init__(self, plan: ConfirmPlan, shapes: Sequence[str]) -> None:
+    def __init__(self, plan: ConfirmStatements, shapes: Sequence[str]) -> None:
         self.plan, self.shapes = plan, shapes
 
     @property

@@ -7,15 +7,15 @@ from typing import Any
 
 from psycopg import Connection, errors
 
-from reload_assets.confirm.plan import ConfirmPlan
-from reload_assets.merge.settings import set_up
-from reload_assets.statements import run
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.postgres.session import set_up
+from reload_assets.postgres.statements import run
 
 _LOG = logging.getLogger(__name__)
 _MET_A_LOCK = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
-def patch_rows(connection: Connection[Any], plan: ConfirmPlan, lock_timeout_ms: int, stall_limit_ms: int) -> int:
+def patch_rows(connection: Connection[Any], plan: ConfirmStatements, lock_timeout_ms: int, stall_limit_ms: int) -> int:
     """Give the columns that were never read equal the source's values. Returns how many rows were changed.
 
     A column is written only while it has the value that was noted before the source was read: whatever CDC has set

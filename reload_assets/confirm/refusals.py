@@ -6,8 +6,8 @@ import re
 
 import psycopg
 
-from reload_assets.catalog import Reference
-from reload_assets.merge.effects import action
+from reload_assets.merge.side_effects import action
+from reload_assets.postgres.catalog import Reference
 from reload_assets.tables import ReloadTable
 
 _FOREIGN_KEY = "23503"

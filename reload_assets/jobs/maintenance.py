@@ -2,9 +2,9 @@
 
 from dagster import DefaultScheduleStatus, OpExecutionContext, ScheduleDefinition, job, op
 
-from reload_assets.assets.steps import readable_errors
+from reload_assets.assets.load_steps import readable_errors
+from reload_assets.engines.staging_tables import drop_expired_staging as drop_expired
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.staging import drop_expired_staging as drop_expired
 
 
 @op(description="Drop the staging tables of reloads that ended longer ago than staging.retention_days.")

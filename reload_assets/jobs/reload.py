@@ -5,7 +5,7 @@ from __future__ import annotations
 from dagster import AssetSelection
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition, define_asset_job
 
-from reload_assets.config import ReloadConfig
+from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
 
 MAX_RUNTIME_SECONDS = 24 * 3600

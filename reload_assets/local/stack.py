@@ -24,19 +24,18 @@ import psycopg
 from psycopg import Connection, sql
 
 import reload_assets
-from reload_assets.cdc import Cdc
-from reload_assets.config import PATH_VARIABLE, load_config
-from reload_assets.config import Cdc as CdcSettings
-from reload_assets.database import Target
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import PATH_VARIABLE, CdcConfig, load_config
 from reload_assets.errors import CdcNotReady
-from reload_assets.install import install
+from reload_assets.ledger.install import install
 from reload_assets.local import sales
 from reload_assets.local.account import CONTROL_SCHEMA, REGION, Account, Login
 from reload_assets.local.damage import damage
 from reload_assets.local.dms.server import DmsStandIn
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.local.sales_rows import seed
-from reload_assets.statements import run
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import run
 
 FIRST_DAY = date(2025, 1, 1)
 
@@ -214,9 +213,9 @@ class Stack:
         """Production equals the source, so from here on CDC keeps it so. It ends with the DMS stand-in."""
         task = self._account.start_cdc(sales.SCHEMA, [table.name for table in sales.TABLES], "production")
         self._set({"RELOAD_CDC_TASK_ARN": task.arn})
-        settings = CdcSettings(task_arn=task.arn, control_schema=CONTROL_SCHEMA, margin_seconds=0)
+        settings = CdcConfig(task_arn=task.arn, control_schema=CONTROL_SCHEMA, margin_seconds=0)
         admin = (self.postgres.superuser, self.postgres.password)
-        target = Target("127.0.0.1", self.postgres.port, "target", *admin)
+        target = TargetDatabase("127.0.0.1", self.postgres.port, "target", *admin)
         self.cdc = Cdc(settings, task, target, lambda: False, lambda text: None)
         deadline = time.monotonic() + _FIRST_STATUS_SECONDS
         while True:
@@ -238,7 +237,7 @@ class Stack:
 def install_as_job_role(connection: Connection[Any], job: Login) -> None:
     """Install the schemas as the role that owns them, with no more rights than it has in production."""
     config = load_config()
-    target = Target("127.0.0.1", connection.info.port, connection.info.dbname, job.user, job.password)
+    target = TargetDatabase("127.0.0.1", connection.info.port, connection.info.dbname, job.user, job.password)
     with target.connect(autocommit=True) as own:
         install(own, config)
 

@@ -1,6 +1,6 @@
 """The merge of a verified reload into production: only rows that differ, never over a newer one."""
 
-from reload_assets.merge.outcomes import MergeResult, Outcomes
-from reload_assets.merge.run import Patience, merge_reload
+from reload_assets.merge.result import MergeResult, Outcomes
+from reload_assets.merge.transaction import Patience, merge_reload
 
 __all__ = ["MergeResult", "Outcomes", "Patience", "merge_reload"]

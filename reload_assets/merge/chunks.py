@@ -13,13 +13,14 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from reload_assets.ledger import Reload, StagedTable
-from reload_assets.merge.outcomes import Outcomes, written_columns
-from reload_assets.merge.plan import KeyRange, TablePlan
-from reload_assets.statements import compose
+from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.merge.judge import written_columns
+from reload_assets.merge.result import Outcomes
+from reload_assets.merge.statements import KeyRange, MergeStatements
+from reload_assets.postgres.statements import compose
 
 
-def uncut_because(plan: TablePlan) -> str | None:
+def uncut_because(plan: MergeStatements) -> str | None:
     """Why a table is merged in one transaction whatever its size; None where it can be cut."""
     production = plan.table.production
     written = {column.name for column in written_columns(plan.table)}
@@ -32,7 +33,7 @@ def uncut_because(plan: TablePlan) -> str | None:
     return None
 
 
-def inseparable(plans: Sequence[TablePlan]) -> str | None:
+def inseparable(plans: Sequence[MergeStatements]) -> str | None:
     """Why no table of a reload can be merged without the others; None where parents can go before children."""
     positions = {plan.table.target: plan.position for plan in plans}
     for plan in plans:
@@ -42,7 +43,7 @@ def inseparable(plans: Sequence[TablePlan]) -> str | None:
     return None
 
 
-def next_chunk(connection: Connection[Any], plan: TablePlan, rows: int) -> TablePlan:
+def next_chunk(connection: Connection[Any], plan: MergeStatements, rows: int) -> MergeStatements:
     """The plan of the next ``rows`` staged rows after those that the ledger knows to be merged, or of all the rest."""
     rest = replace(plan, keys=KeyRange(after=plan.staged.merged_through))
     if uncut_because(plan):

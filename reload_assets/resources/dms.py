@@ -7,7 +7,7 @@ from typing import Any
 from dagster import ConfigurableResource
 from pydantic import Field, PrivateAttr
 
-from reload_assets.config import Dms
+from reload_assets.config.model import DmsConfig
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.tasks import LoadTasks, PollLimits
@@ -23,12 +23,12 @@ class DmsResource(ConfigurableResource):
     read_timeout: float = Field(default=60, description="Seconds to wait for an answer.")
     _made: Any = PrivateAttr(None)
 
-    def tasks(self, settings: Dms, patience: float | None = None) -> LoadTasks:
+    def tasks(self, settings: DmsConfig, patience: float | None = None) -> LoadTasks:
         """The life cycle of load tasks over this client. ``patience``: the most seconds to wait for a task to change
         its state, instead of what is configured."""
         return LoadTasks(self._client(), _limits(settings, patience))
 
-    def cdc_task(self, settings: Dms, arn: str, patience: float | None = None) -> CdcTask:
+    def cdc_task(self, settings: DmsConfig, arn: str, patience: float | None = None) -> CdcTask:
         """A CDC task over this client. ``patience`` as for load tasks."""
         return CdcTask(self._client(), _limits(settings, patience), arn)
 
@@ -46,7 +46,7 @@ class DmsResource(ConfigurableResource):
         return self._made
 
 
-def _limits(settings: Dms, patience: float | None) -> PollLimits:
+def _limits(settings: DmsConfig, patience: float | None) -> PollLimits:
     polling = settings.polling
     return PollLimits(
         interval=polling.interval_seconds,

@@ -9,21 +9,21 @@ import psycopg
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
-from reload_assets import access
-from reload_assets.cdc import Cdc
-from reload_assets.config import ReloadConfig, load_config
-from reload_assets.database import Target
+from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.cdc.fence import resume_left_stopped
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import ReloadConfig, load_config
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.errors import ReloadError
-from reload_assets.fence import resume_left_stopped
-from reload_assets.ledger import Ledger
-from reload_assets.load import Load, describe
-from reload_assets.production import Production
-from reload_assets.remains import Remains
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload import services
+from reload_assets.reload.load import Load, describe
+from reload_assets.reload.publish import Publication
+from reload_assets.reload.remains import Remains
+from reload_assets.reload.sweep import Swept, sweep
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.secrets import SecretsResource
-from reload_assets.source.columns import Delivery
-from reload_assets.sweep import Swept, sweep
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -48,9 +48,9 @@ class ReloadResource(ConfigurableResource):
             self._config = load_config(self.config_file)
         return self._config
 
-    def target(self) -> Target:
+    def target(self) -> TargetDatabase:
         """The login to the target database."""
-        return access.target(self.config, self.secrets.text)
+        return services.target(self.config, self.secrets.text)
 
     def ledger(self) -> Ledger:
         """The ledger in the target database."""
@@ -58,17 +58,17 @@ class ReloadResource(ConfigurableResource):
 
     def source_reader(self) -> SourceReader | None:
         """A reader of the source, to be closed by the caller; None where none is configured."""
-        return access.source_reader(self.config, self.secrets.text, self._delivered)
+        return services.source_reader(self.config, self.secrets.text, self._delivered)
 
     def _delivered(self) -> Delivery:
         """What DMS makes of the source's values; asked once a process."""
         if self._delivery is None:
-            self._delivery = access.delivery(self.config, self.dms.tasks(self.config.dms))
+            self._delivery = services.delivery(self.config, self.dms.tasks(self.config.dms))
         return self._delivery
 
     def cdc(self, group: str, say: Callable[[str], None]) -> Cdc | None:
         """The CDC task of a group; None where none is configured."""
-        arn = access.cdc_task_arn(self.config, group)
+        arn = services.cdc_task_arn(self.config, group)
         if arn is None or self.config.cdc is None:
             return None
         ledger = self.ledger()
@@ -79,7 +79,7 @@ class ReloadResource(ConfigurableResource):
         """The CDC tasks of all groups, each once; none where none is configured. ``patience``: see DmsResource."""
         if self.config.cdc is None:
             return []
-        arns = dict.fromkeys(access.cdc_task_arn(self.config, group) for group in self.config.groups)
+        arns = dict.fromkeys(services.cdc_task_arn(self.config, group) for group in self.config.groups)
         return [self.dms.cdc_task(self.config.dms, arn, patience) for arn in arns if arn is not None]
 
     def sweep(self, run_is_live: Callable[[str], bool], say: Callable[[str], None]) -> Swept:
@@ -100,9 +100,9 @@ class ReloadResource(ConfigurableResource):
             say=say,
         )
 
-    def production(self, group: str, say: Callable[[str], None]) -> Production:
+    def production(self, group: str, say: Callable[[str], None]) -> Publication:
         """The steps from staging into production of a group, reporting to ``say``."""
-        return Production(
+        return Publication(
             config=self.config,
             target=self.target(),
             ledger=self.ledger(),

@@ -20,12 +20,12 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
-from reload_assets.config import ReloadConfig
-from reload_assets.config_errors import did_you_mean
+from reload_assets.config.errors import did_you_mean
+from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ReloadError
 from reload_assets.jobs.reload import reload_job_name
+from reload_assets.ledger.requests import Request, note_ended, note_reload, note_started, open_requests
 from reload_assets.partitions import Family, cadence_key, families
-from reload_assets.requests import Request, note_ended, note_reload, note_started, open_requests
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.windows import Window
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from reload_assets.canonical.oracle_types import Delivery, SourceColumn
+from reload_assets.canonical.text import source_instant, source_role
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
-from reload_assets.source.canonical import source_instant, source_role
-from reload_assets.source.columns import Delivery, SourceColumn
 from reload_assets.source.failures import describe, did_you_mean, reason
 from reload_assets.source.statements import SourceTable
 
@@ -150,7 +150,7 @@ class SourceReader:
         """The rows in ``[start, end)`` by the first ``characters`` of the window column's canonical text.
 
         Of each segment that text, how many rows it has, and the sum of their checksums (of ``columns``) as text. Made
-        in one read; the rules are in ``reload_assets.source.content``.
+        in one read; the rules are in ``reload_assets.canonical.row_hash``.
         """
         statement = self._table(table).segments(columns, window_column, start, end, characters)
         for name, rows, total in self._rows(statement):

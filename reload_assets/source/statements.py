@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.row_hash import Hashed, checksum, row_hash, segment
+from reload_assets.canonical.text import canonical_text
 from reload_assets.errors import SourceUnavailable
-from reload_assets.source.canonical import canonical_text
-from reload_assets.source.columns import SourceColumn
-from reload_assets.source.content import Hashed, checksum, row_hash, segment
 from reload_assets.source.dictionary import named
 from reload_assets.source.failures import did_you_mean
 

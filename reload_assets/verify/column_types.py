@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reload_assets.catalog import read_table
-from reload_assets.statements import run
+from reload_assets.postgres.catalog import read_table
+from reload_assets.postgres.statements import run
 from reload_assets.verify.context import Context, failed, first_problem, unverified
 from reload_assets.verify.expectations import TypesOf, Verdict
-from reload_assets.verify.oracle_types import judge, note
-from reload_assets.verify.outcomes import CheckOutcome, Fact, counted
+from reload_assets.verify.outcome import CheckOutcome, Fact, counted
+from reload_assets.verify.type_rules import judge, note
 
 NAME = "types"
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from psycopg import Connection, sql
 from psycopg.errors import UndefinedTable
 
-from reload_assets.catalog import CatalogTable
-from reload_assets.config import ReloadConfig
+from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import SourceUnavailable
-from reload_assets.ledger import Reload, StagedTable
-from reload_assets.statements import Part
+from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.postgres.catalog import CatalogTable
+from reload_assets.postgres.statements import Part
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.expectations import Expectation, TypesOf, Verdict
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.source_keys import Matched, SourceKeys
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from urllib.parse import quote, quote_plus
 
 from psycopg import Connection, sql
 
-from reload_assets.database import CONNECT_TIMEOUT_SECONDS, Target
-from reload_assets.statements import Part, compose
+from reload_assets.postgres.connection import CONNECT_TIMEOUT_SECONDS, TargetDatabase
+from reload_assets.postgres.statements import Part, compose
 
 if TYPE_CHECKING:
     from great_expectations.datasource.fluent import PostgresDatasource
@@ -65,7 +65,7 @@ def no_rows(check: str, connection: Connection[Any], statement: str, parts: Mapp
 
 
 def validate(
-    target: Target, schema: str, table: str, expectations: Sequence[Expectation | TypesOf]
+    target: TargetDatabase, schema: str, table: str, expectations: Sequence[Expectation | TypesOf]
 ) -> dict[str, list[Verdict]]:
     """Validate one staging table; the verdicts by check. Leaves no connection open.
 
@@ -87,7 +87,7 @@ def validate(
 
 
 @contextmanager
-def _datasource(target: Target, schema: str) -> Iterator[PostgresDatasource]:
+def _datasource(target: TargetDatabase, schema: str) -> Iterator[PostgresDatasource]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from sqlalchemy import URL
@@ -126,7 +126,7 @@ def _engines(datasource: PostgresDatasource) -> list[Engine]:
 
 
 def _validate(
-    target: Target,
+    target: TargetDatabase,
     datasource: PostgresDatasource,
     place: tuple[str, str],
     expectations: Sequence[Expectation | TypesOf],
@@ -221,7 +221,7 @@ def _problem(exception_info: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _cleaned(reason: str, target: Target) -> str:
+def _cleaned(reason: str, target: TargetDatabase) -> str:
     """The first line of a reason: no statement, no link, and never the password."""
     for secret in {target.password, quote(target.password, safe=""), quote_plus(target.password)} - {""}:
         reason = reason.replace(secret, "***")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reload_assets.statements import run
+from reload_assets.postgres.statements import run
 from reload_assets.verify.context import Context, failed, first_problem, unverified
 from reload_assets.verify.expectations import Expectation, Verdict
-from reload_assets.verify.outcomes import CheckOutcome, Fact, counted, examples
+from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
 from reload_assets.verify.source_keys import Matched, unmatched
 
 NAME = "row_count"

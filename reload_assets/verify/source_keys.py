@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import production_text
 from reload_assets.compare.segments import Bounds, characters, ranges
-from reload_assets.source.columns import Kind
-from reload_assets.source.production import production_text
-from reload_assets.statements import Part, compose, run
+from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.tables import ReloadTable
-from reload_assets.verify.outcomes import key_example
+from reload_assets.verify.outcome import key_example
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -66,7 +66,7 @@ def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
     """Why staged rows cannot be found by the keys that the source has; None where they can."""
     if table.source_columns is None:
         return "there is no description of the source's columns"
-    from reload_assets.compare.columns import FAMILIES
+    from reload_assets.compare.compared_columns import FAMILIES
 
     place = {"schema": table.production.schema, "table": table.production.name}
     types: dict[str, str] = dict(run(connection, "verify/base_types", None, **place).fetchall())

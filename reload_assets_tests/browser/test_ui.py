@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from reload_assets.verify.after import AFTER_CHECKS
-from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.verify.production import AFTER_CHECKS
+from reload_assets.verify.staging import STAGING_CHECKS
 from reload_assets_tests.browser.served import Served, wait_for
 
 CHECKOUT = Path(__file__).parents[2]

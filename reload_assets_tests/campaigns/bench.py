@@ -16,13 +16,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets.database import Target
 from reload_assets.dms.client import dms_client
-from reload_assets.install import install
+from reload_assets.ledger.install import install
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.local.stack import REGION
-from reload_assets.statements import run
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import run
 from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, Tables, World
 from reload_assets_tests.campaigns.settings import CDC_ROLE, JOB_ROLE, LOAD_ROLE, READER_ROLE, configuration
 from reload_assets_tests.campaigns.tables import Specs, create_production, create_source, fill
@@ -140,9 +140,9 @@ class Bench:
             for name in (made.target, made.shadow):
                 self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def login(self, database: str) -> Target:
+    def login(self, database: str) -> TargetDatabase:
         """The reload's own login to a target database."""
-        return Target("127.0.0.1", self.target.port, database, JOB_ROLE, self.password)
+        return TargetDatabase("127.0.0.1", self.target.port, database, JOB_ROLE, self.password)
 
     def _create_databases(self) -> None:
         for server in (self.source, self.target):

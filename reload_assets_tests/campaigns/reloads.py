@@ -11,19 +11,20 @@ from datetime import datetime
 import psycopg
 import sqlalchemy as sa
 
-from reload_assets.cdc import Cdc
-from reload_assets.config import ReloadConfig
-from reload_assets.database import Target
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import ReloadConfig
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.tasks import LoadTasks, PollLimits
 from reload_assets.errors import ReloadError
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload, StagedTable
-from reload_assets.load import Load
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import CheckResult, Opening, Reload, StagedTable
 from reload_assets.merge import Patience, merge_reload
-from reload_assets.production import Production
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.load import Load
+from reload_assets.reload.publish import Publication
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable
-from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
+from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
 from reload_assets_tests.campaigns import baselines
 from reload_assets_tests.campaigns.bench import Bench, Databases
@@ -90,7 +91,7 @@ class Reloader:
     def __init__(self, bench: Bench, databases: Databases, config: ReloadConfig, world: World, mode: str) -> None:
         self._bench, self._databases, self._config, self._mode = bench, databases, config, mode
         self._specs, self._checked = world.specs, world.checked
-        self._target: Target = bench.login(databases.target)
+        self._target: TargetDatabase = bench.login(databases.target)
         self._ledger = Ledger(self._target)
         self.done = Reloads()
 
@@ -208,8 +209,8 @@ class Reloader:
         task = CdcTask(self._bench.client, LIMITS, arn)
         return Cdc(self._config.cdc, task, self._target, lambda: bool(self._ledger.find_fenced(arn)), _quietly)
 
-    def _production(self) -> Production:
-        return Production(
+    def _production(self) -> Publication:
+        return Publication(
             config=self._config,
             target=self._target,
             ledger=self._ledger,

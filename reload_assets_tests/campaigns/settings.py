@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reload_assets.config import ReloadConfig, parse_config
+from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets_tests.campaigns.damage import KINDS
 from reload_assets_tests.campaigns.schema import GROUP, SOURCE_SCHEMA, World
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from psycopg import sql
 
-from reload_assets.cdc import Cdc
+from reload_assets.cdc.position import Cdc
 from reload_assets.compare.window import Contents, compare_contents
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.source.reader import SourceReader

@@ -16,12 +16,12 @@ from typing import Any, cast
 import psycopg
 from psycopg import Connection
 
-from reload_assets.cdc import Cdc, Skipped
-from reload_assets.config import Merge
+from reload_assets.cdc.position import Cdc, Skipped
+from reload_assets.config.model import MergeConfig
 from reload_assets.confirm import Confirmed, Confirmer
-from reload_assets.confirm.source_rows import ReaderRows, SourceRows
+from reload_assets.confirm.reread import ReaderRows, SourceRows
 from reload_assets.dms.examination import TaskDescription
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.source.reader import SourceReader, source_url
@@ -149,7 +149,7 @@ class ConfirmBench:
             reload,
             tables,
             self.made.config.source.zone,
-            Merge(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
+            MergeConfig(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
             rows or ReaderRows(self.reader),
             chosen,
             fence,

@@ -15,12 +15,13 @@ import yaml
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from reload_assets.config import ReloadConfig, parse_config
-from reload_assets.database import Target
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload, staging_name
+from reload_assets.config.model import ReloadConfig, parse_config
+from reload_assets.engines.staging_tables import create_staging, finish_staging
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
-from reload_assets.staging import create_staging, finish_staging
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
 
@@ -68,7 +69,7 @@ class MergeBench:
     def __init__(self, url: str, ddl: str, tables: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         parts = conninfo_to_dict(url)
         self.url = url
-        self.target = Target(
+        self.target = TargetDatabase(
             str(parts["host"]),
             int(str(parts["port"])),
             str(parts["dbname"]),

@@ -10,8 +10,8 @@ import psycopg
 
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.source.reader import SourceReader
-from reload_assets.verify.after import AFTER_CHECKS, verify_merged
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.production import AFTER_CHECKS, verify_merged
 from reload_assets_tests.integration.staged import NOON, StagedReload
 
 PRODUCTION = """

@@ -10,11 +10,11 @@ import psycopg
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
-from reload_assets.config import parse_config
-from reload_assets.database import Target
+from reload_assets.config.model import parse_config
 from reload_assets.errors import ReloadError
-from reload_assets.ledger import Ledger
+from reload_assets.ledger.ledger import Ledger
 from reload_assets.merge import Patience, merge_reload
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.merge_bench import GROUP, UPDATED_AT, bench_document
 
@@ -22,7 +22,7 @@ from reload_assets_tests.integration.merge_bench import GROUP, UPDATED_AT, bench
 def main(asked: dict[str, Any]) -> None:
     """``asked``: the target's ``url``, the ``reload_id``, and how many ``attempts`` the merge has."""
     parts = {name: str(value) for name, value in conninfo_to_dict(asked["url"]).items()}
-    target = Target(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
+    target = TargetDatabase(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
     config = parse_config(yaml.safe_dump(bench_document({"customers": dict(UPDATED_AT)})))
     ledger = Ledger(target)
     with psycopg.connect(asked["url"], autocommit=True) as connection:

@@ -16,24 +16,25 @@ import psycopg
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
-from reload_assets.access import delivery
-from reload_assets.cdc import Cdc
-from reload_assets.config import parse_config
+from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import parse_config
 from reload_assets.confirm import Confirmed
-from reload_assets.database import Target
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload
-from reload_assets.load import Load
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import CheckResult, Opening, Reload
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
-from reload_assets.production import Production
-from reload_assets.source.columns import Delivery
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.load import Load
+from reload_assets.reload.publish import Publication
+from reload_assets.reload.services import delivery
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.verify.staging import STAGING_CHECKS
 from reload_assets.windows import Window
 from reload_assets_tests.integration.standin_bench import Bench, mapping, selection
 from reload_assets_tests.integration.standin_cdc_bench import RULES, quick
@@ -107,7 +108,7 @@ class ReloadBench:
             )
         )
         info = self.target.info
-        server = Target(info.host, info.port, info.dbname, info.user, info.password)
+        server = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
         install(self.target, self.config)
         self.ledger = Ledger(server)
         self.task = CdcTask(self.account.client, LIMITS, self.arn)
@@ -124,7 +125,7 @@ class ReloadBench:
             "open_source": lambda: self.reader(),
             "say": self.said.append,
         }
-        self.load, self.production = Load(**parts), Production(**parts)
+        self.load, self.production = Load(**parts), Publication(**parts)
         self.reader: Callable[[], SourceReader] = lambda: open_reader(
             self._source_url, lambda: delivery(self.config, self.production.tasks)
         )

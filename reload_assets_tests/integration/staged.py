@@ -13,17 +13,18 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets.config import ReloadConfig, parse_config
-from reload_assets.database import Target
-from reload_assets.install import install
-from reload_assets.ledger import Ledger, Opening, Reload, StagedTable, staging_name
+from reload_assets.config.model import ReloadConfig, parse_config
+from reload_assets.engines.staging_tables import create_staging, finish_staging
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Opening, Reload, StagedTable, staging_name
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.source.reader import SourceReader
-from reload_assets.staging import create_staging, finish_staging
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.source_keys import SourceKeys
-from reload_assets.verify.staged import STAGING_CHECKS, verify_staging
+from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
 
 HEAD = """
@@ -49,7 +50,7 @@ class StagedReload:
 
     def __init__(
         self,
-        target: Target,
+        target: TargetDatabase,
         tables: str,
         *,
         reader: SourceReader | None = None,
@@ -70,7 +71,7 @@ class StagedReload:
                 self.ledger.add_table(connection, self.reload.reload_id, table, "staging")
                 self.ledger.expect_checks(connection, self.reload.reload_id, table.name, STAGING_CHECKS)
 
-    def moved_to(self, target: Target, reader: SourceReader | None = None) -> StagedReload:
+    def moved_to(self, target: TargetDatabase, reader: SourceReader | None = None) -> StagedReload:
         """The same reload in a copy of its database."""
         moved = copy(self)
         moved.target, moved.ledger, moved.reader = target, Ledger(target), reader
@@ -171,7 +172,7 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def copied(postgres: PostgresServer, target: Target) -> Iterator[Target]:
+def copied(postgres: PostgresServer, target: TargetDatabase) -> Iterator[TargetDatabase]:
     """A copy of a database to which nobody is connected, dropped at the end; much faster than making it again."""
     name = f"{target.database}_copy_{next(_numbers)}"
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
@@ -184,8 +185,8 @@ def copied(postgres: PostgresServer, target: Target) -> Iterator[Target]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def target_of(postgres: PostgresServer, url: str, ddl: str) -> Target:
+def target_of(postgres: PostgresServer, url: str, ddl: str) -> TargetDatabase:
     """The superuser's login to a database in which production is made by ``ddl``."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(ddl.encode())
-    return Target("127.0.0.1", postgres.port, url.rsplit("/", 1)[1], postgres.superuser, postgres.password)
+    return TargetDatabase("127.0.0.1", postgres.port, url.rsplit("/", 1)[1], postgres.superuser, postgres.password)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reload_assets.catalog import CatalogTable, read_table
+from reload_assets.postgres.catalog import CatalogTable, read_table
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, MakeBench, MergeBench
 
 DDL = f"""

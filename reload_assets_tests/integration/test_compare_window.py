@@ -19,7 +19,7 @@ from reload_assets.local import sales
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import resolve_group
-from reload_assets.verify.source_window import compare_with_source
+from reload_assets.verify.window_matches_source import compare_with_source
 from reload_assets_tests.integration.compare_rig import (
     COMPARED,
     DAY,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.confirm.source_rows import ReaderRows
+from reload_assets.confirm.reread import ReaderRows
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench

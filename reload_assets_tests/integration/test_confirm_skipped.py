@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.cdc import Skipped
+from reload_assets.cdc.position import Skipped
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench

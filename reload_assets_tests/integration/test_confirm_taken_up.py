@@ -11,7 +11,7 @@ import pytest
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.after import verify_merged
+from reload_assets.verify.production import verify_merged
 from reload_assets.windows import Window
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
 from reload_assets_tests.integration.merge_bench import DAY, EARLIER, GROUP, NOON, UPDATED_AT

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from reload_assets.confirm.plan import ConfirmPlan
-from reload_assets.ledger import Reload
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.ledger.records import Reload
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.merge.guard import NeverMergeable, count_verified
-from reload_assets.merge.plan import make_plans
-from reload_assets.verify.after import verify_merged
+from reload_assets.merge.preconditions import NeverMergeable, count_verified
+from reload_assets.merge.statements import merge_statements
+from reload_assets.verify.production import verify_merged
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, NOON, MergeBench
 
 
@@ -30,11 +30,11 @@ def server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def confirm_plan(made: MergeBench, reload: Reload) -> ConfirmPlan:
+def confirm_plan(made: MergeBench, reload: Reload) -> ConfirmStatements:
     """The plan of the only table, as confirm makes it."""
     staged = made.ledger.tables(reload.reload_id)
-    (plan,) = make_plans(reload, made.resolve(), staged, made.config.source.zone)
-    return ConfirmPlan(plan, exact=True)
+    (plan,) = merge_statements(reload, made.resolve(), staged, made.config.source.zone)
+    return ConfirmStatements(plan, exact=True)
 
 
 def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets_tests.integration.merge_bench import NOON, MakeBench, MergeBench
 from reload_assets_tests.integration.test_merge_yields import GATED, STAGED
 

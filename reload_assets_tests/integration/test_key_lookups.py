@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
-from reload_assets.catalog import Column, read_table
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import production_text
 from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import TableLoad, key_mappings
 from reload_assets.keys import filter_condition, filter_position, inexact, key_kind
@@ -27,8 +28,7 @@ from reload_assets.local.dms.catalog import SourceTable, source_columns
 from reload_assets.local.dms.rules import SelectionRule, parse_rules
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.source.columns import SourceColumn
-from reload_assets.source.production import production_text
+from reload_assets.postgres.catalog import Column, read_table
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets_tests.integration.throwaway import throwaway_database
 

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta, timezone
 import psycopg
 import pytest
 
-from reload_assets.config import parse_config
-from reload_assets.database import Target
+from reload_assets.config.model import parse_config
+from reload_assets.engines.staging_tables import create_staging, drop_expired_staging, finish_staging
 from reload_assets.errors import DatabaseUnreachable, LedgerError, ReloadRefused
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult, Ledger, Opening, Reload, staging_name
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.staging import create_staging, drop_expired_staging, finish_staging
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
 from reload_assets_tests.integration.test_tables import DDL, HEAD
@@ -27,20 +28,20 @@ BOUNDS = (datetime(2025, 1, 2), datetime(2025, 1, 3))
 
 
 @pytest.fixture
-def target(postgres: PostgresServer, new_database: Callable[[str], str]) -> Target:
+def target(postgres: PostgresServer, new_database: Callable[[str], str]) -> TargetDatabase:
     url = new_database("ledger")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(DDL)
         install(connection, CONFIG)
-    return Target("127.0.0.1", postgres.port, url.rsplit("/", 1)[1], postgres.superuser, postgres.password)
+    return TargetDatabase("127.0.0.1", postgres.port, url.rsplit("/", 1)[1], postgres.superuser, postgres.password)
 
 
-def tables_of(target: Target) -> list[ReloadTable]:
+def tables_of(target: TargetDatabase) -> list[ReloadTable]:
     with target.connect() as connection:
         return resolve_group(CONFIG, "sales", connection, None)
 
 
-def open_reload(target: Target, window: Window = DAY) -> Reload:
+def open_reload(target: TargetDatabase, window: Window = DAY) -> Reload:
     ledger = Ledger(target)
     tables = tables_of(target)
     with target.connect() as connection:
@@ -58,12 +59,12 @@ def result(table: str, check: str, status: str, *, blocking: bool = True) -> Che
     return CheckResult(table, check, status, blocking, "said so")
 
 
-def test_the_installation_can_be_run_again(target: Target) -> None:
+def test_the_installation_can_be_run_again(target: TargetDatabase) -> None:
     with target.connect(autocommit=True) as connection:
         assert install(connection, CONFIG) == []
 
 
-def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(target: Target) -> None:
+def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(target: TargetDatabase) -> None:
     first = open_reload(target)
     with pytest.raises(ReloadRefused, match=r"being reloaded already, by reload 1 of sales 2025-01-02 \(run run-1\)"):
         open_reload(target, Window(DAY.end - timedelta(microseconds=1), DAY.end + timedelta(days=1)))
@@ -73,7 +74,7 @@ def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(targ
     assert open_reload(target).reload_id > first.reload_id
 
 
-def test_a_refused_opening_leaves_nothing(target: Target) -> None:
+def test_a_refused_opening_leaves_nothing(target: TargetDatabase) -> None:
     open_reload(target)
     with pytest.raises(ReloadRefused):
         open_reload(target)
@@ -82,7 +83,7 @@ def test_a_refused_opening_leaves_nothing(target: Target) -> None:
     assert found == [("customers_r1",), ("orders_r1",)]
 
 
-def test_the_verdict_needs_every_blocking_check(target: Target) -> None:
+def test_the_verdict_needs_every_blocking_check(target: TargetDatabase) -> None:
     ledger, reload = Ledger(target), open_reload(target)
     ledger.set_task(reload.reload_id, "task", "arn")
     ledger.set_loaded(reload.reload_id, "FULL_LOAD_ONLY_FINISHED", {"orders": 3})
@@ -99,14 +100,14 @@ def test_the_verdict_needs_every_blocking_check(target: Target) -> None:
     assert ledger.tables(number)["orders"].dms_rows == 3
 
 
-def test_checks_of_a_closed_reload_change_nothing(target: Target) -> None:
+def test_checks_of_a_closed_reload_change_nothing(target: TargetDatabase) -> None:
     ledger, reload = Ledger(target), open_reload(target)
     ledger.close(reload.reload_id, "cancelled", "enough")
     assert ledger.record_checks(reload.reload_id, "orders", [result("orders", "keys", "passed")]) is None
     assert {check.status for check in ledger.checks(reload.reload_id)} == {"pending"}
 
 
-def test_hazard_03_staging_is_trimmed_to_the_half_open_window(target: Target) -> None:
+def test_hazard_03_staging_is_trimmed_to_the_half_open_window(target: TargetDatabase) -> None:
     """A load takes a second too much on either side; farther out is a filter that did not work, left to be found."""
     ledger, reload = Ledger(target), open_reload(target)
     orders = next(table for table in tables_of(target) if table.name == "orders")
@@ -141,7 +142,7 @@ def test_hazard_03_staging_is_trimmed_to_the_half_open_window(target: Target) ->
     assert [row[0] for row in left] == [0, 2, 3, 4, 6]
 
 
-def test_staging_is_keyed_only_where_its_rows_allow_it(target: Target) -> None:
+def test_staging_is_keyed_only_where_its_rows_allow_it(target: TargetDatabase) -> None:
     ledger, reload = Ledger(target), open_reload(target)
     customers, orders = tables_of(target)
     with target.connect() as connection:
@@ -158,7 +159,7 @@ def test_staging_is_keyed_only_where_its_rows_allow_it(target: Target) -> None:
     assert keyed == [("staging.orders_r1",)]
 
 
-def test_expired_staging_is_dropped_and_the_ledger_stays(target: Target) -> None:
+def test_expired_staging_is_dropped_and_the_ledger_stays(target: TargetDatabase) -> None:
     ledger, reload = Ledger(target), open_reload(target)
     assert drop_expired_staging(target, ledger, 0) == []
     ledger.close(reload.reload_id, "failed", "why")
@@ -168,15 +169,15 @@ def test_expired_staging_is_dropped_and_the_ledger_stays(target: Target) -> None
     assert ledger.tables(reload.reload_id)["orders"].staging_dropped_at is not None
 
 
-def test_an_unknown_reload_is_named(target: Target) -> None:
+def test_an_unknown_reload_is_named(target: TargetDatabase) -> None:
     with pytest.raises(LedgerError, match=r"admin.reloads has no reload 77"):
         Ledger(target).get(77)
 
 
 @pytest.mark.parametrize("wrong", ["password", "port", "database"])
-def test_a_login_that_fails_is_one_sentence_without_the_password(target: Target, wrong: str) -> None:
+def test_a_login_that_fails_is_one_sentence_without_the_password(target: TargetDatabase, wrong: str) -> None:
     values = {"password": "s3cret-but-wrong", "port": 1, "database": "nowhere"}
-    login = Target(**{**target.__dict__, wrong: values[wrong]})
+    login = TargetDatabase(**{**target.__dict__, wrong: values[wrong]})
     with pytest.raises(DatabaseUnreachable) as caught:
         login.connect()
     message = str(caught.value)

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from reload_assets.cdc import Cdc
-from reload_assets.config import Merge, ReloadConfig
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import MergeConfig, ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
-from reload_assets.confirm.loaded_rows import LoadedRows
+from reload_assets.confirm.reread_by_dms import LoadedRows
 from reload_assets.dms.tasks import LoadTasks, PollLimits
 from reload_assets.errors import ReloadRefused
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
@@ -73,7 +73,7 @@ def confirm(dms: Bench, bench: ConfirmBench, reload: Reload) -> Confirmed:
         reload,
         made.resolve(),
         config.source.zone,
-        Merge(stall_limit_ms=999, attempts=3),
+        MergeConfig(stall_limit_ms=999, attempts=3),
         rows,
         cast(Cdc, bench.cdc),
         None,

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from reload_assets.errors import MergeFailed, ReloadRefused
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets.merge import Outcomes
-from reload_assets.statements import run
+from reload_assets.postgres.statements import run
 from reload_assets_tests.integration.merge_bench import (
     CUSTOMERS,
     EARLIER,

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from reload_assets.database import Target
 from reload_assets.errors import MergeFailed, ReloadCancelled, ReloadRefused
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Outcomes
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.windows import Window
 from reload_assets_tests.integration.merge_bench import (
     CUSTOMERS,
@@ -92,7 +92,7 @@ def test_hazard_01_a_backend_killed_in_the_middle_leaves_nothing_but_its_error(m
     assert made.merge(made.stage({"customers": [(1, "a", NOON)], "orders": [(1, NOON)]})).attempts == 1
 
 
-class _BreaksAfterCommit(Target):
+class _BreaksAfterCommit(TargetDatabase):
     """The connection dies after the server has committed and before it could say so."""
 
     def connect(self, *, autocommit: bool = False) -> Connection[Any]:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from reload_assets.ledger import Reload
+from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Outcomes, Patience
-from reload_assets.verify.after import verify_merged
-from reload_assets.verify.outcomes import CheckOutcome
-from reload_assets.verify.staged import verify_staging
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.production import verify_merged
+from reload_assets.verify.staging import verify_staging
 from reload_assets.windows import Window
 from reload_assets_tests.integration.merge_bench import (
     CUSTOMERS,

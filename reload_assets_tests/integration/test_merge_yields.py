@@ -11,7 +11,7 @@ from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed, ReloadRefused
 from reload_assets.merge import Outcomes
-from reload_assets.merge.plan import TablePlan
+from reload_assets.merge.statements import MergeStatements
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, NOON, UPDATED_AT, InThread, MakeBench
 
 # The merge, which has row 1 locked by then, waits at row 2 for as long as another session holds the gate.
@@ -70,10 +70,10 @@ def test_a_merge_that_had_to_yield_every_time_says_so(make_bench: MakeBench) -> 
     assert made.ledger.get(reload.reload_id).status == "failed"
 
 
-def source_lacks(*keys: int) -> Callable[[Connection[Any], TablePlan, list[str]], None]:
+def source_lacks(*keys: int) -> Callable[[Connection[Any], MergeStatements, list[str]], None]:
     """Stands for the source being read again: it has all rows as they were loaded, but for those with these keys."""
 
-    def recheck(connection: Connection[Any], plan: TablePlan, outcomes: list[str]) -> None:
+    def recheck(connection: Connection[Any], plan: MergeStatements, outcomes: list[str]) -> None:
         connection.execute(
             sql.SQL("UPDATE {} SET outcome = 'refused' WHERE outcome = ANY (%s) AND c1 = ANY (%s)").format(
                 sql.Identifier(str(plan.parts["delta"]))

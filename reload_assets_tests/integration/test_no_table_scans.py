@@ -14,17 +14,17 @@ import pytest
 import sqlalchemy as sa
 from psycopg import Connection
 
-from reload_assets.cdc import Cdc
-from reload_assets.database import Target
+from reload_assets.cdc.position import Cdc
 from reload_assets.dms.tasks import LoadTasks
-from reload_assets.ledger import CheckResult, Reload
+from reload_assets.ledger.records import CheckResult, Reload
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.production import Production
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import text as statement_text
+from reload_assets.reload.publish import Publication
 from reload_assets.source.reader import SourceReader
-from reload_assets.statements import text as statement_text
-from reload_assets.verify.after import verify_merged
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.production import verify_merged
 from reload_assets_tests.integration.confirm_bench import CarryingTask, ScriptedCdc
 from reload_assets_tests.integration.merge_bench import await_true
 from reload_assets_tests.integration.plans import SETTINGS, Plan, has_auto_explain, read_plans
@@ -147,7 +147,7 @@ class Reloading:
             connection.execute(f"CREATE DATABASE {database}_source".encode())
         self.source_url = server.url(f"{database}_source")
         self._fill()
-        target = Target("127.0.0.1", server.port, database, server.superuser, server.password)
+        target = TargetDatabase("127.0.0.1", server.port, database, server.superuser, server.password)
         with self.reader() as reader:
             self.staged = StagedReload(target, GROUP, reader=reader)
         self._end_of_log = server.log.stat().st_size
@@ -175,7 +175,7 @@ class Reloading:
             assert {one.status for one in results} == {"passed"}, results
             staged.ledger.record_checks(staged.reload.reload_id, name, results)
         self.note("checks on staging")
-        production = Production(
+        production = Publication(
             staged.config, staged.target, staged.ledger, cast(LoadTasks, None), self.cdc, self.reader, lambda said: None
         )
         tables = list(staged.tables.values())

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from reload_assets.database import Target
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult
+from reload_assets.engines.staging_tables import create_staging
+from reload_assets.ledger.install import install
+from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import Patience, merge_reload
-from reload_assets.staging import create_staging
-from reload_assets.verify.after import verify_merged
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.verify.production import verify_merged
 from reload_assets_tests.integration.staged import NOON, StagedReload, config
 from reload_assets_tests.integration.throwaway import throwaway_database
 from reload_assets_tests.roles import drop_job_role, job_target, load_role
@@ -36,7 +36,7 @@ TABLES = "customers: {window_column: updated_at}\norders: {window_column: update
 
 
 @contextmanager
-def made_job(postgres: PostgresServer, url: str) -> Iterator[Target]:
+def made_job(postgres: PostgresServer, url: str) -> Iterator[TargetDatabase]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(DDL)
     made = job_target(postgres, url)
@@ -47,19 +47,19 @@ def made_job(postgres: PostgresServer, url: str) -> Iterator[Target]:
 
 
 @pytest.fixture
-def job(postgres: PostgresServer, new_database: Callable[[str], str]) -> Iterator[Target]:
+def job(postgres: PostgresServer, new_database: Callable[[str], str]) -> Iterator[TargetDatabase]:
     with made_job(postgres, new_database("role")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def idle_job(postgres: PostgresServer) -> Iterator[Target]:
+def idle_job(postgres: PostgresServer) -> Iterator[TargetDatabase]:
     """A job whose attempts leave nothing behind."""
     with throwaway_database(postgres, "role") as url, made_job(postgres, url) as made:
         yield made
 
 
-def test_the_role_installs_loads_verifies_and_merges(job: Target) -> None:
+def test_the_role_installs_loads_verifies_and_merges(job: TargetDatabase) -> None:
     reload = StagedReload(job, TABLES)
     with job.connect(autocommit=True) as connection:
         assert install(connection, reload.config) == []
@@ -92,7 +92,7 @@ def test_the_role_installs_loads_verifies_and_merges(job: Target) -> None:
     assert reload.execute("SELECT status FROM admin.merge_summary") == [("SUCCESS",)]
 
 
-def test_the_load_role_fills_a_staging_table_and_nothing_else(job: Target) -> None:
+def test_the_load_role_fills_a_staging_table_and_nothing_else(job: TargetDatabase) -> None:
     reload = StagedReload(job, TABLES)
     loader = replace(job, user=load_role(job))
     with job.connect() as connection:
@@ -135,7 +135,7 @@ def test_the_load_role_fills_a_staging_table_and_nothing_else(job: Target) -> No
         "COPY production.orders TO '/tmp/stolen'",
     ],
 )
-def test_the_role_cannot(idle_job: Target, statement: str) -> None:
+def test_the_role_cannot(idle_job: TargetDatabase, statement: str) -> None:
     with idle_job.connect(autocommit=True) as connection:
         if statement.startswith("GRANT"):
             # Without the grant option PostgreSQL only warns: nothing is granted.
@@ -149,7 +149,7 @@ def test_the_role_cannot(idle_job: Target, statement: str) -> None:
             connection.execute(statement.encode())
 
 
-def test_the_role_writes_rows_of_production(job: Target) -> None:
+def test_the_role_writes_rows_of_production(job: TargetDatabase) -> None:
     with job.connect(autocommit=True) as connection:
         connection.execute("INSERT INTO production.customers VALUES (1, 'one')")
         connection.execute("UPDATE production.customers SET name = 'two'")
@@ -157,7 +157,7 @@ def test_the_role_writes_rows_of_production(job: Target) -> None:
         assert connection.execute("DELETE FROM production.customers RETURNING name").fetchone() == ("two",)
 
 
-def test_the_schemas_belong_to_the_role_and_their_installation_is_repeatable(job: Target) -> None:
+def test_the_schemas_belong_to_the_role_and_their_installation_is_repeatable(job: TargetDatabase) -> None:
     chosen = config(TABLES)
     with job.connect(autocommit=True) as connection:
         first, second = install(connection, chosen), install(connection, chosen)

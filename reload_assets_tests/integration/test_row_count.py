@@ -14,21 +14,22 @@ import pytest
 import sqlalchemy as sa
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from reload_assets.config import ReloadConfig, parse_config
-from reload_assets.database import Target
+from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.tasks import LoadTasks, PollLimits
-from reload_assets.install import install
-from reload_assets.ledger import Ledger, Opening, Reload
-from reload_assets.load import Load
+from reload_assets.engines.staging_tables import drop_expired_staging
+from reload_assets.ledger.install import install
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Opening, Reload
 from reload_assets.local.dms.faults import EmptyTable, SlowLoad
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.load import Load
 from reload_assets.source.reader import SourceReader
-from reload_assets.staging import drop_expired_staging
 from reload_assets.tables import resolve_group
-from reload_assets.verify.outcomes import CheckOutcome
+from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.source_keys import source_keys_name
-from reload_assets.verify.staged import verify_staging
+from reload_assets.verify.staging import verify_staging
 from reload_assets.windows import Window
 from reload_assets_tests.integration.standin_bench import Bench
 
@@ -88,7 +89,7 @@ class Visits:
 
     bench: Bench
     config: ReloadConfig
-    target: Target
+    target: TargetDatabase
     ledger: Ledger
 
     def reader(self) -> SourceReader:
@@ -170,7 +171,7 @@ def visits(bench: Bench) -> Visits:
         connection.execute(PRODUCTION)
         install(connection, config)
         info = connection.info
-        target = Target(info.host, info.port, info.dbname, info.user, info.password)
+        target = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
     return Visits(bench, config, target, Ledger(target))
 
 

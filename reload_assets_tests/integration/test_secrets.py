@@ -13,7 +13,7 @@ import pytest
 from dagster import build_resources
 
 from reload_assets.cli import main
-from reload_assets.config import load_config
+from reload_assets.config.model import load_config
 from reload_assets.definitions import build_definitions
 from reload_assets.errors import ConfigError
 from reload_assets.resources.reload import ReloadResource

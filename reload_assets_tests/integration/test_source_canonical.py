@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import production_text
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.source.columns import Kind
 from reload_assets.source.dictionary import named
-from reload_assets.source.production import production_text
 from reload_assets.source.reader import SourceReader
 from reload_assets_tests.unit.test_canonical_text_page import table as page_table
 

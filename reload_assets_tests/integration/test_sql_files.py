@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from reload_assets.install import install
+from reload_assets.ledger.install import install
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.staged import config
 from reload_assets_tests.integration.throwaway import throwaway_database

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reload_assets.database import Target
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets_tests.integration.staged import NOON, StagedReload, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
 
@@ -23,13 +23,13 @@ CREATE INDEX ON production.lines (updated_at);
 
 
 @pytest.fixture(scope="module")
-def database(postgres: PostgresServer) -> Iterator[Target]:
+def database(postgres: PostgresServer) -> Iterator[TargetDatabase]:
     with throwaway_database(postgres, "staging") as url:
         yield target_of(postgres, url, DDL)
 
 
 @pytest.fixture
-def reload(database: Target) -> Iterator[StagedReload]:
+def reload(database: TargetDatabase) -> Iterator[StagedReload]:
     made = StagedReload(database, "lines: {window_column: updated_at}")
     yield made
     made.ledger.close(made.reload.reload_id, "cancelled", "end of the test")

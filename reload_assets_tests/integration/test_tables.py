@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from reload_assets.config import ReloadConfig, parse_config
+from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets.errors import ConfigError
 from reload_assets.tables import ReloadTable, resolve_group
 

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from reload_assets.cdc import Cdc
-from reload_assets.database import Target
+from reload_assets.cdc.position import Cdc
 from reload_assets.local.oracle import create_schema, create_table
 from reload_assets.local.postgres import PostgresServer, free_port
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.source.reader import SourceReader
-from reload_assets.verify.staged_rows import staged_in_production
+from reload_assets.verify.staged_in_production import staged_in_production
 from reload_assets_tests.integration.merged_rig import (
     INSERT_SOURCE,
     LATER,
@@ -386,7 +386,7 @@ def test_what_the_login_may_not_read_is_could_not_verify(apart: Merged) -> None:
         apart.produce("GRANT USAGE ON SCHEMA production, staging, admin TO only_lines")
         apart.produce("GRANT SELECT ON ALL TABLES IN SCHEMA staging, admin TO only_lines")
         apart.produce("GRANT SELECT ON production.lines TO only_lines")
-        apart.staged.target = Target(target.host, target.port, target.database, "only_lines", "only")
+        apart.staged.target = TargetDatabase(target.host, target.port, target.database, "only_lines", "only")
         outcomes = apart.verify()
         assert outcomes["foreign_keys"].status == "could not verify"
         assert "permission denied for table customers" in outcomes["foreign_keys"].detail

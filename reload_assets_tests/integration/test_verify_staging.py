@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from reload_assets.database import Target
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets_tests.integration.staged import NOON, StagedReload, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
 
@@ -40,13 +40,13 @@ odd: {window_column: updated_at}
 
 
 @pytest.fixture(scope="module")
-def database(postgres: PostgresServer) -> Iterator[Target]:
+def database(postgres: PostgresServer) -> Iterator[TargetDatabase]:
     with throwaway_database(postgres, "verify") as url:
         yield target_of(postgres, url, DDL)
 
 
 @pytest.fixture
-def reload(database: Target) -> Iterator[StagedReload]:
+def reload(database: TargetDatabase) -> Iterator[StagedReload]:
     """A reload whose staging holds three good rows of items, not finished yet; production is mended after the test."""
     made = StagedReload(database, TABLES)
     made.stage("items", [(n, 1, f"item {n}", n, "note", b"scan", NOON) for n in range(3)])
@@ -77,7 +77,7 @@ def test_good_rows_pass_every_check_quickly_and_leave_no_connection(reload: Stag
     assert connections(reload.target) == 0
 
 
-def connections(target: Target) -> int:
+def connections(target: TargetDatabase) -> int:
     with target.connect(autocommit=True) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from reload_assets.install import install
-from reload_assets.ledger import CheckResult
+from reload_assets.ledger.install import install
+from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import Patience, merge_reload
 from reload_assets.windows import Window

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
-from reload_assets.config import load_config
+from reload_assets.config.model import load_config
 from reload_assets.definitions import build_definitions
 from reload_assets.local.stack import FIRST_DAY, REGION, Stack, checkout_file
 

@@ -13,12 +13,12 @@ import boto3
 import pytest
 from dagster import AssetKey, DagsterRun, DagsterRunStatus, ExecuteInProcessResult
 
-from reload_assets.database import Target
-from reload_assets.ledger import Ledger
+from reload_assets.ledger.ledger import Ledger
 from reload_assets.local import compare
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets.local.stack import REGION, checkout_file
 from reload_assets.local.traffic import Traffic
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets_tests.scenarios.runs import Runner, checks, failures
 
 Bounds = tuple[datetime, datetime]
@@ -331,7 +331,7 @@ def test_an_error_of_the_traffic_is_raised(runner: Runner, bounds: Bounds, monke
     assert traffic.transactions == 0
 
 
-def _job(runner: Runner) -> Target:
+def _job(runner: Runner) -> TargetDatabase:
     values = runner.stack.environment
     user, password = values["RELOAD_TARGET_USER"], values["RELOAD_TARGET_PASSWORD"]
-    return Target("127.0.0.1", runner.stack.postgres.port, "target", user, password)
+    return TargetDatabase("127.0.0.1", runner.stack.postgres.port, "target", user, password)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from reload_assets.assets import staging, steps
+from reload_assets.assets import load_steps, staging
 from reload_assets.local import damage
 from reload_assets.local.dms.faults import DropConnection, EmptyTable, Pause, TableError
 from reload_assets.local.stack import checkout_file
@@ -109,7 +109,7 @@ def test_a_load_that_fails_is_cleared_up_and_explained(runner: Runner, day: date
 def test_a_wait_that_loses_dms_attaches_to_the_same_task_again(
     runner: Runner, configured: Callable[[str], Runner], day: date, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "RETRY_DELAY_SECONDS", 0.2)
+    monkeypatch.setattr(load_steps, "RETRY_DELAY_SECONDS", 0.2)
     impatient = configured(IMPATIENT)
     pause = Pause(table="DOCUMENTS", after_rows=5)
     runner.stack.dms.faults.set(pause)

@@ -16,9 +16,9 @@ import pytest
 from dagster import ExecuteInProcessResult
 
 from reload_assets.assets import staging
-from reload_assets.load import Load
 from reload_assets.local.dms.faults import Pause
 from reload_assets.local.stack import REGION, checkout_file
+from reload_assets.reload.load import Load
 from reload_assets.resources.reload import ReloadResource
 from reload_assets_tests.scenarios.runs import Runner, failures
 

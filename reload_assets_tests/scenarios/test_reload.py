@@ -15,8 +15,8 @@ from reload_assets.dms.client import dms_client
 from reload_assets.local import compare, damage
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
 from reload_assets.local.stack import Stack, checkout_file
-from reload_assets.verify.after import AFTER_CHECKS
-from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.verify.production import AFTER_CHECKS
+from reload_assets.verify.staging import STAGING_CHECKS
 from reload_assets_tests.scenarios.runs import Runner, checks, failures, take_day
 
 TABLES = ("customers", "orders", "order_items", "documents")

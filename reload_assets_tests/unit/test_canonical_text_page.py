@@ -9,10 +9,10 @@ from typing import Any, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects import oracle, postgresql
 
-from reload_assets.compare.columns import FAMILIES
-from reload_assets.source.canonical import canonical_text
-from reload_assets.source.columns import Kind, SourceColumn
-from reload_assets.source.content import Hashed, checksum, row_hash
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
+from reload_assets.canonical.row_hash import Hashed, checksum, row_hash
+from reload_assets.canonical.text import canonical_text
+from reload_assets.compare.compared_columns import FAMILIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "canonical-text.md"
 X: sa.ColumnElement[Any] = sa.column("x")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from reload_assets.cdc import Position
+from reload_assets.cdc.position import Position
 
 NOON = datetime(2025, 1, 1, 12, tzinfo=timezone.utc)
 

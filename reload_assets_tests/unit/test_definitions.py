@@ -19,10 +19,10 @@ from dagster import (
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 
-from reload_assets.config import ReloadConfig, load_config
+from reload_assets.config.model import ReloadConfig, load_config
 from reload_assets.definitions import build_definitions
-from reload_assets.verify.after import AFTER_CHECKS
-from reload_assets.verify.staged import STAGING_CHECKS
+from reload_assets.verify.production import AFTER_CHECKS
+from reload_assets.verify.staging import STAGING_CHECKS
 
 CHECKOUT = Path(__file__).parents[2]
 TABLES = ("customers", "orders", "order_items", "documents")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reload_assets.catalog import Column
 from reload_assets.dms.lint import lint_mapping, lint_settings
 from reload_assets.dms.mappings import TableLoad, key_mappings, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.errors import MappingError, WindowError
 from reload_assets.keys import filter_condition
+from reload_assets.postgres.catalog import Column
 
 START, END = datetime(2025, 1, 31), datetime(2025, 2, 1)
 CUSTOMERS = TableLoad("SALES", "CUSTOMERS", "UPDATED_AT", "staging", "customers__r7", 2)

@@ -10,7 +10,7 @@ from dagster import TimeWindow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reload_assets.config import Windows
+from reload_assets.config.model import WindowsConfig
 from reload_assets.errors import ConfigError, WindowError
 from reload_assets.partitions import (
     cadence_key,
@@ -26,8 +26,8 @@ CADENCES = ["hourly", "daily", "weekly", "monthly", "*/15 * * * *", "30 6 * * 1-
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def windows(cadence: str) -> Windows:
-    return Windows(cadence=cadence, first=FIRST)
+def windows(cadence: str) -> WindowsConfig:
+    return WindowsConfig(cadence=cadence, first=FIRST)
 
 
 @settings(max_examples=25)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reload_assets.confirm.skipped import UNKNOWN, keys_named, read_statement
+from reload_assets.cdc.skipped import UNKNOWN, keys_named, read_statement
 
 ITEMS = ["order_id", "line_no"]
 

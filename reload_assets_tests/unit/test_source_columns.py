@@ -10,8 +10,8 @@ import oracledb
 import pytest
 from sqlalchemy.dialects.oracle.oracledb import OracleDialect_oracledb
 
+from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.errors import SourceUnavailable
-from reload_assets.source.columns import SourceColumn
 
 
 def column(data_type: str, length: int | None = None, precision: int | None = None, scale: int | None = None) -> Any:

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import oracle, postgresql
 
-from reload_assets.source.columns import SourceColumn
-from reload_assets.source.content import Hashed, row_hash
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.row_hash import Hashed, row_hash
 
 WIDE = SourceColumn("WIDE", "VARCHAR2", 4000, None, None, True, 1)
 NAME = SourceColumn("NAME", "VARCHAR2", 30, None, None, True, 2)

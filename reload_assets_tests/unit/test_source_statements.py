@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import oracle
 
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.text import source_role
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
-from reload_assets.source.canonical import source_role
-from reload_assets.source.columns import SourceColumn
 from reload_assets.source.statements import SourceTable
 
 ORDERS = SourceTable(

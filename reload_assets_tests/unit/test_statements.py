@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from reload_assets import statements
-from reload_assets.statements import compose
+from reload_assets.postgres import statements
+from reload_assets.postgres.statements import compose
 
 
 @pytest.fixture

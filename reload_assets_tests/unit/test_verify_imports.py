@@ -34,7 +34,7 @@ def loaded(modules: str, among: set[str]) -> set[str]:
 
 
 def test_verification_imports_neither_great_expectations_nor_dagster() -> None:
-    modules = "reload_assets.verify.staged, reload_assets.verify.after"
+    modules = "reload_assets.verify.staging, reload_assets.verify.production"
     assert loaded(modules, HEAVY | {"dagster"}) == set()
 
 

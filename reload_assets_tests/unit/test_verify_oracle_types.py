@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reload_assets.source.columns import SourceColumn
-from reload_assets.verify.oracle_types import judge, note
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.verify.type_rules import judge, note
 
 
 def column(

@@ -1,0 +1,60 @@
+"""Finds the reload that a step belongs to: the newest one of its window in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from reload_assets.errors import ReloadRefused
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Reload
+from reload_assets.partitions import Family
+from reload_assets.resources.reload import ReloadResource
+from reload_assets.tables import ReloadTable, resolve_group
+
+
+def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: Collection[str]) -> Reload:
+    """The newest reload of the window for these tables.
+
+    Raises ReloadRefused where there is none, or where the tables were not loaded by one and the same reload.
+    """
+    window = family.window(partition_key)
+    found = {name: ledger.latest(family.group, window, name) for name in sorted(tables)}
+    missing = [name for name, reload in found.items() if reload is None]
+    if missing:
+        raise ReloadRefused(
+            f"Nothing has been loaded for {', '.join(missing)} in the window {partition_key}; materialize staging with "
+            "production."
+        )
+    newest = {reload.reload_id: reload for reload in found.values() if reload is not None}
+    if len(newest) > 1:
+        each = ", ".join(f"{name} by reload {reload.reload_id}" for name, reload in found.items() if reload)
+        raise ReloadRefused(
+            f"The tables of the window {partition_key} were loaded by different reloads ({each}); load them together."
+        )
+    return next(iter(newest.values()))
+
+
+def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
+    """Whether the reload is merged, all of these tables together, and only its confirm has not come to a good end."""
+    return (
+        reload.status == "merged"
+        and reload.confirm_status in ("pending", "unconfirmed")
+        and set(tables) == set(reload.tables)
+    )
+
+
+def take_up(ledger: Ledger, reload: Reload, run_id: str) -> None:
+    """Note that this run goes on with a reload that another run may have opened, unless nothing is left to do."""
+    if reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed"):
+        ledger.set_run(reload.reload_id, run_id)
+
+
+def resolved_tables(reload: ReloadResource, group: str, only: Collection[str]) -> list[ReloadTable]:
+    """The tables as both catalogs have them now, parents first."""
+    reader = reload.source_reader()
+    try:
+        with reload.target().connect() as connection:
+            return resolve_group(reload.config, group, connection, reader, only)
+    finally:
+        if reader is not None:
+            reader.close()

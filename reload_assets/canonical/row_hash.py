@@ -1,0 +1,195 @@
+"""A row's content as one MD5, and many rows' as one sum, made inside SQL alike on Oracle and on PostgreSQL.
+
+The canonical texts of the columns are joined, in which NULL is empty, as no value has an empty text. Oracle joins no
+more than 4,000 bytes: the columns are put into as many pieces as their declared sizes ask for, and the hashes of the
+pieces are joined and hashed in their turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.text import canonical_text
+
+_PIECE_BYTES = 4_000
+_NUMBER_BYTES = 66
+_TIME_BYTES = 30
+# Of one character in UTF-8.
+_CHARACTER_BYTES = 4
+_NATIONAL = ("NCHAR", "NVARCHAR2")
+# 60 bits: the most hexadecimal digits that are positive in a bigint, so that PostgreSQL adds them up fast.
+_CHECKSUM_DIGITS = 15
+_EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A column of a row, of the source or of production, with the source's description; it must have a ``kind``."""
+
+    value: sa.ColumnElement[Any]
+    source: SourceColumn
+
+    @property
+    def is_text(self) -> bool:
+        """Whether values may contain any character, the separator among them."""
+        return self.source.kind in ("text", "padded", "blanks")
+
+    @property
+    def size(self) -> int:
+        """The most bytes that the canonical text can have."""
+        if self.source.kind == "raw":
+            return 2 * (self.source.length or 0)
+        if self.is_text:
+            return min(_CHARACTER_BYTES * (self.source.length or 0), _PIECE_BYTES)
+        return _TIME_BYTES if self.source.kind in ("date", "timestamp") else _NUMBER_BYTES
+
+
+def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnElement[str]:
+    """The row's MD5 as 32 lower-case digits, of these columns.
+
+    With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding has to be told.
+    """
+    hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(columns)]
+    return hashes[0] if len(hashes) == 1 else _text_hash(_joined(*hashes), to_utf8)
+
+
+def checksum(hashed: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """The part of a row's hash that is summed over rows, below 2^60; their order does not matter, their number does."""
+    return _checksum(hashed)
+
+
+def segment(window_text: sa.ColumnElement[str], characters: int) -> sa.ColumnElement[str]:
+    """The first characters of the window column's canonical text: 16 of them are a minute."""
+    return sa.func.substr(window_text, sa.literal_column("1"), sa.literal_column(str(characters)))
+
+
+def _pieces(columns: Sequence[Hashed]) -> Iterator[list[Hashed]]:
+    """Texts come last, the longest at the end: the last column of a piece needs no escapes, as the rest is its own.
+
+    So a column that fills a piece stands alone, as it is.
+    """
+    piece: list[Hashed] = []
+    size = 0
+    for column in sorted(columns, key=lambda column: (column.is_text, column.size if column.is_text else 0)):
+        if piece and size + column.size > _PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(column)
+        # With another one after it: a separator, and escapes of every character.
+        size += column.size * (2 if column.is_text else 1) + 1
+    yield piece
+
+
+def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]:
+    if len(piece) == 1:
+        return _text_hash(_text(piece[0]), to_utf8)
+    *first, last = piece
+    return _text_hash(_joined(*(_escaped(_text(c)) if c.is_text else _text(c) for c in first), _text(last)), to_utf8)
+
+
+def _text(column: Hashed) -> sa.ColumnElement[str]:
+    assert column.source.kind is not None
+    national = column.source.base_type in _NATIONAL
+    value = _database_text(column.value) if national else column.value
+    return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
+
+
+class _database_text(FunctionElement[str]):
+    """A national text as one of the database's character set: Oracle would hash the bytes of UTF-16."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiles(_database_text, "oracle")
+def _oracle_database_text(element: _database_text, compiler: SQLCompiler, **options: Any) -> str:
+    return f"TO_CHAR({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_database_text, "postgresql")
+def _postgresql_database_text(element: _database_text, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+class _escaped(FunctionElement[str]):
+    """A text without a bare separator."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiles(_escaped)
+def _sql_escaped(element: _escaped, compiler: SQLCompiler, **options: Any) -> str:
+    return f"REPLACE(REPLACE({compiler.process(element.clauses, **options)}, '~', '~~'), '|', '~|')"
+
+
+class _joined(FunctionElement[str]):
+    """Texts with a separator between each two; NULL is empty."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiles(_joined, "oracle")
+def _oracle_joined(element: _joined, compiler: SQLCompiler, **options: Any) -> str:
+    return " || '|' || ".join(compiler.process(text, **options) for text in element.clauses)
+
+
+@compiles(_joined, "postgresql")
+def _postgresql_joined(element: _joined, compiler: SQLCompiler, **options: Any) -> str:
+    texts = (compiler.process(text, **options) for text in element.clauses)
+    return " || '|' || ".join(f"COALESCE(CAST({text} AS TEXT), '')" for text in texts)
+
+
+class _text_hash(FunctionElement[str]):
+    """The MD5 of a text's UTF-8; of NULL it is that of the empty text."""
+
+    type = sa.String()
+    # Two of these may differ by more than their arguments.
+    inherit_cache = False
+
+    def __init__(self, text: sa.ColumnElement[str], to_utf8: bool) -> None:
+        super().__init__(text)
+        self.to_utf8 = to_utf8
+        self.may_be_null = not isinstance(text, _joined)
+
+
+@compiles(_text_hash, "oracle")
+def _oracle_text_hash(element: _text_hash, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    # CONVERT does nothing where the database's own character set is UTF-8.
+    hashed = f"LOWER(RAWTOHEX(STANDARD_HASH(CONVERT({text}, 'AL32UTF8'), 'MD5')))"
+    return f"CASE WHEN {text} IS NULL THEN '{_EMPTY_MD5}' ELSE {hashed} END" if element.may_be_null else hashed
+
+
+@compiles(_text_hash, "postgresql")
+def _postgresql_text_hash(element: _text_hash, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    if element.may_be_null:
+        text = f"COALESCE(CAST({text} AS TEXT), '')"
+    return f"MD5(CONVERT_TO({text}, 'UTF8'))" if element.to_utf8 else f"MD5({text})"
+
+
+class _checksum(FunctionElement[int]):
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(_checksum, "oracle")
+def _oracle_checksum(element: _checksum, compiler: SQLCompiler, **options: Any) -> str:
+    digits = f"SUBSTR({compiler.process(element.clauses, **options)}, 1, {_CHECKSUM_DIGITS})"
+    return f"TO_NUMBER({digits}, '{'X' * _CHECKSUM_DIGITS}')"
+
+
+@compiles(_checksum, "postgresql")
+def _postgresql_checksum(element: _checksum, compiler: SQLCompiler, **options: Any) -> str:
+    digits = f"SUBSTR({compiler.process(element.clauses, **options)}, 1, {_CHECKSUM_DIGITS})"
+    return f"CAST(CAST('x' || {digits} AS BIT({4 * _CHECKSUM_DIGITS})) AS BIGINT)"

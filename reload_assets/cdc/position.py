@@ -1,0 +1,264 @@
+"""How far CDC is: the gate before a load, and the waits of merge and confirm.
+
+DMS keeps it in the target: awsdms_status says up to which instant of the source changes were read and applied, and
+awsdms_apply_exceptions which statements were passed over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedTable
+from psycopg.rows import class_row
+
+from reload_assets.config.model import CdcConfig
+from reload_assets.dms.cdc import CdcTask
+from reload_assets.errors import CdcNotReady
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import compose, run
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Position:
+    """A row of awsdms_status; instants are UTC, of the source's clock but for ``status_time`` and ``asked_at``.
+
+    ``read_until``: how far changes were read; ``applied_until``: the commit of the newest applied transaction, which is
+    old after a quiet time; ``needed_from``: the oldest change that is still of use to the task.
+    """
+
+    status_time: datetime | None
+    pending_changes: int
+    read_until: datetime | None
+    applied_until: datetime | None
+    needed_from: datetime | None
+    asked_at: datetime
+
+    def passed(self, instant: datetime) -> bool:
+        """Whether every transaction that was committed on the source at ``instant`` or before has been processed.
+
+        Transactions are applied in the order of their commits, so one that was committed later proves it; so does a
+        task that has read beyond the instant and has nothing in hand.
+        """
+        if self.applied_until is not None and self.applied_until > instant:
+            return True
+        return not self.pending_changes and self.read_until is not None and self.read_until > instant
+
+    def lag_seconds(self, now: datetime) -> float | None:
+        """How long before ``now``, of the source's clock, the instant is up to which all is applied.
+
+        None where DMS has not said one yet.
+        """
+        at_least = self.needed_from if self.pending_changes else self.read_until
+        known = [instant for instant in (self.applied_until, at_least) if instant is not None]
+        return max(0.0, (now - max(known)).total_seconds()) if known else None
+
+    @property
+    def furthest(self) -> datetime | None:
+        """The latest instant of the source's clock that the row names."""
+        return max((one for one in (self.read_until, self.applied_until, self.needed_from) if one), default=None)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A statement that CDC skipped, as DMS wrote it down. ``owner`` and ``table`` are the source's or the target's."""
+
+    skipped_at: datetime
+    statement: str
+    error: str
+    owner: str = ""
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What the gate saw: the task, its lag in seconds (None where DMS does not say), and how far clocks are apart.
+
+    ``target_clock_offset`` is by how many seconds the target's clock is ahead of the source's, None without a source
+    connection. ``dms_clock_offset`` is that of the instance's, as of its newest status: behind by up to the pause
+    between two of them.
+    """
+
+    task_arn: str
+    status: str
+    lag_seconds: float | None
+    target_clock_offset: float | None = None
+    dms_clock_offset: float | None = None
+
+
+class Cdc:
+    """The CDC task of a group, as reloads see it.
+
+    ``is_fenced`` tells whether a reload keeps it stopped for a moment, ``say`` reports waits to whoever watches.
+    """
+
+    def __init__(
+        self,
+        settings: CdcConfig,
+        task: CdcTask,
+        target: TargetDatabase,
+        is_fenced: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings, self.task, self._target = settings, task, target
+        self._is_fenced, self._say = is_fenced, say
+        self._source_now: Callable[[], datetime] | None = None
+
+    @contextmanager
+    def by_source_clock(self, now: Callable[[], datetime] | None) -> Iterator[None]:
+        """Judge DMS's instants by the source's clock, which ``now`` tells (UTC); without it by the target's."""
+        earlier, self._source_now = self._source_now, now
+        try:
+            yield
+        finally:
+            self._source_now = earlier
+
+    def require_ready(self) -> Readiness:
+        """The gate before a load: the task runs, and lags no more than the limit. Waits for that, if so configured.
+
+        Raises CdcNotReady, DmsError.
+        """
+        deadline = time.monotonic() + self._settings.wait_seconds
+        pause, said = _FIRST_PAUSE_SECONDS, False
+        while True:
+            ready, why = self.look()
+            if why is None:
+                return ready
+            # A failed task is nobody's fence, and nobody but a person gets it going.
+            held = ready.status != "failed" and self._is_fenced()
+            patient = self._settings.when_behind == "wait" or held
+            if not patient or time.monotonic() >= deadline:
+                waited = f" after {self._settings.wait_seconds:g} s" if self._settings.when_behind == "wait" else ""
+                raise CdcNotReady(f"{why}{waited}; reload the window once it has caught up, or set cdc.when_behind.")
+            if not said:
+                self._say(f"{why}; waiting for it")
+                said = True
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def look(self) -> tuple[Readiness, str | None]:
+        """What is to be seen now, and what speaks against a load; None where nothing does."""
+        state = self.task.state()
+        if not state.running:
+            because = f" ({state.why})" if state.why else ""
+            ready = Readiness(self.task.arn, state.status, None)
+            return ready, f"The CDC task {state.identifier} is {state.status}{because}, not running"
+        with self._target.connect(autocommit=True) as connection:
+            position = self.position(connection)
+        now = self._require_past(state.identifier, position)
+        lag = position.lag_seconds(now)
+        ready = Readiness(
+            self.task.arn,
+            state.status,
+            lag,
+            None if self._source_now is None else (position.asked_at - now).total_seconds(),
+            None if position.status_time is None else (position.status_time - now).total_seconds(),
+        )
+        if lag is None or lag > self._settings.max_lag_seconds:
+            behind = "does not say how far it is" if lag is None else f"lags {lag:.0f} s behind the source"
+            return ready, f"The CDC task {state.identifier} {behind} (limit {self._settings.max_lag_seconds:g} s)"
+        return ready, None
+
+    def wait_passed(self, instant: datetime) -> float:
+        """Wait until CDC has processed all that was committed on the source up to ``instant`` (UTC); seconds waited.
+
+        Raises CdcNotReady where the task does not run any more, does not get there in time, or claims to be where the
+        source's clock has not been yet.
+        """
+        wanted = instant + timedelta(seconds=self._settings.margin_seconds)
+        began = time.monotonic()
+        pause = _FIRST_PAUSE_SECONDS
+        with self._target.connect(autocommit=True) as connection:
+            while not (position := self.position(connection)).passed(wanted):
+                waited = time.monotonic() - began
+                state = self.task.state()
+                failed = state.status == "failed"
+                stands = not state.running and state.status not in ("starting", "stopping")
+                if failed or (stands and not self._is_fenced()):
+                    because = f" ({state.why})" if state.why else ""
+                    raise CdcNotReady(
+                        f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
+                        f"{wanted:%FT%TZ}; {'mend that and ' if failed else ''}resume it."
+                    )
+                if waited >= self._settings.wait_seconds:
+                    raise CdcNotReady(
+                        f"The CDC task {state.identifier} has not passed {wanted:%FT%TZ} after {waited:.0f} s "
+                        f"({_told(position)}); let it catch up, or raise cdc.wait_seconds."
+                    )
+                time.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+        self._require_past(self.task.resource, position)
+        return time.monotonic() - began
+
+    def position(self, connection: Connection[Any]) -> Position:
+        """How far it is now. Raises CdcNotReady where awsdms_status does not say."""
+        name = self.task.resource
+        statement = compose("cdc/get_position", {"control_schema": self._settings.control_schema})
+        with (
+            self._readable("awsdms_status", "StatusTableEnabled"),
+            connection.cursor(row_factory=class_row(Position)) as cursor,
+        ):
+            found = cursor.execute(statement, {"task_name": name}).fetchone()
+        if found is None:
+            raise CdcNotReady(
+                f"{self._settings.control_schema}.awsdms_status has no row of the CDC task {name}; check cdc.task_arn "
+                "and the task's settings."
+            )
+        return found
+
+    def _require_past(self, name: str, position: Position) -> datetime:
+        """The source's clock now, or the target's in its stead; no instant of the position may be ahead of it.
+
+        Raises CdcNotReady.
+        """
+        now = position.asked_at if self._source_now is None else self._source_now()
+        furthest = position.furthest
+        if furthest is not None and furthest > now + timedelta(seconds=self._settings.margin_seconds):
+            clock = "target's" if self._source_now is None else "source's"
+            raise CdcNotReady(
+                f"{self._settings.control_schema}.awsdms_status says that the CDC task {name} is at {furthest:%FT%TZ}, "
+                f"{(furthest - now).total_seconds():,.1f} s ahead of the {clock} clock, which cannot be believed; see "
+                "that DMS writes UTC there, and that no clock was set back."
+            )
+        return now
+
+    def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
+        """The statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""
+        with self._readable("awsdms_apply_exceptions", "ControlSchema"):
+            rows = run(
+                connection,
+                "cdc/list_skipped",
+                {"control_schema": self._settings.control_schema},
+                task_name=self.task.resource,
+                tables=[table.lower() for table in tables],
+                since=since,
+            ).fetchall()
+        return [Skipped(*row) for row in rows]
+
+    @contextmanager
+    def _readable(self, table: str, setting: str) -> Iterator[None]:
+        place = f"{self._settings.control_schema}.{table}"
+        try:
+            yield
+        except (UndefinedTable, InvalidSchemaName):
+            raise CdcNotReady(
+                f"The target has no table {place}, where DMS says how CDC does; see ControlTablesSettings.{setting} of "
+                "the CDC task, or mend cdc.control_schema."
+            ) from None
+        except InsufficientPrivilege:
+            raise CdcNotReady(
+                f"This login may not read {place}; have a DBA run sql/roles/grant_control_tables.sql."
+            ) from None
+
+
+def _told(position: Position) -> str:
+    until = position.applied_until.isoformat() if position.applied_until else "nothing yet"
+    return f"applied up to {until}, {position.pending_changes} changes pending"

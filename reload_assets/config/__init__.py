@@ -1,0 +1,1 @@
+"""``reload.yaml``: its model, its errors and its reference page."""

@@ -1,0 +1,177 @@
+"""The comparison at the end of a confirm: the window, and what changed while the reload went on.
+
+CDC may have carried a row of this reload to another key, and a row may have come into the window meanwhile. Such rows
+are in no list of keys. They are found by comparing both sides: rows of the window, and rows whose window or version
+column lies in the time of the reload. What differs is judged by the passes of the confirm like every other key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+
+from reload_assets.compare.segments import Slice
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.errors import SourceUnavailable
+from reload_assets.postgres.catalog import leading_columns
+from reload_assets.tables import ReloadColumn
+from reload_assets.windows import Window
+
+if TYPE_CHECKING:
+    from reload_assets.compare.differences import Differences
+    from reload_assets.source.reader import SourceReader
+
+# The clocks of source and target may differ, and a transaction may set its version some time before it commits.
+_MARGIN = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A reload whose rows are confirmed now: what it loaded, and since when it writes. Instants are UTC.
+
+    ``merge_started_xid`` is the number of the oldest transaction that ran when its merge began.
+    """
+
+    reload_id: int
+    opened_at: datetime
+    load_start: datetime
+    window_end: datetime
+    merge_started_xid: int | None
+    merge_started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What all reloads that are confirmed now have touched: ``windows``, and since when at the earliest."""
+
+    windows: Sequence[Window]
+    since: datetime
+    xid: int | None
+    merging_since: datetime | None
+
+    @classmethod
+    def by(cls, reloads: Sequence[TakenUp]) -> Touched:
+        """Add up what several reloads have touched."""
+        return cls(
+            [Window(one.load_start, one.window_end) for one in reloads],
+            min(one.opened_at for one in reloads),
+            min((one.merge_started_xid for one in reloads if one.merge_started_xid is not None), default=None),
+            min((one.merge_started_at for one in reloads if one.merge_started_at is not None), default=None),
+        )
+
+
+class Comparison:
+    """Compares the tables of a confirm. ``reader`` is None without a source connection.
+
+    Then rows that production has rewritten since the merge are read again, but rows that it lacks are not found.
+    """
+
+    def __init__(
+        self, plans: Sequence[ConfirmStatements], touched: Touched, zone: ZoneInfo, reader: SourceReader | None
+    ) -> None:
+        self._plans, self._touched, self._zone, self._reader = plans, touched, zone, reader
+        self._gaps: dict[str, None] = {}
+
+    @property
+    def gaps(self) -> list[str]:
+        """What could not be compared, and why: clauses of the result's sentence."""
+        return list(self._gaps)
+
+    def collect(self, connection: Connection[Any], now: datetime) -> int:
+        """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
+
+        Raises SourceUnavailable and psycopg's errors.
+        """
+        if self._reader is None:
+            self._gaps["without a source connection nobody looked for rows that production lacks"] = None
+        return sum(self._collect(connection, plan, now) for plan in self._plans)
+
+    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> int:
+        slices = self._slices(connection, plan, now)
+        # One transaction, for its temporary tables.
+        with connection.transaction():
+            differences = self._differences(connection, plan)
+            new = 0
+            if differences is not None and differences.find(slices):
+                parts = {"typed_keys": differences.typed_keys}
+                new += plan.run(connection, "collect_differences", parts).rowcount
+            if differences is None or differences.compared.left_out:
+                new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
+            return new
+
+    def _differences(self, connection: Connection[Any], plan: ConfirmStatements) -> Differences | None:
+        if self._reader is None:
+            return None
+        # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+        from reload_assets.compare.differences import Differences
+
+        try:
+            return Differences(connection, plan.merge.table, self._reader)
+        except SourceUnavailable as error:
+            self._gaps[f"rows of {plan.merge.table.name} could not be compared: {str(error).rstrip('.')}"] = None
+            return None
+
+    def _collect_rewritten(self, connection: Connection[Any], plan: ConfirmStatements, one: Slice) -> int:
+        return plan.run(
+            connection,
+            "collect_rewritten",
+            {"column": one.column.name},
+            start=one.bounds[0],
+            end=one.bounds[1],
+            since=self._touched.xid or 0,
+        ).rowcount
+
+    def _slices(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> list[Slice]:
+        table = plan.merge.table
+        meanwhile = self._meanwhile(now).in_zone(self._zone)
+        windows = [window.in_zone(self._zone) for window in self._touched.windows]
+        slices = [Slice(table.window, bounds) for bounds in _joined([*windows, meanwhile])]
+        if table.version.name == table.window.name:
+            return slices
+        why_not = self._why_not_by_version(connection, plan, table.version)
+        if why_not is None:
+            return [*slices, Slice(table.version, meanwhile)]
+        self._gaps[f"rows of {table.name} outside the window that changed meanwhile were not compared: {why_not}"] = (
+            None
+        )
+        return slices
+
+    def _meanwhile(self, now: datetime) -> Window:
+        """The time of the reload, from an hour earlier where the clock was set back in it: it shows that hour twice."""
+        start = self._touched.since - _MARGIN
+        before, after = ((start - _HOUR).astimezone(self._zone), now.astimezone(self._zone))
+        if _offset(before) > _offset(after):
+            start -= _HOUR
+        return Window(start, now + _MARGIN)
+
+    @staticmethod
+    def _why_not_by_version(connection: Connection[Any], plan: ConfirmStatements, version: ReloadColumn) -> str | None:
+        """Why rows cannot be found by the range of their version; None where they can."""
+        place, production = plan.merge.table.target, plan.merge.table.production
+        declared = version.target.type
+        if not declared.startswith("timestamp") or declared.endswith("with time zone"):
+            return f"the version column {version.name} of {place} is {declared}"
+        if version.name not in leading_columns(connection, production.schema, production.name):
+            return f"{place} has no index on the version column {version.name}"
+        return None
+
+
+def _offset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta(0)
+
+
+def _joined(bounds: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The same ranges without their overlaps, in order."""
+    joined: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(bounds):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        elif start < end:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,191 @@
+"""Rows of the source by key, typed as DMS would have loaded them, in a temporary table of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from psycopg import Connection, DataError, IntegrityError, sql
+
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.confirm.refusals import reason_of
+from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.tables import ReloadColumn, ReloadTable
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+Key = tuple[Any, ...]
+"""The values of a row's key columns as canonical text."""
+Bounds = tuple[datetime, datetime]
+"""The half-open bounds of a window, in wall-clock time of the source's zone."""
+
+_BINARY_LOBS = ("BLOB",)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Rows of one table: ``batches`` of keys, and the temporary table ``rows``, with staging's columns, to fill."""
+
+    table: ReloadTable
+    rows: str
+    batches: Iterator[Sequence[Key]]
+
+
+class SourceRows(Protocol):
+    """Where rows of the source are read again by key, in batches of at most ``batch`` keys."""
+
+    batch: int
+    reader: SourceReader | None
+    """The source connection, by which whole windows are compared; None where there is none."""
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """Put the source's rows with these keys into their temporary tables, in the caller's transaction."""
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """Put the source's rows of a window, and perhaps some beside it, into a temporary table likewise."""
+
+    def now(self) -> datetime:
+        """A UTC instant of the source's clock: what was read before shows all that was committed before the read."""
+
+
+def readable(table: ReloadTable) -> str | None:
+    """Why the reader cannot give rows of the table as DMS would; None where it can."""
+    if table.source_columns is None:
+        return "there is no source connection"
+    described = {column.name: column for column in table.source_columns}
+    for column in table.columns:
+        source = described[column.source]
+        if not source.is_readable:
+            return f"{source.name} is {source.why_without_text}"
+    return None
+
+
+class ReaderRows:
+    """Rows read over the source connection."""
+
+    batch = 5_000
+
+    def __init__(self, reader: SourceReader) -> None:
+        self.reader: SourceReader | None = reader
+        self._reader = reader
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """See SourceRows. Raises SourceUnavailable."""
+        for one in wanted:
+            names = [column.source for column in one.table.key]
+            for keys in one.batches:
+                columns = [column.source for column in one.table.columns]
+                read = self._reader.rows_as_text(one.table.source_table, columns, names, keys)
+                self._fill(connection, one.table, one.rows, read)
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        columns = [column.source for column in table.columns]
+        read = self._reader.rows_in_window(table.source_table, columns, table.window.source, *bounds)
+        self._fill(connection, table, rows, read)
+
+    def now(self) -> datetime:
+        """See SourceRows."""
+        return self._reader.now()
+
+    @staticmethod
+    def _fill(connection: Connection[Any], table: ReloadTable, rows: str, read: Iterable[Sequence[Any]]) -> None:
+        texts = f"{rows}_texts"
+        numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
+        text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
+        described = {column.name: column for column in table.source_columns or ()}
+        run(connection, "confirm/create_texts", {"texts": texts, "text_columns": text_columns})
+        copy_texts = compose("confirm/copy_texts", {"texts": texts})
+        with connection.cursor() as cursor, cursor.copy(copy_texts) as copy:
+            for row in read:
+                copy.write_row([_text(value) for value in row])
+        typed = sql.SQL(", ").join(
+            _typed(sql.Identifier("t", name), column, described[column.source])
+            for name, column in zip(numbered, table.columns, strict=True)
+        )
+        places = {column.name: number for number, column in enumerate(table.columns, start=1)}
+        keys_typed = [
+            _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source])
+            for column in table.key
+        ]
+        parts: dict[str, Part] = {
+            "rows": rows,
+            "texts": texts,
+            "typed": typed,
+            "typed_key": sql.SQL(", ").join(keys_typed),
+            "key_names": sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
+        }
+        _type(connection, table, parts, None)
+        run(connection, "confirm/drop_texts", {"texts": texts})
+
+
+class RowsByTable:
+    """Rows that come over the source connection, but for tables of which it would read a type otherwise than DMS."""
+
+    def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
+        self.batch = min(connected.batch, loaded.batch)
+        self.reader = connected.reader
+        self._connected, self._loaded = connected, loaded
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """See SourceRows; raises what both ways do."""
+        over_connection = [one for one in wanted if readable(one.table) is None]
+        by_dms = [one for one in wanted if readable(one.table) is not None]
+        self._connected.fill(connection, over_connection)
+        if by_dms:
+            self._loaded.fill(connection, by_dms)
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        source = self._connected if readable(table) is None else self._loaded
+        source.fill_window(connection, table, rows, bounds)
+
+    def now(self) -> datetime:
+        """See SourceRows."""
+        return self._connected.now()
+
+
+def _type(connection: Connection[Any], table: ReloadTable, parts: dict[str, Part], places: list[str] | None) -> None:
+    """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
+    chosen: sql.Composable = sql.SQL("true")
+    if places is not None:
+        chosen = sql.SQL("t.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
+    try:
+        with connection.transaction():
+            run(connection, "confirm/type_texts", {**parts, "chosen": chosen})
+    except (DataError, IntegrityError) as error:
+        if places is None:
+            places = [place for (place,) in run(connection, "confirm/list_texts", parts)]
+        if len(places) > 1:
+            half = len(places) // 2
+            _type(connection, table, parts, places[:half])
+            _type(connection, table, parts, places[half:])
+        else:
+            run(connection, "confirm/add_unfit", {**parts, "chosen": chosen}, reason=reason_of(table, error))
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value in ("", b""):
+        # Oracle's empty text is NULL, and so is what DMS makes of an empty LOB.
+        return None
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    # DMS turns NUL, which PostgreSQL refuses, into a space.
+    return str(value).replace("\x00", " ")
+
+
+def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> sql.Composable:
+    declared = sql.SQL(column.target.type)
+    if source.kind == "raw" or source.base_type in _BINARY_LOBS:
+        return sql.SQL("decode({}, 'hex')").format(text)
+    if source.kind == "bare":
+        scale = sql.Literal(source.delivery.number_scale)
+        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
+        return sql.SQL("CAST({} AS {})").format(rounded, declared)
+    if column.target.collatable:
+        # No cast: it would cut a text that is too long, where an assignment refuses it.
+        return text
+    return sql.SQL("CAST({} AS {})").format(text, declared)

@@ -1,0 +1,159 @@
+"""Rows of the source read again by a second, filtered DMS task: where there is no source connection."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection, sql
+
+from reload_assets.config.model import ReloadConfig, text
+from reload_assets.confirm.reread import Bounds, Key, Wanted
+from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
+from reload_assets.dms.settings import task_settings
+from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
+from reload_assets.engines.staging_tables import again_name, make_table
+from reload_assets.keys import filter_condition
+from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.tables import ReloadTable
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+
+@dataclass(frozen=True)
+class _Batch:
+    table: ReloadTable
+    rows: str
+    keys: Sequence[Key]
+
+
+class LoadedRows:
+    """Rows that DMS loads into a staging table of their own, which is dropped right after."""
+
+    # A mapping of so many conditions stays well below what DMS takes for a document.
+    batch = 1_000
+
+    def __init__(
+        self,
+        config: ReloadConfig,
+        target: TargetDatabase,
+        tasks: LoadTasks,
+        reload: Reload,
+        reader: SourceReader | None,
+    ) -> None:
+        self.reader = reader
+        self._config, self._target, self._tasks, self._reload = config, target, tasks, reload
+        self._schema = config.target.staging_schema
+
+    def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
+        """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
+
+        The filter is on one column of the key, so rows of other keys may come along; they meet no key of ours.
+        """
+        for batches in zip_longest(*(one.batches for one in wanted)):
+            loads = [_Batch(one.table, one.rows, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
+            self._fill(connection, loads, key_mappings([self._filtered(load) for load in loads]))
+
+    def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
+        """See SourceRows; raises what ``fill`` does."""
+        load = _Batch(table, rows, ())
+        self._fill(connection, [load], table_mappings([self._table_load(load)], *bounds))
+
+    def _fill(self, connection: Connection[Any], loads: Sequence[_Batch], mappings: dict[str, Any]) -> None:
+        try:
+            for load in loads:
+                self._make(load)
+            self._load(loads, mappings)
+            for load in loads:
+                self._take(connection, load)
+        finally:
+            with self._target.connect(autocommit=True) as other:
+                for load in loads:
+                    run(other, "staging/drop_table", self._place(load))
+
+    def now(self) -> datetime:
+        """The source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
+        if self.reader is not None:
+            return self.reader.now()
+        with self._target.connect(autocommit=True) as connection:
+            row = run(connection, "cdc/get_clock").fetchone()
+            assert row is not None
+            found: datetime = row[0]
+            return found
+
+    def _name(self, batch: _Batch) -> str:
+        return again_name(staging_name(batch.table, self._reload.reload_id))
+
+    def _place(self, batch: _Batch) -> dict[str, Part]:
+        return {"schema": self._schema, "table": self._name(batch)}
+
+    def _make(self, batch: _Batch) -> None:
+        # Committed: DMS has to see it.
+        with self._target.connect(autocommit=True) as other:
+            run(other, "staging/drop_table", self._place(batch))
+            make_table(other, self._schema, self._name(batch), batch.table, self._config.target.load_role)
+
+    def _take(self, connection: Connection[Any], batch: _Batch) -> None:
+        # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
+        read = compose("confirm/copy_loaded", self._place(batch))
+        numbers = range(1, len(batch.table.columns) + 1)
+        columns = sql.SQL(", ").join(sql.Identifier(f"c{number}") for number in numbers)
+        write = compose("confirm/copy_rows", {"rows": batch.rows, "columns": columns})
+        with (
+            self._target.connect() as other,
+            other.cursor().copy(read) as loaded,
+            connection.cursor().copy(write) as taken,
+        ):
+            for block in loaded:
+                taken.write(block)
+
+    def _table_load(self, batch: _Batch) -> TableLoad:
+        return TableLoad(
+            source_schema=self._config.source.schema_name,
+            source_table=batch.table.source_table,
+            window_column=batch.table.window.source,
+            staging_schema=self._schema,
+            staging_table=self._name(batch),
+            ignored_columns=tuple(batch.table.options.ignored_source_columns),
+        )
+
+    def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
+        """The load with the column of its one filter and the conditions on it."""
+        position = batch.table.filter_column
+        assert position is not None, "the caller asks for such a table by window"
+        column = batch.table.key[position]
+        values = sorted({str(key[position]) for key in batch.keys})
+        conditions = [filter_condition(column.target, value) for value in values]
+        return self._table_load(batch), column.source, conditions
+
+    def _load(self, batches: Sequence[_Batch], mappings: dict[str, Any]) -> None:
+        dms, place = self._config.dms, f"{self._config.file}: dms"
+        arn = self._tasks.create(
+            TaskRequest(
+                identifier=task_identifier(self._reload.group_name, self._reload.reload_id, secrets.token_hex(4)),
+                source_endpoint_arn=text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
+                target_endpoint_arn=text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
+                replication_instance_arn=text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+                table_mappings=mappings,
+                settings=task_settings(
+                    commit_rate=dms.task.commit_rate,
+                    max_sub_tasks=dms.task.max_sub_tasks,
+                    lob_max_kb=dms.task.lob_limit_kb,
+                ),
+                tags=self._reload.tags,
+            )
+        )
+        try:
+            self._tasks.wait_ready(arn)
+            self._tasks.start(arn)
+            schema = self._config.source.schema_name
+            self._tasks.wait_loaded(arn, [(schema, batch.table.source_table) for batch in batches])
+        finally:
+            self._tasks.remove(arn)

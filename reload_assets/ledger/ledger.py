@@ -1,0 +1,298 @@
+"""The ledger: one row a reload, written as it goes, on connections of its own so that failures leave their mark too.
+
+Only what belongs to the merge's transaction (outcomes, audit, the status ``merged``) is written by the merge itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row
+
+from reload_assets.cdc.position import Readiness
+from reload_assets.errors import LedgerError, ReloadRefused
+from reload_assets.ledger.records import CheckResult, Opening, Reload, StagedTable, staging_name
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import compose, run
+from reload_assets.tables import ReloadTable
+from reload_assets.windows import Window
+
+CheckStatus = Literal["passed", "failed", "could not verify"]
+
+
+class Ledger:
+    """Reads and writes ``admin.reloads`` and its companions in the target database."""
+
+    def __init__(self, target: TargetDatabase) -> None:
+        self._target = target
+
+    def find_unfinished(self, group: str, window: Window) -> list[Reload]:
+        """The reloads of a group that overlap a window and have not come to an end."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._unfinished(connection, group, window)
+
+    def find_loading(self, run_id: str) -> list[Reload]:
+        """The reloads of a run whose load has not come to an end."""
+        with self._target.connect(autocommit=True) as connection:
+            rows = run(connection, "ledger/find_loading", run_id=run_id).fetchall()
+            return [self._get(connection, row[0]) for row in rows]
+
+    def find_left(self) -> list[tuple[int, str]]:
+        """The reloads, with their runs, that only a live run goes on with: in a load, or in a confirm."""
+        with self._target.connect(autocommit=True) as connection:
+            return run(connection, "ledger/find_left").fetchall()
+
+    def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
+        """Open a reload in the caller's transaction, which makes its staging tables too.
+
+        Raises ReloadRefused while an overlapping reload of the group is under way.
+        """
+        run(connection, "ledger/lock_group", group_name=opening.group)
+        if busy := self._unfinished(connection, opening.group, opening.window):
+            raise ReloadRefused(
+                f"The window {opening.partition_key} of group {opening.group!r} is being reloaded already, by "
+                f"{busy[0].title} (run {busy[0].run_id}); wait for it to end, or cancel it."
+            )
+        row = run(
+            connection,
+            "ledger/insert_reload",
+            group_name=opening.group,
+            window_start=opening.window.start,
+            window_end=opening.window.end,
+            load_start=opening.loaded_window.start,
+            partition_key=opening.partition_key,
+            tables=[table.name for table in tables],
+            started_by=opening.started_by,
+            reason=opening.reason,
+            run_id=opening.run_id,
+            request_id=opening.request_id,
+        ).fetchone()
+        assert row is not None
+        reload_id: int = row[0]
+        run(
+            connection,
+            "ledger/create_audit_partition",
+            {"partition": f"reload_changes_r{reload_id}", "reload_id": sql.Literal(reload_id)},
+        )
+        return self._get(connection, reload_id)
+
+    def add_table(self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str) -> None:
+        """Note a table and its staging table, which exists by now, in the caller's transaction."""
+        run(
+            connection,
+            "ledger/insert_table",
+            reload_id=reload_id,
+            table_name=table.name,
+            production_schema=table.production.schema,
+            production_table=table.production.name,
+            staging_schema=staging_schema,
+            staging_table=staging_name(table, reload_id),
+        )
+
+    def expect_checks(self, connection: Connection[Any], reload_id: int, table: str, checks: Iterable[str]) -> None:
+        """Note the checks without which the merge will refuse the reload, in the caller's transaction."""
+        for check in checks:
+            run(connection, "ledger/insert_pending_check", reload_id=reload_id, table_name=table, check_name=check)
+
+    def find(self, reload_id: int) -> Reload | None:
+        """One reload; None where there is none."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._find(connection, reload_id)
+
+    def get(self, reload_id: int) -> Reload:
+        """One reload. Raises LedgerError where there is none."""
+        with self._target.connect(autocommit=True) as connection:
+            return self._get(connection, reload_id)
+
+    def latest(self, group: str, window: Window, table: str) -> Reload | None:
+        """The newest reload of exactly this window that covers the table; None where there has been none."""
+        with self._target.connect(autocommit=True) as connection:
+            row = run(
+                connection,
+                "ledger/get_latest_reload",
+                group_name=group,
+                window_start=window.start,
+                window_end=window.end,
+                table_name=table,
+            ).fetchone()
+            return self._get(connection, row[0]) if row and row[0] is not None else None
+
+    def tables(self, reload_id: int) -> dict[str, StagedTable]:
+        """The tables of a reload by name."""
+        with (
+            self._target.connect(autocommit=True) as connection,
+            connection.cursor(row_factory=class_row(StagedTable)) as cursor,
+        ):
+            rows = cursor.execute(compose("ledger/get_tables"), {"reload_id": reload_id}).fetchall()
+        return {row.table_name: row for row in rows}
+
+    def checks(self, reload_id: int) -> list[CheckResult]:
+        """The verdict of a reload, line by line, those in the way of the merge first."""
+        with (
+            self._target.connect(autocommit=True) as connection,
+            connection.cursor(row_factory=class_row(CheckResult)) as cursor,
+        ):
+            return cursor.execute(compose("ledger/get_checks"), {"reload_id": reload_id}).fetchall()
+
+    def set_run(self, reload_id: int, run_id: str) -> None:
+        """A later run goes on with the reload."""
+        self._write("ledger/set_run", reload_id=reload_id, run_id=run_id)
+
+    def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
+        """Note the DMS task of a reload."""
+        self._write("ledger/set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
+
+    def set_task_removed(self, reload_id: int) -> None:
+        """Note that the DMS task is gone."""
+        self._write("ledger/set_task_removed", reload_id=reload_id)
+
+    def set_source_rows(self, reload_id: int, rows: Mapping[str, int], *, when: Literal["before", "after"]) -> None:
+        """Note the source's row counts of the window, before the load or after it."""
+        for table, count in rows.items():
+            before, after = (count, None) if when == "before" else (None, count)
+            self._write("ledger/set_source_rows", reload_id=reload_id, table_name=table, before=before, after=after)
+
+    def set_loaded(
+        self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
+    ) -> None:
+        """The load ended well; ``dms_rows`` is what DMS says of each table.
+
+        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock tells.
+        """
+        for table, rows in dms_rows.items():
+            self._write("ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
+        self._write(
+            "ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason, source_read_until=source_read_until
+        )
+
+    def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
+        """Note what is in staging, in the transaction that trimmed it."""
+        run(
+            connection,
+            "ledger/set_staged",
+            reload_id=reload_id,
+            table_name=table,
+            staged_rows=staged,
+            trimmed_rows=trimmed,
+        )
+
+    def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
+        """Write results into the verdict of a reload that is not merged yet; its status then, or None if it is over."""
+        with self._target.connect() as connection:
+            for result in results:
+                run(
+                    connection,
+                    "ledger/set_check",
+                    reload_id=reload_id,
+                    table_name=table,
+                    check_name=result.check_name,
+                    status=result.status,
+                    blocking=result.blocking,
+                    detail=result.detail,
+                )
+            row = run(connection, "ledger/set_verdict", reload_id=reload_id).fetchone()
+            return str(row[0]) if row else None
+
+    def set_merge_started(self, reload_id: int) -> None:
+        """A merge attempt begins."""
+        self._write("ledger/set_merge_started", reload_id=reload_id)
+
+    def interrupt_merge(self, reload_id: int, error: str) -> bool:
+        """A merge in chunks stopped between two of them; False where the reload is not in the middle of one."""
+        with self._target.connect(autocommit=True) as connection:
+            done = run(connection, "ledger/interrupt_merge", reload_id=reload_id, error=error).fetchone()
+            return done is not None
+
+    def set_cdc(self, reload_id: int, ready: Readiness, remarks: Sequence[str]) -> None:
+        """Note what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
+        self._write(
+            "ledger/set_cdc",
+            reload_id=reload_id,
+            task_arn=ready.task_arn,
+            status=ready.status,
+            lag_seconds=ready.lag_seconds,
+            target_clock_offset_seconds=ready.target_clock_offset,
+            dms_clock_offset_seconds=ready.dms_clock_offset,
+            remarks=list(remarks),
+        )
+
+    def set_cdc_stopped(self, reload_id: int) -> None:
+        """The CDC task is about to be stopped for the reload."""
+        self._write("ledger/set_cdc_stopped", reload_id=reload_id)
+
+    def set_cdc_resumed(self, reload_id: int) -> None:
+        """The CDC task runs again."""
+        self._write("ledger/set_cdc_resumed", reload_id=reload_id)
+
+    def find_fenced(self, task_arn: str) -> list[tuple[int, str]]:
+        """The reloads, with their runs, that have stopped a CDC task and not resumed it."""
+        with self._target.connect(autocommit=True) as connection:
+            return run(connection, "ledger/find_fenced", task_arn=task_arn).fetchall()
+
+    def set_confirm_started(self, reload_id: int) -> None:
+        """The confirm of a merged reload begins."""
+        self._write("ledger/set_confirm_started", reload_id=reload_id)
+
+    def set_confirm_keys(self, reload_id: int, table: str, keys: int, orphans: int) -> None:
+        """How many rows were read again, and how many orphans are left alone."""
+        self._write("ledger/set_confirm_keys", reload_id=reload_id, table_name=table, keys=keys, orphans=orphans)
+
+    def set_confirm_ended(
+        self,
+        reload_id: int,
+        status: Literal["confirmed", "unconfirmed"],
+        passes: int,
+        waited_seconds: float,
+        detail: str,
+    ) -> None:
+        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
+
+        What it took up of earlier reloads is confirmed with it.
+        """
+        self._write(
+            "ledger/set_confirm_ended",
+            reload_id=reload_id,
+            status=status,
+            passes=passes,
+            waited_seconds=waited_seconds,
+            detail=detail,
+        )
+        self._write("ledger/confirm_taken_up", reload_id=reload_id)
+
+    def give_up_confirm(self, reload_id: int, detail: str) -> None:
+        """A confirm that has not ended will not be gone on with; nothing happens where there is none."""
+        self._write("ledger/give_up_confirm", reload_id=reload_id, detail=detail)
+
+    def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
+        """The reload ended without a merge, or with a part of one; False where it had ended already."""
+        with self._target.connect(autocommit=True) as connection:
+            done = run(connection, "ledger/close_reload", reload_id=reload_id, status=status, error=error).fetchone()
+            return done is not None
+
+    def _write(self, statement: str, **values: Any) -> None:
+        with self._target.connect(autocommit=True) as connection:
+            run(connection, statement, **values)
+
+    def _unfinished(self, connection: Connection[Any], group: str, window: Window) -> list[Reload]:
+        rows = run(
+            connection,
+            "ledger/find_unfinished",
+            group_name=group,
+            window_start=window.start,
+            window_end=window.end,
+        ).fetchall()
+        return [self._get(connection, row[0]) for row in rows]
+
+    def _get(self, connection: Connection[Any], reload_id: int) -> Reload:
+        found = self._find(connection, reload_id)
+        if found is None:
+            raise LedgerError(f"The ledger admin.reloads has no reload {reload_id}; look for its id there.")
+        return found
+
+    @staticmethod
+    def _find(connection: Connection[Any], reload_id: int) -> Reload | None:
+        with connection.cursor(row_factory=class_row(Reload)) as cursor:
+            return cursor.execute(compose("ledger/get_reload"), {"reload_id": reload_id}).fetchone()

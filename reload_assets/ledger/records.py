@@ -1,0 +1,130 @@
+"""What the ledger knows: reloads, their staged tables, and the results of checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reload_assets.tables import ReloadTable
+from reload_assets.windows import Window
+
+TAG_PREFIX = "reload_assets:"
+
+
+@dataclass(frozen=True)
+class Reload:
+    """One window of one table group, one attempt. Instants are UTC."""
+
+    reload_id: int
+    group_name: str
+    window_start: datetime
+    window_end: datetime
+    load_start: datetime
+    partition_key: str
+    tables: list[str]
+    status: str
+    started_by: str
+    run_id: str
+    task_identifier: str | None
+    task_arn: str | None
+    opened_at: datetime
+    merge_started_at: datetime | None
+    error: str | None
+    source_read_until: datetime | None
+    cdc_task_arn: str | None
+    cdc_status: str | None
+    cdc_lag_seconds: float | None
+    cdc_remarks: list[str]
+    confirm_status: str
+    confirm_passes: int
+    confirm_corrections: int
+    confirm_waited_seconds: float
+    confirm_detail: str | None
+
+    @property
+    def window(self) -> Window:
+        """The window the user asked for."""
+        return Window(self.window_start, self.window_end)
+
+    @property
+    def loaded_window(self) -> Window:
+        """The window with the margin for late commits: what is loaded, verified and merged."""
+        return Window(self.load_start, self.window_end)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a DMS task of the reload is tagged with, so that it can be found whatever dies."""
+        return {
+            f"{TAG_PREFIX}reload_id": str(self.reload_id),
+            f"{TAG_PREFIX}run_id": self.run_id,
+            f"{TAG_PREFIX}window": self.window.key,
+            f"{TAG_PREFIX}group": self.group_name,
+        }
+
+    @property
+    def title(self) -> str:
+        """How messages name the reload."""
+        return f"reload {self.reload_id} of {self.group_name} {self.partition_key}"
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """What the ledger knows of one table of a reload; all counts in rows."""
+
+    table_name: str
+    staging_schema: str
+    staging_table: str
+    staging_oid: int
+    staging_dropped_at: datetime | None
+    source_rows_before: int | None
+    source_rows_after: int | None
+    dms_rows: int | None
+    trimmed_rows: int
+    staged_rows: int
+    inserted: int
+    updated: int
+    repaired: int
+    identical: int
+    refused: int
+    unversioned: int
+    skipped: int
+    merged_through: list[str] | None
+    merge_chunks: int
+    merge_ended_at: datetime | None
+    confirm_keys: int
+    confirm_inserted: int
+    confirm_updated: int
+    confirm_deleted: int
+    orphans: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of a reload's verdict."""
+
+    table_name: str
+    check_name: str
+    status: str
+    blocking: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What it takes to open a reload."""
+
+    group: str
+    window: Window
+    loaded_window: Window
+    partition_key: str
+    started_by: str
+    reason: str
+    run_id: str
+    request_id: int | None
+
+
+def staging_name(table: ReloadTable, reload_id: int) -> str:
+    """The name of a reload's staging table; cut so that it stays within PostgreSQL's 63 bytes."""
+    suffix = f"_r{reload_id}"
+    base = table.production.name.lower().encode()[: 63 - len(suffix)].decode(errors="ignore")
+    return base + suffix

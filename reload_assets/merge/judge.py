@@ -1,0 +1,90 @@
+"""Which row wins: the rule that gives each staged row its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from psycopg import sql
+
+from reload_assets.soft_delete import marked, unmarked
+from reload_assets.tables import ReloadColumn, ReloadTable
+
+Named = Callable[[ReloadColumn], sql.Composable]
+"""How a statement names a column of one side."""
+
+
+def written_columns(table: ReloadTable) -> list[ReloadColumn]:
+    """The columns that an update sets: all but the key, and but those that production always numbers itself."""
+    key = {column.name for column in table.key}
+    return [column for column in table.columns if column.name not in key and column.target.identity != "a"]
+
+
+def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
+    """The outcome of a staged row whose key production has, as an SQL expression over both.
+
+    A row that is marked as deleted is wrong whatever it holds, as a missing one is: no policy leaves it so.
+    """
+    has_mark = table.options.soft_delete_column is not None
+    if not written_columns(table) and not has_mark:
+        return sql.SQL("'identical'")
+    versions = {"ours": _version(table, staged), "theirs": _version(table, production)}
+    revived = sql.SQL(
+        " WHEN {marked} AND ({theirs} > {ours}) IS NOT TRUE"
+        " THEN CASE WHEN {ours} > {theirs} THEN 'updated' ELSE 'repaired' END"
+    ).format(marked=marked(table), **versions)
+    return sql.SQL(
+        "CASE WHEN NOT ({differs}) THEN 'identical'{revived}"
+        " WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
+        " WHEN {ours} > {theirs} THEN 'updated' WHEN {ours} = {theirs} THEN {equal} ELSE 'refused' END"
+    ).format(
+        differs=sql.SQL("{} OR {}").format(marked(table), differs(written_columns(table), staged, production)),
+        revived=revived if has_mark else sql.SQL(""),
+        unversioned=sql.SQL("'repaired'" if table.options.null_version == "repair" else "'unversioned'"),
+        equal=sql.SQL("'repaired'" if table.options.equal_version == "repair" else "'skipped'"),
+        **versions,
+    )
+
+
+def assigned(table: ReloadTable, source: Named) -> sql.Composable:
+    """The assignments of an update of the production row ``p`` to the values of a row of the source."""
+    pairs = [(column.name, source(column)) for column in written_columns(table)]
+    if name := table.options.soft_delete_column:
+        pairs.append((name, unmarked(table, sql.Identifier("p", name))))
+    return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in pairs)
+
+
+def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:
+    """Whether some of the columns have other content on one side than on the other, as an SQL condition."""
+    if not columns:
+        return sql.SQL("false")
+    return sql.SQL("({})").format(
+        sql.SQL(" OR ").join(
+            sql.SQL("{} IS DISTINCT FROM {}").format(_content(column, right), _content(column, left))
+            for column in columns
+        )
+    )
+
+
+def newer(table: ReloadTable, left: Named, right: Named) -> sql.Composable:
+    """Whether the version on the left is newer than the one on the right, as an SQL condition."""
+    return sql.SQL("({} > {})").format(_version(table, left), _version(table, right))
+
+
+def not_newer(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
+    """Whether production's version is not newer than the staged one, as an SQL condition."""
+    return sql.SQL("{} IS NOT TRUE").format(newer(table, production, staged))
+
+
+def _content(column: ReloadColumn, named: Named) -> sql.Composable:
+    if column.target.collatable:
+        # Byte by byte: some collations and citext hold different texts for equal.
+        return sql.SQL('{}::text COLLATE "C"').format(named(column))
+    if not column.target.comparable:
+        return sql.SQL("{}::text").format(named(column))
+    return named(column)
+
+
+def _version(table: ReloadTable, named: Named) -> sql.Composable:
+    # A text version is ordered by its bytes, as Oracle does by default.
+    written = sql.SQL('{}::text COLLATE "C"') if table.version.target.collatable else sql.SQL("{}")
+    return written.format(named(table.version))

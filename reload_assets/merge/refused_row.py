@@ -1,0 +1,118 @@
+"""Says which staged row production refused, and why: PostgreSQL names the constraint but seldom the row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from reload_assets.errors import DatabaseUnreachable
+from reload_assets.merge.statements import MergeStatements
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import set_locally
+from reload_assets.postgres.statements import run
+
+_PATIENCE = "30s"
+_LOG = logging.getLogger(__name__)
+
+_UNIQUE, _FOREIGN_KEY, _NOT_NULL, _CHECK = "23505", "23503", "23502", "23514"
+_KINDS = {_UNIQUE: "unique constraint", _FOREIGN_KEY: "foreign key", _NOT_NULL: "column", _CHECK: "check constraint"}
+
+
+def explain(
+    target: TargetDatabase,
+    head: str,
+    plans: Sequence[MergeStatements],
+    current: MergeStatements | None,
+    error: psycopg.Error,
+) -> str:
+    """One sentence about an error of the merge, which has been rolled back by now. ``current`` was being merged.
+
+    ``head`` begins the sentence: what has become of the merge.
+    """
+    diag = error.diag
+    # Constraints that wait are checked when no table is current any more.
+    plan = current or next((p for p in plans if p.table.production.name == diag.table_name), None)
+    mend = "mend the row in the source or the rule in production, then reload the window again."
+    said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
+    state = error.sqlstate or ""
+    if plan is None or state[:2] not in ("22", "23", "P0"):
+        place = f" {plan.table.target}:" if plan else ""
+        return f"{head}{place} PostgreSQL says {said!r} (SQLSTATE {state or 'none'}); mend its cause, then merge again."
+    where = plan.table.target
+    if state == _NOT_NULL and diag.column_name and plan.staged_columns([diag.column_name]) is None:
+        return (
+            f"{head} {where}.{diag.column_name} is NOT NULL and has no default, and the source has no such column for "
+            "the missing rows to be inserted; give it a default, then reload the window again."
+        )
+    rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
+    because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
+    key = _find(target, plans, plan, state, rule or "")
+    if key is None:
+        return f"{head} {where} refuses a staged row ({because}): {said!r}; {mend}"
+    # The detail of the others is the whole row.
+    detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
+    return f"{head} {where} refuses the staged row {key} ({because}){detail}; {mend}"
+
+
+def _find(
+    target: TargetDatabase, plans: Sequence[MergeStatements], plan: MergeStatements, state: str, rule: str
+) -> str | None:
+    """The key of a refused row, as messages write it; None where it cannot be told."""
+    try:
+        with target.connect() as connection:
+            set_locally(connection, statement_timeout=_PATIENCE)
+            if state == _NOT_NULL:
+                found = _find_null(connection, plan, rule)
+            elif state == _CHECK:
+                found = _find_unfit(connection, plan, rule)
+            elif state == _UNIQUE:
+                found = _find_rival(connection, plan, rule)
+            elif state == _FOREIGN_KEY:
+                found = _find_childless(connection, plans, plan, rule)
+            else:
+                found = None
+    except (psycopg.Error, DatabaseUnreachable):
+        _LOG.warning("%s: the refused row could not be looked up", plan.reload.title, exc_info=True)
+        return None
+    return plan.key_of(found) if found else None
+
+
+def _find_null(connection: Connection[Any], plan: MergeStatements, column: str) -> list[str] | None:
+    staged = plan.staged_columns([column])
+    return _first(plan.run(connection, "find_null", {"column": staged[0].staged}).fetchone()) if staged else None
+
+
+def _find_unfit(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
+    production = plan.table.production
+    row = run(
+        connection, "merge/get_check", schema=production.schema, table=production.name, constraint=constraint
+    ).fetchone()
+    if row is None:
+        return None
+    # The condition is PostgreSQL's own spelling of the catalog's.
+    return _first(plan.run(connection, "find_unfit", {"condition": sql.SQL(row[0])}).fetchone())
+
+
+def _find_rival(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
+    unique = next((key for key in plan.table.production.unique_keys if key.name == constraint), None)
+    parts = plan.unique_parts(unique) if unique else None
+    return _first(plan.run(connection, "find_rival", parts).fetchone()) if parts else None
+
+
+def _find_childless(
+    connection: Connection[Any], plans: Sequence[MergeStatements], plan: MergeStatements, constraint: str
+) -> list[str] | None:
+    key = next((key for key in plan.table.production.foreign_keys if key.name == constraint), None)
+    # Without the staged parents: these are the ones that did not make it into production.
+    parts = plan.parent_parts(key, None) if key else None
+    row = plan.run(connection, "find_missing_parents", parts).fetchone() if parts else None
+    child: list[list[str]] | None = row[1] if row else None
+    return child[0] if child else None
+
+
+def _first(row: tuple[list[str]] | None) -> list[str] | None:
+    return row[0] if row else None

@@ -1,0 +1,172 @@
+"""What a statement of ours may do beside what it says: foreign keys that act on other rows, and triggers.
+
+A foreign key with ON DELETE or ON UPDATE CASCADE, SET NULL or SET DEFAULT writes rows that nobody has judged, and that
+are in no audit. So a row that others refer to by such a key keeps its referred values, and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.errors import MergeFailed
+from reload_assets.merge.statements import MergeStatements, both, in_production
+from reload_assets.postgres.catalog import Reference
+from reload_assets.postgres.statements import Part, run
+from reload_assets.tables import ReloadColumn, ReloadTable
+
+_ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+class Contention(Exception):
+    """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
+
+
+class Unsafe(MergeFailed):
+    """A statement would do something beside what it says. ``reason``: what, and what to do about it."""
+
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(f"{title} cannot be merged: {reason}, then reload the window again.")
+        self.reason = reason
+
+
+class Followed(Exception):
+    """Other rows have followed a statement of ours, by a foreign key that acts; it has to be rolled back."""
+
+
+def acts_on_delete(table: ReloadTable) -> list[Reference]:
+    """The foreign keys that write other rows where a row of the table is deleted."""
+    return [reference for reference in table.production.referenced_by if reference.on_delete in _ACTIONS]
+
+
+def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference]:
+    """The foreign keys that write other rows where one of the columns changes its value."""
+    changed = set(columns)
+    return [
+        reference
+        for reference in table.production.referenced_by
+        if reference.on_update in _ACTIONS and changed & set(reference.parent_columns)
+    ]
+
+
+def action(reference: Reference, event: str) -> str | None:
+    """What a foreign key does to referring rows at an event, DELETE or UPDATE; None where it does nothing."""
+    return _ACTIONS.get(reference.on_delete if event == "DELETE" else reference.on_update)
+
+
+def child_parts(reference: Reference) -> dict[str, Part]:
+    """The pieces with which a statement looks for the rows that refer to a row ``p`` of production."""
+    child = sql.Identifier(reference.child_schema, reference.child_table)
+    return {
+        "child": child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
+        "refers": both(
+            sql.SQL("{} = {}").format(sql.Identifier("c", name), sql.Identifier("p", parent))
+            for name, parent in zip(reference.columns, reference.parent_columns, strict=True)
+        ),
+    }
+
+
+def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence[sql.Composable]) -> sql.Composable:
+    """Whether a referred value of a row ``p`` changes, where ``columns`` become ``new``.
+
+    Byte by byte: so does PostgreSQL tell whether a foreign key has to act.
+    """
+    differences = [
+        sql.SQL("{}::text IS DISTINCT FROM {}::text").format(
+            sql.SQL('{} COLLATE "C"').format(in_production(column))
+            if column.target.collatable
+            else in_production(column),
+            sql.SQL('{} COLLATE "C"').format(value) if column.target.collatable else value,
+        )
+        for column, value in zip(columns, new, strict=True)
+        if column.name in reference.parent_columns
+    ]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join([sql.SQL("false"), *differences]))
+
+
+def require_readable(table: ReloadTable, reference: Reference) -> None:
+    """Raises MergeFailed where the referring rows cannot be looked for."""
+    if not reference.child_readable:
+        raise MergeFailed(
+            f"Rows of {reference.child} refer to {table.target} by a foreign key that acts on them ({reference.name}), "
+            "and the login of target.connection cannot read all of them; grant it SELECT there, and exempt it from row "
+            "security."
+        )
+
+
+@contextmanager
+def nobody_follows(connection: Connection[Any], references: Sequence[Reference], beside: int = 0) -> Iterator[None]:
+    """For statements that must not write any row of the referring tables, told by what the server counts as written.
+
+    A writer that checks no foreign keys, as CDC in the role of a replica, waits for no lock of ours: its row may come
+    between the look at the referring rows and the statement. ``beside``: rows that the statements write there
+    themselves. Raises Followed, and MergeFailed where nothing is counted.
+    """
+    children = sorted({reference.child_oid for reference in references})
+    if not children:
+        yield
+        return
+    before = _written(connection, children)
+    yield
+    if _written(connection, children) != before + beside:
+        raise Followed
+
+
+def _written(connection: Connection[Any], tables: list[int]) -> int:
+    row = run(connection, "merge/count_written", tables=tables).fetchone()
+    assert row is not None
+    if not row[0]:
+        raise MergeFailed(
+            "The server's setting track_counts is off, so that nobody can tell what foreign keys do to other rows; "
+            "switch it on."
+        )
+    return int(row[1])
+
+
+class Effects:
+    """The foreign keys that act where a merge updates one table, within one transaction."""
+
+    def __init__(self, connection: Connection[Any], plan: MergeStatements, written: Sequence[ReloadColumn]) -> None:
+        self._connection, self._plan, self._written = connection, plan, written
+        self._acting = acts_on_update(plan.table, [column.name for column in written])
+
+    def require_unreferred(self, delta: dict[str, Part] | None = None) -> None:
+        """Raises Unsafe where a row of the delta (or ``delta``) would change a value that other rows follow."""
+        new = [self._plan.in_delta(column) for column in self._written]
+        for reference in self._acting:
+            self._require_none(reference, {**(delta or {}), "changes": changes(self._written, reference, new)})
+
+    def require_unreferred_while_parked(self, column: str) -> None:
+        """Raises Unsafe where a row that gives up a value would change ``column`` meanwhile, and others follow."""
+        moves = sql.SQL("EXISTS (SELECT 1 FROM {} AS m WHERE m.place = d.ctid)").format(
+            sql.Identifier(self._plan.moved)
+        )
+        for reference in acts_on_update(self._plan.table, [column]):
+            self._require_none(reference, {"changes": moves})
+
+    def _require_none(self, reference: Reference, parts: dict[str, Part]) -> None:
+        table = self._plan.table
+        require_readable(table, reference)
+        row = self._plan.run(self._connection, "find_followed", {**child_parts(reference), **parts}).fetchone()
+        assert row is not None
+        if row[0]:
+            acts = f"{reference.name}, ON UPDATE {action(reference, 'UPDATE')}"
+            raise Unsafe(
+                self._plan.reload.title,
+                f"{row[0]} row(s) of {table.target} would change a value to which rows of {reference.child} refer, and "
+                f"those would follow unaudited ({acts}), for example from {self._plan.key_of(row[1])}; "
+                "delete the referring rows or let them refer to another row",
+            )
+
+    @contextmanager
+    def nobody_follows(self) -> Iterator[None]:
+        """For the updates. Raises Contention where a row came to refer to an updated one meanwhile."""
+        others = [reference for reference in self._acting if reference.child != self._plan.table.target]
+        try:
+            with nobody_follows(self._connection, others):
+                yield
+        except Followed:
+            raise Contention(f"a new child of {self._plan.table.target}") from None

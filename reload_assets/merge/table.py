@@ -1,0 +1,232 @@
+"""Merges one table inside the caller's transaction: judge, lock, audit, insert, update."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection, sql
+
+from reload_assets.errors import MergeFailed
+from reload_assets.merge.judge import written_columns
+from reload_assets.merge.preconditions import count_verified, refuse_parentless
+from reload_assets.merge.result import Outcomes
+from reload_assets.merge.side_effects import Effects
+from reload_assets.merge.statements import EVERY_KEY, MergeStatements
+from reload_assets.merge.unique_swaps import UniqueSwaps
+from reload_assets.postgres.session import prefer_hash_joins, reading_elsewhere
+from reload_assets.postgres.statements import Part, run
+
+Recheck = Callable[[Connection[Any], MergeStatements, list[str]], None]
+"""Makes the outcome of those rows of the delta, with one of some outcomes, 'refused' that the source no longer has as
+they were loaded: CDC and confirm take care of them."""
+
+_TO_WRITE = ["inserted", "updated", "repaired"]
+_NUMERIC_KEYS = ("smallint", "integer", "bigint", "numeric")
+
+
+class TableMerge:
+    """One table of a reload, or a chunk of it, on its way into production, within one transaction."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        plan: MergeStatements,
+        merged: Collection[str],
+        later: Collection[str],
+        recheck: Recheck | None,
+        fenced: bool,
+    ) -> None:
+        """``merged`` and ``later``: the production tables of the reload that come before this one, and the others.
+
+        ``fenced``: CDC stands still, so that a row which the source still has as it was loaded is what CDC has, too;
+        every row is held against the source then.
+        """
+        self._connection = connection
+        self._plan = plan
+        self._merged, self._later = merged, later
+        self._recheck = recheck
+        self._fenced = fenced
+        self._moved = UniqueSwaps(connection, plan)
+        self._effects = Effects(connection, plan, written_columns(plan.table))
+        self._triggers = plan.table.production.triggers
+
+    def run(self) -> Outcomes:
+        """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
+        in_window, started_at = self._count_staged()
+        self._plan.run(self._connection, "judge_rows")
+        self._plan.run(self._connection, "analyze_delta")
+        counts = self._count()
+        if counts and self._leave_out():
+            counts = self._count()
+        if any(counts.get(outcome) for outcome in _TO_WRITE):
+            with self._effects.nobody_follows():
+                counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
+            if self._triggers:
+                self._require_taken()
+        identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
+        outcomes = Outcomes(identical=identical, **counts)
+        self._advance_sequences()
+        run(
+            self._connection,
+            "ledger/set_outcomes",
+            reload_id=self._plan.reload.reload_id,
+            table_name=self._plan.table.name,
+            started_at=started_at,
+            merged_through=self._plan.keys.upto,
+            **{field.name: getattr(outcomes, field.name) for field in fields(outcomes)},
+        )
+        return outcomes
+
+    def _leave_out(self) -> bool:
+        """Take out of the delta what the source no longer has; whether anything may have changed in it.
+
+        Where a parent was deleted in the source since the load, its children were before it. Raises NeverMergeable for
+        one that the source still has: its parent is missing in production.
+        """
+        table = self._plan.table
+        changed = False
+        if self._fenced and self._recheck:
+            with reading_elsewhere(self._connection):
+                self._recheck(self._connection, self._plan, _TO_WRITE)
+            changed = True
+        for key in table.production.foreign_keys:
+            parent = f"{key.parent_schema}.{key.parent_table}"
+            in_reload = parent in self._merged
+            parts = self._plan.parent_parts(key, None)
+            if parts is None or parent in self._later:
+                continue
+            if self._plan.run(self._connection, "mark_parentless", parts).rowcount:
+                if self._recheck:
+                    with reading_elsewhere(self._connection):
+                        self._recheck(self._connection, self._plan, ["parentless"])
+                found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
+                refuse_parentless(self._plan, key, found, in_reload)
+                changed = True
+        return changed
+
+    def _count_staged(self) -> tuple[int, datetime]:
+        if self._plan.keys == EVERY_KEY:
+            return count_verified(self._connection, self._plan)
+        row = self._plan.run(self._connection, "count_staged").fetchone()
+        assert row is not None
+        return row[1], row[2]
+
+    def _write_seen(self, planned: dict[str, int]) -> dict[str, int]:
+        """Each row in one go: what was judged is written where it still is the same row version; the outcomes.
+
+        Those that are not are late: they are locked, judged again and updated in the second place.
+        """
+        self._effects.require_unreferred()
+        written = 0
+        for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_seen_rows")):
+            if any(planned.get(outcome) for outcome in outcomes):
+                written += self._plan.run(self._connection, statement).rowcount
+        expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
+        if written == expected:
+            return planned
+        with prefer_hash_joins(self._connection):
+            self._plan.run(self._connection, "create_late")
+            self._plan.run(self._connection, "remove_late")
+        late = {"delta": self._plan.parts["late"]}
+        self._plan.run(self._connection, "lock_rows", late, planned=_TO_WRITE)
+        self._require_none_turned_away(late, every_row=True)
+        self._effects.require_unreferred(late)
+        judged = self._count(late)
+        if to_update := judged.get("updated", 0) + judged.get("repaired", 0):
+            self._update(to_update, late)
+            if self._triggers:
+                self._require_taken(late)
+        return dict(Counter(self._count()) + Counter(judged))
+
+    def _write_locked(self, planned: dict[str, int]) -> dict[str, int]:
+        """Lock the rows first: they let go of unique values between that and their update; the outcomes."""
+        self._moved.lock_if_needed()
+        self._lock("updated", "repaired")
+        self._effects.require_unreferred()
+        self._moved.let_go()
+        if planned.get("inserted"):
+            inserted = self._plan.run(self._connection, "insert_rows").rowcount
+            if inserted < planned["inserted"]:
+                with prefer_hash_joins(self._connection):
+                    self._plan.run(self._connection, "mark_lost_rows")
+                self._lock("lost")
+                self._require_none_turned_away({}, every_row=False)
+                self._effects.require_unreferred()
+                self._moved.let_go()
+        held = self._count()
+        to_update = held.get("updated", 0) + held.get("repaired", 0)
+        if to_update:
+            self._update(to_update, self._moved.guard_parts())
+        return held
+
+    def _lock(self, *planned: str) -> None:
+        self._plan.run(self._connection, "lock_rows", planned=list(planned))
+
+    def _update(self, expected: int, parts: dict[str, Part]) -> None:
+        # Parking a value may fire a trigger that makes the row newer; it is locked and judged all the same.
+        updated = self._plan.run(self._connection, "update_rows", parts).rowcount
+        if updated != expected:
+            raise self._turned_away(
+                f"{expected - updated} of {expected} rows of {self._plan.table.target} could not be updated"
+            )
+
+    def _require_none_turned_away(self, parts: dict[str, Part], *, every_row: bool) -> None:
+        """Raises MergeFailed for rows that were not returned as written, unless a concurrent writer was there first.
+
+        ``every_row``: of the updated ones, too; else of those only that were to be inserted.
+        """
+        row = self._plan.run(self._connection, "find_turned_away", parts, every_row=every_row).fetchone()
+        assert row is not None
+        elsewhere, missing = row
+        if elsewhere:
+            raise self._turned_away(
+                f"the staged row {self._plan.key_of(elsewhere)} of {self._plan.table.target} was written by a trigger "
+                "instead"
+            )
+        if missing and any(trigger.on_insert and trigger.turns_away for trigger in self._triggers):
+            # A writer who inserted the row first and deleted it since does not do so twice.
+            again = all(self._is_turned_away(parts) for _ in range(2))
+            if again:
+                raise self._turned_away(
+                    f"the staged row {self._plan.key_of(missing)} of {self._plan.table.target} was not inserted"
+                )
+
+    def _is_turned_away(self, parts: dict[str, Part]) -> bool:
+        with self._connection.transaction(force_rollback=True):
+            row = self._plan.run(self._connection, "try_insert", parts).fetchone()
+            assert row is not None
+            return row[0] is not None
+
+    def _require_taken(self, parts: dict[str, Part] | None = None) -> None:
+        """Raises MergeFailed where a trigger has moved a row that was written, or has given it another key."""
+        row = self._plan.run(self._connection, "find_missing", parts).fetchone()
+        if row is not None:
+            raise self._turned_away(
+                f"the staged row {self._plan.key_of(row[0])} of {self._plan.table.target} is not there under its key"
+            )
+
+    def _turned_away(self, what: str) -> MergeFailed:
+        names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in self._triggers) or "a rule"
+        return MergeFailed(
+            f"{self._plan.reload.title}: {what}, because a trigger of production turned "
+            f"it away ({names}); none of that transaction was kept. Have the trigger let the login of "
+            "target.connection pass, then reload the window again."
+        )
+
+    def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:
+        return dict(self._plan.run(self._connection, "count_outcomes", parts).fetchall())
+
+    def _advance_sequences(self) -> None:
+        for column in self._plan.table.key:
+            if column.target.sequence and column.target.type.startswith(_NUMERIC_KEYS):
+                self._plan.run(
+                    self._connection,
+                    "advance_sequence",
+                    # The catalog's own spelling, quoted where it must be.
+                    {"relation": sql.SQL(column.target.sequence), "column": column.staged},
+                    sequence=column.target.sequence,
+                )

@@ -1,0 +1,386 @@
+"""The merge of a verified reload: one transaction, or one a chunk, each tried again where it met another's lock."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg import Connection, Cursor, IsolationLevel, errors
+
+from reload_assets.config.model import MergeConfig
+from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadCancelled, ReloadRefused
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Reload
+from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
+from reload_assets.merge.preconditions import NeverMergeable, count_verified, require_late_parents, require_mergeable
+from reload_assets.merge.refused_row import explain
+from reload_assets.merge.result import MergeResult, Outcomes
+from reload_assets.merge.side_effects import Contention
+from reload_assets.merge.statements import EVERY_KEY, MergeStatements
+from reload_assets.merge.table import Recheck, TableMerge
+from reload_assets.postgres.cancellable import run_cancellable
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import prefer_probes, set_up
+from reload_assets.postgres.stall_watch import StallWatch
+from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadTable
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 5.0
+
+_RETRIED = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    # CDC deleted the parent after it was looked for; the next attempt finds it missing.
+    errors.ForeignKeyViolation,
+    Contention,
+)
+_FOREIGN_KEY_ATTEMPTS = 3
+# More rows than any table has: what is left of it.
+_REST = 2**62
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a merge meets others: waits in milliseconds, and how often a transaction is tried that met one.
+
+    ``chunk_rows``: staged rows that are merged in one transaction; None for all tables in one.
+    """
+
+    lock_timeout_ms: int
+    stall_limit_ms: int
+    attempts: int
+    chunk_rows: int | None = None
+
+    @classmethod
+    def configured(cls, settings: MergeConfig) -> Patience:
+        """What a configuration says."""
+        return cls(
+            lock_timeout_ms=settings.lock_timeout_ms,
+            stall_limit_ms=settings.stall_limit_ms,
+            attempts=settings.attempts,
+            chunk_rows=settings.chunk_rows if settings.mode == "chunked" else None,
+        )
+
+
+def merge_reload(
+    target: TargetDatabase,
+    ledger: Ledger,
+    reload: Reload,
+    tables: Sequence[ReloadTable],
+    zone: ZoneInfo,
+    patience: Patience,
+    *,
+    recheck: Recheck | None = None,
+    fenced: bool = False,
+    awaits_confirm: bool = False,
+    cancelled: Callable[[], bool] | None = None,
+) -> MergeResult:
+    """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
+
+    With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
+    on with by the next call. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source
+    has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
+    has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
+
+    Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could mend it:
+    then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
+    (failed), ReloadCancelled for ``cancelled``, and whatever else interrupts the calling thread (both cancelled).
+    Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
+    """
+    merge = _Merge(target, ledger, reload, tables, zone, patience)
+    merge.recheck, merge.fenced, merge.confirm_status = recheck, fenced, "pending" if awaits_confirm else "none"
+    try:
+        return merge.run(cancelled)
+    except NeverMergeable as error:
+        merge.close("failed", str(error), can_go_on=False)
+        raise
+    except MergeFailed as error:
+        merge.close("failed", str(error))
+        raise
+    except (ReloadRefused, LedgerError):
+        raise
+    except ReloadCancelled as error:
+        merge.close("cancelled", str(error))
+        raise
+    except Exception as error:
+        merge.close("failed", _told(error))
+        raise
+    except BaseException as error:
+        merge.close("cancelled", f"The merge was interrupted by {_told(error)}.")
+        raise
+
+
+# Of idle_in_transaction_session_timeout. It often gets lost with the connection.
+_IDLE_TIMEOUT = "25P03"
+
+
+class _SessionLost(Exception):
+    """The connection broke before anything was committed, for no reason that the server could tell."""
+
+
+class _Merge:
+    recheck: Recheck | None = None
+    fenced = False
+    confirm_status = "none"
+
+    def __init__(
+        self,
+        target: TargetDatabase,
+        ledger: Ledger,
+        reload: Reload,
+        tables: Sequence[ReloadTable],
+        zone: ZoneInfo,
+        patience: Patience,
+    ) -> None:
+        self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
+        self._patience = patience
+        self._plans: list[MergeStatements] = []
+        self._current: MergeStatements | None = None
+        self._attempts = 0
+        self._chunks = 0
+        # What a transaction that is about to be committed will have done.
+        self._ready: MergeResult | None = None
+
+    def run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+        """Merge, with a new session where one was lost before its commit: this process may have stood still."""
+        while True:
+            try:
+                return self._run(cancelled)
+            except _SessionLost as lost:
+                if self._attempts >= self._patience.attempts:
+                    raise MergeFailed(self._stood_still()) from lost.__cause__
+                _LOG.info("%s: attempt %d lost its session", self._reload.title, self._attempts)
+
+    def _run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+        connection = self._target.connect()
+        try:
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            connection.read_only = False
+            # Before the ledger is told that a merge begins, and again in the merge's own transaction.
+            set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
+            self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+            in_chunks = self._cuts()
+            if in_chunks:
+                # The chunks count their own rows only.
+                for plan in self._plans:
+                    count_verified(connection, plan)
+            connection.rollback()
+            self._chunks = sum(plan.staged.merge_chunks for plan in self._plans)
+            self._ledger.set_merge_started(self._reload.reload_id)
+            with StallWatch(self._target, connection, self._patience.stall_limit_ms) as watch:
+                return run_cancellable(connection, partial(self._run_all, connection, watch, in_chunks), cancelled)
+        except psycopg.Error as error:
+            lost = connection.closed
+            if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
+                raise _SessionLost from error
+            text = explain(self._target, self._head, self._plans, self._current, error)
+            if lost and self._ready and self._was_committed(text):
+                return self._ready
+            raise MergeFailed(text) from error
+        finally:
+            connection.close()
+
+    def close(self, status: Literal["failed", "cancelled"], text: str, *, can_go_on: bool = True) -> bool:
+        """Tell the ledger, on a connection of its own, why the merge did not come about; whether it took that.
+
+        One that is in the middle of its chunks stays so, as the next call goes on with it, unless it never could.
+        """
+        try:
+            if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):
+                return True
+            return self._ledger.close(self._reload.reload_id, status, text)
+        except (psycopg.Error, DatabaseUnreachable):
+            # The first error is the one to raise.
+            _LOG.warning("%s: the ledger could not be told: %s", self._reload.title, text, exc_info=True)
+            return False
+
+    def _was_committed(self, text: str) -> bool:
+        """Whether the server committed although the connection broke before it could say so."""
+        return not self.close("failed", text) and self._ledger.get(self._reload.reload_id).status == "merged"
+
+    @property
+    def _head(self) -> str:
+        """How messages begin that say what the merge has come to."""
+        if not self._chunks:
+            return f"{self._reload.title} is not merged and production is unchanged:"
+        return (
+            f"{self._reload.title} is merged in part ({self._chunks} chunks are in production and stay; materialize "
+            "production of the window again to go on after them):"
+        )
+
+    def _run_all(
+        self, connection: Connection[Any], watch: StallWatch, in_chunks: bool, stop: threading.Event
+    ) -> MergeResult:
+        started = time.monotonic()
+        step = self._merge_chunk if in_chunks else self._merge_all
+        while True:
+            result = self._attempt(connection, watch, stop, step, started)
+            if result is not None:
+                return result
+
+    def _cuts(self) -> bool:
+        """Whether the merge is done in chunks; says why it is not where it should be."""
+        if self._reload.status == "merging":
+            return True
+        if self._patience.chunk_rows is None:
+            return False
+        if reason := inseparable(self._plans):
+            _LOG.info("%s is merged in one transaction: %s", self._reload.title, reason)
+        for plan in self._plans:
+            if why := uncut_because(plan):
+                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, plan.table.target, why)
+        return reason is None
+
+    def _attempt(
+        self,
+        connection: Connection[Any],
+        watch: StallWatch,
+        stop: threading.Event,
+        step: Callable[[Connection[Any]], dict[str, Outcomes] | None],
+        started: float,
+    ) -> MergeResult | None:
+        """One transaction, tried until it is committed; the result when it was the last one."""
+        attempt = 1
+        while True:
+            self._attempts += 1
+            try:
+                self._ready, self._current = None, None
+                outcomes = step(connection)
+                if outcomes is not None:
+                    seconds = time.monotonic() - started
+                    self._ready = MergeResult(outcomes, self._attempts, seconds, self._chunks + 1)
+                connection.commit()
+                self._chunks += 1
+                return replace(self._ready, seconds=time.monotonic() - started) if self._ready else None
+            except (*_RETRIED, errors.QueryCanceled) as error:
+                connection.rollback()
+                yielded = watch.tripped
+                watch.reset()
+                if isinstance(error, errors.QueryCanceled) and not yielded:
+                    raise
+                if isinstance(error, errors.ForeignKeyViolation) and attempt >= _FOREIGN_KEY_ATTEMPTS:
+                    raise
+                if attempt == self._patience.attempts:
+                    raise MergeFailed(self._stalled() if yielded else self._contended(error)) from error
+                _LOG.info("%s: attempt %d met %s", self._reload.title, attempt, error)
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+            pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
+            if stop.wait(pause * random.uniform(0.5, 1.5)):
+                raise ReloadCancelled("The merge was cancelled.")
+            attempt += 1
+
+    def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
+        """The transaction of an atomic merge: every table; their outcomes."""
+        self._begin(connection)
+        require_late_parents(connection, self._plans)
+        prefer_probes(connection)
+        outcomes = {plan.table.name: self._merge_table(connection, plan) for plan in self._plans}
+        self._end(connection)
+        self._set_merged(connection)
+        return outcomes
+
+    def _merge_chunk(self, connection: Connection[Any]) -> dict[str, Outcomes] | None:
+        """The transaction of the next chunk, as the ledger has it; the outcomes of all tables after the last one."""
+        self._begin(connection)
+        left = [plan for plan in self._plans if plan.staged.merge_ended_at is None]
+        if left:
+            self._current = left[0]
+            plan = next_chunk(connection, left[0], self._patience.chunk_rows or _REST)
+            if plan.keys == EVERY_KEY:
+                require_late_parents(connection, [plan])
+            prefer_probes(connection)
+            self._merge_table(connection, plan)
+            self._end(connection)
+            if len(left) > 1 or plan.keys.upto is not None:
+                self._require_written(
+                    run(
+                        connection,
+                        "ledger/set_merging",
+                        reload_id=self._reload.reload_id,
+                        confirm_status=self.confirm_status,
+                    )
+                )
+                return None
+        self._set_merged(connection)
+        return merged_outcomes(connection, self._reload)
+
+    def _begin(self, connection: Connection[Any]) -> None:
+        set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
+        self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+        if self._deferrable:
+            run(connection, "merge/defer_constraints")
+
+    def _end(self, connection: Connection[Any]) -> None:
+        self._current = None
+        if self._deferrable:
+            run(connection, "merge/check_constraints")
+
+    @property
+    def _deferrable(self) -> bool:
+        return any(
+            any(key.deferrable for key in table.production.foreign_keys)
+            or any(key.deferrable for key in table.production.unique_keys)
+            for table in self._tables
+        )
+
+    def _merge_table(self, connection: Connection[Any], plan: MergeStatements) -> Outcomes:
+        self._current = plan
+        before = {other.table.target for other in self._plans if other.position < plan.position}
+        later = {other.table.target for other in self._plans if other.position >= plan.position}
+        return TableMerge(connection, plan, before, later, self.recheck, self.fenced).run()
+
+    def _set_merged(self, connection: Connection[Any]) -> None:
+        self._require_written(
+            run(connection, "ledger/set_merged", reload_id=self._reload.reload_id, confirm_status=self.confirm_status)
+        )
+
+    def _require_written(self, written: Cursor[Any]) -> None:
+        if written.rowcount != 1:
+            raise LedgerError(
+                f"{self._reload.title} ended while it was being merged; none of that transaction was kept."
+            )
+
+    def _stalled(self) -> str:
+        return (
+            f"{self._head} each of {self._patience.attempts} attempts gave way to a session that waited "
+            f"{self._patience.stall_limit_ms} ms for it; raise merge.stall_limit_ms, set merge.mode: chunked or a "
+            "smaller merge.chunk_rows, set against_cdc: fence, or reload shorter windows."
+        )
+
+    def _stood_still(self) -> str:
+        return (
+            f"{self._head} its session was lost in the middle of a transaction, as happens when the process of the run "
+            f"stands still for longer than merge.stall_limit_ms ({self._patience.stall_limit_ms} ms) and a second: "
+            "PostgreSQL then lets go of its locks; see whether the machine was paused or overloaded, or the network "
+            "cut, and reload the window again."
+        )
+
+    def _contended(self, error: Exception) -> str:
+        place = self._current.table.target if self._current else "the ledger or a staging table"
+        met = str(error)
+        if isinstance(error, psycopg.Error):
+            met = "; ".join(part for part in (error.diag.message_primary, error.diag.context) if part)
+        return (
+            f"{self._head} each of {self._patience.attempts} "
+            f"attempts met another transaction, the last one while it waited in {place} for at most "
+            f"{self._patience.lock_timeout_ms} ms ({' '.join(met.split())}); end that transaction or try again "
+            "later, and reload the window again."
+        )
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""The target database: logins, statements, catalog and sessions."""

@@ -1,0 +1,152 @@
+"""What PostgreSQL's catalog says of a table: columns, keys, foreign keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from reload_assets.postgres.statements import compose, run
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``.
+
+    ``base_type`` is the same but for domains, where it is the type of their values, and for enums, where it is
+    ``enum``. ``exact``: by its collation texts are equal only where every byte is.
+    """
+
+    name: str
+    type: str
+    base_type: str
+    not_null: bool
+    generated: bool
+    identity: str
+    has_default: bool
+    collatable: bool
+    exact: bool
+    comparable: bool
+    sequence: str | None
+
+
+@dataclass(frozen=True)
+class UniqueKey:
+    """A unique index over plain columns and all rows. ``nulls_equal``: NULLS NOT DISTINCT."""
+
+    name: str
+    is_primary: bool
+    deferrable: bool
+    nulls_equal: bool
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key of the table; ``columns`` and ``parent_columns`` are in step."""
+
+    name: str
+    parent_schema: str
+    parent_table: str
+    deferrable: bool
+    columns: list[str]
+    parent_columns: list[str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key that refers to a table, or to a partition or an heir of it; its columns are in step.
+
+    ``on_delete`` and ``on_update`` are pg_constraint's letters. ``child_oid`` is pg_class's; ``child_is_partitioned``:
+    the key holds for the child's partitions, too (it never holds for heirs). ``child_readable``: this role sees every
+    row of the child.
+    """
+
+    name: str
+    on_delete: str
+    on_update: str
+    child_oid: int
+    child_schema: str
+    child_table: str
+    child_is_partitioned: bool
+    child_readable: bool
+    columns: list[str]
+    parent_columns: list[str]
+
+    @property
+    def child(self) -> str:
+        """The referring table's name with its schema, for messages."""
+        return f"{self.child_schema}.{self.child_table}"
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger that fires in this session, of a table or of a partition or an heir of it.
+
+    ``turns_away``: it runs before each row and can keep it from being written, or write something else instead.
+    """
+
+    name: str
+    table: str
+    on_insert: bool
+    turns_away: bool
+
+
+@dataclass(frozen=True)
+class CatalogTable:
+    """A table of PostgreSQL as its catalog describes it. ``columns`` is empty where there is no such table."""
+
+    schema: str
+    name: str
+    columns: list[Column]
+    unique_keys: list[UniqueKey]
+    foreign_keys: list[ForeignKey]
+    referenced_by: list[Reference]
+    partition_columns: list[str]
+    part_of: list[str]
+    """The tables of the schema that hold this one's rows too."""
+    triggers: list[Trigger]
+
+    @property
+    def primary_key(self) -> list[str]:
+        """The columns of the primary key, empty where there is none."""
+        return next((key.columns for key in self.unique_keys if key.is_primary), [])
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of all columns, in order."""
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
+    """The columns of a table by whose ranges an index finds rows."""
+    return {column for (column,) in run(connection, "catalog/leading_columns", None, schema=schema, table=name)}
+
+
+def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
+    """Read one table's description; without columns where the table is not there or not visible."""
+    names = {"schema": schema, "table": name}
+    with connection.cursor(row_factory=class_row(Column)) as cursor:
+        columns = cursor.execute(compose("catalog/columns"), names).fetchall()
+    with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
+        unique_keys = cursor.execute(compose("catalog/unique_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
+        foreign_keys = cursor.execute(compose("catalog/foreign_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(Reference)) as cursor:
+        referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
+    with connection.cursor(row_factory=class_row(Trigger)) as cursor:
+        triggers = cursor.execute(compose("catalog/triggers"), names).fetchall()
+    partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
+    part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
+    return CatalogTable(
+        schema, name, columns, unique_keys, foreign_keys, referenced_by, partition_columns, part_of, triggers
+    )

@@ -1,0 +1,79 @@
+"""Settings of the merge's transaction; all of them end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection
+
+from reload_assets.postgres.statements import run
+
+_IDLE = "idle_in_transaction_session_timeout"
+# Between two statements of a healthy process lie milliseconds, on a busy machine some hundred of them.
+_IDLE_MARGIN_MS = 1000
+_READING = "60s"
+
+
+def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: int) -> None:
+    """What holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock.
+
+    ``stall_limit_ms``: the longest wait of another session for this one. Where this process stands still, so does its
+    watch over that. The server then ends the session, with its locks, as soon as it has been idle for so long and a
+    second more.
+    """
+    set_locally(
+        connection,
+        **{_IDLE: f"{stall_limit_ms + _IDLE_MARGIN_MS}ms"},
+        lock_timeout=f"{lock_timeout_ms}ms",
+        # Before images hold floating-point numbers in full, whatever the server's default.
+        extra_float_digits="1",
+        # Production is probed row by row: cheap on any disk of today, and its size does not matter.
+        random_page_cost="1.1",
+        # Compiling a statement takes longer than most of them run.
+        jit="off",
+        # The delta is looked at from its beginning to its end whatever is in it: its number of rows is enough to know.
+        default_statistics_target="10",
+    )
+
+
+def prefer_probes(connection: Connection[Any]) -> None:
+    """From here on production is joined by index probes only."""
+    set_locally(connection, enable_hashjoin="off", enable_mergejoin="off")
+
+
+@contextmanager
+def prefer_hash_joins(connection: Connection[Any]) -> Iterator[None]:
+    """For statements that match the delta with itself or with the audit, which no index serves.
+
+    The planner does not know how many rows of the audit are the transaction's own; a loop over them, which it would
+    like for a few, takes hours for a hundred thousand.
+    """
+    before = {name: _get(connection, name) for name in ("enable_hashjoin", "enable_nestloop")}
+    set_locally(connection, enable_hashjoin="on", enable_nestloop="off")
+    yield
+    # Not in a finally clause: after an error the transaction takes no more statements.
+    set_locally(connection, **before)
+
+
+def _get(connection: Connection[Any], name: str) -> str:
+    row = run(connection, "merge/get_setting", name=name).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@contextmanager
+def reading_elsewhere(connection: Connection[Any]) -> Iterator[None]:
+    """For reads of the source amid the transaction: it is idle meanwhile, for at most a minute at a time."""
+    before = _get(connection, _IDLE)
+    set_locally(connection, **{_IDLE: _READING})
+    yield
+    # Not in a finally clause, as above.
+    set_locally(connection, **{_IDLE: before})
+
+
+def set_locally(connection: Connection[Any], **settings: str) -> None:
+    """Set settings of the server until the end of the transaction."""
+    for name, value in settings.items():
+        run(connection, "merge/set_locally", name=name, value=value)

@@ -1,0 +1,1 @@
+"""One reload's life, step by step, without Dagster."""

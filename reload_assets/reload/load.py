@@ -1,0 +1,282 @@
+"""The steps of loading one window of a group into staging, in their order; each can be tried again on its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+import psycopg
+from psycopg.errors import UndefinedTable
+
+from reload_assets.cdc.fence import resume_left_stopped
+from reload_assets.cdc.obstacles import require_carried
+from reload_assets.cdc.position import Cdc, Readiness
+from reload_assets.config.model import ReloadConfig, text
+from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
+from reload_assets.dms.settings import task_settings
+from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
+from reload_assets.engines.staging_tables import create_staging, finish_staging
+from reload_assets.errors import LedgerError, ReloadError, SourceUnavailable
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Opening, Reload, staging_name
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.remains import Remains
+from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.source_keys import SourceKeys, unmatched
+from reload_assets.verify.staging import STAGING_CHECKS
+from reload_assets.windows import Window
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+# Less than this is told by no two clocks.
+_CLOCK_TOLERANCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """The steps, over one configuration, one target and one DMS client. ``say`` reports to whoever watches."""
+
+    config: ReloadConfig
+    target: TargetDatabase
+    ledger: Ledger
+    tasks: LoadTasks
+    cdc: Cdc | None
+    open_source: Callable[[], SourceReader | None]
+    say: Callable[[str], None]
+
+    def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
+        """Freeze the window and make the staging tables.
+
+        A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
+        left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window, CdcNotReady while
+        the CDC task does not run or lags too much, and for everything that is wrong with the configuration, the
+        databases or the DMS endpoints; nothing has been changed then.
+        """
+        opening.window.require_past(datetime.now(timezone.utc))
+        arns = self._arns()
+        self.tasks.check_endpoints(*arns)
+        try:
+            self._close_dead(opening.group, opening.window, run_is_live)
+        except UndefinedTable:
+            raise LedgerError(
+                f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
+            ) from None
+        staging_schema = self.config.target.staging_schema
+        with self._source() as reader:
+            ready = self._gate(run_is_live, reader)
+            with self.target.connect() as connection:
+                tables = resolve_group(self.config, opening.group, connection, reader, only)
+                remarks = self._remarks(opening.group, tables, ready)
+                reload = self.ledger.open(connection, opening, tables)
+                for table in tables:
+                    create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
+                    self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
+                    self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
+        if ready is not None:
+            self.ledger.set_cdc(reload.reload_id, ready, remarks)
+            self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
+        self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
+        if reader is None:
+            self.say("No source connection is configured: the checks that need it will say 'could not verify'.")
+        return reload
+
+    def create_task(self, reload: Reload) -> str:
+        """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
+        if left_behind := self._remains.tasks_of(reload):
+            self.tasks.wait_ready(left_behind[0])
+            return left_behind[0]
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        start, end = reload.loaded_window.in_zone(self.config.source.zone)
+        source_arn, target_arn, instance_arn = self._arns()
+        identifier = task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(3))
+        arn = self.tasks.create(
+            TaskRequest(
+                identifier=identifier,
+                source_endpoint_arn=source_arn,
+                target_endpoint_arn=target_arn,
+                replication_instance_arn=instance_arn,
+                table_mappings=table_mappings([self._table_load(reload, table) for table in tables], start, end),
+                settings=task_settings(
+                    commit_rate=self.config.dms.task.commit_rate,
+                    max_sub_tasks=self.config.dms.task.max_sub_tasks,
+                    lob_max_kb=self.config.dms.task.lob_limit_kb,
+                ),
+                tags=reload.tags,
+            )
+        )
+        self.ledger.set_task(reload.reload_id, identifier, arn)
+        self.tasks.wait_ready(arn)
+        self.say(f"DMS task {identifier} is ready ({arn})")
+        return arn
+
+    def start_task(self, reload: Reload) -> None:
+        """Note which rows the source has in the window, for the check on the load, and start the load.
+
+        A retry leaves what was noted before the load began. Raises SourceUnavailable.
+        """
+        arn = self._task_of(reload)
+        self._note_source(reload)
+        self.tasks.start(arn)
+
+    def wait(self, reload: Reload, on_progress: Callable[[Progress], None]) -> LoadResult:
+        """Wait for the load to end well; can be called again, also by a later run, while the task exists.
+
+        Raises LoadFailed where DMS did not load every table whole, DmsUnreachable where it did not answer.
+        """
+        arn = self._task_of(reload)
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        schema = self.config.source.schema_name
+        expected = {(schema, table.source_table): table for table in tables}
+        result = self.tasks.wait_loaded(arn, list(expected), on_progress)
+        read_until = None
+        try:
+            with self._source() as reader:
+                counts = self._count(reader, tables, reload.loaded_window)
+                read_until = reader.now() if reader else None
+            self.ledger.set_source_rows(reload.reload_id, counts, when="after")
+        except SourceUnavailable as error:
+            # The load itself is good; the check that needs the count will say that it could not verify.
+            self.say(str(error))
+        rows = {expected[place].name: count for place, count in result.rows.items()}
+        self.ledger.set_loaded(reload.reload_id, result.stop_reason, rows, read_until)
+        return result
+
+    def drop_task(self, reload: Reload) -> None:
+        """Delete the DMS task; harmless where it is gone already."""
+        self.tasks.remove(self._task_of(reload))
+        self.ledger.set_task_removed(reload.reload_id)
+
+    def finish(self, reload: Reload) -> dict[str, ReloadTable]:
+        """Trim the staged rows to the window, key and analyse the staging tables; the tables by name."""
+        zone = self.config.source.zone
+        bounds = reload.loaded_window.in_zone(zone)
+        with self._source() as reader, self.target.connect() as connection:
+            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+            for table in tables:
+                staged, trimmed = finish_staging(
+                    connection,
+                    self.ledger,
+                    self.config.target.staging_schema,
+                    reload,
+                    table,
+                    bounds=bounds,
+                    filter_bounds=literal_bounds(*bounds),
+                    load_role=self.config.target.load_role,
+                )
+                self.say(f"{table.name}: {staged} rows staged" + (f", {trimmed} trimmed" if trimmed else ""))
+        return {table.name: table for table in tables}
+
+    def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
+        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in."""
+        self._remains.give_up(reload_id, status, error)
+
+    @property
+    def _remains(self) -> Remains:
+        return Remains(self.target, self.ledger, self.tasks, self.say)
+
+    def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
+        if self.cdc is None:
+            self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
+            return None
+        resume_left_stopped(self.cdc.task, self.target, self.ledger, run_is_live, self.say)
+        with self.cdc.by_source_clock(reader.now if reader else None):
+            return self.cdc.require_ready()
+
+    def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
+        """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
+        if self.cdc is None or self.config.cdc is None or ready is None:
+            return []
+        remarks = require_carried(self.cdc, self.config, group, tables)
+        offset = ready.target_clock_offset
+        if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
+            remarks.append(
+                f"The target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, "
+                "more than cdc.margin_seconds: without the source connection it could not stand in for that."
+            )
+        for remark in remarks:
+            self.say(remark)
+        return remarks
+
+    def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
+        for reload in self.ledger.find_unfinished(group, window):
+            if not run_is_live(reload.run_id):
+                self._remains.close(reload)
+
+    def _task_of(self, reload: Reload) -> str:
+        if reload.task_arn is None or reload.status not in ("loading", "loaded"):
+            why = f": {reload.error}" if reload.error else ""
+            raise LedgerError(f"The {reload.title} is {reload.status}{why}; launch its partition again from the start.")
+        return reload.task_arn
+
+    def _table_load(self, reload: Reload, table: ReloadTable) -> TableLoad:
+        return TableLoad(
+            source_schema=self.config.source.schema_name,
+            source_table=table.source_table,
+            window_column=table.window.source,
+            staging_schema=self.config.target.staging_schema,
+            staging_table=staging_name(table, reload.reload_id),
+            ignored_columns=tuple(table.options.ignored_source_columns),
+        )
+
+    def _arns(self) -> tuple[str, str, str]:
+        dms, place = self.config.dms, f"{self.config.file}: dms"
+        return (
+            text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
+            text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
+            text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+        )
+
+    @contextmanager
+    def _source(self) -> Iterator[SourceReader | None]:
+        reader = self.open_source()
+        try:
+            yield reader
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _note_source(self, reload: Reload) -> None:
+        staged = self.ledger.tables(reload.reload_id)
+        start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        with self._source() as reader, self.target.connect(autocommit=True) as connection:
+            if reader is None:
+                return
+            for table in resolve_group(self.config, reload.group_name, connection, reader, reload.tables):
+                known = staged[table.name]
+                if known.source_rows_before is not None:
+                    continue
+                if unmatched(connection, table):
+                    rows = reader.count(table.source_table, table.window.source, start, end)
+                else:
+                    place = (known.staging_table, known.staging_oid)
+                    with connection.transaction():
+                        rows = SourceKeys(connection, reader, table, known.staging_schema, place, bounds).note()
+                self.ledger.set_source_rows(reload.reload_id, {table.name: rows}, when="before")
+
+    def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
+        if reader is None:
+            return {}
+        start, end = window.in_zone(self.config.source.zone)
+        return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
+
+
+def describe(error: BaseException) -> str:
+    """One sentence for the ledger; never a traceback, which could show values."""
+    if isinstance(error, ReloadError):
+        return str(error)
+    if isinstance(error, psycopg.Error):
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate in (None, "25P03"):
+            return (
+                f"The session on the target database was lost in the middle of this step ({said}); see whether the "
+                "server was restarted, the network cut, or this process paused, and launch the window again."
+            )
+        return f"The target database refused a statement of this step: {said}; mend that and launch the window again."
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

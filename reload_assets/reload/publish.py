@@ -1,0 +1,166 @@
+"""A reload's way from verified staging into production: wait for CDC, fence, merge, confirm; no Dagster.
+
+``docs/correctness.md`` argues why the steps are these, and in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from reload_assets.cdc.fence import Fence
+from reload_assets.cdc.obstacles import find_obstacles
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import ReloadConfig
+from reload_assets.confirm import Confirmed, Confirmer
+from reload_assets.confirm.reread import ReaderRows, RowsByTable, SourceRows, readable
+from reload_assets.confirm.reread_by_dms import LoadedRows
+from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors import ReloadError
+from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.records import Reload
+from reload_assets.merge import MergeResult, Patience, merge_reload
+from reload_assets.merge.statements import MergeStatements
+from reload_assets.merge.table import Recheck
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.load import describe
+from reload_assets.tables import ReloadTable
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The steps, over one configuration. ``cdc`` is None where no CDC task is configured, which is said once."""
+
+    config: ReloadConfig
+    target: TargetDatabase
+    ledger: Ledger
+    tasks: LoadTasks
+    cdc: Cdc | None
+    open_source: Callable[[], SourceReader | None]
+    say: Callable[[str], None]
+
+    def merge(self, reload: Reload, tables: Sequence[ReloadTable]) -> MergeResult:
+        """Merge a verified reload, its tables parents first; see ``merge_reload`` for what is raised, and CdcNotReady.
+
+        Not before CDC has passed the load: what is merged is then never ahead of CDC, only perhaps behind it, which
+        the versions and confirm take care of.
+        """
+        fence = self._fence(reload)
+        with self._source_rows(reload, tables) as source:
+            if self.cdc is not None and reload.source_read_until is not None:
+                waited = self.cdc.wait_passed(reload.source_read_until)
+                self.say(f"{reload.title}: CDC has passed the load (waited {waited:.1f} s)")
+            with fence() if fence else nullcontext():
+                return merge_reload(
+                    self.target,
+                    self.ledger,
+                    reload,
+                    tables,
+                    self.config.source.zone,
+                    Patience.configured(self.config.merge),
+                    # DMS takes minutes to read rows again, which only a fence is worth.
+                    recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
+                    fenced=fence is not None,
+                    awaits_confirm=True,
+                )
+
+    def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
+        """Confirm a merged reload and note it in the ledger; can be called again until it is confirmed.
+
+        What keeps it from its end is told in the result, not raised: production is merged all the same.
+        """
+        self.ledger.set_confirm_started(reload.reload_id)
+        try:
+            with self._source_rows(reload, tables) as source:
+                confirmed = Confirmer(
+                    self.target,
+                    self.ledger,
+                    self.ledger.get(reload.reload_id),
+                    tables,
+                    self.config.source.zone,
+                    self.config.merge,
+                    source,
+                    self.cdc,
+                    self._fence(reload),
+                    self.say,
+                    self._arbiter(reload, source),
+                ).run()
+            confirmed = self._carried_meanwhile(reload, tables, confirmed)
+        except (ReloadError, psycopg.Error) as error:
+            confirmed = Confirmed(False, 0, 0, 0.0, describe(error))
+        except BaseException as error:
+            self.ledger.give_up_confirm(reload.reload_id, f"The confirm was interrupted ({type(error).__name__}).")
+            raise
+        self.ledger.set_confirm_ended(
+            reload.reload_id,
+            "confirmed" if confirmed.settled else "unconfirmed",
+            confirmed.passes,
+            confirmed.waited_seconds,
+            confirmed.detail,
+        )
+        self.say(f"{reload.title}: {confirmed.detail}")
+        return confirmed
+
+    def _arbiter(self, reload: Reload, source: SourceRows) -> SourceRows | None:
+        """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
+        if self.cdc is None or isinstance(source, LoadedRows):
+            return None
+        return LoadedRows(self.config, self.target, self.tasks, reload, source.reader)
+
+    def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
+        """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""
+        if self.cdc is None:
+            return confirmed
+        try:
+            obstacles, _ = find_obstacles(self.cdc, self.config, reload.group_name, tables)
+        except ReloadError as error:
+            said = f"Whether the CDC task carries the tables still could not be asked. {error}"
+        else:
+            said = " ".join(finding.message for finding in obstacles)
+        if not said:
+            return confirmed
+        return replace(confirmed, settled=False, detail=f"{confirmed.detail} {said}")
+
+    def _fence(self, reload: Reload) -> Callable[[], AbstractContextManager[None]] | None:
+        if self.cdc is None or self.config.cdc is None or self.config.groups[reload.group_name].against_cdc != "fence":
+            return None
+        return Fence(self.cdc, self.target, self.ledger, reload, self.config.cdc.wait_seconds, self.say)
+
+    @contextmanager
+    def _source_rows(self, reload: Reload, tables: Sequence[ReloadTable]) -> Iterator[SourceRows]:
+        """Over the source connection; by DMS where there is none, or where it would read a type otherwise than DMS."""
+        reader = self.open_source()
+        try:
+            with self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext():
+                reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
+                loaded = LoadedRows(self.config, self.target, self.tasks, reload, reader)
+                if reasons:
+                    self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
+                if reader is None or len(reasons) == len(tables):
+                    yield loaded
+                else:
+                    yield RowsByTable(ReaderRows(reader), loaded) if reasons else ReaderRows(reader)
+        finally:
+            if reader is not None:
+                reader.close()
+
+
+def _recheck(source: SourceRows) -> Recheck:
+    def recheck(connection: Connection[Any], merge: MergeStatements, outcomes: list[str]) -> None:
+        plan = ConfirmStatements(merge, exact=True)
+        plan.run(connection, "create_rows", {"rows": plan.again})
+        chosen = sql.SQL("d.outcome = any({})").format(sql.Literal(outcomes))
+        read_again(connection, source, [Reading(plan, f"reload_delta_{merge.position}", chosen, plan.again)])
+        plan.run(connection, "withhold_rows", outcomes=outcomes)
+        plan.run(connection, "drop_table", {"table": plan.again})
+
+    return recheck

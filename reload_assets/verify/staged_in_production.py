@@ -1,0 +1,284 @@
+"""``staged_in_production``: every staged row is in production, or production has it as the source has it by now.
+
+Production is written after the merge, by CDC and by confirm, and whatever they write is right where it equals the
+source. So each staged row that production lacks, or has in an older or another content, is read again from the source;
+the source is read first, and production looked at when CDC has passed that. A row is wrong when the source had the same
+at two reads in a row, and production, looked at after each, did not. A row that the source changes at every look is
+left to the next reload.
+
+Without a source connection only the row versions tell: a row that somebody has written since the merge is counted, and
+what else differs is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection, sql
+
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import production_text
+from reload_assets.cdc.position import Cdc
+from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
+from reload_assets.keys import key_kind
+from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.postgres.statements import Part, run
+from reload_assets.soft_delete import alive
+from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.verify.context import key_text
+from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+NAME = "staged_in_production"
+_LOOKS = 4
+_EXAMPLES = 5
+_ROWS = "staged_source_rows"
+_WRONG = {
+    "missing": ("lost", "not in production"),
+    "older": ("older", "in production only as an older version"),
+    "other": ("other", "in production with the same version and other content"),
+}
+_APART = {
+    "newer": "newer in production",
+    "unversioned": "left alone for want of a version",
+    "skipped": "left alone by policy",
+    "deleted_since": "deleted from production since",
+    "changed_since": "changed in production since",
+}
+
+
+@dataclass
+class _Found:
+    """Rows by fact, and some keys of those that are wrong by outcome."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    some: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, fact: str, rows: int = 1) -> None:
+        self.counts[fact] = self.counts.get(fact, 0) + rows
+
+    def wrong(self, outcome: str, rows: int, keys: Sequence[str]) -> None:
+        self.add(_WRONG[outcome][0], rows)
+        known = self.some.setdefault(outcome, [])
+        known += keys[: _EXAMPLES - len(known)]
+
+
+def staged_in_production(
+    connection: Connection[Any],
+    reload: Reload,
+    table: ReloadTable,
+    staged: StagedTable,
+    reader: SourceReader | None,
+    cdc: Cdc | None,
+) -> CheckOutcome:
+    """The outcome; the connection is in autocommit mode. Raises SourceUnavailable, CdcNotReady, psycopg's errors."""
+    place = f"{staged.staging_schema}.{staged.staging_table}"
+    identity = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
+    if run(connection, "verify/find_staging", None, **identity).fetchone() is None:
+        detail = f"{place} is not there any more, so its rows cannot be looked for; reload the window to verify it."
+        return CheckOutcome(NAME, "could not verify", False, detail)
+    where = {"schema": staged.staging_schema, "table": staged.staging_table}
+    row = run(connection, "verify/count_rows", where).fetchone()
+    assert row is not None
+    if row[0] != staged.staged_rows:
+        # Unlogged: a server that crashed brings it back empty.
+        detail = (
+            f"{place} has {counted(row[0], 'row')} where {staged.staged_rows:,} were verified, so what was merged "
+            "cannot be looked for; reload the window to verify it."
+        )
+        return CheckOutcome(NAME, "could not verify", False, detail)
+    # A transaction for the temporary table.
+    with connection.transaction():
+        found = _Look(connection, reload, table, staged).look(reader, cdc)
+    return _outcome(table, place, found, row[0])
+
+
+def _outcome(table: ReloadTable, place: str, found: _Found, staged_rows: int) -> CheckOutcome:
+    facts: dict[str, Fact] = {"equal": staged_rows - sum(found.counts.values())}
+    facts |= {fact: found.counts.get(fact, 0) for fact in (*_APART, "lost", "older", "other")}
+    names = [column.name for column in table.key]
+    wrong = [
+        f"{counted(found.counts[fact], 'staged row')} {words} "
+        f"({examples(found.some[outcome], names, found.counts[fact])})"
+        for outcome, (fact, words) in _WRONG.items()
+        if found.counts.get(fact)
+    ]
+    if wrong:
+        detail = f"{table.target} has {'; '.join(wrong)}; reload the window again."
+        return CheckOutcome(NAME, "failed", False, detail, facts)
+    apart = [f"{counted(found.counts[fact], 'row')} {text}" for fact, text in _APART.items() if found.counts.get(fact)]
+    rest = f", apart from {', '.join(apart)}" if apart else ""
+    detail = f"Every row of {place} is in {table.target} as it was staged{rest}."
+    return CheckOutcome(NAME, "passed", False, detail, facts)
+
+
+class _Look:
+    def __init__(self, connection: Connection[Any], reload: Reload, table: ReloadTable, staged: StagedTable) -> None:
+        self.connection, self.reload, self.table, self.staged = connection, reload, table, staged
+        self.numbers = {column.name: f"c{number}" for number, column in enumerate(table.columns, start=1)}
+        self.key_names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
+        self.place: dict[str, Part] = {"schema": table.production.schema, "table": table.production.name}
+
+    def look(self, reader: SourceReader | None, cdc: Cdc | None) -> _Found:
+        """What has become of the staged rows that production has otherwise."""
+        self._collect()
+        found, suspicious = _Found(), 0
+        by_source = reader is not None and readable(self.table) is None
+        left_alone = {"newer": "newer", "unversioned": "unversioned"}
+        if self.table.options.equal_version != "repair":
+            left_alone["other"] = "skipped"
+        # Production had these before the merge, which wrote nothing: no audit tells them from rows that were lost.
+        known = self.staged
+        untouched = known.identical + known.refused + known.unversioned + known.skipped
+        for outcome, corrected, since, rows, keys in run(self.connection, "verify/count_differing").fetchall():
+            if outcome in left_alone:
+                found.add(left_alone[outcome], rows)
+            elif by_source:
+                suspicious += rows
+            elif outcome == "missing":
+                if since or rows <= untouched:
+                    found.add("deleted_since", rows)
+                else:
+                    found.wrong(outcome, rows, keys)
+            elif corrected or since:
+                found.add("newer" if corrected else "changed_since", rows)
+            else:
+                found.wrong(outcome, rows, keys)
+        if suspicious:
+            assert reader is not None
+            self._ask_source(found, ReaderRows(reader), cdc, list(left_alone))
+        return found
+
+    def _collect(self) -> None:
+        table = self.table
+        pairs = [(column, "s", column.staged) for column in table.columns]
+        run(
+            self.connection,
+            "verify/staged_in_production",
+            {
+                **self.place,
+                "staging_schema": self.staged.staging_schema,
+                "staging_table": self.staged.staging_table,
+                "same_key": _pairs(table.key, "s", {column.name: column.staged for column in table.key}),
+                "alive": alive(table),
+                "same": _all(_same(*pair) for pair in pairs),
+                "version": table.version.name,
+                "staged_version": table.version.staged,
+                "key_text": key_text([column.staged for column in table.key], "s"),
+                "source_key": _comma(
+                    sql.SQL("{} AS {}").format(
+                        production_text("s", column.staged, self._kind(column)), sql.Identifier(name)
+                    )
+                    for name, column in zip(self.key_names, table.key, strict=True)
+                ),
+                "numbered_key": _comma(self._numbered(column) for column in table.key),
+                "audit_key": _audit_key(table.key),
+            },
+            reload_id=self.reload.reload_id,
+            table_name=table.name,
+        )
+
+    def _ask_source(self, found: _Found, source: ReaderRows, cdc: Cdc | None, left_alone: Sequence[str]) -> None:
+        table = self.table
+        staging: dict[str, Part] = {
+            "staging_schema": self.staged.staging_schema,
+            "staging_table": self.staged.staging_table,
+        }
+        numbered = _comma(self._numbered(column) for column in table.columns)
+        run(self.connection, "confirm/create_rows", {**staging, "rows": _ROWS, "numbered": numbered})
+        parts: dict[str, Part] = {
+            **self.place,
+            "rows": _ROWS,
+            "same_row": _all(
+                sql.SQL("{} = {}").format(
+                    sql.Identifier("r", self.numbers[c.name]), sql.Identifier("d", self.numbers[c.name])
+                )
+                for c in table.key
+            ),
+            "same_key": _pairs(table.key, "d", self.numbers),
+            "alive": alive(table),
+            "same": _all(_same(column, "r", self.numbers[column.name]) for column in table.columns),
+        }
+        before: dict[str, str | None] = {}
+        for _ in range(_LOOKS):
+            run(self.connection, "confirm/empty_table", {"table": _ROWS})
+            source.fill(self.connection, [Wanted(table, _ROWS, self._batches(source.batch))])
+            if cdc is not None:
+                cdc.wait_passed(source.now())
+            settled, differing = [], {}
+            for place, key, outcome, in_production, source_row, is_same in run(
+                self.connection, "verify/judge_differing", parts
+            ).fetchall():
+                if outcome in left_alone:
+                    settled.append(place)
+                elif is_same:
+                    settled.append(place)
+                    found.add("changed_since" if in_production or source_row else "deleted_since")
+                elif place in before and before[place] == source_row:
+                    settled.append(place)
+                    found.wrong(outcome, 1, [key])
+                else:
+                    differing[place] = source_row
+            before = differing
+            if not differing:
+                break
+            run(self.connection, "verify/drop_settled", places=settled)
+        # The source has changed these again and again: what production should have is not to be told.
+        for source_row in before.values():
+            found.add("changed_since" if source_row else "deleted_since")
+        run(self.connection, "confirm/drop_table", {"table": _ROWS})
+
+    def _batches(self, size: int) -> Iterator[Sequence[Key]]:
+        names = _comma(sql.Identifier("d", name) for name in self.key_names)
+        keys = run(self.connection, "verify/list_differing", {"key_names": names}).fetchall()
+        for first in range(0, len(keys), size):
+            yield keys[first : first + size]
+
+    def _numbered(self, column: ReloadColumn) -> sql.Composed:
+        return sql.SQL("{} AS {}").format(sql.Identifier("s", column.staged), sql.Identifier(self.numbers[column.name]))
+
+    def _kind(self, column: ReloadColumn) -> Kind:
+        described = {source.name: source for source in self.table.source_columns or ()}
+        return key_kind(described.get(column.source), column.target)
+
+
+def _comma(pieces: Iterator[sql.Composable] | Any) -> sql.Composed:
+    return sql.SQL(", ").join(pieces)
+
+
+def _all(conditions: Iterator[sql.Composable] | Any) -> sql.Composed:
+    return sql.SQL(" AND ").join(conditions)
+
+
+def _pairs(columns: Sequence[ReloadColumn], alias: str, names: dict[str, str]) -> sql.Composed:
+    return _all(
+        sql.SQL("{} = {}").format(sql.Identifier("p", column.name), sql.Identifier(alias, names[column.name]))
+        for column in columns
+    )
+
+
+def _audit_key(columns: Sequence[ReloadColumn]) -> sql.Composed:
+    members = _comma(
+        sql.SQL("{}, {}").format(sql.Literal(column.name), sql.Identifier("s", column.staged)) for column in columns
+    )
+    return sql.SQL("jsonb_build_object({})").format(members)
+
+
+def _same(column: ReloadColumn, alias: str, name: str) -> sql.Composed:
+    """Equal content by Oracle's rules: '' is NULL, as is an empty LOB; the padding of CHAR does not count."""
+    sides = (sql.Identifier("p", column.name), sql.Identifier(alias, name))
+    if column.target.collatable:
+        # By code points: neither a case-insensitive type nor a collation may make two texts equal.
+        value = sql.SQL("nullif({}::text COLLATE \"C\", '')")
+    elif column.target.type == "bytea":
+        value = sql.SQL("nullif({}, ''::bytea)")
+    elif not column.target.comparable:
+        value = sql.SQL("{}::text")
+    else:
+        value = sql.SQL("{}")
+    left, right = (value.format(side) for side in sides)
+    return sql.SQL("{} IS NOT DISTINCT FROM {}").format(left, right)

@@ -1,0 +1,75 @@
+"""The checks on staging that stand between a load and its merge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from psycopg import Error as DatabaseError
+
+from reload_assets.config.model import ReloadConfig
+from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.postgres.catalog import read_table
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadTable
+from reload_assets.verify.column_types import ColumnTypes
+from reload_assets.verify.context import Context, StagingCheck, unverified
+from reload_assets.verify.expectations import Verdict, validate
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.row_count import RowCount
+from reload_assets.verify.staged_values import Keys, LobLimit, WindowBounds
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+STAGING_CHECKS = ("row_count", "types", "window_bounds", "keys", "lob_limit")
+_CHECKS: Mapping[str, StagingCheck] = dict(
+    zip(STAGING_CHECKS, (RowCount(), ColumnTypes(), WindowBounds(), Keys(), LobLimit()), strict=True)
+)
+
+
+def verify_staging(
+    target: TargetDatabase,
+    config: ReloadConfig,
+    reload: Reload,
+    table: ReloadTable,
+    staged: StagedTable,
+    *,
+    source_configured: bool,
+    checks: Collection[str],
+    reader: SourceReader | None = None,
+) -> list[CheckOutcome]:
+    """The outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
+
+    ``source_configured`` says whether there is a source connection; its ``reader`` tells which rows a load lacks. What
+    goes wrong on the way is an outcome of its own, 'could not verify'. Raises DatabaseUnreachable, and ValueError for
+    a check that there is not.
+    """
+    if unknown := set(checks) - set(STAGING_CHECKS):
+        raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")
+    with target.connect(autocommit=True) as connection:
+        production = read_table(connection, table.production.schema, table.production.name)
+        context = Context(connection, config, reload, table, staged, production, source_configured, reader)
+        chosen = {name: check for name, check in _CHECKS.items() if name in checks}
+        place = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
+        if run(connection, "verify/find_staging", None, **place).fetchone() is None:
+            return [_gone(name, context) for name in chosen]
+        expectations = [one for check in chosen.values() for one in check.expect(context)]
+        verdicts = validate(target, staged.staging_schema, staged.staging_table, expectations)
+        return [_judged(name, check, context, verdicts.get(name, [])) for name, check in chosen.items()]
+
+
+def _judged(name: str, check: StagingCheck, context: Context, verdicts: list[Verdict]) -> CheckOutcome:
+    try:
+        return check.judge(context, verdicts)
+    except DatabaseError as error:
+        return unverified(name, context, str(error).strip().splitlines()[0])
+
+
+def _gone(name: str, context: Context) -> CheckOutcome:
+    detail = (
+        f"{context.name}, the table that {context.reload.title} was loaded into, is not there any more; reload the "
+        "window again."
+    )
+    return CheckOutcome(name, "failed" if name == "types" else "could not verify", True, detail)

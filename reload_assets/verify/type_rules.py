@@ -1,0 +1,192 @@
+"""Whether production's type can hold what the source's type can: the rule, column by column, without a database.
+
+What DMS itself does to a type on the way (facts of its Oracle source) is part of the rule: DATE and TIMESTAMP arrive
+as timestamps, TIMESTAMP WITH TIME ZONE and INTERVAL as strings, FLOAT as a binary float, NUMBER without a precision
+as a number of 10 decimals, ROWID and BFILE not at all. Text that production parses (uuid, enum, json ...) is fine:
+what does not fit there fails the load and is not lost.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reload_assets.canonical.oracle_types import SourceColumn
+
+# Decimal digits of every integer that fits.
+_INTEGERS = {"smallint": 4, "integer": 9, "bigint": 18}
+_FLOATS = {"real": 6, "double precision": 15}
+_MAX_PRECISION = 38
+_TEXT = ("text", "character varying", "citext")
+_LONGEST_STRING_OF_A_TIME = 64
+_LOBS = ("CLOB", "NCLOB", "LONG", "XMLTYPE", "SYS.XMLTYPE")
+_BYTES = ("RAW", "BLOB", "LONG RAW")
+_STRINGS = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
+_ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH LOCAL TIME ZONE")
+
+
+@dataclass(frozen=True)
+class DeclaredType:
+    """A declared PostgreSQL type taken apart: ``numeric(10,2)`` is numeric, 10, 2."""
+
+    base: str
+    size: int | None
+    scale: int | None
+
+
+def judge(source: SourceColumn, production_type: str) -> str | None:
+    """What production's declared type, spelled as by format_type, would lose of the source's values; None: nothing."""
+    target = parse_type(production_type)
+    base = source.base_type
+    if base == "NUMBER":
+        return _number(source, target)
+    if base in ("FLOAT", "BINARY_FLOAT", "BINARY_DOUBLE"):
+        return _float(source, target)
+    if base in _STRINGS:
+        return _string(source, target)
+    if base in _LOBS:
+        return _text_only(target)
+    if base in _BYTES:
+        return None if target.base == "bytea" else "the bytes themselves"
+    if base in ("DATE", "TIMESTAMP"):
+        return _timestamp(source, target)
+    if base in _ZONED:
+        return None if target.base == "timestamp with time zone" else _string_of_a_time(target, "the time zone")
+    if base.startswith("INTERVAL"):
+        return None if target.base == "interval" else _string_of_a_time(target, "the interval")
+    return f"every value, as {base} is no type that DMS carries; list the column in ignored_source_columns"
+
+
+def note(source: SourceColumn, production_type: str) -> str | None:
+    """What DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
+    base = source.base_type
+    if base == "NUMBER" and _is_bare(source):
+        return _carried_bare(source.delivery.number_scale)
+    if base == "FLOAT" and (source.precision or 126) > 53:
+        return f"DMS carries {source.declared} as an 8-byte float of 15 digits"
+    if base == "TIMESTAMP" and fraction_digits(source) > 6 and parse_type(production_type).base.startswith("timestamp"):
+        return "PostgreSQL rounds fractions of a second to microseconds"
+    if base in _ZONED and production_type.startswith("timestamp"):
+        return f"DMS carries {base} as a string, of which PostgreSQL keeps the instant but not the zone"
+    return None
+
+
+def _carried_bare(scale: int) -> str:
+    if scale < 0:
+        how = "a float of 15 digits" if scale == -1 else "text"
+        return f"DMS carries NUMBER without a precision as {how} (NumberDatatypeScale {scale})"
+    return f"DMS rounds NUMBER without a precision to {scale} decimals (NumberDatatypeScale)"
+
+
+def parse_type(declared: str) -> DeclaredType:
+    """Take a type apart that is spelled as by format_type."""
+    sizes = re.search(r"\((\d+)(?:,(-?\d+))?\)", declared)
+    base = re.sub(r"\(.*?\)", "", declared)
+    if sizes is None:
+        return DeclaredType(base, 1 if base in ("character", "bit") else None, None)
+    return DeclaredType(base, int(sizes[1]), int(sizes[2]) if sizes[2] else 0 if base == "numeric" else None)
+
+
+def _is_bare(source: SourceColumn) -> bool:
+    return source.precision is None and source.scale is None
+
+
+def _number(source: SourceColumn, target: DeclaredType) -> str | None:
+    scale = max(source.delivery.number_scale, 0) if _is_bare(source) else source.scale or 0
+    digits = (source.precision or _MAX_PRECISION) - scale
+    if target.base == "numeric":
+        if target.size is None:
+            return None
+        kept = target.scale or 0
+        if scale > kept:
+            return f"decimals beyond {kept}"
+        return (
+            f"numbers of more than {target.size - kept} digits before the point"
+            if digits > target.size - kept
+            else None
+        )
+    if target.base in _INTEGERS:
+        if scale > 0:
+            return "fractions"
+        return f"numbers of more than {_INTEGERS[target.base]} digits" if digits > _INTEGERS[target.base] else None
+    if target.base in _FLOATS:
+        if _is_bare(source) or max(digits, 0) + max(scale, 0) > _FLOATS[target.base]:
+            return f"digits beyond {_FLOATS[target.base]}"
+        return None
+    if target.base == "boolean":
+        return "every number but 0 and 1"
+    return _string_of_a_time(target, "the number")
+
+
+def _float(source: SourceColumn, target: DeclaredType) -> str | None:
+    if target.base == "double precision" or (target.base == "numeric" and target.size is None):
+        return None
+    single = source.base_type == "BINARY_FLOAT" or (source.base_type == "FLOAT" and (source.precision or 126) <= 24)
+    if target.base == "real":
+        return None if single else "digits beyond 6"
+    if target.base == "numeric":
+        return f"decimals beyond {target.scale} and large numbers"
+    if target.base in _INTEGERS:
+        return "fractions"
+    return _string_of_a_time(target, "the number")
+
+
+def _string(source: SourceColumn, target: DeclaredType) -> str | None:
+    length = source.length
+    if target.base == "character" and source.base_type not in ("CHAR", "NCHAR"):
+        return "trailing blanks"
+    if target.base in (*_TEXT, "character", "bpchar"):
+        if target.size is not None and (length is None or length > target.size):
+            return f"characters beyond {target.size}"
+        return None
+    if target.base in ("numeric", *_INTEGERS, *_FLOATS):
+        return "everything of a text but a number"
+    if target.base == "bytea":
+        return "the text, which would be read as bytes"
+    if re.match(r"date|time|interval", target.base):
+        return "everything of a text but a time"
+    return None
+
+
+def _text_only(target: DeclaredType) -> str | None:
+    if target.base in ("character varying", "character") and target.size is not None:
+        return f"characters beyond {target.size}"
+    if target.base == "bytea":
+        return "the text, which would be read as bytes"
+    if target.base in ("numeric", "boolean", *_INTEGERS, *_FLOATS) or re.match(r"date|time|interval", target.base):
+        return f"everything of a text but values of type {target.base}"
+    return None
+
+
+def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
+    if target.base == "timestamp without time zone":
+        fraction = min(fraction_digits(source), 6)
+        if target.size is not None and target.size < fraction:
+            return f"fractions of a second beyond {target.size} digits"
+        return None
+    if target.base == "timestamp with time zone":
+        return "the wall-clock time, which would be read in the time zone of whoever loads it"
+    if target.base == "date":
+        return "the time of day"
+    if target.base.startswith("time"):
+        return "the date"
+    return _string_of_a_time(target, "the time")
+
+
+def fraction_digits(source: SourceColumn) -> int:
+    """Count the digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
+    if source.base_type == "DATE":
+        return 0
+    written = re.search(r"\((\d+)\)", source.data_type)
+    if written:
+        return int(written[1])
+    return 6 if source.scale is None else source.scale
+
+
+def _string_of_a_time(target: DeclaredType, what: str) -> str | None:
+    """A value that arrives as, or becomes, a short string."""
+    if target.base in _TEXT and (target.size is None or target.size >= _LONGEST_STRING_OF_A_TIME):
+        return None
+    if target.base in _TEXT:
+        return f"characters beyond {target.size}"
+    return what
