@@ -178,11 +178,12 @@ class ConfirmStatements:
             ),
             sql.SQL("NOT (d.anywhere OR {} OR {})").format(*(self._in_window(value) for value in in_window)),
         ]
-        versions = (in_production(table.version), self.in_row(table.version))
+        # Policies that leave differences alone are about rows that are there: a marked row is not.
+        versions = {"ours": in_production(table.version), "theirs": self.in_row(table.version), "alive": alive(table)}
         if table.options.equal_version == "skip":
-            reasons.append(sql.SQL("{} = {}").format(*versions))
+            reasons.append(sql.SQL("({ours} = {theirs} AND {alive})").format(**versions))
         if table.options.null_version == "report":
-            reasons.append(sql.SQL("{} IS NULL OR {} IS NULL").format(*versions))
+            reasons.append(sql.SQL("(({ours} IS NULL OR {theirs} IS NULL) AND {alive})").format(**versions))
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
 
     def soft_delete_parts(self) -> dict[str, Part]:

@@ -64,7 +64,7 @@ def make(databases: tuple[str, str]) -> Iterator[Make]:
         entered.__exit__(None, None, None)
 
 
-def row(key: int, name: str = "n", body: str = "b", at: str = NOON, changed: str = NOON, hits: int = 0) -> Row:
+def row(key: int, name: str = "n", body: str = "b", at: str = NOON, changed: str | None = NOON, hits: int = 0) -> Row:
     return key, name, hits, body, at, changed
 
 
@@ -75,8 +75,9 @@ def source_has(bench: ConfirmBench, *rows: Row) -> None:
 
 def production_has(bench: ConfirmBench, *rows: Row) -> None:
     for key, name, hits, body, at, changed in rows:
+        version = f"'{changed}'" if changed else "NULL"
         bench.on_production(
-            f"INSERT INTO production.docs VALUES ({key}, '{name}', {hits}, '{body}', '{at}', '{changed}')"
+            f"INSERT INTO production.docs VALUES ({key}, '{name}', {hits}, '{body}', '{at}', {version})"
         )
 
 
@@ -218,11 +219,14 @@ def test_a_column_that_cdc_has_set_meanwhile_is_not_corrected(make: Make) -> Non
     assert name.startswith("name")
 
 
-def test_a_marked_row_that_the_source_has_is_unmarked(make: Make) -> None:
-    bench = make(orphans="soft_delete", soft_delete_column="deleted")
-    production_has(bench, row(5))
+@pytest.mark.parametrize("leaving", [{}, {"equal_version": "skip"}, {"null_version": "report"}])
+def test_a_marked_row_that_the_source_has_is_unmarked(make: Make, leaving: dict[str, str]) -> None:
+    bench = make(orphans="soft_delete", soft_delete_column="deleted", **leaving)
+    # With INSERT_RECORD, CDC updates the row that comes back, and leaves its mark.
+    held = row(5, changed=None if "null_version" in leaving else NOON)
+    production_has(bench, held)
     reload = bench.merge({"docs": []})
-    bench.cdc.steps.append(lambda: source_has(bench, row(5)))
+    bench.cdc.steps.append(lambda: source_has(bench, held))
     assert bench.confirm(reload).settled
     assert bench.rows("SELECT id, deleted FROM production.docs") == [(5, False)]
     assert [(operation, before["deleted"]) for operation, _, before in bench.audit()] == [
