@@ -19,6 +19,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
 
@@ -184,7 +185,7 @@ def open_reload(target: TargetDatabase, window: Window) -> Reload:
         reload = ledger.open(connection, Opening(GROUP, window, window, "bench", "bench", "", "run", None), tables)
         for table in tables:
             create_staging(connection, "staging", reload, table, None)
-            ledger.add_table(connection, reload.reload_id, table, "staging")
+            ledger.add_table(connection, reload.reload_id, table, "staging", definition(table))
             ledger.expect_checks(connection, reload.reload_id, table.name, ["row_count"])
     return reload
 

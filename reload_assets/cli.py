@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
@@ -16,11 +16,12 @@ from reload_assets.config.reference import reference
 from reload_assets.errors import ReloadError
 from reload_assets.ledger.install import install
 from reload_assets.postgres.catalog import leading_columns
-from reload_assets.reload import services
+from reload_assets.reload.logins import SecretLookup
+from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
 
-if TYPE_CHECKING:
-    from reload_assets.dms.tasks import PollLimits
+# Somebody waits for the answer.
+_PATIENCE_SECONDS = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         config = load_config(options.config)
+        services = Services(config, _secrets(config))
         if options.command == "install":
-            _install(config)
+            _install(services)
         else:
-            _check(config)
+            _check(services)
     except ReloadError as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,35 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _install(config: ReloadConfig) -> None:
-    with services.target(config, _secrets(config)).connect(autocommit=True) as connection:
-        applied = install(connection, config)
+def _install(services: Services) -> None:
+    with services.target.connect(autocommit=True) as connection:
+        applied = install(connection, services.config)
     print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views made anew")
 
 
-def _check(config: ReloadConfig) -> None:
-    from reload_assets.dms.client import dms_client
-    from reload_assets.dms.tasks import LoadTasks, PollLimits
+def _check(services: Services) -> None:
     from reload_assets.partitions import cadence_partitions
 
+    config = services.config
     cadence_partitions(config.windows, config.file)
-    dms, place = config.dms, f"{config.file}: dms"
-    client = dms_client(
-        region=text(dms.region, f"{place}.region"),
-        endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
-    )
-    limits = PollLimits(
-        interval=dms.polling.interval_seconds,
-        max_interval=dms.polling.max_interval_seconds,
-        ready_timeout=dms.polling.ready_timeout_seconds,
-        # Somebody waits for the answer.
-        call_attempts=2,
-    )
-    tasks = LoadTasks(client, limits)
-    reader = services.source_reader(config, _secrets(config), lambda: services.delivery(config, tasks))
+    reader = services.open_source()
     groups: dict[str, list[ReloadTable]] = {}
     try:
-        with services.target(config, _secrets(config)).connect() as connection:
+        with services.target.connect() as connection:
             for group in config.groups:
                 groups[group] = resolve_group(config, group, connection, reader)
                 for table in groups[group]:
@@ -96,11 +84,11 @@ def _check(config: ReloadConfig) -> None:
             reader.close()
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
-    _check_cdc(config, client, limits, groups)
-    tasks.check_endpoints(
-        text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
-        text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
-        text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
+    _check_cdc(services, groups)
+    services.load_tasks(_PATIENCE_SECONDS).check_endpoints(
+        services.endpoint_arn("source_endpoint_arn"),
+        services.endpoint_arn("target_endpoint_arn"),
+        services.endpoint_arn("replication_instance_arn"),
     )
     print("DMS: the endpoints are of the right kind and tested from the replication instance")
 
@@ -118,32 +106,30 @@ def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
         )
 
 
-def _check_cdc(
-    config: ReloadConfig, client: Any, limits: PollLimits, groups: Mapping[str, Sequence[ReloadTable]]
-) -> None:
+def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) -> None:
     """Whether the control tables can be read and the tasks carry their tables; one that stands still is no error."""
     from reload_assets.cdc.obstacles import require_carried
-    from reload_assets.cdc.position import Cdc
-    from reload_assets.dms.cdc import CdcTask
 
+    config = services.config
     if config.cdc is None:
         print("cdc: no CDC task is configured; whether production is being written meanwhile is not known")
         return
-    target = services.target(config, _secrets(config))
-    for arn in dict.fromkeys(services.cdc_task_arn(config, group) for group in config.groups):
-        cdc = Cdc(config.cdc, CdcTask(client, limits, str(arn)), target, lambda: False, print)
-        ready, why = cdc.look()
-        with target.connect(autocommit=True) as connection:
-            cdc.skipped(connection, [], datetime.now(timezone.utc))
-        lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
-        print(f"cdc: {why}" if why else f"cdc: the task {arn} is {ready.status}{lag}")
-        for group, tables in groups.items():
-            if services.cdc_task_arn(config, group) == arn:
-                for remark in require_carried(cdc, config, group, tables):
-                    print(f"warning: {group}: {remark}")
+    looked_at: set[str] = set()
+    for group, tables in groups.items():
+        cdc = services.cdc(group, print, _PATIENCE_SECONDS)
+        assert cdc is not None
+        if cdc.task.arn not in looked_at:
+            looked_at.add(cdc.task.arn)
+            ready, why = cdc.look()
+            with services.target.connect(autocommit=True) as connection:
+                cdc.skipped(connection, [], datetime.now(timezone.utc))
+            lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
+            print(f"cdc: {why}" if why else f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")
+        for remark in require_carried(cdc, config, group, tables):
+            print(f"warning: {group}: {remark}")
 
 
-def _secrets(config: ReloadConfig) -> services.SecretLookup:
+def _secrets(config: ReloadConfig) -> SecretLookup:
     """Looks secrets up where Dagster's resource does: in the region of DMS."""
 
     def look_up(name: str) -> str:

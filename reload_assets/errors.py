@@ -44,6 +44,10 @@ class ReloadRefused(ReloadError):
     """A guard refused to go on; nothing was changed."""
 
 
+class TableChanged(ReloadRefused):
+    """A table is not any more as it was when the reload was opened; its staged rows may not fit it."""
+
+
 class ReloadCancelled(ReloadError):
     """The reload was called off from outside; nothing was changed."""
 

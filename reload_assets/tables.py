@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.errors import did_you_mean
 from reload_assets.config.model import ReloadConfig, TableConfig
 from reload_assets.errors import ConfigError
@@ -16,7 +17,7 @@ from reload_assets.keys import filter_position, inexact
 from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
 
 if TYPE_CHECKING:
-    from reload_assets.source.reader import SourceColumn, SourceReader
+    from reload_assets.source.reader import SourceReader
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,14 @@ def resolve_group(
         for name, table in one.tables.items()
     }
     chosen = {name: table for name, table in config.groups[group].tables.items() if only is None or name in only}
-    return _parents_first(
+    return parents_first(
         f"{config.file}: groups.{group}.tables",
         [_Resolver(config, group, name, table).resolve(connection, reader, targets) for name, table in chosen.items()],
     )
 
 
-def _parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
+def parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
+    """Order tables by their foreign keys. Raises ConfigError, which names ``place``, where they form a circle."""
     by_name = {table.name: table for table in tables}
     order = TopologicalSorter(
         {

@@ -8,8 +8,6 @@ from reload_assets.errors import ReloadRefused
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.partitions import Family
-from reload_assets.resources.reload import ReloadResource
-from reload_assets.tables import ReloadTable, resolve_group
 
 
 def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: Collection[str]) -> Reload:
@@ -47,14 +45,3 @@ def take_up(ledger: Ledger, reload: Reload, run_id: str) -> None:
     """Note that this run goes on with a reload that another run may have opened, unless nothing is left to do."""
     if reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed"):
         ledger.set_run(reload.reload_id, run_id)
-
-
-def resolved_tables(reload: ReloadResource, group: str, only: Collection[str]) -> list[ReloadTable]:
-    """The tables as both catalogs have them now, parents first."""
-    reader = reload.source_reader()
-    try:
-        with reload.target().connect() as connection:
-            return resolve_group(reload.config, group, connection, reader, only)
-    finally:
-        if reader is not None:
-            reader.close()

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
-from reload_assets.assets.current_reload import awaits_confirm, current_reload, resolved_tables, take_up
+from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
 from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
+from reload_assets.resolved import unchanged_tables
 from reload_assets.resources.reload import ReloadResource
 
 
@@ -44,10 +45,11 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
         names = {key.path[-1] for key in context.selected_asset_keys}
         with readable_errors():
-            production = reload.production(family.group, context.log.info)
+            production = reload.services.publication(family.group, context.log.info)
             ledger = production.ledger
             current = current_reload(ledger, family, context.partition_key, names)
-            tables = resolved_tables(reload, family.group, names)
+            with production.target.connect(autocommit=True) as connection:
+                tables = unchanged_tables(connection, reload.services.config, current, names)
             # Whoever cleans up after dead runs has to know whose it is.
             take_up(ledger, current, context.run.run_id)
             # A run that died between the two goes on with the second.

@@ -72,14 +72,14 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             opening = Opening(
                 group=family.group,
                 window=window,
-                loaded_window=window.widened(reload.config.windows.overlap),
+                loaded_window=window.widened(reload.services.config.windows.overlap),
                 partition_key=context.partition_key,
                 started_by=_started_by(context.run),
                 reason=context.run.tags.get(REASON_TAG, ""),
                 run_id=context.run_id,
                 request_id=int(request) if request else None,
             )
-            load = reload.load(family.group, context.log.info)
+            load = reload.services.load(family.group, context.log.info)
             only = {key.path[-1] for key in context.selected_asset_keys}
             opened = load.open(
                 opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
@@ -93,7 +93,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(family.group, context.log.info)
+        load = reload.services.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             arn = load.create_task(load.ledger.get(reload_id))
         context.add_output_metadata({"DMS task ARN": arn})
@@ -105,7 +105,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def start_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(family.group, context.log.info)
+        load = reload.services.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.start_task(load.ledger.get(reload_id))
         return reload_id
@@ -116,7 +116,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(family.group, context.log.info)
+        load = reload.services.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.ledger.set_run(reload_id, context.run_id)
             result = load.wait(load.ledger.get(reload_id), lambda progress: context.log.info(_written(progress)))
@@ -135,7 +135,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def drop_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.load(family.group, context.log.info)
+        load = reload.services.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             load.drop_task(load.ledger.get(reload_id))
         return reload_id
@@ -147,7 +147,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "postgres"},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
-        load = reload.load(family.group, context.log.info)
+        load = reload.services.load(family.group, context.log.info)
         with giving_up_on_failure(context, load, reload_id):
             loaded = load.ledger.get(reload_id)
             resolved = load.finish(loaded)

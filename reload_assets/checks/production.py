@@ -11,10 +11,11 @@ from dagster import (
     multi_asset_check,
 )
 
-from reload_assets.assets.current_reload import current_reload, resolved_tables
+from reload_assets.assets.current_reload import current_reload
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.checks.results import check_result
 from reload_assets.partitions import Family
+from reload_assets.resolved import resolved_tables
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.verify.production import AFTER_CHECKS, verify_merged
 
@@ -41,17 +42,19 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
-            ledger = reload.ledger()
+            ledger, target = reload.services.ledger, reload.services.target
             current = current_reload(ledger, family, context.partition_key, [table])
-            reader = reload.source_reader()
-            cdc = reload.cdc(family.group, context.log.info)
+            with target.connect(autocommit=True) as connection:
+                (resolved,) = resolved_tables(connection, current, [table])
+            reader = reload.services.open_source()
+            cdc = reload.services.cdc(family.group, context.log.info)
             try:
                 with cdc.by_source_clock(reader.now if reader else None) if cdc else nullcontext():
                     outcomes = verify_merged(
-                        reload.target(),
-                        reload.config,
+                        target,
+                        reload.services.config,
                         current,
-                        resolved_tables(reload, family.group, [table])[0],
+                        resolved,
                         ledger.tables(current.reload_id)[table],
                         reader,
                         cdc,

@@ -10,11 +10,12 @@ from dagster import (
     multi_asset_check,
 )
 
-from reload_assets.assets.current_reload import current_reload, resolved_tables
+from reload_assets.assets.current_reload import current_reload
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.checks.results import check_result
 from reload_assets.ledger.records import CheckResult
 from reload_assets.partitions import Family
+from reload_assets.resolved import resolved_tables
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 
@@ -44,16 +45,18 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
-            ledger = reload.ledger()
+            ledger, target = reload.services.ledger, reload.services.target
             current = current_reload(ledger, family, context.partition_key, [table])
+            with target.connect(autocommit=True) as connection:
+                (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]
-            reader = reload.source_reader()
+            reader = reload.services.open_source()
             try:
                 outcomes = verify_staging(
-                    reload.target(),
-                    reload.config,
+                    target,
+                    reload.services.config,
                     current,
-                    resolved_tables(reload, family.group, [table])[0],
+                    resolved,
                     staged,
                     source_configured=reader is not None,
                     checks={key.name for key in context.selected_asset_check_keys},

@@ -284,16 +284,18 @@ class Confirmer:
         totals = [0, 0, 0, 0]
         orphans: list[str] = []
         blocked: list[str] = []
+        keys: dict[str, tuple[int, int]] = {}
         for plan in self._plans:
             row = plan.run(connection, "count_keys", most_blocks=_MOST_BLOCKS).fetchone()
             assert row is not None
             name = plan.merge.table.name
-            self._ledger.set_confirm_keys(self._reload.reload_id, name, row[0], row[1])
+            keys[name] = (row[0], row[1])
             totals = [total + count for total, count in zip(totals, row[:4], strict=True)]
             orphans += [f"{name} {key}" for key in row[4] or ()]
             for reason, rows, some in plan.run(connection, "count_blocked", most_blocks=_MOST_BLOCKS):
                 more = f" and {rows - len(some)} more" if rows > len(some) else ""
                 blocked.append(f"{name} {'; '.join(some)}{more} ({reason})")
+        self._ledger.set_confirm_keys(self._reload.reload_id, keys)
         said = [
             f"{totals[0]} rows of all tables were read again from the source in {self._passes} looks, "
             f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"

@@ -8,6 +8,9 @@ from typing import Any
 from reload_assets.dms.calls import clean
 from reload_assets.errors import DmsError
 
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 60
+
 
 def dms_client(
     *,
@@ -16,14 +19,11 @@ def dms_client(
     access_key_id: str | None = None,
     secret_access_key: str | None = None,
     session_token: str | None = None,
-    profile: str | None = None,
-    connect_timeout: float = 5,
-    read_timeout: float = 30,
 ) -> Any:
-    """A boto3 client for DMS in a region, or for the endpoint URL of a stand-in; timeouts in seconds.
+    """A boto3 client for DMS in a region, or for the endpoint URL of a stand-in.
 
-    Without keys or a profile boto3 looks for credentials where it always does. Raises DmsError for half a pair of keys,
-    an unknown profile, or an endpoint URL that is none; nothing is sent yet.
+    Without keys boto3 looks for credentials where it always does. Raises DmsError for half a pair of keys,
+    a profile of the environment that there is not, or an endpoint URL that is none; nothing is sent yet.
     """
     if (access_key_id is None) != (secret_access_key is None):
         # boto3 takes half a pair, and fails over it in the middle of the first call.
@@ -43,7 +43,6 @@ def dms_client(
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
             aws_session_token=session_token,
-            profile_name=profile,
         )
         return session.client(
             "dms",
@@ -51,8 +50,8 @@ def dms_client(
             config=Config(
                 # Short: the calls module retries on top, with the limits of the configuration.
                 retries={"mode": "standard", "total_max_attempts": 2},
-                connect_timeout=connect_timeout,
-                read_timeout=read_timeout,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
             ),
         )
     except (BotoCoreError, ValueError) as error:

@@ -27,12 +27,12 @@ class PollLimits:
     ``call_attempts`` times.
     """
 
-    interval: float = 5.0
-    max_interval: float = 30.0
-    ready_timeout: float = 600.0
-    load_timeout: float = 6 * 3600.0
-    remove_timeout: float = 900.0
-    call_attempts: int = 6
+    interval: float
+    max_interval: float
+    ready_timeout: float
+    load_timeout: float
+    remove_timeout: float
+    call_attempts: int
 
 
 def pause(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:

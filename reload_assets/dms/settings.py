@@ -7,9 +7,9 @@ from typing import Any
 
 def task_settings(
     *,
-    commit_rate: int = 10000,
-    max_sub_tasks: int = 8,
-    lob_max_kb: int = 32,
+    commit_rate: int,
+    max_sub_tasks: int,
+    lob_max_kb: int,
 ) -> dict[str, Any]:
     """Settings of a full-load task that loads existing staging tables.
 

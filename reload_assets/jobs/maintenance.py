@@ -11,7 +11,9 @@ from reload_assets.resources.reload import ReloadResource
 def drop_expired_tables(context: OpExecutionContext, reload: ReloadResource) -> list[str]:
     """The names of the tables dropped."""
     with readable_errors():
-        dropped = drop_expired(reload.target(), reload.ledger(), reload.config.staging.retention_days)
+        dropped = drop_expired(
+            reload.services.target, reload.services.ledger, reload.services.config.staging.retention_days
+        )
     context.log.info(f"{len(dropped)} staging tables dropped: {', '.join(dropped) or 'none was due'}")
     return dropped
 

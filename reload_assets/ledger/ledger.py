@@ -79,8 +79,13 @@ class Ledger:
         )
         return self._get(connection, reload_id)
 
-    def add_table(self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str) -> None:
-        """Note a table and its staging table, which exists by now, in the caller's transaction."""
+    def add_table(
+        self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str, definition: str
+    ) -> None:
+        """Note a table, its ``definition`` as JSON and its staging table, which exists by now.
+
+        In the caller's transaction.
+        """
         run(
             connection,
             "ledger/insert_table",
@@ -90,6 +95,7 @@ class Ledger:
             production_table=table.production.name,
             staging_schema=staging_schema,
             staging_table=staging_name(table, reload_id),
+            definition=definition,
         )
 
     def expect_checks(self, connection: Connection[Any], reload_id: int, table: str, checks: Iterable[str]) -> None:
@@ -151,9 +157,10 @@ class Ledger:
 
     def set_source_rows(self, reload_id: int, rows: Mapping[str, int], *, when: Literal["before", "after"]) -> None:
         """Note the source's row counts of the window, before the load or after it."""
-        for table, count in rows.items():
-            before, after = (count, None) if when == "before" else (None, count)
-            self._write("ledger/set_source_rows", reload_id=reload_id, table_name=table, before=before, after=after)
+        with self._target.connect(autocommit=True) as connection:
+            for table, count in rows.items():
+                counts = {"before": count if when == "before" else None, "after": count if when == "after" else None}
+                run(connection, "ledger/set_source_rows", reload_id=reload_id, table_name=table, **counts)
 
     def set_loaded(
         self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
@@ -162,11 +169,11 @@ class Ledger:
 
         ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock tells.
         """
-        for table, rows in dms_rows.items():
-            self._write("ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
-        self._write(
-            "ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason, source_read_until=source_read_until
-        )
+        with self._target.connect(autocommit=True) as connection:
+            for table, rows in dms_rows.items():
+                run(connection, "ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
+            until = source_read_until
+            run(connection, "ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason, source_read_until=until)
 
     def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
         """Note what is in staging, in the transaction that trimmed it."""
@@ -236,9 +243,12 @@ class Ledger:
         """The confirm of a merged reload begins."""
         self._write("ledger/set_confirm_started", reload_id=reload_id)
 
-    def set_confirm_keys(self, reload_id: int, table: str, keys: int, orphans: int) -> None:
-        """How many rows were read again, and how many orphans are left alone."""
-        self._write("ledger/set_confirm_keys", reload_id=reload_id, table_name=table, keys=keys, orphans=orphans)
+    def set_confirm_keys(self, reload_id: int, tables: Mapping[str, tuple[int, int]]) -> None:
+        """How many rows of each table were read again, and how many orphans are left alone."""
+        with self._target.connect(autocommit=True) as connection:
+            for table, (keys, orphans) in tables.items():
+                counts = {"keys": keys, "orphans": orphans}
+                run(connection, "ledger/set_confirm_keys", reload_id=reload_id, table_name=table, **counts)
 
     def set_confirm_ended(
         self,
@@ -252,15 +262,17 @@ class Ledger:
 
         What it took up of earlier reloads is confirmed with it.
         """
-        self._write(
-            "ledger/set_confirm_ended",
-            reload_id=reload_id,
-            status=status,
-            passes=passes,
-            waited_seconds=waited_seconds,
-            detail=detail,
-        )
-        self._write("ledger/confirm_taken_up", reload_id=reload_id)
+        with self._target.connect(autocommit=True) as connection:
+            run(
+                connection,
+                "ledger/set_confirm_ended",
+                reload_id=reload_id,
+                status=status,
+                passes=passes,
+                waited_seconds=waited_seconds,
+                detail=detail,
+            )
+            run(connection, "ledger/confirm_taken_up", reload_id=reload_id)
 
     def give_up_confirm(self, reload_id: int, detail: str) -> None:
         """A confirm that has not ended will not be gone on with; nothing happens where there is none."""

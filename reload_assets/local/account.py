@@ -21,7 +21,9 @@ AS_REPLICA = "SET session_replication_role = replica"
 """The AfterConnectScript with which CDC passes by production's foreign keys and triggers."""
 CONTROL_SCHEMA = "dmslogs"
 _LOB_MAX_KB = 1024
-_LIMITS = PollLimits(interval=0.02, max_interval=0.2, ready_timeout=60)
+_LIMITS = PollLimits(
+    interval=0.02, max_interval=0.2, ready_timeout=60, load_timeout=60, remove_timeout=60, call_attempts=6
+)
 
 
 @dataclass(frozen=True)

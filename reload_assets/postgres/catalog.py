@@ -132,15 +132,23 @@ def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[
     return {column for (column,) in run(connection, "catalog/leading_columns", None, schema=schema, table=name)}
 
 
+def read_columns(connection: Connection[Any], schema: str, name: str) -> list[Column]:
+    """Read the columns of a table in order; none where the table is not there or not visible."""
+    with connection.cursor(row_factory=class_row(Column)) as cursor:
+        return cursor.execute(compose("catalog/columns"), {"schema": schema, "table": name}).fetchall()
+
+
+def read_foreign_keys(connection: Connection[Any], schema: str, name: str) -> list[ForeignKey]:
+    """Read the foreign keys of a table, those that hold for its rows."""
+    with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
+        return cursor.execute(compose("catalog/foreign_keys"), {"schema": schema, "table": name}).fetchall()
+
+
 def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
     """Read one table's description; without columns where the table is not there or not visible."""
     names = {"schema": schema, "table": name}
-    with connection.cursor(row_factory=class_row(Column)) as cursor:
-        columns = cursor.execute(compose("catalog/columns"), names).fetchall()
     with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
         unique_keys = cursor.execute(compose("catalog/unique_keys"), names).fetchall()
-    with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
-        foreign_keys = cursor.execute(compose("catalog/foreign_keys"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
         referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
@@ -148,5 +156,13 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
     part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
     return CatalogTable(
-        schema, name, columns, unique_keys, foreign_keys, referenced_by, partition_columns, part_of, triggers
+        schema,
+        name,
+        read_columns(connection, schema, name),
+        unique_keys,
+        read_foreign_keys(connection, schema, name),
+        referenced_by,
+        partition_columns,
+        part_of,
+        triggers,
     )

@@ -25,6 +25,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.remains import Remains
+from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
 from reload_assets.verify.staging import STAGING_CHECKS
@@ -75,7 +76,7 @@ class Load:
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
                     create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
-                    self.ledger.add_table(connection, reload.reload_id, table, staging_schema)
+                    self.ledger.add_table(connection, reload.reload_id, table, staging_schema, definition(table))
                     self.ledger.expect_checks(connection, reload.reload_id, table.name, STAGING_CHECKS)
         if ready is not None:
             self.ledger.set_cdc(reload.reload_id, ready, remarks)
@@ -90,8 +91,7 @@ class Load:
         if left_behind := self._remains.tasks_of(reload):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
-        with self._source() as reader, self.target.connect() as connection:
-            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        tables = self._tables(reload)
         start, end = reload.loaded_window.in_zone(self.config.source.zone)
         source_arn, target_arn, instance_arn = self._arns()
         identifier = task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(3))
@@ -130,8 +130,7 @@ class Load:
         Raises LoadFailed where DMS did not load every table whole, DmsUnreachable where it did not answer.
         """
         arn = self._task_of(reload)
-        with self._source() as reader, self.target.connect() as connection:
-            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        tables = self._tables(reload)
         schema = self.config.source.schema_name
         expected = {(schema, table.source_table): table for table in tables}
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
@@ -157,8 +156,8 @@ class Load:
         """Trim the staged rows to the window, key and analyse the staging tables; the tables by name."""
         zone = self.config.source.zone
         bounds = reload.loaded_window.in_zone(zone)
-        with self._source() as reader, self.target.connect() as connection:
-            tables = resolve_group(self.config, reload.group_name, connection, reader, reload.tables)
+        with self.target.connect() as connection:
+            tables = resolved_tables(connection, reload)
             for table in tables:
                 staged, trimmed = finish_staging(
                     connection,
@@ -209,6 +208,10 @@ class Load:
             if not run_is_live(reload.run_id):
                 self._remains.close(reload)
 
+    def _tables(self, reload: Reload) -> list[ReloadTable]:
+        with self.target.connect(autocommit=True) as connection:
+            return resolved_tables(connection, reload)
+
     def _task_of(self, reload: Reload) -> str:
         if reload.task_arn is None or reload.status not in ("loading", "loaded"):
             why = f": {reload.error}" if reload.error else ""
@@ -248,7 +251,7 @@ class Load:
         with self._source() as reader, self.target.connect(autocommit=True) as connection:
             if reader is None:
                 return
-            for table in resolve_group(self.config, reload.group_name, connection, reader, reload.tables):
+            for table in resolved_tables(connection, reload):
                 known = staged[table.name]
                 if known.source_rows_before is not None:
                     continue

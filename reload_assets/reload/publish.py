@@ -30,6 +30,7 @@ from reload_assets.merge.statements import MergeStatements
 from reload_assets.merge.table import Recheck
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import describe
+from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class Publication:
         try:
             with self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext():
                 reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
+                if reader is not None:
+                    require_unchanged_source(reader, reload, tables)
                 loaded = LoadedRows(self.config, self.target, self.tasks, reload, reader)
                 if reasons:
                     self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")

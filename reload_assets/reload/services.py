@@ -1,114 +1,153 @@
-"""How a reload reaches what it needs: turns the configuration and its secrets into logins."""
+"""The composition root: the one place that turns the configuration into logins, clients, the ledger, DMS and CDC.
+
+Dagster's resource, the commands and the steps of a reload get them here, with the same defaults.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reload_assets.canonical.oracle_types import Delivery
-from reload_assets.config.model import Connection, FromEnvironment, FromSecretsManager, Number, ReloadConfig, text
+from reload_assets.cdc.position import Cdc
+from reload_assets.config.model import ReloadConfig, text
+from reload_assets.dms.cdc import CdcTask
+from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char
-from reload_assets.errors import ConfigError
+from reload_assets.dms.polling import PollLimits
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.ledger.ledger import Ledger
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.load import Load
+from reload_assets.reload.logins import SecretLookup, source_reader, target_login
+from reload_assets.reload.publish import Publication
+from reload_assets.reload.remains import Remains
+from reload_assets.reload.sweep import Swept, sweep
 
 if TYPE_CHECKING:
-    from reload_assets.dms.tasks import LoadTasks
     from reload_assets.source.reader import SourceReader
 
-SecretLookup = Callable[[str], str]
-"""Gives the text of an AWS Secrets Manager secret by its name or ARN."""
+# Who waits for an answer tries an unanswered call once more and then says so.
+_HURRIED_ATTEMPTS = 2
 
 
-def target(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
-    """The login to the target database. Raises ConfigError where a variable or secret is missing."""
-    place = f"{config.file}: target.connection"
-    login = config.target.connection
-    return TargetDatabase(
-        host=text(login.host, f"{place}.host"),
-        port=_port(login.port, f"{place}.port"),
-        database=text(login.database, f"{place}.database"),
-        user=text(login.user, f"{place}.user"),
-        password=_password(login, place, lookup),
-    )
+class Services:
+    """Everything that a reload needs, made from one configuration when it is first asked for, and then kept.
 
-
-def delivery(config: ReloadConfig, tasks: LoadTasks) -> Delivery:
-    """What DMS makes of the source's values, by the settings of its source endpoint. Raises ConfigError, DmsError."""
-    arn = text(config.dms.source_endpoint_arn, f"{config.file}: dms.source_endpoint_arn")
-    endpoint = tasks.source_endpoint(arn)
-    return Delivery(number_scale(endpoint), trims_char(endpoint))
-
-
-def source_reader(
-    config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery] = Delivery
-) -> SourceReader | None:
-    """A reader of the source; None where the configuration has no source connection. Raises ConfigError.
-
-    ``delivery`` is asked what DMS makes of values, when columns are described.
+    The methods raise ConfigError where a variable or a secret is missing.
     """
-    login = config.source.connection
-    if login is None:
-        return None
-    from reload_assets.source.reader import SourceReader, source_url
 
-    place = f"{config.file}: source.connection"
-    url = source_url(
-        login.dialect,
-        host=text(login.host, f"{place}.host"),
-        port=_port(login.port, f"{place}.port"),
-        database=text(login.database, f"{place}.database"),
-        user=text(login.user, f"{place}.user"),
-        password=_password(login, place, lookup),
-    )
-    return SourceReader(url, config.source.schema_name, delivery)
+    def __init__(
+        self, config: ReloadConfig, look_up: SecretLookup, make_client: Callable[[], Any] | None = None
+    ) -> None:
+        """``look_up`` gives a secret's text; ``make_client`` makes the boto3 client, by default as configured."""
+        self.config = config
+        self._look_up = look_up
+        self._make_client = make_client or self._configured_client
 
+    @cached_property
+    def target(self) -> TargetDatabase:
+        """The login to the target database."""
+        return target_login(self.config, self._look_up)
 
-def cdc_task_arn(config: ReloadConfig, group: str) -> str | None:
-    """The CDC task that feeds a group's tables; None where none is configured. Raises ConfigError."""
-    if config.cdc is None:
-        return None
-    own = config.groups[group].cdc_task_arn
-    if own is not None:
-        return text(own, f"{config.file}: groups.{group}.cdc_task_arn")
-    return text(config.cdc.task_arn, f"{config.file}: cdc.task_arn")
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger in the target database."""
+        return Ledger(self.target)
 
+    def open_source(self) -> SourceReader | None:
+        """Open a reader of the source, which the caller closes; None where no source connection is configured."""
+        return source_reader(self.config, self._look_up, lambda: self.delivery)
 
-def _port(value: Number, place: str) -> int:
-    written = text(value, place)
-    if not written.isdigit() or not 0 < int(written) < 65536:
-        raise ConfigError(f"{place}: {written!r} is no TCP port; write a number from 1 to 65535.")
-    return int(written)
+    @cached_property
+    def delivery(self) -> Delivery:
+        """What DMS makes of the source's values, by the settings of its source endpoint. Raises DmsError."""
+        endpoint = self.load_tasks().source_endpoint(self.endpoint_arn("source_endpoint_arn"))
+        return Delivery(number_scale(endpoint), trims_char(endpoint))
 
+    def endpoint_arn(self, field: str) -> str:
+        """The ARN in a field of the section ``dms``."""
+        return text(getattr(self.config.dms, field), f"{self.config.file}: dms.{field}")
 
-def _password(login: Connection, place: str, lookup: SecretLookup) -> str:
-    where = f"{place}.password"
-    if isinstance(login.password, FromEnvironment):
-        return login.password.read(where)
-    return _from_secret(login.password, where, lookup)
+    def load_tasks(self, patience: float | None = None) -> LoadTasks:
+        """The life cycle of load tasks.
 
+        ``patience`` is the most seconds to wait for a task to change its state, instead of what is configured: who is
+        in a hurry comes again.
+        """
+        return LoadTasks(self._client, self._limits(patience))
 
-def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup) -> str:
-    """No message here holds the secret's text or the driver's: both may show what they must not."""
-    try:
-        secret = lookup(reference.secret)
-    except Exception as error:
-        reason = _error_code(error)
-        raise ConfigError(
-            f"{place}: the secret {reference.secret!r} cannot be read from AWS Secrets Manager ({reason}); "
-            "check its name, the region and the rights of this role."
-        ) from None
-    if reference.key is None:
-        return secret
-    try:
-        return str(json.loads(secret)[reference.key])
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(
-            f"{place}: the secret {reference.secret!r} is no JSON document with the key {reference.key!r}; "
-            "mend the key or the secret."
-        ) from None
+    def cdc_task_arn(self, group: str) -> str | None:
+        """The ARN of the CDC task that feeds a group's tables; None where none is configured."""
+        if self.config.cdc is None:
+            return None
+        own = self.config.groups[group].cdc_task_arn
+        if own is not None:
+            return text(own, f"{self.config.file}: groups.{group}.cdc_task_arn")
+        return text(self.config.cdc.task_arn, f"{self.config.file}: cdc.task_arn")
 
+    def cdc_tasks(self, patience: float | None = None) -> list[CdcTask]:
+        """The CDC tasks of all groups, each once. ``patience`` as for load tasks."""
+        arns = dict.fromkeys(self.cdc_task_arn(group) for group in self.config.groups)
+        return [CdcTask(self._client, self._limits(patience), arn) for arn in arns if arn is not None]
 
-def _error_code(error: Exception) -> str:
-    answer: dict[str, Any] = getattr(error, "response", {})
-    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
+    def cdc(self, group: str, say: Callable[[str], None], patience: float | None = None) -> Cdc | None:
+        """The CDC task of a group as reloads see it; None where none is configured."""
+        arn = self.cdc_task_arn(group)
+        if arn is None or self.config.cdc is None:
+            return None
+        task = CdcTask(self._client, self._limits(patience), arn)
+        return Cdc(self.config.cdc, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
+
+    def load(self, group: str, say: Callable[[str], None]) -> Load:
+        """The steps of a load of a group, which report to ``say``."""
+        return Load(
+            config=self.config,
+            target=self.target,
+            ledger=self.ledger,
+            tasks=self.load_tasks(),
+            cdc=self.cdc(group, say),
+            open_source=self.open_source,
+            say=say,
+        )
+
+    def publication(self, group: str, say: Callable[[str], None]) -> Publication:
+        """The steps from staging into production of a group, which report to ``say``."""
+        return Publication(
+            config=self.config,
+            target=self.target,
+            ledger=self.ledger,
+            tasks=self.load_tasks(),
+            cdc=self.cdc(group, say),
+            open_source=self.open_source,
+            say=say,
+        )
+
+    def sweep(self, run_is_live: Callable[[str], bool], say: Callable[[str], None], patience: float) -> Swept:
+        """Clean what dead runs left behind, with at most ``patience`` seconds for each DMS task."""
+        remains = Remains(self.target, self.ledger, self.load_tasks(patience), say)
+        return sweep(remains, self.cdc_tasks(patience), run_is_live)
+
+    @cached_property
+    def _client(self) -> Any:
+        """One client: to make one takes longer than most calls. It may be shared by threads."""
+        return self._make_client()
+
+    def _configured_client(self) -> Any:
+        dms, place = self.config.dms, f"{self.config.file}: dms"
+        return dms_client(
+            region=text(dms.region, f"{place}.region"),
+            endpoint_url=text(dms.endpoint_url, f"{place}.endpoint_url") if dms.endpoint_url is not None else None,
+        )
+
+    def _limits(self, patience: float | None) -> PollLimits:
+        polling = self.config.dms.polling
+        return PollLimits(
+            interval=polling.interval_seconds,
+            max_interval=polling.max_interval_seconds,
+            ready_timeout=patience or polling.ready_timeout_seconds,
+            load_timeout=polling.load_timeout_seconds,
+            remove_timeout=patience or polling.remove_timeout_seconds,
+            call_attempts=_HURRIED_ATTEMPTS if patience else polling.call_attempts,
+        )

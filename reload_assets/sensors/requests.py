@@ -48,7 +48,7 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
         description="Start a reload for each new row of admin.reload_requests and write back what became of it.",
     )
     def reload_requests(context: SensorEvaluationContext, reload: ReloadResource) -> SensorResult | SkipReason:
-        target = reload.target()
+        target = reload.services.target
         wanted: list[RunRequest] = []
         additions: dict[str, list[str]] = {}
         waiting = 0
@@ -95,10 +95,13 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
     if not run.is_finished:
         return 1
     if run.status is DagsterRunStatus.SUCCESS:
-        note_ended(reload.target(), request.request_id, "done", "")
+        note_ended(reload.services.target, request.request_id, "done", "")
     else:
         note_ended(
-            reload.target(), request.request_id, "failed", f"The run {run.run_id} ended as {run.status.value}; see it."
+            reload.services.target,
+            request.request_id,
+            "failed",
+            f"The run {run.run_id} ended as {run.status.value}; see it.",
         )
     return 0
 

@@ -6,6 +6,8 @@ from reload_assets.errors import SweepIncomplete
 from reload_assets.resources.reload import ReloadResource
 
 INTERVAL_SECONDS = 30
+# Dagster waits 60 s for a sensor. DMS may take longer to stop or resume a task; the next tick looks again.
+PATIENCE_SECONDS = 15.0
 
 
 @sensor(
@@ -27,7 +29,7 @@ def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipRea
             strangers.add(run_id)
         return run is None or not run.is_finished
 
-    swept = reload.sweep(run_is_live, context.log.info)
+    swept = reload.services.sweep(run_is_live, context.log.info, PATIENCE_SECONDS)
     if swept.left:
         raise SweepIncomplete(f"Could not be cleaned, and will be tried again: {' '.join(swept.left)}")
     said = "; ".join(swept.done) or "Nothing was left behind"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reload_assets.postgres.catalog import read_table
+from reload_assets.postgres.catalog import read_columns
 from reload_assets.postgres.statements import run
 from reload_assets.verify.context import Context, failed, first_problem, unverified
 from reload_assets.verify.expectations import TypesOf, Verdict
@@ -19,12 +19,12 @@ class ColumnTypes:
 
     def expect(self, context: Context) -> Sequence[TypesOf]:
         """The declared types of production, as they are now."""
-        if not context.production.columns:
+        if not context.production_columns:
             return []
-        staging = read_table(context.connection, context.staged.staging_schema, context.staged.staging_table)
-        known = set(staging.column_names)
+        place = (context.staged.staging_schema, context.staged.staging_table)
+        known = {column.name for column in read_columns(context.connection, *place)}
         pairs = [(column.staged, column.name) for column in context.table.columns if column.staged in known]
-        return [TypesOf(NAME, context.production.schema, context.production.name, pairs)]
+        return [TypesOf(NAME, context.table.production.schema, context.table.production.name, pairs)]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """The outcome: what differs from production's catalog, and what of the source production cannot hold."""
@@ -78,7 +78,7 @@ def _against_source(context: Context) -> tuple[list[str], list[str]]:
     """What production would lose of the source's values, and what is worth a note, column by column."""
     if context.table.source_columns is None:
         return [], []
-    place = {"schema": context.production.schema, "table": context.production.name}
+    place = {"schema": context.table.production.schema, "table": context.table.production.name}
     types = dict(run(context.connection, "verify/base_types", None, **place).fetchall())
     described = {column.name: column for column in context.table.source_columns}
     losses, notes = [], []

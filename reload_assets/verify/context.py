@@ -13,7 +13,7 @@ from psycopg.errors import UndefinedTable
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import SourceUnavailable
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.postgres.catalog import CatalogTable
+from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import Part
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.expectations import Expectation, TypesOf, Verdict
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """One staged table under verification. ``production`` is the catalog as it is now, not when the reload opened."""
+    """One staged table under verification. ``production_columns`` are those of now, not of when the reload opened."""
 
     connection: Connection[Any]
     config: ReloadConfig
     reload: Reload
     table: ReloadTable
     staged: StagedTable
-    production: CatalogTable
+    production_columns: Sequence[Column]
     source_configured: bool
     reader: SourceReader | None
 

@@ -17,7 +17,7 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger.ledger import CheckStatus
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.postgres.catalog import ForeignKey, read_table
+from reload_assets.postgres.catalog import ForeignKey, read_foreign_keys
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import Part, run
 from reload_assets.tables import ReloadTable
@@ -92,10 +92,11 @@ def _guarded(name: str, check: Any) -> CheckOutcome:
 
 def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]) -> CheckOutcome:
     name = "foreign_keys"
-    production = read_table(connection, table.production.schema, table.production.name)
+    # As they are now: a reload may be verified long after it was opened.
+    foreign_keys = read_foreign_keys(connection, table.production.schema, table.production.name)
     names = [column.name for column in table.key]
     orphans, found = 0, []
-    for key in production.foreign_keys:
+    for key in foreign_keys:
         row = run(
             connection, "verify/rows_without_parent", _fk_parts(table, key), start=bounds[0], end=bounds[1]
         ).fetchone()
@@ -107,13 +108,13 @@ def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple
                 f"{counted(count, 'row')} without a parent in {key.parent_schema}.{key.parent_table} by {key.name} "
                 f"({examples(some, names, count)})"
             )
-    facts: dict[str, Fact] = {"foreign_keys": len(production.foreign_keys), "rows_without_parent": orphans}
+    facts: dict[str, Fact] = {"foreign_keys": len(foreign_keys), "rows_without_parent": orphans}
     if found:
         detail = f"{table.target} has {'; '.join(found)} in the window; reload the parents' window, or remove the rows."
         return CheckOutcome(name, "failed", False, detail, facts)
-    if not production.foreign_keys:
+    if not foreign_keys:
         return CheckOutcome(name, "passed", False, f"{table.target} has no foreign keys.", facts)
-    keys = ", ".join(key.name for key in production.foreign_keys)
+    keys = ", ".join(key.name for key in foreign_keys)
     detail = f"Every row of the window in {table.target} has its parents ({keys})."
     return CheckOutcome(name, "passed", False, detail, facts)
 

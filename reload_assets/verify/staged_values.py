@@ -100,7 +100,7 @@ class Keys:
 
     @staticmethod
     def _needed(context: Context) -> list[ReloadColumn]:
-        strict = {column.name for column in context.production.columns if column.not_null}
+        strict = {column.name for column in context.production_columns if column.not_null}
         return [column for column in context.table.columns if column.name in strict or column in context.table.key]
 
     @staticmethod

@@ -9,7 +9,7 @@ from psycopg import Error as DatabaseError
 
 from reload_assets.config.model import ReloadConfig
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.postgres.catalog import read_table
+from reload_assets.postgres.catalog import read_columns
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
@@ -49,7 +49,7 @@ def verify_staging(
     if unknown := set(checks) - set(STAGING_CHECKS):
         raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")
     with target.connect(autocommit=True) as connection:
-        production = read_table(connection, table.production.schema, table.production.name)
+        production = read_columns(connection, table.production.schema, table.production.name)
         context = Context(connection, config, reload, table, staged, production, source_configured, reader)
         chosen = {name: check for name, check in _CHECKS.items() if name in checks}
         place = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}

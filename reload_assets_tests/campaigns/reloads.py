@@ -35,7 +35,9 @@ TRIES = 6
 """A first try and five more."""
 _PAUSE_SECONDS = 0.2
 """A user waits longer after each further try."""
-LIMITS = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30)
+LIMITS = PollLimits(
+    interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
+)
 
 
 class Unconfirmed(ReloadError):
@@ -79,6 +81,15 @@ class Reloads:
     """Good loads that a check rejected, and why."""
     dead: set[str] = field(default_factory=set)
     """Runs that died."""
+    unmerged: set[int] = field(default_factory=set)
+    """Reloads that are open and not merged."""
+    merged_at: float = 0.0
+    """``time.time()`` of the newest merge."""
+
+    @property
+    def quiet_seconds(self) -> float:
+        """For how long no reload has been between its opening and its merge; 0 while one is, and before the first."""
+        return 0.0 if self.unmerged or not self.merged_at else time.time() - self.merged_at
 
     def note(self, text: str) -> None:
         """Something happened."""
@@ -124,6 +135,7 @@ class Reloader:
         opening = Opening(GROUP, window, window, window.key, "campaign", "", str(uuid.uuid4()), None)
         reload = load.open(opening, list(self._specs), run_is_live=lambda run_id: run_id not in self.done.dead)
         self._note(reload, "opened")
+        self.done.unmerged.add(reload.reload_id)
         try:
             tables = self._load(load, reload.reload_id)
             self._verify(self._ledger.get(reload.reload_id), tables)
@@ -135,6 +147,8 @@ class Reloader:
         except BaseException as error:
             load.give_up(reload.reload_id, "failed", str(error))
             raise
+        finally:
+            self.done.unmerged.discard(reload.reload_id)
 
     def _load(self, load: Load, reload_id: int) -> list[ReloadTable]:
         steps: list[Callable[[Reload], object]] = [
@@ -221,6 +235,9 @@ class Reloader:
         )
 
     def _note(self, reload: Reload, what: str) -> None:
+        if what == "merged":
+            self.done.merged_at = time.time()
+            self.done.unmerged.discard(reload.reload_id)
         self.done.note(f"reload {reload.reload_id} of {reload.window.key} {what}")
 
     def _open_source(self) -> SourceReader:

@@ -73,8 +73,9 @@ def run_once(bench: Bench, job: Job) -> Result:
                 instance=bench.instance,
                 cdc_task=replication.task,
             )
-            writer = Writer(bench.source.url(databases.source), model, f"{job.seed} writer")
             reloader = Reloader(bench, databases, config, world, job.mode)
+            source = bench.source.url(databases.source)
+            writer = Writer(source, model, f"{job.seed} writer", lambda: reloader.done.quiet_seconds)
             _act(job, world, writer, reloader, bench, replication)
             replication.drain()
             return _judge(job, world, damaged, bench, databases, replication, writer, reloader.done, began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,8 @@ from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, Row, TableSpec
 
 _PAUSE_SECONDS = 0.016
 """The mean pause between two steps."""
+_CALMING, _CALMEST = 2.0, 20.0
+"""By what factor the pause grows with each second of quiet, and by what at most."""
 _MOST_OPEN = 2
 
 
@@ -42,9 +44,10 @@ class _Session:
 class Writer(threading.Thread):
     """One thread with several sessions; which step follows which is fixed by the seed, only their pace is not."""
 
-    def __init__(self, url: str, model: Model, seed: str) -> None:
+    def __init__(self, url: str, model: Model, seed: str, quiet_seconds: Callable[[], float]) -> None:
+        """``quiet_seconds``: for how long nothing has happened that wants a brutal writer."""
         super().__init__(name="campaign writer", daemon=True)
-        self._url, self._model = url, model
+        self._url, self._model, self._quiet_seconds = url, model, quiet_seconds
         self._rng = random.Random(seed)
         # Of its own, so that the pace does not disturb what is drawn.
         self._pace = random.Random(f"{seed} pace")
@@ -69,7 +72,7 @@ class Writer(threading.Thread):
                 )
                 sessions = [_Session(connection) for connection in others]
                 step = 0
-                while not self._end.wait(self._pace.expovariate(1 / _PAUSE_SECONDS)):
+                while not self._end.wait(self._pace.expovariate(1) * self._pause()):
                     self._step(step, main, sessions)
                     step += 1
                 for session in sessions:
@@ -77,6 +80,10 @@ class Writer(threading.Thread):
                         self._close(session)
         except BaseException as error:  # carried over to whoever stops the writer
             self._error = error
+
+    def _pause(self) -> float:
+        """The mean pause (seconds): it grows after a second of quiet, or the passes of a confirm go on for ever."""
+        return _PAUSE_SECONDS * min(max(1.0, _CALMING * self._quiet_seconds()), _CALMEST)
 
     def _step(self, step: int, main: Connection[Any], sessions: Sequence[_Session]) -> None:
         for session in sessions:

@@ -22,6 +22,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
 
@@ -114,7 +115,7 @@ class MergeBench:
             reload = self.ledger.open(connection, opening, tables)
             for table in tables:
                 create_staging(connection, "staging", reload, table, None)
-                self.ledger.add_table(connection, reload.reload_id, table, "staging")
+                self.ledger.add_table(connection, reload.reload_id, table, "staging", definition(table))
                 self.ledger.expect_checks(connection, reload.reload_id, table.name, ["row_count"])
         self.ledger.set_task(reload.reload_id, "task", "arn")
         with self.target.connect() as connection:

@@ -21,6 +21,7 @@ from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import parse_config
 from reload_assets.confirm import Confirmed
 from reload_assets.dms.cdc import CdcTask
+from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.ledger.install import install
@@ -31,7 +32,7 @@ from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.publish import Publication
-from reload_assets.reload.services import delivery
+from reload_assets.resolved import unchanged_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.staging import STAGING_CHECKS
@@ -43,7 +44,9 @@ SCHEMA = "SALES"
 GROUP = "sales"
 CONTROL = "dmslogs"
 WINDOW = Window(datetime(2025, 1, 3, tzinfo=timezone.utc), datetime(2025, 1, 4, tzinfo=timezone.utc))
-LIMITS = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30)
+LIMITS = PollLimits(
+    interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
+)
 
 
 class ReloadBench:
@@ -126,10 +129,12 @@ class ReloadBench:
             "say": self.said.append,
         }
         self.load, self.production = Load(**parts), Publication(**parts)
-        self.reader: Callable[[], SourceReader] = lambda: open_reader(
-            self._source_url, lambda: delivery(self.config, self.production.tasks)
-        )
+        self.reader: Callable[[], SourceReader] = lambda: open_reader(self._source_url, self._delivery)
         self.drain()
+
+    def _delivery(self) -> Delivery:
+        endpoint = self.production.tasks.source_endpoint(str(self.config.dms.source_endpoint_arn))
+        return Delivery(number_scale(endpoint), trims_char(endpoint))
 
     def on_source(self, statement: str) -> list[tuple[Any, ...]]:
         """Execute on the source and commit."""
@@ -171,11 +176,15 @@ class ReloadBench:
 
     def merge(self, reload: Reload) -> None:
         """Merge a staged reload."""
-        self.production.merge(self.ledger.get(reload.reload_id), self.tables())
+        self.production.merge(self.ledger.get(reload.reload_id), self.resolved(reload))
 
     def confirm(self, reload: Reload) -> Confirmed:
         """Confirm a merged reload."""
-        return self.production.confirm(self.ledger.get(reload.reload_id), self.tables())
+        return self.production.confirm(self.ledger.get(reload.reload_id), self.resolved(reload))
+
+    def resolved(self, reload: Reload) -> list[ReloadTable]:
+        """The tables of a reload as its later steps have them."""
+        return unchanged_tables(self.target, self.config, reload)
 
     def close(self) -> None:
         """Stop and delete the CDC task, which drops its slot, and end all sessions."""

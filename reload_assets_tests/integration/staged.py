@@ -20,6 +20,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, StagedTable, staging_name
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.resolved import definition
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.outcome import CheckOutcome
@@ -68,7 +69,7 @@ class StagedReload:
             self.reload: Reload = self.ledger.open(connection, opening, list(self.tables.values()))
             for table in self.tables.values():
                 create_staging(connection, "staging", self.reload, table, None)
-                self.ledger.add_table(connection, self.reload.reload_id, table, "staging")
+                self.ledger.add_table(connection, self.reload.reload_id, table, "staging", definition(table))
                 self.ledger.expect_checks(connection, self.reload.reload_id, table.name, STAGING_CHECKS)
 
     def moved_to(self, target: TargetDatabase, reader: SourceReader | None = None) -> StagedReload:

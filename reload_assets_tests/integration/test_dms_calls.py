@@ -169,7 +169,7 @@ def test_a_lost_answer_neither_makes_a_second_task_nor_fails_the_load(bench: Ben
         target_endpoint_arn=bench.target,
         replication_instance_arn=bench.instance,
         table_mappings=table_mappings([orders], datetime(2025, 1, 1), datetime(2025, 2, 1)),
-        settings=task_settings(),
+        settings=task_settings(commit_rate=10_000, max_sub_tasks=8, lob_max_kb=32),
         tags={"reload/id": "1"},
     )
     lost = losing_answers(
@@ -202,7 +202,6 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ("settings", "said"),
     [
         ({"endpoint_url": "no url"}, "Invalid endpoint: no url; check region, endpoint_url"),
-        ({"profile": "nobody"}, r"profile \(nobody\) could not be found; check"),
         ({"access_key_id": "AKIAX"}, "access_key_id and secret_access_key together"),
     ],
 )
@@ -212,4 +211,4 @@ def test_a_client_that_cannot_be_made_is_named(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with pytest.raises(DmsError, match=said):
-        dms_client(region="eu-west-1", **settings)  # type: ignore[arg-type]
+        dms_client(region="eu-west-1", **settings)

@@ -12,7 +12,7 @@ from reload_assets.errors import DmsError
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
 
-FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, call_attempts=2)
+FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, load_timeout=5, remove_timeout=5, call_attempts=2)
 UNKNOWN = "arn:aws:dms:us-east-1:000000000000:endpoint:NOBODY"
 
 

@@ -49,7 +49,7 @@ def request(bench: Bench, *tables: TableLoad, number: int = 7, **changes: Any) -
         target_endpoint_arn=bench.target,
         replication_instance_arn=bench.instance,
         table_mappings=table_mappings(tables or (CUSTOMERS, ORDERS), START, END),
-        settings=task_settings(commit_rate=10),
+        settings=task_settings(commit_rate=10, max_sub_tasks=8, lob_max_kb=32),
         tags=TAGS,
     )
     return dataclasses.replace(made, **changes)
@@ -97,7 +97,9 @@ def test_a_mapping_with_a_mistake_is_never_sent(bench: Bench, tasks: LoadTasks) 
     with pytest.raises(MappingError, match=r"reload-sales-7-a1 is not sent to DMS: Rule 1: .*\[missing-case-rule\]"):
         tasks.create(dataclasses.replace(wanted, table_mappings={"rules": rules}))
     with pytest.raises(MappingError, match="commit-rate-too-high"):
-        tasks.create(dataclasses.replace(wanted, settings=task_settings(commit_rate=60000)))
+        tasks.create(
+            dataclasses.replace(wanted, settings=task_settings(commit_rate=60_000, max_sub_tasks=8, lob_max_kb=32))
+        )
     assert tasks.find(TAGS) == []
 
 

@@ -87,7 +87,7 @@ def target_password(file: Path) -> str:
     with build_resources(dict(resources)) as built:
         reload = built.reload
         assert isinstance(reload, ReloadResource)
-        target = reload.target()
+        target = reload.services.target
     assert SECRET not in repr(target) + str(target) + repr(reload)
     return target.password
 

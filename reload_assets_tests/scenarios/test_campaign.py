@@ -39,7 +39,7 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
         replication = Replication(bench, databases, World(), policy, f"harmless-{policy}")
         try:
             replication.start()
-            writer = Writer(bench.source.url(databases.source), model, "harmless")
+            writer = Writer(bench.source.url(databases.source), model, "harmless", lambda: 0.0)
             writer.start()
             with changing_lag(bench, "harmless"):
                 time.sleep(1.5)

@@ -176,7 +176,7 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(
         connection.execute("CREATE SCHEMA production")
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
     assert main(["install"]) == 0
-    assert "5 schema files applied" in capsys.readouterr().out
+    assert "6 schema files applied" in capsys.readouterr().out
     assert main(["install"]) == 0
     assert "0 schema files applied: all were there" in capsys.readouterr().out
     with psycopg.connect(empty_database) as connection:

@@ -13,7 +13,7 @@ from reload_assets.config import model as config
 from reload_assets.config.model import load_config, parse_config
 from reload_assets.config.reference import reference
 from reload_assets.errors import ConfigError
-from reload_assets.reload import services
+from reload_assets.reload.logins import target_login
 
 REFERENCE = (Path(__file__).parents[2] / "reload.yaml").read_text(encoding="utf-8")
 
@@ -124,7 +124,7 @@ def test_the_reference_in_docs_is_that_of_the_models() -> None:
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RELOAD_TARGET_HOST", raising=False)
     with pytest.raises(ConfigError, match="target.connection.host: the environment variable RELOAD_TARGET_HOST is not"):
-        services.target(parse_config(REFERENCE), str)
+        target_login(parse_config(REFERENCE), str)
 
 
 @pytest.fixture
@@ -140,14 +140,14 @@ def with_secret(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], config.Reloa
 
 
 def test_a_password_comes_from_a_json_secret(with_secret: Callable[[str], config.ReloadConfig]) -> None:
-    made = services.target(with_secret("{secret: prod/pg, key: password}"), lambda name: '{"password": "s3cret"}')
+    made = target_login(with_secret("{secret: prod/pg, key: password}"), lambda name: '{"password": "s3cret"}')
     assert made.password == "s3cret"
     assert "s3cret" not in repr(made) + str(made)
 
 
 def test_a_secret_without_the_key_is_named_and_not_shown(with_secret: Callable[[str], config.ReloadConfig]) -> None:
     with pytest.raises(ConfigError, match="'prod/pg' is no JSON document with the key 'passwd'") as caught:
-        services.target(with_secret("{secret: prod/pg, key: passwd}"), lambda name: '{"password": "s3cret"}')
+        target_login(with_secret("{secret: prod/pg, key: passwd}"), lambda name: '{"password": "s3cret"}')
     assert "s3cret" not in str(caught.value)
 
 
@@ -156,4 +156,4 @@ def test_a_port_that_is_no_port_is_refused(
 ) -> None:
     monkeypatch.setenv("RELOAD_TARGET_PORT", "99999")
     with pytest.raises(ConfigError, match="target.connection.port: '99999' is no TCP port"):
-        services.target(with_secret("{secret: whole}"), lambda name: "s3cret")
+        target_login(with_secret("{secret: whole}"), lambda name: "s3cret")

@@ -272,7 +272,7 @@ BAD_SETTINGS: list[tuple[str, Callable[[Document], Any], str]] = [
 
 @pytest.mark.parametrize(("code", "change", "said"), BAD_SETTINGS)
 def test_bad_settings_are_named(code: str, change: Callable[[Document], Any], said: str) -> None:
-    document = copy.deepcopy(task_settings())
+    document = copy.deepcopy(task_settings(commit_rate=10_000, max_sub_tasks=8, lob_max_kb=32))
     change(document)
     (finding,) = lint_settings(json.dumps(document), good_mapping())
     assert finding.code == code
@@ -385,7 +385,7 @@ def test_no_document_makes_the_linters_raise(data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(places))
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(JSON)
     lint_mapping(mapping)
-    document = task_settings()
+    document = task_settings(commit_rate=10_000, max_sub_tasks=8, lob_max_kb=32)
     document[data.draw(st.sampled_from(sorted(document)))] = data.draw(JSON)
     lint_settings(document, mapping)
     lint_settings(document, {"rules": data.draw(JSON)})

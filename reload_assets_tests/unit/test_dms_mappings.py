@@ -122,7 +122,7 @@ def test_ignored_columns_are_removed_by_rules_that_come_before_the_lowercase_rul
 def test_what_is_sent_is_clean_for_the_linters(tables: list[TableLoad]) -> None:
     mapping = table_mappings(tables, START, END)
     assert lint_mapping(mapping) == []
-    assert lint_settings(task_settings(), mapping) == []
+    assert lint_settings(task_settings(commit_rate=10_000, max_sub_tasks=8, lob_max_kb=32), mapping) == []
 
 
 @pytest.mark.parametrize(

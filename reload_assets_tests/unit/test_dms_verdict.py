@@ -46,6 +46,10 @@ def table(name: str, state: str = "Table completed", rows: int = 5, **members: A
 BOTH = [table("CUSTOMERS", rows=3), table("ORDERS")]
 
 
+def limits(interval: float, max_interval: float) -> PollLimits:
+    return PollLimits(interval, max_interval, ready_timeout=1, load_timeout=1, remove_timeout=1, call_attempts=1)
+
+
 def test_a_whole_load_is_a_success_with_its_rows() -> None:
     result = judge(task(), BOTH, EXPECTED)
     assert result.rows == {("SALES", "CUSTOMERS"): 3, ("SALES", "ORDERS"): 5}
@@ -126,12 +130,12 @@ def test_pauses_are_slept_in_slices_that_an_interrupt_can_fall_between() -> None
 
 def test_polls_grow_further_apart_up_to_the_limit_and_end_with_the_timeout() -> None:
     slept: list[float] = []
-    poll = Poll(PollLimits(interval=0.1, max_interval=0.3), 1000, slept.append)
+    poll = Poll(limits(0.1, 0.3), 1000, slept.append)
     for _ in range(8):
         poll.wait()
     assert 0.08 <= slept[0] <= 0.12
     assert all(0.24 <= seconds <= 0.36 for seconds in slept[-4:])
-    short = Poll(PollLimits(interval=60, max_interval=60), 0.05)
+    short = Poll(limits(60, 60), 0.05)
     began = time.monotonic()
     short.wait()
     assert time.monotonic() - began < 1

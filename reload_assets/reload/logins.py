@@ -1,0 +1,93 @@
+"""Logins to both databases, from the configuration and its secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.config.model import Connection, FromEnvironment, FromSecretsManager, Number, ReloadConfig, text
+from reload_assets.errors import ConfigError
+from reload_assets.postgres.connection import TargetDatabase
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+SecretLookup = Callable[[str], str]
+"""Gives the text of an AWS Secrets Manager secret by its name or ARN."""
+
+
+def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
+    """The login to the target database. Raises ConfigError where a variable or secret is missing."""
+    place = f"{config.file}: target.connection"
+    login = config.target.connection
+    return TargetDatabase(
+        host=text(login.host, f"{place}.host"),
+        port=_port(login.port, f"{place}.port"),
+        database=text(login.database, f"{place}.database"),
+        user=text(login.user, f"{place}.user"),
+        password=_password(login, place, lookup),
+    )
+
+
+def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
+    """A reader of the source; None where the configuration has no source connection. Raises ConfigError.
+
+    ``delivery`` is asked what DMS makes of values, when columns are described.
+    """
+    login = config.source.connection
+    if login is None:
+        return None
+    from reload_assets.source.reader import SourceReader, source_url
+
+    place = f"{config.file}: source.connection"
+    url = source_url(
+        login.dialect,
+        host=text(login.host, f"{place}.host"),
+        port=_port(login.port, f"{place}.port"),
+        database=text(login.database, f"{place}.database"),
+        user=text(login.user, f"{place}.user"),
+        password=_password(login, place, lookup),
+    )
+    return SourceReader(url, config.source.schema_name, delivery)
+
+
+def _port(value: Number, place: str) -> int:
+    written = text(value, place)
+    if not written.isdigit() or not 0 < int(written) < 65536:
+        raise ConfigError(f"{place}: {written!r} is no TCP port; write a number from 1 to 65535.")
+    return int(written)
+
+
+def _password(login: Connection, place: str, lookup: SecretLookup) -> str:
+    where = f"{place}.password"
+    if isinstance(login.password, FromEnvironment):
+        return login.password.read(where)
+    return _from_secret(login.password, where, lookup)
+
+
+def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup) -> str:
+    """No message here holds the secret's text or the driver's: both may show what they must not."""
+    try:
+        secret = lookup(reference.secret)
+    except Exception as error:
+        reason = _error_code(error)
+        raise ConfigError(
+            f"{place}: the secret {reference.secret!r} cannot be read from AWS Secrets Manager ({reason}); "
+            "check its name, the region and the rights of this role."
+        ) from None
+    if reference.key is None:
+        return secret
+    try:
+        return str(json.loads(secret)[reference.key])
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{place}: the secret {reference.secret!r} is no JSON document with the key {reference.key!r}; "
+            "mend the key or the secret."
+        ) from None
+
+
+def _error_code(error: Exception) -> str:
+    answer: dict[str, Any] = getattr(error, "response", {})
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)

@@ -1,0 +1,96 @@
+"""The tables of a reload as it resolved them when it was opened, which its later steps read from the ledger.
+
+They ask neither the source's dictionary nor DMS again. A step that writes production looks at production's catalog
+first: staging has the columns of then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+from pydantic import TypeAdapter
+
+from reload_assets.config.model import ReloadConfig
+from reload_assets.errors import TableChanged
+from reload_assets.ledger.records import Reload
+from reload_assets.postgres.catalog import CatalogTable, Column, read_table
+from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadTable, parents_first
+
+if TYPE_CHECKING:
+    from reload_assets.source.reader import SourceReader
+
+_DEFINITION = TypeAdapter(ReloadTable)
+
+
+def definition(table: ReloadTable) -> str:
+    """Write a table as JSON, for the ledger."""
+    return _DEFINITION.dump_json(table).decode()
+
+
+def resolved_tables(
+    connection: Connection[Any], reload: Reload, only: Collection[str] | None = None
+) -> list[ReloadTable]:
+    """Read the tables of a reload (or ``only`` some of them), parents first, as they were when it was opened."""
+    rows = run(connection, "ledger/get_definitions", reload_id=reload.reload_id)
+    tables = [_DEFINITION.validate_python(document) for (document,) in rows]
+    return [table for table in tables if only is None or table.name in only]
+
+
+def unchanged_tables(
+    connection: Connection[Any], config: ReloadConfig, reload: Reload, only: Collection[str] | None = None
+) -> list[ReloadTable]:
+    """Read them with production's constraints and triggers of now.
+
+    Raises TableChanged where production's columns or keys are not those for which the rows were staged.
+    """
+    tables = []
+    for table in resolved_tables(connection, reload, only):
+        production = read_table(connection, table.production.schema, table.production.name)
+        if changes := list(_changes(table, production)):
+            raise TableChanged(
+                f"{table.target} has changed since {reload.title} was opened: {'; '.join(changes)}. Reload the window "
+                "again, or take the change back."
+            )
+        tables.append(replace(table, production=production))
+    return parents_first(f"{config.file}: groups.{reload.group_name}.tables", tables)
+
+
+def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Collection[ReloadTable]) -> None:
+    """Compare the source's columns with those that were loaded. Raises TableChanged, SourceUnavailable."""
+    for table in tables:
+        now = {column.name: column for column in reader.columns(table.source_table)}
+        for column in table.source_columns or ():
+            found = now.get(column.name)
+            if found != column:
+                change = "is gone" if found is None else f"was {column.declared} and is {found.declared}"
+                raise TableChanged(
+                    f"{reader.schema}.{table.source_table} has changed since {reload.title} was opened: {column.name} "
+                    f"{change}. Reload the window again."
+                )
+
+
+def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:
+    before = {column.name: column for column in table.production.columns}
+    now = {column.name: column for column in production.columns}
+    needed = {column.name for column in table.columns} | {table.options.soft_delete_column}
+    for name, column in before.items():
+        if name in needed and now.get(name) != column:
+            yield f"{name} is gone" if name not in now else f"{name} {_change(column, now[name])}"
+    for name, column in now.items():
+        if name not in before and column.not_null and not column.has_default and not column.generated:
+            yield f"{name} is new, NOT NULL and without a default"
+    key = sorted(column.name for column in table.key)
+    if key not in [sorted(found.columns) for found in production.unique_keys if not found.deferrable]:
+        yield f"it has no unique index on ({', '.join(key)}) any more"
+
+
+def _change(before: Column, now: Column) -> str:
+    if before.type != now.type:
+        return f"was {before.type} and is {now.type}"
+    if before.not_null != now.not_null:
+        return "is NOT NULL now" if now.not_null else "may be NULL now"
+    return "has another default, collation or identity"

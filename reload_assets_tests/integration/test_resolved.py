@@ -1,0 +1,77 @@
+"""A reload keeps its tables as it resolved them; a change of either side's catalog between its steps is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from reload_assets.errors import TableChanged
+from reload_assets.resolved import definition, resolved_tables
+from reload_assets_tests.integration.reload_bench import ReloadBench
+from reload_assets_tests.integration.test_cdc_task import INSERT
+from reload_assets_tests.integration.test_cdc_task import opened as opened_bench
+
+Databases = Callable[[str], str]
+ROWS = "SELECT id, name FROM production.customers ORDER BY id"
+
+
+@contextmanager
+def opened(new_database: Databases) -> Iterator[ReloadBench]:
+    with opened_bench(new_database) as bench:
+        bench.on_source(INSERT.format(1, "v1", 12))
+        bench.drain()
+        bench.on_production("DELETE FROM production.customers")
+        yield bench
+
+
+def test_the_ledger_gives_back_the_very_tables(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        reload = bench.stage()
+        assert resolved_tables(bench.target, reload) == bench.tables()
+        assert resolved_tables(bench.target, reload, only=["other"]) == []
+        (table,) = bench.tables()
+        assert "password" not in definition(table)
+
+
+CHANGES = {
+    "ALTER COLUMN name TYPE varchar(20)": r"name was character varying\(40\) and is character varying\(20\)",
+    "ALTER COLUMN name SET NOT NULL": "name is NOT NULL now",
+    "ALTER COLUMN name SET DEFAULT 'x'": "name has another default, collation or identity",
+    "RENAME COLUMN name TO title": "name is gone",
+    "ADD COLUMN region text NOT NULL": "region is new, NOT NULL and without a default",
+    "DROP CONSTRAINT customers_pkey, ALTER COLUMN id SET NOT NULL": r"it has no unique index on \(id\) any more",
+}
+
+
+def test_a_change_of_production_between_load_and_merge_is_refused(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        reload = bench.stage()
+        for change, said in CHANGES.items():
+            with bench.target.transaction(force_rollback=True):
+                bench.on_production(f"ALTER TABLE production.customers {change}")
+                with pytest.raises(
+                    TableChanged, match=rf"^production.customers has changed since {reload.title} was opened: {said}"
+                ):
+                    bench.resolved(reload)
+
+
+def test_what_does_not_touch_the_staged_rows_may_change(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        reload = bench.stage()
+        bench.on_production("ALTER TABLE production.customers ADD COLUMN note text, ADD UNIQUE (name)")
+        bench.merge(reload)
+        assert bench.confirm(reload).settled
+        assert bench.on_production(ROWS) == [(1, "v1")]
+
+
+def test_a_change_of_the_source_between_merge_and_confirm_ends_unconfirmed(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        reload = bench.stage()
+        bench.merge(reload)
+        bench.on_source("""COMMENT ON COLUMN "SALES"."CUSTOMERS"."NAME" IS 'VARCHAR2(50)'""")
+        confirmed = bench.confirm(reload)
+        assert not confirmed.settled
+        assert "SALES.CUSTOMERS has changed since" in confirmed.detail
+        assert "NAME was VARCHAR2(40) and is VARCHAR2(50)" in confirmed.detail
