@@ -24,6 +24,7 @@ PACKAGE = CHECKOUT / "reload_assets"
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MAX_LINES = 450
+SQL_STEPS = ("compare", "confirm", "merge", "staging", "verify")
 
 # What can be tested with a database alone, and so has no business with Dagster.
 WITHOUT_DAGSTER = (
@@ -141,6 +142,17 @@ def test_every_statement_says_what_it_is_for(tracked: list[Path]) -> None:
     statements = [path for path in tracked if path.suffix == ".sql"]
     silent = [path for path in statements if not re.match(r"--\s*\S", path.read_text(encoding="utf-8"))]
     assert [str(path.relative_to(CHECKOUT)) for path in silent] == []
+
+
+def test_the_page_about_the_statements_names_those_of_each_step_and_no_other() -> None:
+    page = (CHECKOUT / "sql" / "README.md").read_text(encoding="utf-8")
+    named = {name.rpartition("/")[2] for name in re.findall(r"`([a-z]+/[a-z_]+|[a-z]+_[a-z_]+|[a-z]+)`", page)}
+    found = {path.stem for folder in SQL_STEPS for path in (CHECKOUT / "sql" / folder).glob("*.sql")}
+    assert found
+    assert found - named == set()
+    pieces = set(re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE))
+    pieces = {word for cell in pieces for word in re.split("`, `", cell)}
+    assert {name for name in named - found - pieces if "_" in name} == set()
 
 
 def test_constraints_are_plain_pins() -> None:
