@@ -153,7 +153,11 @@ class Replication:
         self._await(tested, "a connection test failed")
 
     def _task(self, target: str, policy: str, number: int) -> str:
-        settings = {"ErrorBehavior": dict(POLICIES[policy]), "ControlTablesSettings": {"StatusTableEnabled": True}}
+        settings = {
+            "ErrorBehavior": dict(POLICIES[policy]),
+            "ControlTablesSettings": {"StatusTableEnabled": True},
+            "TargetMetadata": {"BatchApplyEnabled": self._world.batch},
+        }
         answer = self._client.create_replication_task(
             ReplicationTaskIdentifier=f"{self._name}-cdc-{number}",
             SourceEndpointArn=self.source_endpoint,
