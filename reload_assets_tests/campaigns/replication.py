@@ -157,6 +157,8 @@ class Replication:
             "ErrorBehavior": dict(POLICIES[policy]),
             "ControlTablesSettings": {"StatusTableEnabled": True},
             "TargetMetadata": {"BatchApplyEnabled": self._world.batch},
+            # A batch is what the lag and the fence hold up; a second more between two would be lag, too.
+            "ChangeProcessingTuning": {"BatchApplyTimeoutMin": 0},
         }
         answer = self._client.create_replication_task(
             ReplicationTaskIdentifier=f"{self._name}-cdc-{number}",
