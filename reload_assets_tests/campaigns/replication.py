@@ -153,7 +153,13 @@ class Replication:
         self._await(tested, "a connection test failed")
 
     def _task(self, target: str, policy: str, number: int) -> str:
-        settings = {"ErrorBehavior": dict(POLICIES[policy]), "ControlTablesSettings": {"StatusTableEnabled": True}}
+        settings = {
+            "ErrorBehavior": dict(POLICIES[policy]),
+            "ControlTablesSettings": {"StatusTableEnabled": True},
+            "TargetMetadata": {"BatchApplyEnabled": self._world.batch},
+            # A batch is what the lag and the fence hold up; a second more between two would be lag, too.
+            "ChangeProcessingTuning": {"BatchApplyTimeoutMin": 0},
+        }
         answer = self._client.create_replication_task(
             ReplicationTaskIdentifier=f"{self._name}-cdc-{number}",
             SourceEndpointArn=self.source_endpoint,

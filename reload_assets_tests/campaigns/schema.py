@@ -117,7 +117,8 @@ class World:
     """Whether a reload dies between its merge and its confirm, and the next takes it up."""
     restarts: bool = False
     """Whether CDC is stopped and goes on from its checkpoint."""
-
+    batch: bool = False
+    """Whether CDC applies changes in batches (BatchApplyEnabled)."""
     checked: bool = False
     """Whether loads go through the real checks of staging."""
 

@@ -42,12 +42,17 @@ def world_of(job: Job) -> World:
         dies=rng.random() < 0.3,
         restarts=rng.random() < 0.2,
         checked=rng.random() < 0.1,
+        batch=rng.random() < 0.2,
     )
     drawn = replace(drawn, all_columns=drawn.all_columns or job.policy == "idempotent")
     # A row that is left alone with a login that is another's would keep that one out for good.
     drawn = replace(drawn, meeting=drawn.meeting and drawn.equal_version == "repair")
     # A fence stops CDC itself, and takes a stop by others for somebody's will.
     drawn = replace(drawn, restarts=drawn.restarts and not fenced)
+    # Batches want the fence; and DMS does not support them over foreign keys that hold: a parent that is deleted first
+    # would take children along that move to another one in the same batch.
+    drawn = replace(drawn, batch=drawn.batch and fenced)
+    drawn = replace(drawn, foreign_keys=drawn.foreign_keys and not drawn.batch)
     if not MODES[job.mode].ours:
         # A baseline knows neither policies nor deaths.
         drawn = replace(drawn, orphans="delete", equal_version="repair", null_version="repair", dies=False)

@@ -72,14 +72,16 @@ class CdcBench:
         *tables: str,
         policies: Mapping[str, Any] | None = None,
         rules: tuple[dict[str, Any], ...] = RULES,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.bench = bench
         selections = [selection(number, name) for number, name in enumerate(("ITEMS", *tables), start=1)]
-        settings = {
+        all_settings = {
             "ControlTablesSettings": {"ControlSchema": "dmslogs", "StatusTableEnabled": True},
             "ErrorBehavior": policies or {},
+            **(settings or {}),
         }
-        self.arn = bench.create(mapping(*selections, *rules), settings, MigrationType="cdc")
+        self.arn = bench.create(mapping(*selections, *rules), all_settings, MigrationType="cdc")
         self.source = psycopg.connect(bench.source_url, autocommit=True)
         self.target = psycopg.connect(bench.target_url, autocommit=True)
 

@@ -18,10 +18,11 @@ from reload_assets.local.dms.records import TableRun
 _log = logging.getLogger(__name__)
 
 _ZERO_ROWS = "0 rows affected"
-_DEADLOCK = ("40001", "40P01")
-# Of the whole transaction and no fault of its statements: a deadlock, a lock timeout of the role, somebody's cancel.
-_AGAIN = (*_DEADLOCK, "55P03", "57014")
-_PAUSE = 0.01
+DEADLOCK = ("40001", "40P01")
+AGAIN = (*DEADLOCK, "55P03", "57014")
+"""SQLSTATEs of a whole transaction and no fault of its statements: a deadlock, a lock timeout, somebody's cancel."""
+PAUSE = 0.01
+"""Seconds until such a transaction is tried again."""
 
 
 class _Unfit(Exception):
@@ -72,10 +73,10 @@ class Applier:
             try:
                 attempt = self._try(changes, end, care)
             except psycopg.Error as error:
-                if error.sqlstate in _AGAIN:
-                    self._measures.deadlocks += error.sqlstate in _DEADLOCK
-                    self._pause(_PAUSE)
-                elif care == 2 or not error.sqlstate or not _of_statement(error.sqlstate):
+                if error.sqlstate in AGAIN:
+                    self._measures.deadlocks += error.sqlstate in DEADLOCK
+                    self._pause(PAUSE)
+                elif care == 2 or not error.sqlstate or not of_statement(error.sqlstate):
                     raise
                 else:
                     care += 1
@@ -158,7 +159,7 @@ class Applier:
             with self._target.transaction():
                 rows = self._execute(statement)
         except psycopg.Error as error:
-            if not error.sqlstate or error.sqlstate in _AGAIN or not _of_statement(error.sqlstate):
+            if not error.sqlstate or error.sqlstate in AGAIN or not of_statement(error.sqlstate):
                 raise
             return error.sqlstate, (
                 f"RetCode: SQL_ERROR SqlState: {error.sqlstate} NativeError: 1 Message: ERROR: "
@@ -171,6 +172,6 @@ class Applier:
             return self._target.execute(statement.query(), statement.values()).rowcount
 
 
-def _of_statement(state: str) -> bool:
+def of_statement(state: str) -> bool:
     """Whether an error says something of the statement, and not of the connection, the server or its resources."""
     return not state.startswith(("08", "53", "57", "58", "XX"))

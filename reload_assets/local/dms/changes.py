@@ -106,6 +106,15 @@ class TablePlan:
             raise TableFailed(f"key column {', '.join(missing)} is not replicated")
         return cls(load, run, [(name, target[name]) for name in key], logs_all_columns)
 
+    @property
+    def has_primary_key(self) -> bool:
+        """Whether the source's rows have one; otherwise whole rows are the key."""
+        return any(column.in_primary_key for column in self.load.source_columns.values())
+
+    def is_whole(self, row: Row) -> bool:
+        """Whether a row has all columns that are replicated."""
+        return all(one.target in row for one in self.load.columns)
+
     def mapped(self, change: Change) -> TargetChange:
         row = self._row(self._carried(change)) if change.new else {}
         before = change.old or change.new

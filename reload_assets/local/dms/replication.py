@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 
 from reload_assets.local.dms.apply import Applier
+from reload_assets.local.dms.batch import BatchApplier
 from reload_assets.local.dms.catalog import SourceTable, logs_all_columns, source_columns
 from reload_assets.local.dms.changelog import ChangeLog, Mark
 from reload_assets.local.dms.changes import TablePlan, TargetChange
@@ -56,6 +58,12 @@ class Replication:
             look_up=lambda change: change.plan.looked_up(source, change.change),
             pause=engine.pause,
         )
+        self._batches: BatchApplier | None = None
+        if engine.job.settings["TargetMetadata"]["BatchApplyEnabled"]:
+            self._batches = BatchApplier(target, control, self._behavior, engine.job.measures, pause=engine.pause)
+        self._tuning = engine.job.settings["ChangeProcessingTuning"]
+        # When the next batch may be applied, on the monotonic clock.
+        self._batch_from = 0.0
         self._selections: dict[Relation, Selection | None] = {}
         self._plans: dict[Relation, TablePlan | None] = {}
         # Read and not applied yet, in the order of their commits.
@@ -120,26 +128,50 @@ class Replication:
         return mark
 
     def _apply_due(self) -> None:
-        while self._held and self._is_due(self._held[0]):
+        while due := self._due():
             self._engine.pause(0)
-            transaction = self._held[0]
-            if changes := self._mapped(transaction):
-                suspended = self._applier.apply(changes, transaction.end)
-                if suspended:
+            mapped = [self._mapped(one) for one in due]
+            done = self._applied_as_batch(due, mapped)
+            for transaction, changes in zip(due, mapped, strict=True):
+                if changes and not done and self._applier.apply(changes, transaction.end):
                     self._engine.note()
-            self._held.popleft()
-            self._end = transaction.end
-            self._newest = max(self._newest or transaction.instant, transaction.instant)
-            if time.monotonic() - self._reported_at > _STATUS:
-                self._mark()
-                self._report()
+                self._held.popleft()
+                self._end = transaction.end
+                self._newest = max(self._newest or transaction.instant, transaction.instant)
+                if time.monotonic() - self._reported_at > _STATUS:
+                    self._mark()
+                    self._report()
+
+    def _applied_as_batch(self, due: Sequence[Transaction], mapped: Sequence[Sequence[TargetChange]]) -> bool:
+        changes = [change for of_one in mapped for change in of_one]
+        if not (self._batches and changes):
+            return False
+        done = self._batches.apply(changes, due[-1].end)
+        self._batch_from = time.monotonic() + self._tuning["BatchApplyTimeoutMin"]
+        return done
+
+    def _due(self) -> list[Transaction]:
+        """The next transaction, or the next batch, if it is due."""
+        due: list[Transaction] = []
+        most = (self._tuning["BatchSplitSize"] or _MOST) if self._batches else 1
+        count = 0
+        for one in self._held:
+            if count >= most or not self._is_due(one):
+                break
+            due.append(one)
+            count += len(one.changes) if self._batches else 1
+        return due
 
     def _of_replicated_tables(self, transaction: Transaction) -> Transaction:
         return replace(transaction, changes=tuple(one for one in transaction.changes if self._selected(one.relation)))
 
     def _is_due(self, transaction: Transaction) -> bool:
+        if not transaction.changes:
+            return True
+        if time.monotonic() < self._batch_from:
+            return False
         lag = self._engine.faults.lag()
-        if not lag or not transaction.changes:
+        if not lag:
             return True
         since = timedelta(seconds=time.monotonic() - self._marked_at)
         return transaction.instant + timedelta(seconds=lag) <= self._latest.instant + since

@@ -119,6 +119,8 @@ _LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),
     ("FullLoadSettings", "CommitRate"): (1, 50000),
     ("TargetMetadata", "LobMaxSize"): (0, 102400),
+    ("ChangeProcessingTuning", "BatchApplyTimeoutMin"): (0, 86400),
+    ("ChangeProcessingTuning", "BatchSplitSize"): (0, 2**31 - 1),
 }
 
 
