@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
-from unittest.mock import patch
 
 import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
-from reload_assets.dms.client import dms_client
 from reload_assets.local import compare, damage
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
 from reload_assets.local.stack import Stack, checkout_file
 from reload_assets.verify.production import AFTER_CHECKS
 from reload_assets.verify.staging import STAGING_CHECKS
+from reload_assets_tests.scenarios.counted import counted
 from reload_assets_tests.scenarios.runs import Runner, checks, failures, take_day
 
 TABLES = ("customers", "orders", "order_items", "documents")
@@ -37,7 +37,7 @@ def break_day(runner: Runner, bounds: Bounds) -> dict[str, dict[str, int]]:
 class Reloaded(NamedTuple):
     """A day that was damaged and then reloaded: what was broken in it, and how production looked before.
 
-    ``clients`` is the number of boto3 clients for DMS that the run has made.
+    ``cost`` counts what the run asked of the databases and of DMS.
     """
 
     day: date
@@ -46,7 +46,7 @@ class Reloaded(NamedTuple):
     different: int
     outside: str
     result: ExecuteInProcessResult
-    clients: int
+    cost: Counter[str]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def reloaded(stack: Stack, instance: DagsterInstance) -> Reloaded:
     different = differences(runner, bounds)
     with stack.connect_target() as target:
         outside = compare.outside_digest(target, *bounds)
-    with patch("reload_assets.resources.dms.dms_client", wraps=dms_client) as made:
+    with counted(stack) as cost:
         result = runner.run(day.isoformat())
-    return Reloaded(day, bounds, done, different, outside, result, made.call_count)
+    return Reloaded(day, bounds, done, different, outside, result, cost)
 
 
 def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, reloaded: Reloaded) -> None:
@@ -99,9 +99,11 @@ def test_a_damaged_day_equals_the_source_afterwards(runner: Runner, reloaded: Re
         assert audited == inserted + updated + repaired
 
 
-def test_one_client_for_dms_serves_all_steps_of_a_run(reloaded: Reloaded) -> None:
+def test_tables_are_resolved_once_a_reload_and_connections_are_few(reloaded: Reloaded) -> None:
     assert reloaded.result.success
-    assert reloaded.clients == 1
+    most = {"DMS clients": 1, "source connections": 18, "target logins": 100, "catalog queries": 130}
+    assert {what: count for what, count in reloaded.cost.items() if count > most[what]} == {}
+    assert min(reloaded.cost[what] for what in most) > 0
 
 
 def test_materializations_explain_themselves(reloaded: Reloaded) -> None:
