@@ -260,7 +260,7 @@ class Confirmer:
                 plan.run(connection, "note_corrected")
         if self._count(connection, (_PATCH,)):
             patience = self._settings.lock_timeout_ms, self._settings.stall_limit_ms
-            changed += sum(patch_rows(connection, plan, *patience) for plan in self._plans)
+            changed += sum(patch_rows(self._target, connection, plan, *patience) for plan in self._plans)
         self._corrections += changed
         return changed
 

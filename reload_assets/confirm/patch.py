@@ -5,27 +5,42 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import psycopg
 from psycopg import Connection, errors
 
+from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of, turned_away
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import set_up
+from reload_assets.postgres.stall_watch import StallWatch
 from reload_assets.postgres.statements import run
 
 _LOG = logging.getLogger(__name__)
 _MET_A_LOCK = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
-def patch_rows(connection: Connection[Any], plan: ConfirmStatements, lock_timeout_ms: int, stall_limit_ms: int) -> int:
+def patch_rows(
+    target: TargetDatabase,
+    connection: Connection[Any],
+    plan: ConfirmStatements,
+    lock_timeout_ms: int,
+    stall_limit_ms: int,
+) -> int:
     """Give the columns that were never read equal the source's values. Returns how many rows were changed.
 
     A column is written only while it has the value that was noted before the source was read: whatever CDC has set
-    since is left alone. Rows whose lock is not to be had within ``lock_timeout_ms`` wait for the next pass.
+    since is left alone. Rows whose lock is not to be had within ``lock_timeout_ms`` wait for the next pass, and so do
+    all where somebody waits for them longer than ``stall_limit_ms``. A row that production does not take as it was to
+    be gets the verdict blocked and its reason.
     """
     try:
-        with connection.transaction():
+        with StallWatch(target, connection, stall_limit_ms) as watch, connection.transaction():
             set_up(connection, lock_timeout_ms, stall_limit_ms)
             plan.run(connection, "lock_moving")
-            patched = plan.run(connection, "patch_rows").rowcount
+            plan.run(connection, "number_patches")
+            row = plan.run(connection, "count_patches").fetchone()
+            assert row is not None
+            patched = _patch(connection, plan, 1, row[0])
             run(
                 connection,
                 "ledger/add_corrections",
@@ -36,8 +51,37 @@ def patch_rows(connection: Connection[Any], plan: ConfirmStatements, lock_timeou
                 deleted=0,
             )
             return patched
-    except (*_MET_A_LOCK, errors.IntegrityError) as error:
+    except (*_MET_A_LOCK, errors.QueryCanceled) as error:
+        if isinstance(error, errors.QueryCanceled) and not watch.tripped:
+            raise
         _LOG.info(
             "confirm: rows of %s are left for the next pass: %s", plan.merge.table.target, error.diag.message_primary
         )
+        return 0
+
+
+def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, last: int) -> int:
+    """Correct the rows of these numbers; where production refuses, half of them at a time, until one stands alone."""
+    if first > last:
+        return 0
+    table = plan.merge.table
+    numbers = {"first": first, "last": last}
+    try:
+        with connection.transaction():
+            patched = plan.run(connection, "patch_rows", **numbers).rowcount
+            # Constraints that would wait for the commit are asked now, while there is something to be said of the row.
+            run(connection, "merge/check_constraints")
+            if patched != last - first + 1 or plan.run(connection, "find_unpatched", **numbers).fetchone():
+                raise Refusal(turned_away(table))
+            plan.run(connection, "end_patches", **numbers)
+            return int(patched)
+    except (Refusal, psycopg.Error) as error:
+        if isinstance(error, psycopg.Error) and not is_refusal(error):
+            raise
+        if first < last:
+            middle = (first + last) // 2
+            return _patch(connection, plan, first, middle) + _patch(connection, plan, middle + 1, last)
+        reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
+        _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
+        plan.run(connection, "refuse_patch", number=first, reason=reason)
         return 0

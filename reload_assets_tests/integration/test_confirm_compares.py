@@ -199,6 +199,46 @@ def test_a_row_that_cdc_writes_at_every_pass_is_corrected_by_columns(make: Make,
     assert (operation, before[column]) == ("updated", "old")
 
 
+@pytest.mark.parametrize(
+    ("when", "body"),
+    [
+        ("BEFORE", "RETURN NULL;"),
+        ("BEFORE", "NEW.name := OLD.name; RETURN NEW;"),
+        ("BEFORE", "NEW.id := 102; RETURN NEW;"),
+        ("AFTER", "DELETE FROM production.docs WHERE id = 2; INSERT INTO production.docs VALUES (OLD.*); RETURN NULL;"),
+        ("BEFORE", "RAISE EXCEPTION 'not this one' USING ERRCODE = 'P0001';"),
+        ("BEFORE", "RAISE EXCEPTION 'not this one' USING ERRCODE = 'check_violation';"),
+    ],
+    ids=["swallowed", "undone", "another key", "put back", "raised", "constraint"],
+)
+def test_a_column_that_production_turns_away_is_named_and_the_others_are_corrected(
+    make: Make, when: str, body: str
+) -> None:
+    bench = make()
+    source_has(bench, *(row(key, changed=LATER) for key in (1, 2, 3)))
+    reload = bench.merge({"docs": [row(key, name="old") for key in (1, 2, 3)]})
+    bench.on_production(
+        "CREATE FUNCTION production.t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF OLD.id <> 2 OR NEW.name = OLD.name THEN RETURN NEW; END IF; {body} END $$;"
+        f"CREATE TRIGGER t {when} UPDATE ON production.docs FOR EACH ROW EXECUTE FUNCTION production.t()"
+    )
+    count = [0]
+
+    def go_on() -> None:
+        count[0] += 1
+        bench.on_source(f'UPDATE "SALES"."DOCS" SET "HITS" = {count[0]}')
+        bench.on_production(f"UPDATE production.docs SET hits = {count[0]}, changed = '{LATER}'")
+
+    bench.cdc.steps += [go_on] * 20
+    confirmed = bench.confirm(reload)
+    assert [(key, name) for key, name, *_ in bench.rows(ALL)] == [(1, "n"), (2, "old"), (3, "n")]
+    assert sorted((operation, key["id"]) for operation, key, _ in bench.audit()) == [("updated", 1), ("updated", 3)]
+    assert confirmed.corrections == 2
+    assert not confirmed.settled
+    assert "1 rows could not be corrected: docs 2 (" in confirmed.detail
+    assert "still changing" not in confirmed.detail
+
+
 def test_a_column_that_cdc_has_set_meanwhile_is_not_corrected(make: Make) -> None:
     bench = make()
     source_has(bench, row(1, "first", changed=LATER))
