@@ -62,6 +62,40 @@ def leniency(
     return Leniency(left_alone, world.orphans == "report", _late(world, changes, compared, source, production))
 
 
+def unreported(
+    world: World,
+    changes: Sequence[tuple[float, Change]],
+    compared: Compared,
+    source: Tables,
+    production: Tables,
+    reported: Mapping[tuple[str, int], int],
+) -> list[str]:
+    """Where more rows of a window are left that the source lacks than its last confirmed reload has reported.
+
+    ``reported`` are the ledger's counts by table and the window's number. Rows of keys that the source has changed
+    since the comparison are not counted.
+    """
+    since = {
+        (change.spec.name, change.spec.key_of(row))
+        for at, change in changes
+        for row in (change.before, change.after)
+        if row and at > min(compared.get((change.spec.name, number), 0.0) for number in range(len(BOUNDS)))
+    }
+    found = []
+    for (table, number), count in reported.items():
+        spec = world.specs[table]
+        left = [
+            key
+            for key, row in production[table].items()
+            if key not in source[table] and (table, key) not in since and _window(spec, row) == number
+        ]
+        if len(left) > count:
+            found.append(
+                f"{len(left)} rows of {table} in window {number} are no longer in the source, {count} reported"
+            )
+    return found
+
+
 def _followed(places: Iterable[Place], changes: Sequence[tuple[float, Change]]) -> set[Place]:
     """The places and all to which a change of the key may have carried their rows."""
     found = set(places)

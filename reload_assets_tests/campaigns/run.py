@@ -18,7 +18,7 @@ from reload_assets_tests.campaigns.bench import Bench, Databases
 from reload_assets_tests.campaigns.damage import Damaged, damage
 from reload_assets_tests.campaigns.judge import Audited, AuditFault, Made, RowFault, judge_audit, judge_rows
 from reload_assets_tests.campaigns.leftovers import find_leftovers
-from reload_assets_tests.campaigns.leniency import leniency
+from reload_assets_tests.campaigns.leniency import leniency, unreported
 from reload_assets_tests.campaigns.model import Model
 from reload_assets_tests.campaigns.reloads import Reloader, Reloads
 from reload_assets_tests.campaigns.replication import Replication, changing_lag, restarting
@@ -28,6 +28,13 @@ from reload_assets_tests.campaigns.story import tell
 from reload_assets_tests.campaigns.tables import read_tables
 from reload_assets_tests.campaigns.worlds import world_of
 from reload_assets_tests.campaigns.writer import Writer
+
+_REPORTED = """
+SELECT DISTINCT ON (t.table_name, r.window_start) t.table_name, r.window_start, t.orphans
+FROM admin.reload_tables AS t JOIN admin.reloads AS r USING (reload_id)
+WHERE r.confirm_status = 'confirmed'
+ORDER BY t.table_name, r.window_start, r.reload_id DESC
+"""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,13 @@ def _judge(
     changes = [(committed.at, change) for committed in writer.journal for change in committed.changes]
     excused = leniency(world, damaged.zombies | damaged.altered, changes, done.compared, source, production)
     rows = judge_rows(specs, source, production, shadow, excused)
+    orphans: list[str] = []
+    if MODES[job.mode].ours:
+        with psycopg.connect(target_url) as connection:
+            counts = connection.execute(_REPORTED).fetchall()
+        numbers = {window.start: number for number, window in enumerate(WINDOWS)}
+        reported = {(table, numbers[start]): count for table, start, count in counts}
+        orphans = unreported(world, changes, done.compared, source, production, reported)
     audit: list[AuditFault] = []
     # Only this project's merges keep an audit.
     if job.mode not in baselines.STATEMENTS:
@@ -148,7 +162,7 @@ def _judge(
         changes=sum(len(committed.changes) for committed in writer.journal),
         rows=rows,
         audit=audit,
-        leftovers=[*find_leftovers(bench, databases, replication), *done.rejected],
+        leftovers=[*find_leftovers(bench, databases, replication), *done.rejected, *orphans],
         retries=done.retries,
         given_up=done.given_up,
         slowest_apply=bench.dms.slowest_apply(replication.task),

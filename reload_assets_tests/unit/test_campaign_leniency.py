@@ -12,7 +12,7 @@ import pytest
 
 from reload_assets_tests.campaigns.judge import judge_rows
 from reload_assets_tests.campaigns.keys import KINDS
-from reload_assets_tests.campaigns.leniency import Leniency, leniency
+from reload_assets_tests.campaigns.leniency import Leniency, leniency, unreported
 from reload_assets_tests.campaigns.model import Change
 from reload_assets_tests.campaigns.schema import AFTER, BOUNDS, SPECS, Place, Row, Tables, World
 from reload_assets_tests.campaigns.settings import OURS, POLICIES, Job
@@ -153,3 +153,13 @@ def test_a_world_can_be_named() -> None:
     assert world_of(job) == World(lob=True, key_kind=KINDS["raw"], partitions=3)
     with pytest.raises(ValueError, match="no 'log'"):
         world_of(Job("confirm", "default", "s", "log=yes"))
+
+
+@pytest.mark.parametrize(("reported", "faulty"), [(0, True), (1, False)])
+def test_a_row_that_a_policy_leaves_has_to_be_reported(reported: int, faulty: bool) -> None:
+    counts = {("accounts", 0): reported, ("accounts", 1): 0}
+    left, none = tables(account()), tables(None)
+    assert bool(unreported(World(orphans="report"), [], COMPARED, none, left, counts)) == faulty
+    # It was deleted after the comparison, or the source has it.
+    assert unreported(World(), [change(21, account(), None)], COMPARED, none, left, counts) == []
+    assert unreported(World(), [], COMPARED, left, left, counts) == []
