@@ -82,6 +82,12 @@ class ConfirmStatements:
             "key_texts": comma(
                 production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
+            "row_columns": row_columns(table.columns, self.merge.numbers),
+            "key_types": comma(
+                # The type is production's own spelling of it, from format_type.
+                sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
+                for column in table.key
+            ),
             "production_key": comma(in_production(column) for column in table.key),
             "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
             "same_row": self._same_key("r"),
@@ -206,6 +212,20 @@ class ConfirmStatements:
             return sql.SQL("'left'")
         window = self._in_window(self.in_row(self.merge.table.window))
         return sql.SQL("CASE WHEN d.anywhere OR {} THEN 'insert' ELSE 'left' END").format(window)
+
+
+def row_columns(columns: Sequence[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
+    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
+    return comma(
+        sql.SQL("{} AS {}").format(_without_domain(column), sql.Identifier(names[column.name])) for column in columns
+    )
+
+
+def _without_domain(column: ReloadColumn) -> sql.Composable:
+    target = column.target
+    if target.base_type in (target.type, "enum"):
+        return in_staging(column)
+    return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
 
 
 def _as_noted(column: ReloadColumn) -> sql.Composable:
