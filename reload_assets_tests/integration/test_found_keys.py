@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from reload_assets.cdc.position import Skipped
+from reload_assets.cdc.position import Cdc, Skipped
+from reload_assets.confirm.concerned import SkippedStatements
+from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.merge.statements import merge_statements
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
 from reload_assets_tests.integration.merge_bench import LATER, NOON, UPDATED_AT
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -168,3 +171,27 @@ def test_hostile_text(make: Make) -> None:
     confirmed = bench.confirm(bench.merge({"customers": [(k, k, NOON) for k in keys[::3]]}))
     assert confirmed.settled
     assert sorted(bench.rows("SELECT id, name FROM production.customers")) == sorted((k, k) for k in keys)
+
+
+def test_a_table_outside_that_the_login_may_not_read_is_told_and_not_run_into(make: Make) -> None:
+    bench = make(
+        PLAIN + "; CREATE TABLE production.orders (id integer PRIMARY KEY, customer integer REFERENCES "
+        "production.customers); DROP ROLE IF EXISTS narrow; CREATE ROLE narrow; "
+        "GRANT USAGE ON SCHEMA production TO narrow; GRANT ALL ON production.customers TO narrow"
+    )
+    reload = bench.merge({"customers": [(1, "n", NOON)]})
+    statement = "INSERT INTO production.orders (id, customer) VALUES (5, 9)"
+    at = datetime.now(timezone.utc)
+    bench.cdc.passed_over.append(Skipped(at, statement, "ERROR: SqlState: 23503", "production", "orders"))
+    staged = bench.made.ledger.tables(reload.reload_id)
+    plans = [
+        ConfirmStatements(plan, exact=True)
+        for plan in merge_statements(reload, bench.made.resolve(), staged, bench.made.config.source.zone)
+    ]
+    skipped = SkippedStatements(cast(Cdc, bench.cdc), plans, None, reload.opened_at, reload.opened_at)
+    bench.on_production("SET ROLE narrow")
+    try:
+        assert skipped.collect(bench.made.connection) == 0
+    finally:
+        bench.on_production("RESET ROLE; DROP OWNED BY narrow; DROP ROLE narrow")
+    assert "(production.orders 5)" in skipped.open_ends[0]
