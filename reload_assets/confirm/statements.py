@@ -101,7 +101,7 @@ class ConfirmStatements:
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
             "row_assignments": assigned(table, self.in_row),
-            "unequal": self._names_where(lambda column: differs([column], self.in_row, in_production)),
+            "unequal": self._names_where(lambda column: _differs_noted(column, self.in_row, in_production)),
             "changed_since": self._names_where(lambda column: differs([column], _as_noted_before, in_production)),
             "patches": comma(self._patch(column) for column in written_columns(table)),
             "any_patch": sql.SQL(" OR ").join(
@@ -134,7 +134,7 @@ class ConfirmStatements:
         if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
             return sql.SQL("false")
         return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
-            sql.Literal(column.name), differs([column], _as_noted, in_production)
+            sql.Literal(column.name), _differs_noted(column, _as_noted, in_production)
         )
 
     def _patch(self, column: ReloadColumn) -> sql.Composable:
@@ -226,6 +226,17 @@ def _without_domain(column: ReloadColumn) -> sql.Composable:
     if target.base_type in (target.type, "enum"):
         return in_staging(column)
     return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
+
+
+def _differs_noted(
+    column: ReloadColumn,
+    left: Callable[[ReloadColumn], sql.Composable],
+    right: Callable[[ReloadColumn], sql.Composable],
+) -> sql.Composable:
+    """Whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
+    if column.target.base_type == "json":
+        return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(left(column), right(column))
+    return differs([column], left, right)
 
 
 def _as_noted(column: ReloadColumn) -> sql.Composable:

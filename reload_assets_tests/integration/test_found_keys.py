@@ -195,3 +195,22 @@ def test_a_table_outside_that_the_login_may_not_read_is_told_and_not_run_into(ma
     finally:
         bench.on_production("RESET ROLE; DROP OWNED BY narrow; DROP ROLE narrow")
     assert "(production.orders 5)" in skipped.open_ends[0]
+
+
+def test_a_json_column_of_a_row_that_cdc_writes_at_every_pass_is_corrected(make: Make) -> None:
+    docs = OracleTable(
+        "CUSTOMERS", [_ID, OracleColumn("NAME", "CLOB"), OracleColumn("HITS", "NUMBER(10)"), _AT], ["ID"]
+    )
+    bench = make(PLAIN.replace("name text", "name json, hits integer"), docs)
+    bench.source.execute(b'INSERT INTO "SALES"."CUSTOMERS" VALUES (1, %s, 0, %s)', ('{"a":  1}', LATER))
+    reload = bench.merge({"customers": [(1, '{"a":  0}', 0, NOON)]})
+    count = [0]
+
+    def go_on() -> None:
+        count[0] += 1
+        bench.on_source(f'UPDATE "SALES"."CUSTOMERS" SET "HITS" = {count[0]}')
+        bench.on_production(f"UPDATE production.customers SET hits = {count[0]}, updated_at = '{LATER}'")
+
+    bench.cdc.steps += [go_on] * 20
+    assert bench.confirm(reload).settled
+    assert bench.rows("SELECT name::text FROM production.customers") == [('{"a":  1}',)]
