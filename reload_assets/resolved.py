@@ -83,6 +83,10 @@ def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:
     for name, column in now.items():
         if name not in before and column.not_null and not column.has_default and not column.generated:
             yield f"{name} is new, NOT NULL and without a default"
+    if production.hides_rows and not table.production.hides_rows:
+        yield "its row security applies to this login now"
+    if new_rules := ", ".join(rule for rule in production.rules if rule not in table.production.rules):
+        yield f"it has new rules ({new_rules})"
     key = sorted(column.name for column in table.key)
     if key not in [sorted(found.columns) for found in production.unique_keys if not found.deferrable]:
         yield f"it has no unique index on ({', '.join(key)}) any more"

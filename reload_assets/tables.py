@@ -130,6 +130,7 @@ class _Resolver:
                 f"there is no table {self._target}, or this login may not see it; create or grant it, or mend the name",
             )
         self._require_rows_of_its_own(targets)
+        self._require_plain_writes()
         source_table = options.source or self.name.upper()
         described = reader.columns(source_table) if reader else None
         columns = self._from_source(source_table, described) if described else self._from_production()
@@ -237,6 +238,21 @@ class _Resolver:
                     f"{self._target} is a part of {self.schema}.{above}, which is that of {targets[above]}, and each "
                     "would take the other's rows for wrong; keep one of the two",
                 )
+
+    def _require_plain_writes(self) -> None:
+        """Every row is seen, and what a statement says is what it does."""
+        if self.production.hides_rows:
+            raise self._error(
+                "target",
+                f"row security of {self._target} applies to the login of target.connection, and rows that it hides "
+                "would count as missing; give the login BYPASSRLS, or make it the table's owner",
+            )
+        if rules := ", ".join(self.production.rules):
+            raise self._error(
+                "target",
+                f"{self._target} has rules for INSERT, UPDATE or DELETE ({rules}), which rewrite what the merge and "
+                "the confirm say; drop them, or make triggers of them that leave this login alone",
+            )
 
     def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
         """The column that marks rows as deleted is production's own, and a row can be without the mark."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from psycopg import Connection
+from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.compare.segments import Slice
 from reload_assets.confirm.statements import ConfirmStatements
@@ -77,11 +77,21 @@ class Comparison:
     ) -> None:
         self._plans, self._touched, self._zone, self._reader = plans, touched, zone, reader
         self._gaps: dict[str, None] = {}
+        self._unfit: dict[str, set[str]] = {}
 
     @property
     def gaps(self) -> list[str]:
         """What could not be compared, and why: clauses of the result's sentence."""
         return list(self._gaps)
+
+    @property
+    def open_ends(self) -> list[str]:
+        """What keeps the reload from being confirmed: clauses of the result's sentence."""
+        return [
+            f"{len(keys)} rows of the source cannot be in {table} by the type of its key "
+            f"({'; '.join(sorted(keys)[:3])}, for example); widen it"
+            for table, keys in self._unfit.items()
+        ]
 
     def collect(self, connection: Connection[Any], now: datetime) -> int:
         """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
@@ -94,16 +104,42 @@ class Comparison:
 
     def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> int:
         slices = self._slices(connection, plan, now)
+        self._unfit.pop(plan.merge.table.target, None)
         # One transaction, for its temporary tables.
         with connection.transaction():
             differences = self._differences(connection, plan)
             new = 0
             if differences is not None and differences.find(slices):
-                parts = {"typed_keys": differences.typed_keys}
-                new += plan.run(connection, "collect_differences", parts).rowcount
+                new += self._take(connection, plan, differences, None)
             if differences is None or differences.compared.left_out:
                 new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
             return new
+
+    def _take(
+        self,
+        connection: Connection[Any],
+        plan: ConfirmStatements,
+        differences: Differences,
+        found: list[tuple[str, str]] | None,
+    ) -> int:
+        """Take found keys, by place and text (None: all), but for those that production's types cannot hold."""
+        chosen: sql.Composable = sql.SQL("true")
+        if found is not None:
+            places = [place for place, _ in found]
+            chosen = sql.SQL("f.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
+        parts = {"typed_keys": differences.typed_keys, "text_keys": differences.text_keys, "chosen": chosen}
+        try:
+            with connection.transaction():
+                return plan.run(connection, "collect_differences", parts).rowcount
+        except (DataError, IntegrityError):
+            if found is None:
+                found = plan.run(connection, "list_differences", parts).fetchall()
+            if len(found) == 1:
+                self._unfit.setdefault(plan.merge.table.target, set()).add(found[0][1])
+                return 0
+            half = len(found) // 2
+            halves = (found[:half], found[half:])
+            return sum(self._take(connection, plan, differences, one) for one in halves)
 
     def _differences(self, connection: Connection[Any], plan: ConfirmStatements) -> Differences | None:
         if self._reader is None:

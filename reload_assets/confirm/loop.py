@@ -307,7 +307,7 @@ class Confirmer:
             )
         if totals[2]:
             said.append(f"{totals[2]} rows differ and are left alone by policy")
-        open_ends = self._skipped.open_ends if self._skipped else []
+        open_ends = [*(self._skipped.open_ends if self._skipped else []), *self._comparison.open_ends]
         said += open_ends
         said += self._gaps
         if self._cdc is None:

@@ -82,6 +82,12 @@ class ConfirmStatements:
             "key_texts": comma(
                 production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
+            "row_columns": row_columns(table.columns, self.merge.numbers),
+            "key_types": comma(
+                # The type is production's own spelling of it, from format_type.
+                sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
+                for column in table.key
+            ),
             "production_key": comma(in_production(column) for column in table.key),
             "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
             "same_row": self._same_key("r"),
@@ -95,7 +101,7 @@ class ConfirmStatements:
             "insert": self._insert(),
             "row_values": comma(self.in_row(column) for column in table.columns),
             "row_assignments": assigned(table, self.in_row),
-            "unequal": self._names_where(lambda column: differs([column], self.in_row, in_production)),
+            "unequal": self._names_where(lambda column: _differs_noted(column, self.in_row, in_production)),
             "changed_since": self._names_where(lambda column: differs([column], _as_noted_before, in_production)),
             "patches": comma(self._patch(column) for column in written_columns(table)),
             "any_patch": sql.SQL(" OR ").join(
@@ -128,7 +134,7 @@ class ConfirmStatements:
         if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
             return sql.SQL("false")
         return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
-            sql.Literal(column.name), differs([column], _as_noted, in_production)
+            sql.Literal(column.name), _differs_noted(column, _as_noted, in_production)
         )
 
     def _patch(self, column: ReloadColumn) -> sql.Composable:
@@ -206,6 +212,31 @@ class ConfirmStatements:
             return sql.SQL("'left'")
         window = self._in_window(self.in_row(self.merge.table.window))
         return sql.SQL("CASE WHEN d.anywhere OR {} THEN 'insert' ELSE 'left' END").format(window)
+
+
+def row_columns(columns: Sequence[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
+    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
+    return comma(
+        sql.SQL("{} AS {}").format(_without_domain(column), sql.Identifier(names[column.name])) for column in columns
+    )
+
+
+def _without_domain(column: ReloadColumn) -> sql.Composable:
+    target = column.target
+    if target.base_type in (target.type, "enum"):
+        return in_staging(column)
+    return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
+
+
+def _differs_noted(
+    column: ReloadColumn,
+    left: Callable[[ReloadColumn], sql.Composable],
+    right: Callable[[ReloadColumn], sql.Composable],
+) -> sql.Composable:
+    """Whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
+    if column.target.base_type == "json":
+        return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(left(column), right(column))
+    return differs([column], left, right)
 
 
 def _as_noted(column: ReloadColumn) -> sql.Composable:

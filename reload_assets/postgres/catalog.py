@@ -108,6 +108,10 @@ class CatalogTable:
     part_of: list[str]
     """The tables of the schema that hold this one's rows too."""
     triggers: list[Trigger]
+    hides_rows: bool
+    """Whether row security keeps rows of the table from this role."""
+    rules: list[str]
+    """Rules that rewrite this role's statements, so that these cannot say what they did."""
 
     @property
     def primary_key(self) -> list[str]:
@@ -155,6 +159,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers = cursor.execute(compose("catalog/triggers"), names).fetchall()
     partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
     part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
+    hides_rows, rules = run(connection, "catalog/rewrites", None, **names).fetchone() or (False, [])
     return CatalogTable(
         schema,
         name,
@@ -165,4 +170,6 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         partition_columns,
         part_of,
         triggers,
+        hides_rows,
+        rules,
     )

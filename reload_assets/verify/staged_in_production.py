@@ -22,6 +22,7 @@ from reload_assets.canonical.oracle_types import Kind
 from reload_assets.canonical.postgres import production_text
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
+from reload_assets.confirm.statements import row_columns
 from reload_assets.keys import key_kind
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.statements import Part, run
@@ -188,8 +189,8 @@ class _Look:
             "staging_schema": self.staged.staging_schema,
             "staging_table": self.staged.staging_table,
         }
-        numbered = _comma(self._numbered(column) for column in table.columns)
-        run(self.connection, "confirm/create_rows", {**staging, "rows": _ROWS, "numbered": numbered})
+        columns = row_columns(table.columns, self.numbers)
+        run(self.connection, "confirm/create_rows", {**staging, "rows": _ROWS, "row_columns": columns})
         parts: dict[str, Part] = {
             **self.place,
             "rows": _ROWS,

@@ -137,6 +137,7 @@ class ConfirmBench:
         without_position: bool = False,
         fence: Callable[[], Any] | None = None,
         rows: SourceRows | None = None,
+        arbiter: SourceRows | None = None,
         **settings: Any,
     ) -> Confirmed:
         """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
@@ -154,6 +155,7 @@ class ConfirmBench:
             chosen,
             fence,
             lambda text: None,
+            arbiter,
         ).run()
         self.made.ledger.set_confirm_ended(reload.reload_id, "confirmed", confirmed.passes, 0.0, confirmed.detail)
         return confirmed

@@ -13,13 +13,9 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS s ON TRUE
 LEFT JOIN LATERAL (
-    SELECT
-        p.*,
-        p.xmin::text AS version_seen,
-        age(p.xmin) <= age((found.opened_xid % 4294967296)::text::xid) AS is_recent
+    SELECT p.*
     FROM :"schema".:"table" AS p
-    CROSS JOIN admin.reloads AS found
-    WHERE :same_key AND found.reload_id = :'reload_id'::bigint
+    WHERE :same_key
     LIMIT 1
 ) AS p ON TRUE
 WHERE
@@ -27,9 +23,20 @@ WHERE
     AND (
         (:older_than_staged) IS TRUE
         OR (
-            p.is_recent
-            -- Not what the merge or a correction wrote.
-            AND d.wrote IS DISTINCT FROM p.version_seen
+            -- Apart from p.*, which has all names that production's columns have. Not what the merge or a correction wrote.
+            (
+                SELECT
+                    age(seen.xmin) <= age((found.opened_xid % 4294967296)::text::xid)
+                    AND d.wrote IS DISTINCT FROM seen.xmin::text
+                FROM (
+                    SELECT p.xmin
+                    FROM :"schema".:"table" AS p
+                    WHERE :same_key
+                    LIMIT 1
+                ) AS seen
+                CROSS JOIN admin.reloads AS found
+                WHERE found.reload_id = :'reload_id'::bigint
+            )
             AND (NOT d.ours OR (:carried_since) IS TRUE)
             AND ((r.*) IS NULL OR (:older_than_production) IS TRUE)
         )
