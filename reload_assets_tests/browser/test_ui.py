@@ -21,7 +21,7 @@ from reload_assets_tests.browser.served import Served, wait_for
 CHECKOUT = Path(__file__).parents[2]
 TABLES = ["customers", "orders", "order_items", "documents"]
 ALL = [[stage, table] for stage in ("staging", "production") for table in TABLES]
-DAYS = ["2025-01-02", "2025-01-03", "2025-01-04", "2025-01-05", "2025-01-06"]
+DAYS = ["2025-01-02", "2025-01-03", "2025-01-04"]
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 # Where pictures of the pages go, for a person to look at.
 PICTURES = os.environ.get("RELOAD_TEST_PICTURES")
@@ -53,12 +53,12 @@ def backfill(served: Served) -> str:
     return served.launch_backfill(ALL, DAYS)
 
 
-def test_a_backfill_of_five_days_ends_in_success(served: Served, backfill: str) -> None:
+def test_a_backfill_of_several_days_ends_in_success(served: Served, backfill: str) -> None:
     wait_for(lambda: served.backfill_status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), "backfill", 300)
     assert served.backfill_status(backfill) == "COMPLETED_SUCCESS"
-    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * 5
+    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * len(DAYS)
     for path in ALL:
-        assert served.materialized(path) == 5, path
+        assert served.materialized(path) == len(DAYS), path
     for stage, checks in (("staging", STAGING_CHECKS), ("production", AFTER_CHECKS)):
         for table in TABLES:
             for check in checks:
@@ -177,7 +177,7 @@ def test_the_pages_explain_themselves(served: Served, backfill: str) -> None:
             "lineage": ("/locations/reload_assets/asset-groups/sales/lineage", ["customers", "order_items"]),
             "staging": ("/assets/staging/orders", ["Latest materialization", "data-platform"]),
             "checks": ("/assets/staging/orders?view=checks", ["row_count", "window_bounds", "lob_limit"]),
-            "production": ("/assets/production/orders?view=partitions", ["Materialized (5)"]),
+            "production": ("/assets/production/orders?view=partitions", [f"Materialized ({len(DAYS)})"]),
             "metadata": ("/assets/production/orders", ["inserted", "outcomes", "DMS task"]),
             "job": ("/locations/reload_assets/jobs/reload_sales", ["View 8 assets"]),
             "automation": ("/automation", ["reload_sales_nightly", "reload_requests"]),
