@@ -1,4 +1,4 @@
-"""dlt's merge: the very statements that dlt composes for PostgreSQL, over the staging table of the guides.
+"""dlt's merge: the very statements that dlt composes for PostgreSQL, over a logged staging table.
 
 Only the merge is taken: dlt's own loading of rows is another matter (see the module ``load``).
 """

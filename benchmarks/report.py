@@ -126,7 +126,7 @@ def _result(runs: Sequence[Run]) -> str:
 def overview(plain: Measured, beside: Measured) -> str:
     """Both parts of one case in a Markdown table: how long each way takes, and what it does to CDC."""
     lines = [
-        f"| {plain.case} | seconds | to the guides' | WAL MB | CDC's delay, p99 (max) ms | beside CDC |",
+        f"| {plain.case} | seconds | to update + insert | WAL MB | CDC's delay, p99 (max) ms | beside CDC |",
         "|---|--:|--:|--:|--:|---|",
     ]
     for name in dict.fromkeys(run.strategy for run in plain.runs):

@@ -31,7 +31,7 @@ class Strategy:
 
 def _ours(chunk_rows: int | None, copy: Copy) -> Callable[[], object]:
     # The longest wait that spares CDC a deadlock (deadlock_timeout is a second): with the default an atomic merge of a
-    # large window might not come to its end beside a writer as busy as this one.
+    # large window might not finish beside a writer as busy as this one.
     patience = Patience(lock_timeout_ms=400, stall_limit_ms=800, attempts=20, chunk_rows=chunk_rows)
     ledger, reload, tables = Ledger(copy.target), copy.reload(), copy.tables()
     return lambda: merge_reload(copy.target, ledger, reload, tables, CONFIG.source.zone, patience)
@@ -79,7 +79,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         Strategy("chunked", "ours, chunked", partial(_ours, CONFIG.merge.chunk_rows), ours=True),
         Strategy(
             "seed",
-            "the guides' merge, COMMIT removed",
+            "update newer rows, then insert missing ones",
             partial(_statements, ("seed_update", "seed_insert", "seed_mark")),
         ),
         Strategy("upsert", "upsert of every row, guarded", partial(_statements, ("upsert",))),

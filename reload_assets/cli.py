@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except psycopg.Error as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        print(f"{config.file}: target.connection: PostgreSQL says: {said}; mend its cause there.", file=sys.stderr)
+        print(f"{config.file}: target.connection: PostgreSQL says: {said}; fix its cause there.", file=sys.stderr)
         return 1
     return 0
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _install(services: Services) -> None:
     with services.target.connect(autocommit=True) as connection:
         applied = install(connection, services.config)
-    print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views made anew")
+    print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views recreated")
 
 
 def _check(services: Services) -> None:
@@ -107,7 +107,7 @@ def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
 
 
 def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) -> None:
-    """Whether the control tables can be read and the tasks carry their tables; one that stands still is no error."""
+    """Whether the control tables can be read and the tasks carry their tables; one that is stopped is no error."""
     from reload_assets.cdc.obstacles import require_carried
 
     config = services.config

@@ -1,4 +1,4 @@
-"""What can go wrong, each said in one sentence that names the thing, the place and the mend.
+"""What can go wrong, each said in one sentence that names the thing, the place and the fix.
 
 No message here ever holds a password: connections are named by host, port, database and user.
 """
@@ -21,7 +21,7 @@ class ReloadError(Exception):
 
 
 class ConfigError(ReloadError):
-    """``reload.yaml`` or the environment it refers to is wrong; the message names file, field, value and mend."""
+    """``reload.yaml`` or the environment it refers to is wrong; the message names file, field, value and fix."""
 
 
 class WindowError(ReloadError):

@@ -62,11 +62,7 @@ class ReloadTable:
     def parents(self, tables: Iterable[ReloadTable]) -> list[tuple[ForeignKey, ReloadTable]]:
         """This table's foreign keys into the given tables, without those into itself."""
         by_target = {table.target: table for table in tables if table.target != self.target}
-        return [
-            (key, by_target[f"{key.parent_schema}.{key.parent_table}"])
-            for key in self.production.foreign_keys
-            if f"{key.parent_schema}.{key.parent_table}" in by_target
-        ]
+        return [(key, by_target[key.parent]) for key in self.production.foreign_keys if key.parent in by_target]
 
 
 def resolve_group(
@@ -127,7 +123,7 @@ class _Resolver:
         if not self.production.columns:
             raise self._error(
                 "target",
-                f"there is no table {self._target}, or this login may not see it; create or grant it, or mend the name",
+                f"there is no table {self._target}, or this login may not see it; create or grant it, or fix the name",
             )
         self._require_rows_of_its_own(targets)
         self._require_plain_writes()
@@ -351,9 +347,9 @@ class _Resolver:
         if (described is None or unreadable) and filter_position([column.target for column in key]) is None:
             types = ", ".join(f"{column.name} is {column.target.type}" for column in key)
             because = f"as {unreadable.name} is {unreadable.declared}" if unreadable else "without source.connection"
-            mend = "" if unreadable else "configure source.connection, or "
+            fix = "" if unreadable else "configure source.connection, or "
             raise self._error(
                 "key",
                 f"rows of {self._target} are read again by a DMS filter on their key {because}, and it finds none by a "
-                f"key of such types ({types}); {mend}name a key with a column of a number or text type",
+                f"key of such types ({types}); {fix}name a key with a column of a number or text type",
             )

@@ -1,4 +1,4 @@
--- What other ways of merging need: a staging table as the guides make it (logged, with an index on the version and a
+-- What other ways of merging need: a logged staging table (with an index on the version and a
 -- mark), and the delta that the bare limit is given.
 -- psql:
 CREATE SCHEMA seed_staging;

@@ -42,6 +42,6 @@ def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
 
 
 def take_up(ledger: Ledger, reload: Reload, run_id: str) -> None:
-    """Note that this run goes on with a reload that another run may have opened, unless nothing is left to do."""
+    """Note that this run resumes a reload that another run may have opened, unless nothing is left to do."""
     if reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed"):
         ledger.set_run(reload.reload_id, run_id)

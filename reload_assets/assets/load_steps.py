@@ -1,4 +1,4 @@
-"""Gives the steps of a load to Dagster's ops, and clears up whenever one of them does not come to its end."""
+"""Gives the steps of a load to Dagster's ops, and clears up whenever one of them does not finish."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         ],
         can_subset=True,
         description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
-        "again and put right what CDC had passed by then.",
+        "again and corrected what CDC had passed by then.",
         op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
@@ -52,7 +52,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 tables = unchanged_tables(connection, reload.services.config, current, names)
             # Whoever cleans up after dead runs has to know whose it is.
             take_up(ledger, current, context.run.run_id)
-            # A run that died between the two goes on with the second.
+            # A run that died between the two resumes with the second.
             merged = None if awaits_confirm(current, names) else production.merge(current, tables)
             confirmed = production.confirm(current, tables)
             current = ledger.get(current.reload_id)

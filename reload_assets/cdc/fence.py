@@ -1,4 +1,4 @@
-"""The fence: the CDC task stands still for as long as production is written, and runs again in every case."""
+"""The fence: the CDC task is stopped for as long as production is written, and runs again in every case."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Fence:
             self._ledger.set_cdc_stopped(self._reload.reload_id)
             try:
                 self._cdc.task.stop()
-                self._say(f"the CDC task {state.identifier} stands still")
+                self._say(f"the CDC task {state.identifier} is stopped")
                 yield
             finally:
                 self._cdc.task.resume()

@@ -1,7 +1,7 @@
 """How far CDC is: the gate before a load, and the waits of merge and confirm.
 
 DMS keeps it in the target: awsdms_status says up to which instant of the source changes were read and applied, and
-awsdms_apply_exceptions which statements were passed over.
+awsdms_apply_exceptions which statements were skipped.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Cdc:
                     because = f" ({state.why})" if state.why else ""
                     raise CdcNotReady(
                         f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
-                        f"{wanted:%FT%TZ}; {'mend that and ' if failed else ''}resume it."
+                        f"{wanted:%FT%TZ}; {'fix that and ' if failed else ''}resume it."
                     )
                 if waited >= self._settings.wait_seconds:
                     raise CdcNotReady(
@@ -251,7 +251,7 @@ class Cdc:
         except (UndefinedTable, InvalidSchemaName):
             raise CdcNotReady(
                 f"The target has no table {place}, where DMS says how CDC does; see ControlTablesSettings.{setting} of "
-                "the CDC task, or mend cdc.control_schema."
+                "the CDC task, or fix cdc.control_schema."
             ) from None
         except InsufficientPrivilege:
             raise CdcNotReady(

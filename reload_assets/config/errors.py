@@ -1,4 +1,4 @@
-"""Turns pydantic's findings into one clear sentence each: file, field, value, mend."""
+"""Turns pydantic's findings into one clear sentence each: file, field, value, fix."""
 
 from __future__ import annotations
 

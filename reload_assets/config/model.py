@@ -367,14 +367,14 @@ class ReloadConfig(_Model):
 def load_config(path: str | Path | None = None) -> ReloadConfig:
     """Read ``reload.yaml``: the path given, the one in RELOAD_CONFIG, or the one in the current folder.
 
-    Raises ConfigError naming the file, the field, the value and the mend.
+    Raises ConfigError naming the file, the field, the value and the fix.
     """
     file = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
     try:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{file}: {reason}; name the file in {PATH_VARIABLE} or mend it.") from None
+        raise ConfigError(f"{file}: {reason}; name the file in {PATH_VARIABLE} or fix it.") from None
     return parse_config(written, str(file))
 
 
@@ -385,9 +385,9 @@ def parse_config(written: str, file: str = DEFAULT_PATH) -> ReloadConfig:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{file}{place}: {error.problem or error.context}; mend the YAML there.") from None
+        raise ConfigError(f"{file}{place}: {error.problem or error.context}; fix the YAML there.") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: {error}; mend the YAML.") from None
+        raise ConfigError(f"{file}: {error}; fix the YAML.") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{file}: is empty or not a mapping; start from the reference file of the repository.")
     try:

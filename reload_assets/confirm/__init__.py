@@ -1,4 +1,4 @@
-"""Confirm: after the commit of a merge the source is read again, and what CDC had passed by then is put right.
+"""Confirm: after the commit of a merge the source is read again, and what CDC had passed by then is corrected.
 
 The algorithm and the argument for it are in ``docs/correctness.md``.
 """

@@ -1,4 +1,4 @@
-"""Writes the corrections of one look into production, as the merge does: in one transaction, or a chunk at a time.
+"""Writes the corrections of one pass into production, as the merge does: in one transaction, or a chunk at a time.
 
 What production refuses is refused alone. All corrections are tried together first; where some row is refused, they are
 made in batches, which shrink around it until it stands alone.
@@ -177,4 +177,4 @@ class Corrections:
 def _refers_to_itself(plan: ConfirmStatements) -> bool:
     """Whether rows of the table refer to each other: such rows have to be written together."""
     table = plan.merge.table
-    return any(f"{key.parent_schema}.{key.parent_table}" == table.target for key in table.production.foreign_keys)
+    return any(key.parent == table.target for key in table.production.foreign_keys)

@@ -1,4 +1,4 @@
-"""The looks of a confirm: read production, read the source, wait until CDC is past that, correct, look again."""
+"""The passes of a confirm: read production, read the source, wait until CDC is past that, correct, and again."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ Fence = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What a confirm did. ``settled``: a last look, after CDC was past everything, found nothing more to do.
+    """What a confirm did. ``settled``: a last pass, after CDC was past everything, found nothing more to do.
 
-    ``passes`` are looks at production and source, ``corrections`` rows changed, ``waited_seconds`` time spent waiting
-    for CDC; ``detail`` is one sentence.
+    ``passes`` are readings of production and source, ``corrections`` rows changed, ``waited_seconds`` the time spent
+    waiting for CDC; ``detail`` is one sentence.
     """
 
     settled: bool
@@ -64,7 +64,7 @@ class Confirmer:
     """One confirm of a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known: then only rows that the reload itself wrote are corrected, and none is
-    inserted. With ``fence`` CDC stands still whenever production is written. ``arbiter`` reads rows by DMS, to judge
+    inserted. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to judge
     a source connection by.
     """
 
@@ -297,7 +297,7 @@ class Confirmer:
                 blocked.append(f"{name} {'; '.join(some)}{more} ({reason})")
         self._ledger.set_confirm_keys(self._reload.reload_id, keys)
         said = [
-            f"{totals[0]} rows of all tables were read again from the source in {self._passes} looks, "
+            f"{totals[0]} rows of all tables were read again from the source in {self._passes} passes, "
             f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"
         ]
         if totals[1]:
@@ -315,5 +315,5 @@ class Confirmer:
         if totals[3]:
             said.append(f"{totals[3]} rows could not be corrected: {', '.join(blocked[:5])}")
         if not settled:
-            said.append(f"rows were still changing after {self._passes} looks; reload the window when it is quieter")
+            said.append(f"rows were still changing after {self._passes} passes; reload the window when it is quieter")
         return settled and not totals[3] and not open_ends, "; ".join(said) + "."

@@ -50,19 +50,19 @@ def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
         return f"{rule}, SQLSTATE {state}: {said}; reload the window of the row that has the value"
     name = diag.constraint_name or diag.column_name
     rule = f"{_RULES.get(state, 'rule')} {name} of {place}, " if name else ""
-    return f"{rule}SQLSTATE {state}: {said}; mend the row in the source or the rule in production"
+    return f"{rule}SQLSTATE {state}: {said}; fix the row in the source or the rule in production"
 
 
 def followed(reference: Reference, event: str) -> str:
     """The reason after the number of rows that refer to another one, and would follow it if the foreign key acts."""
-    mend = "reload their windows, or delete them or let them refer to another row"
+    fix = "reload their windows, or delete them or let them refer to another row"
     acts = action(reference, event)
     if acts is None:
-        return f" row(s) of {reference.child} refer to it (foreign key {reference.name}); {mend}"
+        return f" row(s) of {reference.child} refer to it (foreign key {reference.name}); {fix}"
     what = "go or change with it" if event == "DELETE" else "change with it"
     return (
         f" row(s) of {reference.child} refer to it and would {what} unaudited ({reference.name}, ON {event} {acts}); "
-        f"{mend}"
+        f"{fix}"
     )
 
 

@@ -26,7 +26,7 @@ CORRECTED = ("insert", "update", "delete", "soft_delete")
 
 @dataclass(frozen=True)
 class ConfirmStatements:
-    """One table under confirm. ``exact``: CDC's position is known, so that every difference can be put right."""
+    """One table under confirm. ``exact``: CDC's position is known, so that every difference can be corrected."""
 
     merge: MergeStatements
     exact: bool
@@ -43,7 +43,7 @@ class ConfirmStatements:
 
     @property
     def again(self) -> str:
-        """The temporary table of the source's rows as they are while CDC stands still."""
+        """The temporary table of the source's rows as they are while CDC is stopped."""
         return f"confirm_again_{self.merge.position}"
 
     def run(

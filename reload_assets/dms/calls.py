@@ -97,7 +97,7 @@ class DmsCalls:
                 trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
             except no_credentials as error:
                 raise DmsError(
-                    f"{self._place} was not called when {doing}, for want of AWS credentials: {clean(str(error))}; "
+                    f"{self._place} was not called when {doing}, for lack of AWS credentials: {clean(str(error))}; "
                     "set keys, a profile or a role."
                 ) from None
             except exceptions.BotoCoreError as error:

@@ -19,7 +19,7 @@ _STOPPED = frozenset({"stopped", "failed", "ready"})
 
 @dataclass(frozen=True)
 class CdcState:
-    """What DMS says of the task; ``why`` it stands still, where it does."""
+    """What DMS says of the task; ``why`` it is stopped, where it is."""
 
     identifier: str
     status: str
@@ -78,7 +78,7 @@ class CdcTask:
         return TaskDescription(task, source, target, load_source, statistics)
 
     def stop(self) -> None:
-        """Stop it and wait until it has stopped; a task that stands still already is left as it is."""
+        """Stop it and wait until it has stopped; a task that is stopped already is left as it is."""
         poll = Poll(self._limits, self._limits.remove_timeout)
         while (state := self.state()).status not in _STOPPED:
             if poll.expired:

@@ -74,7 +74,7 @@ class TaskDescription:
 class TaskFinding:
     """What speaks against it: ``refuse`` in any case, ``fence`` unless CDC is stopped for the merge, ``warn`` only.
 
-    ``code`` is stable; ``message`` is a sentence with the mend.
+    ``code`` is stable; ``message`` is a sentence with the fix.
     """
 
     severity: Severity
@@ -223,14 +223,14 @@ class _Examination:
             yield self._refuse_table(
                 "other-target",
                 f"carries {table.source} into {place}, not into {table.target}",
-                "name the task that does in cdc.task_arn, or mend target in the configuration",
+                "name the task that does in cdc.task_arn, or fix target in the configuration",
             )
         yield from self._columns(table, found)
         yield from self._lobs(table, found)
         yield from self._state(table)
 
-    def _refuse_table(self, code: str, what: str, mend: str) -> TaskFinding:
-        return TaskFinding("refuse", code, f"{self.name} {what}; {mend}.")
+    def _refuse_table(self, code: str, what: str, fix: str) -> TaskFinding:
+        return TaskFinding("refuse", code, f"{self.name} {what}; {fix}.")
 
     def _columns(self, table: CarriedTable, found: Replicated) -> Iterator[TaskFinding]:
         left_out = [column.source for column in table.columns if found.columns[column.source] is None]
@@ -249,7 +249,7 @@ class _Examination:
             yield self._refuse_table(
                 "other-column",
                 f"carries columns of {table.source} elsewhere ({', '.join(renamed)})",
-                "mend the task's mapping or the names in production",
+                "fix the task's mapping or the names in production",
             )
         if found.masked:
             yield self._refuse_table(

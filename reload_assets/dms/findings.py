@@ -1,4 +1,4 @@
-"""What the linters say: one mistake, the rule it is in, and the mend."""
+"""What the linters say: one mistake, the rule it is in, and the fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reload_assets.errors import closest
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake: its stable ``code``, and a message with the mend; ``rule_id`` is None for no single rule."""
+    """A mistake: its stable ``code``, and a message with the fix; ``rule_id`` is None for no single rule."""
 
     rule_id: str | None
     code: str
@@ -36,7 +36,7 @@ def locator(rule: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The mend for an unknown word: the nearest known one, or all of them."""
+    """The fix for an unknown word: the nearest known one, or all of them."""
     words = list(known)
     meant = MEANT.get(str(word))
     if meant not in words:

@@ -1,7 +1,7 @@
 """A linter for DMS table mappings and task settings, ours or a user's: names what DMS takes silently for something
 else, or refuses without saying where.
 
-Each finding has a stable code, the rule-id, and the mend. The facts are those of the AWS DMS user guide ("Using source
+Each finding has a stable code, the rule-id, and the fix. The facts are those of the AWS DMS user guide ("Using source
 filters", "Wildcards in table mapping", "Transformation rules and actions").
 """
 
@@ -63,18 +63,18 @@ def _rule_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(number, "non-numeric-rule-id", f"The rule-id {number!r} is no number; give it one.")
     kind, action = rule.get("rule-type"), rule.get("rule-action")
     if kind not in RULE_TYPES:
-        mend = did_you_mean(kind, RULE_TYPES)
-        yield Finding(number, "unknown-rule-type", f"DMS knows no rule-type {kind!r}; {mend}")
+        fix = did_you_mean(kind, RULE_TYPES)
+        yield Finding(number, "unknown-rule-type", f"DMS knows no rule-type {kind!r}; {fix}")
     yield from _locator_findings(rule)
     if kind in ("selection", "transformation"):
         actions = SELECTION_ACTIONS if kind == "selection" else TRANSFORMATION_ACTIONS
         if action not in actions:
-            mend = did_you_mean(action, actions)
-            yield Finding(number, "unknown-action", f"DMS knows no {kind} rule-action {action!r}; {mend}")
+            fix = did_you_mean(action, actions)
+            yield Finding(number, "unknown-action", f"DMS knows no {kind} rule-action {action!r}; {fix}")
     if kind == "transformation" and rule.get("rule-target") not in RULE_TARGETS:
         target = rule.get("rule-target")
-        mend = did_you_mean(target, RULE_TARGETS)
-        yield Finding(number, "unknown-rule-target", f"DMS knows no rule-target {target!r}; {mend}")
+        fix = did_you_mean(target, RULE_TARGETS)
+        yield Finding(number, "unknown-rule-target", f"DMS knows no rule-target {target!r}; {fix}")
 
 
 def _locator_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:

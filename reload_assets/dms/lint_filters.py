@@ -76,8 +76,8 @@ def _one_filter(number: str | None, one: Mapping[str, Any]) -> Iterator[Finding]
 def _condition(number: str | None, column: str, condition: Mapping[str, Any]) -> Iterator[Finding]:
     operator = str(condition.get("filter-operator"))
     if operator not in OPERATORS:
-        mend = did_you_mean(operator, OPERATORS)
-        yield Finding(number, "unknown-operator", f"DMS knows no filter-operator {operator!r}; {mend}")
+        fix = did_you_mean(operator, OPERATORS)
+        yield Finding(number, "unknown-operator", f"DMS knows no filter-operator {operator!r}; {fix}")
         return
     if missing := [key for key in OPERATORS[operator] if condition.get(key) in (None, "")]:
         yield Finding(

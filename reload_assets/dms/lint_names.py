@@ -48,11 +48,11 @@ def _underscores(rule: Rule, selections: Sequence[Rule]) -> Iterator[Finding]:
             exact = {str(locator(one).get(key)) for one in selections if one.get("filters")}
             if name in exact and not any(matches(name, other) for other in exact - {name}):
                 continue
-        mended = name.replace("[_]", "_").replace("_", "[_]")
+        fixed = name.replace("[_]", "_").replace("_", "[_]")
         yield Finding(
             rule_id(rule),
             "underscore-wildcard",
-            f"The _ in the {key} {name!r} matches any character ({_example(name)} too); write {mended!r}.",
+            f"The _ in the {key} {name!r} matches any character ({_example(name)} too); write {fixed!r}.",
         )
 
 

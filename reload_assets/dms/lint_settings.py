@@ -51,12 +51,12 @@ def _finding(code: str, message: str) -> Finding:
 def _vocabulary(settings: Mapping[str, Any]) -> Iterator[Finding]:
     for group, value in settings.items():
         if group not in SETTINGS:
-            mend = (
+            fix = (
                 "such settings belong to the endpoint (CreateEndpoint, ModifyEndpoint)."
                 if group in _ENDPOINT_GROUPS
                 else did_you_mean(group, SETTINGS)
             )
-            yield _finding("unknown-settings-group", f"Task settings have no group {group}; {mend}")
+            yield _finding("unknown-settings-group", f"Task settings have no group {group}; {fix}")
             continue
         known = SETTINGS[group]
         if known is None or value is None:
@@ -66,8 +66,8 @@ def _vocabulary(settings: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         for key in value:
             if key not in known:
-                mend = did_you_mean(key, sorted(known))
-                yield _finding("unknown-setting", f"The settings group {group} has no key {key}; {mend}")
+                fix = did_you_mean(key, sorted(known))
+                yield _finding("unknown-setting", f"The settings group {group} has no key {key}; {fix}")
 
 
 def _target_metadata(group: Mapping[str, Any], mapping: str | Mapping[str, Any] | None) -> Iterator[Finding]:

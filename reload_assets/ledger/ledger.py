@@ -30,18 +30,18 @@ class Ledger:
         self._target = target
 
     def find_unfinished(self, group: str, window: Window) -> list[Reload]:
-        """The reloads of a group that overlap a window and have not come to an end."""
+        """The reloads of a group that overlap a window and have not ended."""
         with self._target.connect(autocommit=True) as connection:
             return self._unfinished(connection, group, window)
 
     def find_loading(self, run_id: str) -> list[Reload]:
-        """The reloads of a run whose load has not come to an end."""
+        """The reloads of a run whose load has not ended."""
         with self._target.connect(autocommit=True) as connection:
             rows = run(connection, "ledger/find_loading", run_id=run_id).fetchall()
             return [self._get(connection, row[0]) for row in rows]
 
     def find_left(self) -> list[tuple[int, str]]:
-        """The reloads, with their runs, that only a live run goes on with: in a load, or in a confirm."""
+        """The reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
         with self._target.connect(autocommit=True) as connection:
             return run(connection, "ledger/find_left").fetchall()
 
@@ -144,7 +144,7 @@ class Ledger:
             return cursor.execute(compose("ledger/get_checks"), {"reload_id": reload_id}).fetchall()
 
     def set_run(self, reload_id: int, run_id: str) -> None:
-        """A later run goes on with the reload."""
+        """A later run resumes the reload."""
         self._write("ledger/set_run", reload_id=reload_id, run_id=run_id)
 
     def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
@@ -275,7 +275,7 @@ class Ledger:
             run(connection, "ledger/confirm_taken_up", reload_id=reload_id)
 
     def give_up_confirm(self, reload_id: int, detail: str) -> None:
-        """A confirm that has not ended will not be gone on with; nothing happens where there is none."""
+        """A confirm that has not ended will not be resumed; nothing happens where there is none."""
         self._write("ledger/give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:

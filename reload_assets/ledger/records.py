@@ -53,7 +53,7 @@ class Reload:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a DMS task of the reload is tagged with, so that it can be found whatever dies."""
+        """What a DMS task of the reload is tagged with, so that it can be found no matter what dies."""
         return {
             f"{TAG_PREFIX}reload_id": str(self.reload_id),
             f"{TAG_PREFIX}run_id": self.run_id,

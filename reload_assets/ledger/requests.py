@@ -54,6 +54,6 @@ def note_reload(target: TargetDatabase, request_id: int) -> None:
 def note_ended(
     target: TargetDatabase, request_id: int, status: Literal["done", "failed", "refused"], error: str
 ) -> None:
-    """The request has come to an end; ``error`` is kept unless it is done."""
+    """The request has ended; ``error`` is kept unless it is done."""
     with target.connect(autocommit=True) as connection:
         run(connection, "requests/set_ended", request_id=request_id, status=status, error=error)

@@ -118,7 +118,7 @@ def _print_table(before: dict[str, compare.Comparison], after: dict[str, compare
 def _meanwhile(stack: Stack, target: Connection[Any]) -> str:
     applied = ", ".join(f"{rows} {kind}" for kind, rows in stack.rows_applied().items())
     ((skipped,),) = target.execute("SELECT count(*) FROM dmslogs.awsdms_apply_exceptions").fetchall()
-    return f"{applied} applied to production; {skipped} changes of rows that production lacked were passed over"
+    return f"{applied} applied to production; {skipped} changes of rows that production lacked were skipped"
 
 
 def _confirmed(target: Connection[Any]) -> str:

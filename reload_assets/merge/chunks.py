@@ -28,7 +28,7 @@ def uncut_because(plan: MergeStatements) -> str | None:
         if written & set(unique.columns):
             return f"values of {unique.name} may move between its rows"
     for key in production.foreign_keys:
-        if f"{key.parent_schema}.{key.parent_table}" == plan.table.target:
+        if key.parent == plan.table.target:
             return f"its rows refer to each other ({key.name})"
     return None
 
@@ -38,7 +38,7 @@ def inseparable(plans: Sequence[MergeStatements]) -> str | None:
     positions = {plan.table.target: plan.position for plan in plans}
     for plan in plans:
         for key in plan.table.production.foreign_keys:
-            if positions.get(f"{key.parent_schema}.{key.parent_table}", 0) > plan.position:
+            if positions.get(key.parent, 0) > plan.position:
                 return f"{key.name} of {plan.table.target} refers to a table that is merged later"
     return None
 

@@ -19,7 +19,7 @@ from reload_assets.tables import ReloadTable
 
 
 class NeverMergeable(ReloadRefused):
-    """A refusal that no second try can mend: the reload is over, its window has to be loaded again."""
+    """A refusal that no second try can fix: the reload is over, its window has to be loaded again."""
 
 
 def require_mergeable(
@@ -73,7 +73,7 @@ def require_late_parents(connection: Connection[Any], plans: Sequence[MergeState
     by_target = {plan.table.target: plan for plan in plans}
     for plan in plans:
         for key in plan.table.production.foreign_keys:
-            parent = by_target.get(f"{key.parent_schema}.{key.parent_table}")
+            parent = by_target.get(key.parent)
             if parent is None or parent.position < plan.position:
                 continue
             if parts := plan.parent_parts(key, parent):
@@ -91,15 +91,15 @@ def refuse_parentless(
     missing, child, reference = found
     if not missing:
         return
-    target = f"{key.parent_schema}.{key.parent_table}"
+    target = key.parent
     example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
-    mend = f"reload the window in which the {key.parent_table} changed"
+    fix = f"reload the window in which the {key.parent_table} changed"
     if not in_reload:
-        mend = f"add {key.parent_table} to the selection, or {mend}"
+        fix = f"add {key.parent_table} to the selection, or {fix}"
     raise NeverMergeable(
         f"{plan.reload.title} is not merged: {missing} staged row(s) of {plan.table.name} refer to rows "
         f"of {target} that are neither in production nor staged in this reload, for example {example}; "
-        f"{mend}."
+        f"{fix}."
     )
 
 
@@ -116,10 +116,10 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
         checks = cursor.execute(compose("ledger/get_checks"), {"reload_id": reload.reload_id}).fetchall()
     for check in checks:
         if check.blocking and check.status != "passed":
-            mend = "run the checks" if check.status == "pending" else "mend its cause and reload the window again"
+            fix = "run the checks" if check.status == "pending" else "fix its cause and reload the window again"
             raise ReloadRefused(
                 f"{reload.title} is not verified: the check {check.check_name} of {check.table_name} is "
-                f"{check.status}{f' ({check.detail})' if check.detail else ''}; {mend}."
+                f"{check.status}{f' ({check.detail})' if check.detail else ''}; {fix}."
             )
     if status not in ("verified", "merging"):
         raise ReloadRefused(f"{reload.title} is {status}, not verified; load it and run its checks first.")

@@ -36,12 +36,12 @@ def explain(
     diag = error.diag
     # Constraints that wait are checked when no table is current any more.
     plan = current or next((p for p in plans if p.table.production.name == diag.table_name), None)
-    mend = "mend the row in the source or the rule in production, then reload the window again."
+    fix = "fix the row in the source or the rule in production, then reload the window again."
     said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
     state = error.sqlstate or ""
     if plan is None or state[:2] not in ("22", "23", "P0"):
         place = f" {plan.table.target}:" if plan else ""
-        return f"{head}{place} PostgreSQL says {said!r} (SQLSTATE {state or 'none'}); mend its cause, then merge again."
+        return f"{head}{place} PostgreSQL says {said!r} (SQLSTATE {state or 'none'}); fix its cause, then merge again."
     where = plan.table.target
     if state == _NOT_NULL and diag.column_name and plan.staged_columns([diag.column_name]) is None:
         return (
@@ -52,10 +52,10 @@ def explain(
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
     key = _find(target, plans, plan, state, rule or "")
     if key is None:
-        return f"{head} {where} refuses a staged row ({because}): {said!r}; {mend}"
+        return f"{head} {where} refuses a staged row ({because}): {said!r}; {fix}"
     # The detail of the others is the whole row.
     detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
-    return f"{head} {where} refuses the staged row {key} ({because}){detail}; {mend}"
+    return f"{head} {where} refuses the staged row {key} ({because}){detail}; {fix}"
 
 
 def _find(

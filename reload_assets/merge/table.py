@@ -42,7 +42,7 @@ class TableMerge:
     ) -> None:
         """``merged`` and ``later``: the production tables of the reload that come before this one, and the others.
 
-        ``fenced``: CDC stands still, so that a row which the source still has as it was loaded is what CDC has, too;
+        ``fenced``: CDC is stopped, so that a row which the source still has as it was loaded is what CDC has, too;
         every row is held against the source then.
         """
         self._connection = connection
@@ -94,7 +94,7 @@ class TableMerge:
                 self._recheck(self._connection, self._plan, _TO_WRITE)
             changed = True
         for key in table.production.foreign_keys:
-            parent = f"{key.parent_schema}.{key.parent_table}"
+            parent = key.parent
             in_reload = parent in self._merged
             parts = self._plan.parent_parts(key, None)
             if parts is None or parent in self._later:

@@ -93,7 +93,7 @@ def merge_reload(
     has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
     has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
 
-    Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could mend it:
+    Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
     (failed), ReloadCancelled for ``cancelled``, and whatever else interrupts the calling thread (both cancelled).
     Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
@@ -194,7 +194,7 @@ class _Merge:
     def close(self, status: Literal["failed", "cancelled"], text: str, *, can_go_on: bool = True) -> bool:
         """Tell the ledger, on a connection of its own, why the merge did not come about; whether it took that.
 
-        One that is in the middle of its chunks stays so, as the next call goes on with it, unless it never could.
+        One that is in the middle of its chunks stays so, as the next call resumes it, unless it never could.
         """
         try:
             if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):

@@ -54,7 +54,7 @@ class UniqueSwaps:
         return [unique.parts for unique in self._all]
 
     def lock_if_needed(self) -> None:
-        """Before any row is locked: lock the table if rows will have to be made anew. Raises MergeFailed."""
+        """Before any row is locked: lock the table if rows will have to be recreated. Raises MergeFailed."""
         for unique in self._strict:
             if self._find(unique):
                 self._plan.run(self._connection, "lock_table")

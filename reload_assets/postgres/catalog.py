@@ -54,6 +54,11 @@ class ForeignKey:
     columns: list[str]
     parent_columns: list[str]
 
+    @property
+    def parent(self) -> str:
+        """The parent table's name with its schema, for messages."""
+        return f"{self.parent_schema}.{self.parent_table}"
+
 
 @dataclass(frozen=True)
 class Reference:

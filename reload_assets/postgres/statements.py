@@ -17,7 +17,7 @@ from psycopg import Connection, Cursor, sql
 
 Part = str | sql.Composable
 
-# Comments, strings, dollar-quoted bodies, casts and array slices are passed over, as psql does.
+# Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
 _TOKEN = re.compile(
     r"""
       (?P<skip> --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*' | "(?:[^"]|"")*" | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | :: )

@@ -281,5 +281,5 @@ def describe(error: BaseException) -> str:
                 f"The session on the target database was lost in the middle of this step ({said}); see whether the "
                 "server was restarted, the network cut, or this process paused, and launch the window again."
             )
-        return f"The target database refused a statement of this step: {said}; mend that and launch the window again."
+        return f"The target database refused a statement of this step: {said}; fix that and launch the window again."
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -84,7 +84,7 @@ def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{place}: the secret {reference.secret!r} is no JSON document with the key {reference.key!r}; "
-            "mend the key or the secret."
+            "fix the key or the secret."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a reload leaves behind when it does not come to its end: a DMS task, tables of rows read again, an open row."""
+"""What a reload leaves behind when it does not finish: a DMS task, tables of rows read again, an open row."""
 
 from __future__ import annotations
 

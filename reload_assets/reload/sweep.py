@@ -1,4 +1,4 @@
-"""Cleans what dead runs left behind: stopped CDC tasks, DMS load tasks, reloads that nobody goes on with.
+"""Cleans what dead runs left behind: stopped CDC tasks, DMS load tasks, reloads that nobody resumes.
 
 A reload clears up after itself, however its run ends. A process that is killed cannot.
 """
@@ -28,7 +28,7 @@ def sweep(remains: Remains, cdc_tasks: Sequence[CdcTask], run_is_live: Callable[
     """Clean what runs left behind that are not live, and go on after a failure.
 
     CDC tasks first, because production stands still without them. A verified reload and a merge in chunks stay as they
-    are: whoever materializes production of the window goes on with them. ``run_is_live`` must be true for every run
+    are: whoever materializes production of the window resumes them. ``run_is_live`` must be true for every run
     that may still be at work.
     """
     swept = Swept()

@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 15.0
 @sensor(
     name="sweeper",
     minimum_interval_seconds=INTERVAL_SECONDS,
-    # On from the start, unlike the others: it only cleans after dead runs, and CDC may stand still until it does.
+    # On from the start, unlike the others: it only cleans after dead runs, and CDC may be stopped until it does.
     default_status=DefaultSensorStatus.RUNNING,
     description="Clean what killed runs left behind: resume a CDC task that one had stopped, delete its DMS tasks, "
     "close its reload.",

@@ -71,7 +71,7 @@ class SourceReader:
             hint = did_you_mean(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
             raise SourceUnavailable(
                 f"{self._place} has no table {self.schema}.{table} that this user may read{hint}; create it, grant "
-                "SELECT on it, or mend the name."
+                "SELECT on it, or fix the name."
             )
         delivery = self._delivery()
         found = [_column(*row, delivery=delivery) for row in rows]
@@ -108,7 +108,7 @@ class SourceReader:
         keys: Sequence[Sequence[Any]],
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows with one of ``keys``, in no order; keys that the source does not have are passed over.
+        """The rows with one of ``keys``, in no order; keys that the source does not have are skipped.
 
         Keys are values as production has them, or canonical text. ``batch`` keys are asked for at once, fewer where
         the databases' limits demand it.
@@ -197,7 +197,7 @@ class SourceReader:
         users = [name for (name,) in self._rows(dictionary.users())]
         if self.schema not in users:
             raise SourceUnavailable(
-                f"{self._place} has no schema {self.schema!r}{did_you_mean(self.schema, users)}; mend the name, "
+                f"{self._place} has no schema {self.schema!r}{did_you_mean(self.schema, users)}; fix the name, "
                 "which Oracle keeps in upper case."
             )
 
@@ -281,8 +281,8 @@ class SourceReader:
         # The drivers raise TypeError and ValueError for options of the URL that they do not know.
         except (SQLAlchemyError, TypeError, ValueError) as error:
             _raise_interrupt(error)
-            mend = "check the address, the login and its password"
-            raise self._failed("cannot be reached", error, mend) from None
+            fix = "check the address, the login and its password"
+            raise self._failed("cannot be reached", error, fix) from None
         with connection:
             try:
                 # Once for each session with a server.
@@ -301,9 +301,9 @@ class SourceReader:
                 "carried; name the primary in source.connection."
             )
 
-    def _failed(self, what: str, error: Exception, mend: str = "") -> SourceUnavailable:
+    def _failed(self, what: str, error: Exception, fix: str = "") -> SourceUnavailable:
         why = reason(error, self._password)
-        return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {mend}." if mend else "."))
+        return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {fix}." if fix else "."))
 
 
 def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:

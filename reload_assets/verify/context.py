@@ -49,7 +49,7 @@ class Context:
 
     @cached_property
     def matched(self) -> Matched | str:
-        """The staged rows against the source's, by key; a text says why that cannot be had, a mend with it."""
+        """The staged rows against the source's, by key; a text says why that cannot be had, a fix with it."""
         if self.reader is None or self.staged.source_rows_before is None:
             return "its rows were not noted before the load; reload the window again"
         staging = (self.staged.staging_table, self.staged.staging_oid)
@@ -58,7 +58,7 @@ class Context:
         try:
             found = noted.match()
         except SourceUnavailable as error:
-            return f"{str(error).rstrip('.')}; mend that and check again"
+            return f"{str(error).rstrip('.')}; fix that and check again"
         except UndefinedTable:
             return "the rows that it had before the load are not noted any more; reload the window again"
         if found.noted != self.staged.source_rows_before:
@@ -98,7 +98,7 @@ def unverified(check: str, context: Context, problem: str) -> CheckOutcome:
         check,
         "could not verify",
         True,
-        f"{context.name} could not be looked at ({problem}); mend that and check again.",
+        f"{context.name} could not be looked at ({problem}); fix that and check again.",
     )
 
 

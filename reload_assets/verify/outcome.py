@@ -14,7 +14,7 @@ Fact = int | float | str
 class CheckOutcome:
     """The result of one check of one table of a reload.
 
-    ``detail`` is one sentence that names counts, keys or columns, and the mend. ``blocking`` says whether the merge
+    ``detail`` is one sentence that names counts, keys or columns, and the fix. ``blocking`` says whether the merge
     must wait until this check has passed. ``facts`` are the numbers behind the sentence; counts are in rows.
     """
 

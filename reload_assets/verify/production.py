@@ -77,8 +77,8 @@ def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
         detail = f"{reload.title} has not been confirmed yet; materialize production of the window."
         return CheckOutcome("confirmed", "could not verify", False, detail, facts)
     status: CheckStatus = "passed" if reload.confirm_status == "confirmed" else "failed"
-    mend = "" if status == "passed" else " Materialize production of the window once more, without staging."
-    return CheckOutcome("confirmed", status, False, f"{reload.confirm_detail or ''}{mend}", facts)
+    fix = "" if status == "passed" else " Materialize production of the window once more, without staging."
+    return CheckOutcome("confirmed", status, False, f"{reload.confirm_detail or ''}{fix}", facts)
 
 
 def _guarded(name: str, check: Any) -> CheckOutcome:
@@ -95,7 +95,7 @@ def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple
     # As they are now: a reload may be verified long after it was opened.
     foreign_keys = read_foreign_keys(connection, table.production.schema, table.production.name)
     names = [column.name for column in table.key]
-    orphans, found = 0, []
+    parentless, found = 0, []
     for key in foreign_keys:
         row = run(
             connection, "verify/rows_without_parent", _fk_parts(table, key), start=bounds[0], end=bounds[1]
@@ -103,12 +103,12 @@ def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple
         assert row is not None
         count, some = row
         if count:
-            orphans += count
+            parentless += count
             found.append(
-                f"{counted(count, 'row')} without a parent in {key.parent_schema}.{key.parent_table} by {key.name} "
+                f"{counted(count, 'row')} without a parent in {key.parent} by {key.name} "
                 f"({examples(some, names, count)})"
             )
-    facts: dict[str, Fact] = {"foreign_keys": len(foreign_keys), "rows_without_parent": orphans}
+    facts: dict[str, Fact] = {"foreign_keys": len(foreign_keys), "rows_without_parent": parentless}
     if found:
         detail = f"{table.target} has {'; '.join(found)} in the window; reload the parents' window, or remove the rows."
         return CheckOutcome(name, "failed", False, detail, facts)

@@ -45,7 +45,7 @@ _WRONG = {
 }
 _APART = {
     "newer": "newer in production",
-    "unversioned": "left alone for want of a version",
+    "unversioned": "left alone for lack of a version",
     "skipped": "left alone by policy",
     "deleted_since": "deleted from production since",
     "changed_since": "changed in production since",

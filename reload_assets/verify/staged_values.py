@@ -89,7 +89,7 @@ class Keys:
         if failed(verdicts):
             found = [*self._duplicates(context, names, facts), *self._nulls(context, names, facts)]
             detail = (
-                f"{context.name} has {'; '.join(found)}; mend those rows in the source, or {context.field}.key, then "
+                f"{context.name} has {'; '.join(found)}; fix those rows in the source, or {context.field}.key, then "
                 "reload the window."
             )
             return CheckOutcome(self.NAME, "failed", True, detail, facts)

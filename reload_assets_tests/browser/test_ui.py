@@ -82,7 +82,7 @@ def test_the_daemon_answers_requests(served: Served, backfill: str) -> None:
     assert "there is no group 'sails'" in bad[2]
 
 
-def test_the_seeds_views_answer(served: Served, backfill: str) -> None:
+def test_the_views_for_older_scripts_answer(served: Served, backfill: str) -> None:
     wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
     logs = served.query(
         "SELECT id, table_name, merge_time, records_updated, records_inserted FROM admin.merge_logs "

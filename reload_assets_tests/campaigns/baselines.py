@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 from reload_assets_tests.campaigns.tables import Specs
 
-# The merge of the guides that this project started from, without the COMMIT and ROLLBACK that keep it from running:
+# The merge that most scripts make, update and then insert, in one transaction:
 # rows that are newer are updated, rows that are missing are inserted. (That it marks all of staging as processed plays
 # no part here.)
 _SEED = (

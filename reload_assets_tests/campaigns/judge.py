@@ -117,7 +117,7 @@ def judge_audit(specs: Specs, made: Sequence[Made], audited: Iterable[Audited]) 
 
 
 def _net(specs: Specs, made: Sequence[Made]) -> Iterator[_Entry]:
-    """What each transaction did to each row in all: a value may be parked, or a row made anew, on the way."""
+    """What each transaction did to each row in all: a value may be parked, or a row recreated, on the way."""
     first: dict[tuple[int, str, Key], Image] = {}
     last: dict[tuple[int, str, Key], Image] = {}
     for one in made:

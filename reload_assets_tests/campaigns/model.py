@@ -7,8 +7,8 @@ Some things are never drawn, because after them production would differ from the
 the windows and out of any reload's reach, and a later change could carry that difference into a window:
 
 - an order that has left the windows does not come back, but in a world where that is wanted (it may be missing in
-  production, and CDC passes over the updates of a missing row: it is up to a reload that begins later to bring it);
-- a key change onto the key of a zombie (which CDC passes over) is made only to rows of the windows, and never to
+  production, and CDC skips the updates of a missing row: it is up to a reload that begins later to bring it);
+- a key change onto the key of a zombie (which CDC skips) is made only to rows of the windows, and never to
   accounts, whose old login would stay taken in production.
 """
 

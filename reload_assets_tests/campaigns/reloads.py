@@ -41,7 +41,7 @@ LIMITS = PollLimits(
 
 
 class Unconfirmed(ReloadError):
-    """The merge was committed, but confirm did not come to its end."""
+    """The merge was committed, but confirm did not finish."""
 
 
 class Died(Exception):

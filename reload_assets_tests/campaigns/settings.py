@@ -28,7 +28,7 @@ POLICIES: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Mode:
-    """A way to reload. Damage that it does not claim to mend is not done, so that what it gets wrong is its own."""
+    """A way to reload. Damage that it does not claim to fix is not done, so that what it gets wrong is its own."""
 
     name: str
     title: str
@@ -42,7 +42,7 @@ MODES = {
         Mode("confirm", "ours, with confirm", True, KINDS),
         Mode("fence", "ours, with fence", True, KINDS),
         Mode("chunked", "ours, in chunks, with confirm", True, KINDS),
-        Mode("seed", "the guides' merge, COMMIT removed", False, ("missing", "stale")),
+        Mode("seed", "update newer rows, then insert missing ones", False, ("missing", "stale")),
         Mode("upsert", "upsert where newer", False, ("missing", "stale")),
         Mode("unconfirmed", "ours, without confirm", False, ("missing", "stale", "corrupted")),
     )

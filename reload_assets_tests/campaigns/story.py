@@ -25,7 +25,7 @@ SELECT at, before, after, format('production: %%s -> %%s', before, after) FROM c
 WHERE table_name = %(table)s
 """
 _SKIPPED = """
-SELECT "ERROR_TIME" AT TIME ZONE 'UTC', format('CDC passed over: %%s (%%s)', "STATEMENT", left("ERROR", 120))
+SELECT "ERROR_TIME" AT TIME ZONE 'UTC', format('CDC skipped: %%s (%%s)', "STATEMENT", left("ERROR", 120))
 FROM public.awsdms_apply_exceptions WHERE "TABLE_NAME" = %(table)s
 """
 

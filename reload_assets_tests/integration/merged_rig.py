@@ -88,7 +88,7 @@ class Merged:
         outcomes = verify_merged(
             self.staged.target,
             self.staged.config,
-            replace(self.staged.reload, confirm_status=confirm_status, confirm_passes=2, confirm_detail="2 looks."),
+            replace(self.staged.reload, confirm_status=confirm_status, confirm_passes=2, confirm_detail="2 passes."),
             self.staged.table(table),
             self.staged.staged(table),
             self.reader if reader else None,

@@ -135,7 +135,7 @@ def test_a_task_that_fails_is_told_with_its_reason_and_not_waited_for(new_databa
         assert "The CDC task task-1 is failed (" in confirmed.detail
         assert "FATAL_ERROR: 0 rows affected)" in confirmed.detail
         assert "new" not in confirmed.detail
-        assert "mend that and resume it" in confirmed.detail
+        assert "fix that and resume it" in confirmed.detail
         with pytest.raises(CdcNotReady, match=r"is failed \(.*0 rows affected"):
             bench.cdc.require_ready()
 

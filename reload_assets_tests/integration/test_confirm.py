@@ -1,4 +1,4 @@
-"""Confirm: what CDC had passed before the merge's commit is put right, whatever the interleaving."""
+"""Confirm: what CDC had passed before the merge's commit is corrected, whatever the interleaving."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_row_that_changed_after_the_load_gets_the_sources_values(bench: Confir
 
 
 def test_a_reinsert_that_cdc_passed_over_while_our_row_stood_there_is_not_lost(bench: ConfirmBench) -> None:
-    # Gone when the source is read first; inserted again while confirm waits, and passed over by CDC, whose insert met
+    # Gone when the source is read first; inserted again while confirm waits, and skipped by CDC, whose insert met
     # our row. A confirm that deletes and does not look again loses it.
     reload = bench.merge({"customers": [(1, "a", NOON)]})
     bench.cdc.steps.append(lambda: source_has(bench, (1, "again", LATER)))

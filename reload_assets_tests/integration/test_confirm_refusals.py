@@ -69,10 +69,10 @@ def names(bench: ConfirmBench) -> list[str]:
 @pytest.mark.parametrize(
     ("ddl", "reason", "mode"),
     [
-        *((DDL.format("varchar(40)") + RAISES.format(""), "SQLSTATE P0001: row 5 is posted; mend", m) for m in MODES),
+        *((DDL.format("varchar(40)") + RAISES.format(""), "SQLSTATE P0001: row 5 is posted; fix", m) for m in MODES),
         (
             DDL.format("varchar(40)") + RAISES.format("USING ERRCODE = 'ZX001'"),
-            "SQLSTATE ZX001: row 5 is posted; mend",
+            "SQLSTATE ZX001: row 5 is posted; fix",
             MODES[0],
         ),
         (
@@ -80,7 +80,7 @@ def names(bench: ConfirmBench) -> list[str]:
             "check constraint fine of production.customers, SQLSTATE 23514: ",
             MODES[2],
         ),
-        (DDL.format("varchar(8)"), "SQLSTATE 22001: value too long for type character varying(8); mend", MODES[1]),
+        (DDL.format("varchar(8)"), "SQLSTATE 22001: value too long for type character varying(8); fix", MODES[1]),
         (DOMAIN + DDL.format("public.short"), "SQLSTATE 23514: value for domain short violates check", MODES[2]),
     ],
     ids=["raise", "raise at once", "raise in chunks", "its own state", "check", "too long", "domain"],
@@ -125,7 +125,7 @@ def test_each_reason_is_told_with_its_rows(make: Make) -> None:
     confirmed = bench.confirm(bench.merge({"customers": rows}))
     assert bench.rows(ALL) == [(1, "one"), (2, "new"), (5, "five"), (9, "taken")]
     assert "2 rows could not be corrected: customers " in confirmed.detail
-    assert "customers 5 (SQLSTATE P0001: row 5 is posted; mend the row in the source" in confirmed.detail
+    assert "customers 5 (SQLSTATE P0001: row 5 is posted; fix the row in the source" in confirmed.detail
     taken = "customers 1 (unique constraint customers_name_key of production.customers, SQLSTATE 23505: "
     assert taken in confirmed.detail
     assert "reload the window of the row that has the value)" in confirmed.detail

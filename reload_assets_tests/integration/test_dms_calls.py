@@ -194,7 +194,7 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     client = dms_client(region="eu-west-1", endpoint_url=f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(DmsError, match=r"for want of AWS credentials: .*set keys, a profile or a role"):
+    with pytest.raises(DmsError, match=r"for lack of AWS credentials: .*set keys, a profile or a role"):
         LoadTasks(client, FAST).wait_ready(ARN)
 
 

@@ -1,4 +1,4 @@
-"""The merge in chunks: each a transaction of its own, in parents-first order, gone on with after a crash."""
+"""The merge in chunks: each a transaction of its own, in parents-first order, resumed after a crash."""
 
 from __future__ import annotations
 

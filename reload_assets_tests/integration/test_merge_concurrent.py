@@ -49,7 +49,7 @@ def made(make_bench: MakeBench) -> MergeBench:
 
 
 def run_beside(made: MergeBench, writer: Connection[Any], reload: Reload, statement: str | None) -> Outcomes:
-    """Merge while the writer holds what it holds; then it goes on with one statement, and commits or rolls back."""
+    """Merge while the writer holds what it holds; then it executes one more statement, and commits or rolls back."""
     merge = InThread(lambda: made.merge(reload, **PATIENT))
     made.await_waiting()
     if statement is None:

@@ -59,7 +59,7 @@ def staged_in_production(made: MergeBench, reload: Reload) -> CheckOutcome:
 @pytest.mark.parametrize(
     ("policy", "counts", "names", "said"),
     [
-        ("report", Outcomes(unversioned=1, identical=1, inserted=1), ["p", "s", "s"], "1 row left alone for want of"),
+        ("report", Outcomes(unversioned=1, identical=1, inserted=1), ["p", "s", "s"], "1 row left alone for lack of"),
         ("repair", Outcomes(repaired=1, identical=1, inserted=1), ["s", "s", "s"], "as it was staged."),
     ],
 )

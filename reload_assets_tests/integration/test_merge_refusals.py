@@ -95,7 +95,7 @@ def test_staging_that_is_not_what_was_verified_is_refused(made: MergeBench, chan
     with pytest.raises(ReloadRefused, match=complaint):
         made.merge(reload)
     assert made.customers() == []
-    # Nothing can mend it, so it does not stand in the way of another reload of the window.
+    # Nothing can fix it, so it does not stand in the way of another reload of the window.
     assert made.ledger.get(reload.reload_id).status == "failed"
 
 

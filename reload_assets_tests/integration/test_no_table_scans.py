@@ -271,7 +271,7 @@ class Reloading:
             )
 
     def _interfere(self) -> None:
-        """What confirm has to put right: the source and production go on after the merge."""
+        """What confirm has to corrected: the source and production go on after the merge."""
         source_bounds = BOUNDS.replace("updated_at", '"UPDATED_AT"')
         self.on_source(f'DELETE FROM "SALES"."ITEMS" WHERE {source_bounds} AND {_nth("items", upper=True)} = 1')
         changed = f"{source_bounds} AND {_nth('orders', upper=True)} = 1"

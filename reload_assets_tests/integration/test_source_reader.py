@@ -151,7 +151,7 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
             reader.columns("orders")
         assert str(failure.value) == (
             f"{place} has no table SALES.orders that this user may read (did you mean 'ORDERS'?); create it, grant "
-            "SELECT on it, or mend the name."
+            "SELECT on it, or fix the name."
         )
         with pytest.raises(SourceUnavailable, match=r"has no table SALES\.ODERS that .*did you mean 'ORDERS'"):
             reader.count("ODERS", "UPDATED_AT", *WINDOW)
@@ -161,7 +161,7 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
         with pytest.raises(SourceUnavailable) as failure:
             reader.check()
         assert str(failure.value) == (
-            f"{place} has no schema 'sales' (did you mean 'SALES'?); mend the name, which Oracle keeps in upper case."
+            f"{place} has no schema 'sales' (did you mean 'SALES'?); fix the name, which Oracle keeps in upper case."
         )
 
 

@@ -107,7 +107,7 @@ def conflict(cdc: CdcBench, statement: str, policy: str, logged: str, why: str) 
         assert cdc.items() == KEPT, "the table is left alone from there on"
         assert state(cdc) == "Table error"
     elif policy in ("LOG_ERROR", "IGNORE_RECORD"):
-        assert cdc.items() == [*KEPT[:2], after, KEPT[2]], "only the statement is passed over"
+        assert cdc.items() == [*KEPT[:2], after, KEPT[2]], "only the statement is skipped"
         assert state(cdc) == "Table completed"
     else:
         cdc.ask("DELETE FROM production.items WHERE item_id = 7")

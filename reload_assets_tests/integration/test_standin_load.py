@@ -27,7 +27,7 @@ JANUARY = (
 
 
 def seed_rules(*more: dict[str, Any]) -> str:
-    """The mapping of the guide: two conditions in ONE filter, for both tables."""
+    """A widespread mapping: two conditions in ONE filter, for both tables."""
     january = source_filter("UPDATED_AT", *JANUARY)
     return mapping(selection(1, "CUSTOMERS", january), selection(2, "ORDERS", january), *more)
 

@@ -124,7 +124,7 @@ def test_production_that_equals_the_source_passes(merged: Merged) -> None:
             "newer",
             "apart from 1 row newer in production",
         ),
-        ("SET updated_at = NULL, note = 'lost' WHERE order_id = 3", "passed", "unversioned", "for want of a version"),
+        ("SET updated_at = NULL, note = 'lost' WHERE order_id = 3", "passed", "unversioned", "for lack of a version"),
     ],
 )
 def test_each_staged_row_is_looked_for(merged: Merged, change: str, status: str, fact: str, words: str) -> None:
@@ -197,7 +197,7 @@ def test_without_a_source_the_row_version_tells_whether_somebody_wrote_since(mer
 
 
 def test_no_row_that_is_written_while_it_is_looked_at_is_wrong(merged: Merged) -> None:
-    """A replication carries changes with equal, older and newer versions; a row that it passed over is found beside."""
+    """A replication carries changes with equal, older and newer versions; a row that it skipped is found beside."""
     stop, applied = threading.Event(), threading.Lock()
 
     def replicate() -> None:
@@ -344,8 +344,8 @@ def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged
 @pytest.mark.parametrize(
     ("confirm_status", "status", "detail"),
     [
-        ("confirmed", "passed", "2 looks."),
-        ("unconfirmed", "failed", "2 looks. Materialize production of the window once more, without staging."),
+        ("confirmed", "passed", "2 passes."),
+        ("unconfirmed", "failed", "2 passes. Materialize production of the window once more, without staging."),
         ("pending", "could not verify", "has not been confirmed yet; materialize production of the window."),
     ],
 )

@@ -47,7 +47,7 @@ def database(postgres: PostgresServer) -> Iterator[TargetDatabase]:
 
 @pytest.fixture
 def reload(database: TargetDatabase) -> Iterator[StagedReload]:
-    """A reload whose staging holds three good rows of items, not finished yet; production is mended after the test."""
+    """A reload whose staging holds three good rows of items, not finished yet; production is fixed after the test."""
     made = StagedReload(database, TABLES)
     made.stage("items", [(n, 1, f"item {n}", n, "note", b"scan", NOON) for n in range(3)])
     yield made
@@ -251,7 +251,7 @@ def test_keys_that_repeat_and_values_that_lack_are_named(reload: StagedReload) -
     assert outcome.detail == (
         f"staging.{name} has 1 key in 2 rows ((item_id, line_no) (1, 1)); 1 row with a NULL in item_id, which is part "
         "of the key ((item_id, line_no) (NULL, 3)); 1 row with a NULL in name, which production declares NOT NULL "
-        "((item_id, line_no) (7, 2)); mend those rows in the source, or groups.sales.tables.items.key, then reload "
+        "((item_id, line_no) (7, 2)); fix those rows in the source, or groups.sales.tables.items.key, then reload "
         "the window."
     )
     assert outcome.facts == {"duplicate_keys": 1, "duplicate_rows": 2, "null_values": 2}

@@ -1,4 +1,4 @@
-"""The guides' views, with the guides' columns first and true values; and the state of each window."""
+"""The views that older scripts read: the columns that they expect come first, and hold true values."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ INSERT INTO production.customers VALUES
 """
 TABLES = "customers: {window_column: updated_at}\norders: {window_column: updated_at}"
 NEXT = Window(DAY.end, DAY.end + timedelta(days=1))
-# The guides' columns, in their order.
-GUIDE = {
+# The columns that older scripts expect, in their order.
+EXPECTED = {
     "merge_logs": ["id", "table_name", "merge_time", "records_updated", "records_inserted"],
     "merge_summary": ["id", "merge_start", "merge_end", "status", "notes"],
     "oracle_pg_migration_status": [
@@ -114,13 +114,13 @@ def one(made: StagedReload, statement: str) -> tuple[Any, ...]:
 
 
 def test_the_guides_columns_come_first_and_every_view_is_described(reload: StagedReload) -> None:
-    for view, first in GUIDE.items():
+    for view, first in EXPECTED.items():
         assert columns(reload, view)[: len(first)] == first
     described = reload.execute(
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'admin'::regnamespace AND relkind = 'v' "
         "AND obj_description(oid, 'pg_class') <> '' ORDER BY 1"
     )
-    assert [name for (name,) in described] == sorted(GUIDE)
+    assert [name for (name,) in described] == sorted(EXPECTED)
 
 
 def test_views_are_made_anew_by_each_installation(reload: StagedReload) -> None:
@@ -258,8 +258,8 @@ def test_a_red_window_shows_among_green_ones_and_the_latest_reload_counts(reload
 def test_the_type_view_finds_what_the_guides_missed(
     untouched: Connection[Any], change: str, row: tuple[str | None, ...]
 ) -> None:
-    guide = "table_name, column_name, target_data_type, staging_data_type, status"
-    view = f"SELECT {guide} FROM admin.oracle_pg_type_verification"
+    expected = "table_name, column_name, target_data_type, staging_data_type, status"
+    view = f"SELECT {expected} FROM admin.oracle_pg_type_verification"
     assert untouched.execute(view).fetchall() == []
     untouched.execute(f"ALTER TABLE production.{change}")
     assert untouched.execute(view).fetchall() == [row]
@@ -302,7 +302,7 @@ def test_nullability_counts_only_once_the_load_has_ended(
 
 
 def test_instants_are_of_the_server_and_not_of_the_transaction(reload: StagedReload) -> None:
-    """CURRENT_TIMESTAMP stands still in a transaction, which made the guides' start and end the same."""
+    """CURRENT_TIMESTAMP stands still in a transaction, so that it makes a start and an end the same."""
     before = datetime.now().astimezone()
     record(reload)
     merge(reload)

@@ -207,7 +207,7 @@ def test_a_merge_that_fails_behind_the_fence_resumes_the_task(
 
 
 def leave_stopped(runner: Runner, run_id: str) -> int:
-    """A task that stands still, by the doing of a run whose reload did not get further; the reload's id."""
+    """A task that is stopped, by the doing of a run whose reload did not get further; the reload's id."""
     with runner.stack.connect_target() as target:
         ((number,),) = target.execute(
             "INSERT INTO admin.reloads (group_name, window_start, window_end, load_start, partition_key, tables, "

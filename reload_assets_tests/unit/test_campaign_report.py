@@ -59,7 +59,7 @@ def test_a_baseline_that_shows_no_fault_in_many_runs_makes_the_campaign_worthles
     harmless = [result("seed") if one.job.mode == "seed" else one for one in runs]
     said, proved = report.summary(harmless)
     assert not proved
-    assert said.startswith("the guides' merge, COMMIT removed: no fault in 10 runs")
+    assert said.startswith("update newer rows, then insert missing ones: no fault in 10 runs")
     few = [one for one in runs if one.job.mode != "seed"] + [result("seed")] * (report.ENOUGH_RUNS - 1)
     assert report.summary(few)[1]
 

@@ -1,4 +1,4 @@
-"""reload.yaml: each mistake gets one sentence that names file, field, value and mend; secrets stay out."""
+"""reload.yaml: each mistake gets one sentence that names file, field, value and fix; secrets stay out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every known mistake in a mapping or in task settings is named, with its rule and the mend."""
+"""Every known mistake in a mapping or in task settings is named, with its rule and the fix."""
 
 from __future__ import annotations
 

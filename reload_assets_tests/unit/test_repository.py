@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from reload_assets.merge import Outcomes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +50,13 @@ WITHOUT_DAGSTER = (
 PACKAGE_INDEX = re.compile(r"https?://\S*[/]simple\b|--(?:extra-)?index[-]url|--find[-]links", re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.~*])/(?:work|root|home)/\w")
 LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]+\.lock|package-lock\.json|pnpm-lock\.yaml)$")
+
+# See docs/glossary.md, the page that has to name them.
+UNUSED_WORDS = re.compile(
+    r"\bmend(?:s|ed|ing)?\b|\bput right\b|\bpass(?:ed|es) over\b|\bmade anew\b|\b(?:gone|goes) on with\b"
+    r"|\bcomes? to (?:its|an) end\b|\bfor want of\b|\bwhatever dies\b|\b\d+ looks\b|\bthe guides'?\b",
+    re.IGNORECASE,
+)
 
 PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[^\s;@]+( ; [a-z_]+ .+)?")
 
@@ -153,6 +163,22 @@ def test_the_page_about_the_statements_names_those_of_each_step_and_no_other() -
     pieces = set(re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE))
     pieces = {word for cell in pieces for word in re.split("`, `", cell)}
     assert {name for name in named - found - pieces if "_" in name} == set()
+
+
+def test_nobody_uses_a_word_that_the_glossary_replaces(tracked: list[Path]) -> None:
+    readable = [path for path in tracked if path.suffix in (".py", ".sql", ".md", ".yaml", ".svg")]
+    exempt = {CHECKOUT / "docs" / "glossary.md", Path(__file__).resolve()}
+    assert lines_that_match(UNUSED_WORDS, [path for path in readable if path not in exempt]) == []
+
+
+def test_the_glossary_names_the_verdicts_and_outcomes_that_there_are() -> None:
+    page = (CHECKOUT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    outcomes = {field.name for field in fields(Outcomes)}
+    assert {name for name in outcomes if not re.search(rf"^\| outcome .*\b{name}\b", page, re.MULTILINE)} == set()
+    judged = (CHECKOUT / "sql" / "confirm" / "judge_keys.sql").read_text(encoding="utf-8")
+    verdicts = set(re.findall(r"(?:THEN|ELSE) '([a-z_]+)'", judged))
+    assert verdicts
+    assert {name for name in verdicts if not re.search(rf"^\| verdict .*\b{name}\b", page, re.MULTILINE)} == set()
 
 
 def test_constraints_are_plain_pins() -> None:

@@ -29,7 +29,7 @@ OTHER = SourceTable("HR", "ORDERS", "table")
     [
         ("%", "ANYTHING", True),
         ("ORD%", "ORDERS", True),
-        ("%_AT", "FLAT", True),  # `_` is a wildcard: the guide's %_AT catches FLAT
+        ("%_AT", "FLAT", True),  # `_` is a wildcard: a pattern %_AT catches FLAT
         ("%[_]AT", "FLAT", False),
         ("%[_]AT", "UPDATED_AT", True),
         ("ORDER_ITEMS", "ORDERXITEMS", True),

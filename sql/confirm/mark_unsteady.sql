@@ -1,4 +1,4 @@
--- With CDC stopped: corrections whose source row is no longer the one that was read are put off to the next look.
+-- With CDC stopped: corrections whose source row is no longer the one that was read are put off to the next pass.
 -- psql: -v keys=confirm_keys_1 -v rows=confirm_rows_1 -v again=confirm_rows_1 -v same_row="r.c1 = d.c1" -v same_again="a.c1 = d.c1"
 UPDATE :"keys" AS d
 SET verdict = 'moved'

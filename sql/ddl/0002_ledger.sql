@@ -57,7 +57,7 @@ COMMENT ON TABLE admin.reloads IS
 'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merging (in chunks: some are in '
 'production), merged, failed, cancelled. '
 'confirm_status, after the merge: pending, confirmed (production was found equal to the source), unconfirmed (see '
-'confirm_detail). cdc_stopped_at without cdc_resumed_at: the CDC task may still stand still.';
+'confirm_detail). cdc_stopped_at without cdc_resumed_at: the CDC task may still be stopped.';
 CREATE INDEX IF NOT EXISTS reloads_window ON admin.reloads (group_name, window_start, window_end);
 
 CREATE TABLE IF NOT EXISTS admin.reload_tables (

@@ -1,4 +1,4 @@
--- The reloads that only a live run goes on with: a load without its end, or a merged one whose confirm has none. A
+-- The reloads that only a live run resumes: a load without its end, or a merged one whose confirm has none. A
 -- verified reload and a merge in chunks wait for whoever materializes production next.
 -- psql:
 SELECT

@@ -1,4 +1,4 @@
--- The reloads of a run whose load has not come to an end.
+-- The reloads of a run whose load has not ended.
 -- psql: -v run_id=r1
 SELECT reload_id
 FROM admin.reloads

@@ -1,4 +1,4 @@
--- The reloads of a group that overlap a window and have not come to an end. Margins for late commits do not count: rows
+-- The reloads of a group that overlap a window and have not ended. Margins for late commits do not count: rows
 -- that two neighbours load are locked, and never overwritten by an older version.
 -- psql: -v group_name=sales -v window_start=2025-01-01T00:00Z -v window_end=2025-01-02T00:00Z
 SELECT reload_id

@@ -1,4 +1,4 @@
--- A merge in chunks stopped between two of them, and why; it can be gone on with.
+-- A merge in chunks stopped between two of them, and why; it can be resumed.
 -- psql: -v reload_id=1 -v error=why
 UPDATE admin.reloads
 SET error = :'error'

@@ -1,4 +1,4 @@
--- The requests that have not come to an end, the oldest first. An instant that no window can have, such as infinity,
+-- The requests that have not ended, the oldest first. An instant that no window can have, such as infinity,
 -- is NULL.
 -- psql: -v limit=100
 SELECT

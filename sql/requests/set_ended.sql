@@ -1,4 +1,4 @@
--- A request has come to an end: done, failed or refused, and why. The error of its reload says more than the run's.
+-- A request has ended: done, failed or refused, and why. The error of its reload says more than the run's.
 -- psql: -v request_id=1 -v status=failed -v error=why
 UPDATE admin.reload_requests AS q
 SET

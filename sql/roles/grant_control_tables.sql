@@ -1,4 +1,4 @@
--- Let the job read DMS's control tables, which say how far CDC is and what it passed over; those that DMS makes later too.
+-- Let the job read DMS's control tables, which say how far CDC is and what it skipped; those that DMS makes later too.
 -- psql: -v job_role=dms -v cdc_role=postgres -v control_schema=public
 -- For a superuser, or the CDC task's own login (cdc_role) if it owns the schema, to run once in the target's database.
 -- The job gets to read every table of the schema: give DMS one of its own (ControlTablesSettings.ControlSchema).

@@ -1,4 +1,4 @@
--- One row a merged table, as the guide's log table had it: rows that each merge wrote into production.
+-- One row per merged table, with the columns that older scripts expect: rows that each merge wrote into production.
 -- psql:
 CREATE OR REPLACE VIEW admin.merge_logs AS
 SELECT

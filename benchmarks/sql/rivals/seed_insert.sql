@@ -1,4 +1,4 @@
--- The guides' merge, second part: staged rows that production lacks.
+-- Update, then insert, second part: staged rows that production lacks.
 -- psql:
 INSERT INTO production.orders
 SELECT

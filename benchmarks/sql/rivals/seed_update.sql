@@ -1,4 +1,4 @@
--- The guides' merge, first part: staged rows that are newer.
+-- Update, then insert, first part: staged rows that are newer.
 -- psql:
 UPDATE production.orders AS p
 SET

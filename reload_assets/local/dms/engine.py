@@ -134,7 +134,7 @@ class Engine(threading.Thread, ABC):
 
     @staticmethod
     def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
-        """The progress of earlier runs that a new one goes on with."""
+        """The progress of earlier runs that a new one resumes."""
         return tables
 
     @staticmethod

@@ -31,7 +31,7 @@ class FullLoad(Engine):
 
     @staticmethod
     def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
-        # A resumed full load goes on with the tables that it has not completed.
+        # A resumed full load resumes with the tables that it has not completed.
         resumed = start_type == "resume-processing"
         return {name: run for name, run in tables.items() if resumed and run.state == "Table completed"}
 
