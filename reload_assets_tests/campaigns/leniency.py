@@ -120,7 +120,10 @@ def _late(
             if row is None:
                 continue
             place = (spec.name, spec.key_of(row))
-            window = _window(spec, source[spec.name].get(place[1]) or production[spec.name].get(place[1]))
+            window = _window(spec, source[spec.name].get(place[1]))
+            if window is None:
+                # A row of production that was left alone may keep one of another window from coming in.
+                window = _window(spec, production[spec.name].get(place[1]))
             if window is None or at <= compared.get((spec.name, window), float("inf")):
                 continue
             is_new = row is change.after and (change.before is None or spec.key_of(change.before) != place[1])

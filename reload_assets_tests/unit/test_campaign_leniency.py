@@ -163,3 +163,9 @@ def test_a_row_that_a_policy_leaves_has_to_be_reported(reported: int, faulty: bo
     # It was deleted after the comparison, or the source has it.
     assert unreported(World(), [change(21, account(), None)], COMPARED, none, left, counts) == []
     assert unreported(World(), [], COMPARED, left, left, counts) == []
+
+
+def test_a_row_that_finds_its_key_taken_after_the_comparison_is_the_next_reloads() -> None:
+    zombie, came = account("zombie"), account("new", at=OUTSIDE)
+    assert faults(came, zombie, zombie, [change(11, None, came)], orphans="report") == []
+    assert faults(came, zombie, zombie, [change(9, None, came)], orphans="report") == ["stale"]
