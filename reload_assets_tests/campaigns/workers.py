@@ -7,6 +7,7 @@ import multiprocessing
 import queue
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,11 +61,19 @@ def _work(todo: Queue[Job | None], done: Queue[Result | Broken]) -> None:
     logging.basicConfig()
     # For all loggers, also those of libraries that set a level of their own.
     logging.disable(logging.WARNING)
-    # Terminated, interrupted or left behind, it stops its servers all the same.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    ended = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        # Terminated, interrupted or left behind, it stops its servers all the same. An exit that meets a finalizer is
+        # lost, and nobody may be there to take the results.
+        ended.set()
+        done.cancel_join_thread()
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
     die_with_parent(signal.SIGTERM)
     with Bench() as bench:
-        while (job := todo.get()) is not None:
+        while not ended.is_set() and (job := todo.get()) is not None:
             try:
                 done.put(run_once(bench, job))
             except Exception:
