@@ -7,7 +7,7 @@ column lies in the time of the reload. What differs is judged by the passes of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from reload_assets.compare.segments import Slice
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.errors import SourceUnavailable
 from reload_assets.postgres.catalog import leading_columns
+from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn
 from reload_assets.windows import Window
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # The clocks of source and target may differ, and a transaction may set its version some time before it commits.
 _MARGIN = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
+# A table of this size is read from end to end within a minute or so.
+_MOST_BYTES = 16 << 30
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,17 @@ class Comparison:
             for table, keys in self._unfit.items()
         ]
 
-    def collect(self, connection: Connection[Any], now: datetime) -> int:
+    def collect(self, connection: Connection[Any], now: datetime, lost_sight: Mapping[str, int]) -> int:
         """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
 
+        ``lost_sight`` counts, by the plans' tables of keys, rows of this reload that vanished before they were read.
         Raises SourceUnavailable and psycopg's errors.
         """
         if self._reader is None:
             self._gaps["without a source connection nobody looked for rows that production lacks"] = None
-        return sum(self._collect(connection, plan, now) for plan in self._plans)
+        return sum(self._collect(connection, plan, now, lost_sight.get(plan.keys, 0)) for plan in self._plans)
 
-    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> int:
+    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime, lost_sight: int) -> int:
         slices = self._slices(connection, plan, now)
         self._unfit.pop(plan.merge.table.target, None)
         # One transaction, for its temporary tables.
@@ -113,6 +117,9 @@ class Comparison:
                 new += self._take(connection, plan, differences, None)
             if differences is None or differences.compared.left_out:
                 new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
+            if lost_sight:
+                new += self._collect_carried(connection, plan, slices, lost_sight)
+                plan.run(connection, "own_found")
             return new
 
     def _take(
@@ -162,6 +169,28 @@ class Comparison:
             end=one.bounds[1],
             since=self._touched.xid or 0,
         ).rowcount
+
+    def _collect_carried(
+        self, connection: Connection[Any], plan: ConfirmStatements, slices: Sequence[Slice], lost_sight: int
+    ) -> int:
+        """Take the keys to which CDC may have carried rows of this reload, wherever they are."""
+        production = plan.merge.table.production
+        row = run(connection, "confirm/get_size", None, schema=production.schema, table=production.name).fetchone()
+        assert row is not None
+        if row[0] > _MOST_BYTES or self._touched.xid is None:
+            why = "the beginning of the merge is not known" if self._touched.xid is None else f"it has {row[0]:,} bytes"
+            gone = (
+                f"{lost_sight} rows of {plan.merge.table.target} that this reload wrote were gone before they were read"
+            )
+            self._gaps[f"{gone}, and nobody looked for them under other keys outside of the window: {why}"] = None
+            return 0
+        compared = sql.SQL(" OR ").join(
+            sql.SQL("({0} >= {1} AND {0} < {2})").format(
+                sql.Identifier("p", one.column.name), *(sql.Literal(bound) for bound in one.bounds)
+            )
+            for one in slices
+        )
+        return plan.run(connection, "collect_carried", {"compared": compared}, since=self._touched.xid).rowcount
 
     def _slices(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> list[Slice]:
         table = plan.merge.table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Confirmer:
         self._passes = self._corrections = 0
         self._waited = 0.0
         self._skipped: SkippedStatements | None = None
-        self._lost_sight = 0
+        self._lost_sight: Counter[str] = Counter()
         self._gaps: list[str] = []
 
     def run(self) -> Confirmed:
@@ -158,8 +159,8 @@ class Confirmer:
         for plan in self._plans:
             row = plan.run(connection, "count_vanished").fetchone()
             assert row is not None
-            self._lost_sight += row[0]
-            sure = sure and not (self._lost_sight and row[1])
+            self._lost_sight[plan.keys] += row[0]
+            sure = sure and not row[0] and not (self._lost_sight[plan.keys] and row[1])
             plan.run(connection, "close_settled", most_blocks=_MOST_BLOCKS)
         return sure
 
@@ -167,7 +168,7 @@ class Confirmer:
         """Compare both sides; how many keys are judged from now on that were not before."""
         if self._cdc is None:
             return 0
-        found = self._comparison.collect(connection, now)
+        found = self._comparison.collect(connection, now, self._lost_sight)
         self._gaps = self._comparison.gaps
         return found
 

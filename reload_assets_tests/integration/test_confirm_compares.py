@@ -91,22 +91,23 @@ def now() -> str:
     [row(1, body="old"), row(1, name="old")],
     ids=["LOB", "column"],
 )
-# A row that leaves the window with its key is found by its version.
-@pytest.mark.parametrize("changes_version", [False, True])
+# A row that leaves the window with its key is found by its version, or where that is not of now, by who wrote it.
+@pytest.mark.parametrize("version", ["kept", "now", "old", "none"])
+@pytest.mark.parametrize("leaving", [{}, {"equal_version": "skip", "null_version": "report"}], ids=["", "policies"])
 def test_a_wrong_column_that_cdc_carried_on_to_another_key_is_corrected(
-    make: Make, stale: Row, changes_version: bool
+    make: Make, stale: Row, version: str, leaving: dict[str, str]
 ) -> None:
-    bench = make()
+    bench = make(**leaving)
     # Production lacked row 1. The source changed a column after the load, which CDC skipped, and the merge brought the
     # old row. Then the source changes the key, which CDC applies to the old row.
     source_has(bench, row(1, changed=LATER))
     reload = bench.merge({"docs": [stale]})
-    at = now()
+    at = {"now": f"'{now()}'", "old": "timestamp '2024-01-01'", "none": "NULL"}.get(version)
 
     def change_key() -> None:
-        if changes_version:
-            bench.on_source(f"""UPDATE "SALES"."DOCS" SET "ID" = 2, "AT" = '2025-02-01', "CHANGED" = '{at}'""")
-            bench.on_production(f"UPDATE production.docs SET id = 2, at = '2025-02-01', changed = '{at}'")
+        if at is not None:
+            bench.on_source(f"""UPDATE "SALES"."DOCS" SET "ID" = 2, "AT" = '2025-02-01', "CHANGED" = {at}""")
+            bench.on_production(f"UPDATE production.docs SET id = 2, at = '2025-02-01', changed = {at}")
         else:
             bench.on_source('UPDATE "SALES"."DOCS" SET "ID" = 2')
             bench.on_production("UPDATE production.docs SET id = 2")
