@@ -46,4 +46,5 @@ def _carried(config: ReloadConfig, table: ReloadTable) -> CarriedTable:
         table.production.schema,
         table.production.name,
         tuple(CarriedColumn(column.source, column.name, column.source in lobs) for column in table.columns),
+        table.options.soft_delete_column,
     )

@@ -44,6 +44,8 @@ class CarriedTable:
     target_schema: str
     target_table: str
     columns: tuple[CarriedColumn, ...]
+    mark: str | None = None
+    """Production's column that marks rows as deleted, where reloads set it."""
 
     @property
     def source(self) -> str:
@@ -126,6 +128,14 @@ class _Examination:
                 yield TaskFinding("refuse", "no-mapping", f"{self.name} has no mapping that can be read. {error}")
                 return
             yield from self._selection(table, found)
+            if table.mark and self._group("ErrorBehavior").get("ApplyErrorInsertPolicy") == "INSERT_RECORD":
+                yield TaskFinding(
+                    "warn",
+                    "mark-stays",
+                    f"{self.name} has ApplyErrorInsertPolicy INSERT_RECORD: where the source inserts the key of a row "
+                    f"of {table.target} again that is marked as deleted, CDC updates the row and leaves {table.mark} "
+                    "as it is; let a trigger take the mark back, or set orphans: delete.",
+                )
 
     def _group(self, name: str) -> Mapping[str, Any]:
         found = self.settings.get(name)

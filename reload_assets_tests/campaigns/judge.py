@@ -94,6 +94,8 @@ def judge_rows(
                 continue
             outside = not (in_windows(spec, wanted) or in_windows(spec, found))
             no_worse = _no_worse(wanted, found, unreloaded)
+            if leniency.marks_stay and found is None:
+                no_worse = no_worse or not _same(wanted, unreloaded)
             if no_worse and (outside or leniency.excuses((name, key), wanted, found)):
                 continue
             kind: RowKind = "lost" if found is None else "zombie" if wanted is None else "stale"

@@ -18,11 +18,13 @@ class Leniency:
 
     ``left_alone`` are rows whose difference a policy leaves; with ``orphans_stay`` so are all that the source lacks.
     ``late`` are rows that the source has changed after the last comparison, with the row as the comparison found it in
-    the window (None where it was not there): what of it has changed since then is the next reload's.
+    the window (None where it was not there): what of it has changed since then is the next reload's. ``marks_stay``:
+    a row that is marked as deleted keeps its key from a row that comes then; no row is worse than a wrong one.
     """
 
     left_alone: Collection[Place] = ()
     orphans_stay: bool = False
+    marks_stay: bool = False
     late: Mapping[Place, Row | None] = field(default_factory=dict)
 
     def excuses(self, place: Place, wanted: Row | None, found: Row | None) -> bool:
@@ -59,7 +61,8 @@ def leniency(
         if world.equal_version == "repair":
             # Only their versions can be NULL.
             left_alone = {place for place in left_alone if place[0] == "documents"}
-    return Leniency(left_alone, world.orphans == "report", _late(world, changes, compared, source, production))
+    late = _late(world, changes, compared, source, production)
+    return Leniency(left_alone, world.orphans == "report", world.orphans == "soft_delete", late)
 
 
 def unreported(

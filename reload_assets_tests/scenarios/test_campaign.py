@@ -63,7 +63,7 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
         ("confirm", "idempotent", "test-2"),
         # RAW keys, foreign keys that hold for CDC and cascade, restarts of CDC.
         ("chunked", "default", "test-10"),
-        # CHAR keys, soft deletes, batch apply, and a reload that dies.
+        # CHAR keys, LOBs, an expression index, batch apply, and a reload that dies.
         ("fence", "idempotent", "test-11"),
     ],
 )

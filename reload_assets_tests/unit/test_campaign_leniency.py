@@ -169,3 +169,11 @@ def test_a_row_that_finds_its_key_taken_after_the_comparison_is_the_next_reloads
     zombie, came = account("zombie"), account("new", at=OUTSIDE)
     assert faults(came, zombie, zombie, [change(11, None, came)], orphans="report") == []
     assert faults(came, zombie, zombie, [change(9, None, came)], orphans="report") == ["stale"]
+
+
+def test_a_row_that_finds_its_key_marked_after_the_comparison_is_the_next_reloads() -> None:
+    zombie, came = account("zombie"), account("new")
+    assert faults(came, None, zombie, [change(11, None, came)], orphans="soft_delete") == []
+    assert faults(came, None, zombie, [change(9, None, came)], orphans="soft_delete") == ["lost"]
+    # Without any reload it would be right.
+    assert faults(came, None, came, [change(11, None, came)], orphans="soft_delete") == ["lost"]

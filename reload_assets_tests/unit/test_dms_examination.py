@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -290,3 +291,14 @@ def test_target_schema_of_the_settings_holds_without_a_rule_for_the_schema() -> 
 def test_each_table_is_examined() -> None:
     other = CarriedTable("SALES", "OTHER", "production", "other", (CarriedColumn("ID", "id"),))
     assert [one.code for one in found(good(), other)] == ["not-selected"]
+
+
+def test_marks_that_cdc_would_leave_are_a_warning() -> None:
+    marked = replace(ORDERS, mark="gone")
+    assert found(good(), marked) == []
+    situation = good()
+    with_setting("ErrorBehavior", ApplyErrorInsertPolicy="INSERT_RECORD")(situation)
+    assert found(situation) == []
+    (warning,) = found(situation, marked)
+    assert (warning.severity, warning.code) == ("warn", "mark-stays")
+    assert "leaves gone as it is" in warning.message
