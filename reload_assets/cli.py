@@ -20,9 +20,6 @@ from reload_assets.reload.logins import SecretLookup
 from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
 
-# Somebody waits for the answer.
-_PATIENCE_SECONDS = 600.0
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 with a sentence on stderr otherwise."""
@@ -85,7 +82,7 @@ def _check(services: Services) -> None:
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
     _check_cdc(services, groups)
-    services.load_tasks(_PATIENCE_SECONDS).check_endpoints(
+    services.load_tasks(_patience(services)).check_endpoints(
         services.endpoint_arn("source_endpoint_arn"),
         services.endpoint_arn("target_endpoint_arn"),
         services.endpoint_arn("replication_instance_arn"),
@@ -116,7 +113,7 @@ def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) 
         return
     looked_at: set[str] = set()
     for group, tables in groups.items():
-        cdc = services.cdc(group, print, _PATIENCE_SECONDS)
+        cdc = services.cdc(group, print, _patience(services))
         assert cdc is not None
         if cdc.task.arn not in looked_at:
             looked_at.add(cdc.task.arn)
@@ -127,6 +124,11 @@ def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) 
             print(f"cdc: {why}" if why else f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")
         for remark in require_carried(cdc, config, group, tables):
             print(f"warning: {group}: {remark}")
+
+
+def _patience(services: Services) -> float:
+    """As long as is configured for a task to become ready, with few tries of a call: somebody waits for the answer."""
+    return services.config.dms.polling.ready_timeout_seconds
 
 
 def _secrets(config: ReloadConfig) -> SecretLookup:
