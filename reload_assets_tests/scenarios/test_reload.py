@@ -132,11 +132,12 @@ def test_reloading_twice_changes_nothing_the_second_time(runner: Runner, reloade
 
 
 def test_an_adhoc_window_is_reloaded_and_nothing_beside_it(runner: Runner, day: date, bounds: Bounds) -> None:
-    start, end = bounds[0] + timedelta(hours=4, minutes=10), bounds[0] + timedelta(hours=19, microseconds=1)
+    # Wide enough for rows of each kind of damage on every day, narrow enough for orders beside it.
+    start, end = bounds[0] + timedelta(hours=1), bounds[0] + timedelta(hours=23, microseconds=1)
     break_day(runner, (start, end))
     with runner.stack.connect_target() as target:
         target.execute(
-            "UPDATE production.customers SET name = 'beside the window' WHERE updated_at >= %s AND updated_at < %s "
+            "UPDATE production.orders SET amount = amount + 1 WHERE updated_at >= %s AND updated_at < %s "
             "AND NOT (updated_at >= %s AND updated_at < %s)",
             (*bounds, start, end),
         )
