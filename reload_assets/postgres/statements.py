@@ -1,8 +1,9 @@
 """Reads the statements in ``sql/`` and composes them; the same files run in psql.
 
-A statement names its parts as psql does: ``:"table"`` is one identifier, ``:'window_start'`` a value, which is bound
-and never pasted in, and ``:columns`` a piece that the program composes (a list of identifiers, a condition). The
-first comment line of a file says what it is for; a line ``-- psql: -v table=orders ...`` shows how to run it by hand.
+A file is one step. Its statements stand in sections, in the order in which they run; ``-- name: judge`` opens a
+section, and ``merge/judge:judge`` is its name here. A statement names its parts as psql does: ``:"table"`` is one
+identifier, ``:'window_start'`` a value, which is bound and never pasted in, and ``:columns`` a piece that the program
+composes (a list of identifiers, a condition). ``sql/example.psql`` sets all of them, to run a file by hand.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg import Connection, Cursor, sql
 
 Part = str | sql.Composable
 
+_SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 # Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
 _TOKEN = re.compile(
     r"""
@@ -27,24 +29,42 @@ _TOKEN = re.compile(
 )
 
 
-@cache
 def text(name: str) -> str:
-    """The text of ``sql/<name>.sql``."""
-    return (files("reload_assets.sql") / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the text of a statement, ``folder/file:section``, or of a file without sections, ``folder/file``.
+
+    Raises KeyError for a section that the file does not have.
+    """
+    file, _, section = name.partition(":")
+    return sections(file)[section]
 
 
-def names(folder: str) -> list[str]:
-    """The statements of one folder of ``sql/``, in the order of their file names."""
+@cache
+def sections(file: str) -> dict[str, str]:
+    """Return the statements of ``sql/<file>.sql`` by section, in their order. A file without sections has one, ``""``.
+
+    Raises ValueError for two sections of one name.
+    """
+    head, *rest = _SECTION.split((files("reload_assets.sql") / f"{file}.sql").read_text(encoding="utf-8"))
+    if not rest:
+        return {"": head}
+    names = rest[::2]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"sql/{file}.sql has the section {twice[0]} twice; give one of them another name")
+    return dict(zip(names, rest[1::2], strict=True))
+
+
+def file_names(folder: str) -> list[str]:
+    """Return the files of one folder of ``sql/``, in the order of their names."""
     entries = (files("reload_assets.sql") / folder).iterdir()
     return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
 
 
 def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
-    """The statement ``sql/<name>.sql`` with its identifiers and pieces filled in and its values as placeholders.
+    """Return a statement with its identifiers and pieces filled in and its values as placeholders.
 
-    Raises KeyError for a part that the file names and the caller does not give.
+    Raises KeyError for a part that the statement names and the caller does not give.
     """
-    return compose_text(text(name), parts, f"sql/{name}.sql")
+    return compose_text(text(name), parts, f"sql/{name}")
 
 
 def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> sql.SQL:
@@ -76,7 +96,7 @@ def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> s
 def run(
     connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
 ) -> Cursor[Any]:
-    """Execute ``sql/<name>.sql`` on the connection, inside whatever transaction the caller has open."""
+    """Execute a statement on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
     return connection.execute(compose(name, parts), values if binds_values(text(name)) else None)
 

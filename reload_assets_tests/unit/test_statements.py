@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from psycopg import sql
 
 from reload_assets.postgres import statements
-from reload_assets.postgres.statements import compose
+from reload_assets.postgres.statements import compose, sections, text
 
 
 @pytest.fixture
@@ -41,3 +43,22 @@ def test_a_missing_part_is_an_error(written: dict[str, str]) -> None:
     written["q"] = """SELECT * FROM :"table" """
     with pytest.raises(KeyError):
         compose("q")
+
+
+def test_a_file_falls_into_its_sections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sections.cache_clear()
+    (tmp_path / "step.sql").write_text(
+        "-- A step.\n\n-- name: first\n-- One.\nSELECT 1;\n\n-- name: second\nSELECT 2;\n", encoding="utf-8"
+    )
+    (tmp_path / "whole.sql").write_text("-- Whole.\nSELECT 3;\n", encoding="utf-8")
+    (tmp_path / "twice.sql").write_text("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;\n", encoding="utf-8")
+    monkeypatch.setattr(statements, "files", lambda package: tmp_path)
+    assert list(sections("step")) == ["first", "second"]
+    assert text("step:first").strip() == "-- One.\nSELECT 1;"
+    assert text("step:second").strip() == "SELECT 2;"
+    assert text("whole") == "-- Whole.\nSELECT 3;\n"
+    for wrong in ("step:third", "step", "whole:first"):
+        with pytest.raises(KeyError):
+            text(wrong)
+    with pytest.raises(ValueError, match="the section a twice"):
+        sections("twice")
