@@ -15,8 +15,8 @@ from reload_assets_tests.roles import SQL
 
 STEPS = file_names("merge")
 GROUPS = [group for group in vars(pieces).values() if isinstance(group, type) and group.__module__ == pieces.__name__]
-# Without comments and strings.
-STATEMENTS = [re.sub(r"--[^\n]*|(?<!:)'[^']*'", "", text) for step in STEPS for text in sections(step).values()]
+# Without comments, strings and values.
+STATEMENTS = [re.sub(r"--[^\n]*|:?'[^']*'", "", text) for step in STEPS for text in sections(step).values()]
 
 
 def test_the_steps_are_numbered_without_a_gap() -> None:
