@@ -104,7 +104,7 @@ def _lock(target: TargetDatabase, task_arn: str, seconds: float) -> Iterator[boo
     with target.connect() as connection:
         set_locally(connection, lock_timeout=f"{int(seconds * 1000)}ms")
         try:
-            run(connection, "cdc/lock_fence", task_arn=task_arn)
+            run(connection, "cdc:lock_fence", task_arn=task_arn)
         except LockNotAvailable:
             connection.rollback()
             yield False

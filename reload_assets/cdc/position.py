@@ -201,7 +201,7 @@ class Cdc:
     def position(self, connection: Connection[Any]) -> Position:
         """How far it is now. Raises CdcNotReady where awsdms_status does not say."""
         name = self.task.resource
-        statement = compose("cdc/get_position", {"control_schema": self._settings.control_schema})
+        statement = compose("cdc:get_position", {"control_schema": self._settings.control_schema})
         with (
             self._readable("awsdms_status", "StatusTableEnabled"),
             connection.cursor(row_factory=class_row(Position)) as cursor,
@@ -235,7 +235,7 @@ class Cdc:
         with self._readable("awsdms_apply_exceptions", "ControlSchema"):
             rows = run(
                 connection,
-                "cdc/list_skipped",
+                "cdc:list_skipped",
                 {"control_schema": self._settings.control_schema},
                 task_name=self.task.resource,
                 tables=[table.lower() for table in tables],

@@ -16,13 +16,14 @@ from reload_assets.merge.side_effects import (
     acts_on_delete,
     acts_on_update,
     changes,
-    child_parts,
+    child_pieces,
     nobody_follows,
     require_readable,
 )
 from reload_assets.merge.unique_swaps import UniqueSwaps
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.statements import Part, run
+from reload_assets.postgres.session import analyze, check_constraints, defer_constraints
+from reload_assets.postgres.statements import Part, join, run
 from reload_assets.soft_delete import alive
 
 
@@ -34,14 +35,14 @@ def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStateme
     Raises Refusal where production takes some rows otherwise than they were to be, Contention, and psycopg's errors:
     then the caller rolls back.
     """
-    run(connection, "merge/defer_constraints")
+    defer_constraints(connection)
     batches = [_Batch(connection, plan) for plan in plans]
     for batch in reversed(batches):
         batch.lock(moving)
     changed = sum(batch.remove(wait=moving) for batch in reversed(batches))
     changed += sum(batch.write() for batch in batches)
     # Constraints that would wait for the commit are asked now, while there is something to be said about the rows.
-    run(connection, "merge/check_constraints")
+    check_constraints(connection)
     for batch in batches:
         batch.end()
     return changed
@@ -197,7 +198,7 @@ class _Batch:
         event = "DELETE" if verdict == "delete" else "UPDATE"
         row = self._run(
             "refuse_followed",
-            {**child_parts(reference), "changes": condition, "stays": stays},
+            {**join(child_pieces(reference)), "changes": condition, "stays": stays},
             verdict=verdict,
             reason=followed(reference, event),
         ).fetchone()
@@ -215,7 +216,7 @@ class _Batch:
 
     def _create_moving(self) -> None:
         self._run("create_moving", verdicts=["insert", "update"])
-        self._plan.merge.run(self._connection, "analyze_delta")
+        analyze(self._connection, None, self._plan.merge.delta)
 
     def _drop_moving(self) -> None:
         self._run("drop_moving")

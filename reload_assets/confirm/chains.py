@@ -8,22 +8,23 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.confirm.statements import ConfirmStatements
-from reload_assets.merge.unique_swaps import UniqueSwaps
-from reload_assets.postgres.session import prefer_hash_joins
+from reload_assets.merge.unique_swaps import swap_keys
+from reload_assets.postgres.session import analyze, prefer_hash_joins
+from reload_assets.postgres.statements import join
 
 
 def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
     """Number the chains among the corrections that are held back, from 1 on, in the keys' column batch; how many."""
-    moved = UniqueSwaps(connection, plan.merge)
-    if not moved.unique_parts:
+    keys = swap_keys(plan.merge)
+    if not keys:
         return 0
     with connection.transaction():
         plan.run(connection, "create_moving", verdicts=["held insert", "held update"])
-        plan.merge.run(connection, "analyze_delta")
+        analyze(connection, None, plan.merge.delta)
         pairs: list[tuple[str, str]] = []
         with prefer_hash_joins(connection):
-            for parts in moved.unique_parts:
-                pairs += plan.run(connection, "find_chains", parts).fetchall()
+            for unique in keys:
+                pairs += plan.run(connection, "find_chains", join(unique.pieces)).fetchall()
         numbers = _number(pairs)
         plan.run(connection, "set_batches", places=list(numbers), numbers=list(numbers.values()))
         plan.run(connection, "drop_moving")

@@ -214,9 +214,7 @@ class Confirmer:
     def _require_staging(self, connection: Connection[Any], plan: ConfirmStatements) -> None:
         known = plan.merge.staged
         place = f"{known.staging_schema}.{known.staging_table}"
-        found = plan.merge.run(
-            connection, "find_staging", None, schema=known.staging_schema, table=known.staging_table
-        ).fetchone()
+        found = plan.merge.run(connection, "1_preconditions:find_staging").fetchone()
         if found is None or found[0] != known.staging_oid:
             raise ReloadRefused(
                 f"{self._reload.title} cannot be confirmed: its staging table {place} is gone; reload the window again."

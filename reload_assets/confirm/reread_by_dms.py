@@ -83,7 +83,7 @@ class LoadedRows:
         if self.reader is not None:
             return self.reader.now()
         with self._target.connect(autocommit=True) as connection:
-            row = run(connection, "cdc/get_clock").fetchone()
+            row = run(connection, "cdc:get_clock").fetchone()
             assert row is not None
             found: datetime = row[0]
             return found

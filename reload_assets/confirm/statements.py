@@ -9,11 +9,9 @@ from typing import Any
 
 from psycopg import Connection, Cursor, sql
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind
-from reload_assets.canonical.postgres import production_text
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
-from reload_assets.keys import key_kind
 from reload_assets.merge.judge import assigned, differs, newer, written_columns
+from reload_assets.merge.pieces import MergePieces
 from reload_assets.merge.side_effects import acts_on_update
 from reload_assets.merge.statements import MergeStatements, both, comma, in_production, in_staging
 from reload_assets.postgres.statements import Part, compose, run
@@ -69,7 +67,7 @@ class ConfirmStatements:
         table = self.merge.table
         key = [sql.Identifier(self.merge.numbers[column.name]) for column in table.key]
         return {
-            **self.merge.parts,
+            **_of_merge(self.merge.pieces),
             "keys": self.keys,
             "rows": self.rows,
             "again": self.again,
@@ -79,10 +77,7 @@ class ConfirmStatements:
                 for column, name in zip(table.key, key, strict=True)
             ),
             "key_names": comma(key),
-            "key_texts": comma(
-                production_text("d", self.merge.numbers[column.name], *self._rule(column)) for column in table.key
-            ),
-            "row_columns": row_columns(table.columns, self.merge.numbers),
+            "key_texts": self.merge.pieces.d_canonical_key,
             "key_types": comma(
                 # The type is production's own spelling of it, from format_type.
                 sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
@@ -93,7 +88,6 @@ class ConfirmStatements:
             "same_row": self._same_key("r"),
             "same_again": self._same_key("a"),
             "differs": differs(written_columns(table), self.in_row, in_production),
-            "changed": differs(written_columns(table), self.in_again, self.merge.in_delta),
             "left_alone": self._left_alone(),
             "in_window": self._in_window(in_production(table.window)),
             "alive": alive(table),
@@ -141,12 +135,6 @@ class ConfirmStatements:
         return sql.SQL("{} = CASE WHEN {} THEN {} ELSE {} END").format(
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
-
-    def _rule(self, column: ReloadColumn) -> tuple[Kind, int]:
-        """The rule of a key column's text, and the scale of ``bare`` numbers."""
-        described = {source.name: source for source in self.merge.table.source_columns or ()}
-        source = described.get(column.source)
-        return key_kind(source, column.target), source.delivery.number_scale if source else BARE_SCALE
 
     def _same_key(self, alias: str) -> sql.Composable:
         return both(
@@ -214,18 +202,30 @@ class ConfirmStatements:
         return sql.SQL("CASE WHEN d.anywhere OR {} THEN 'insert' ELSE 'left' END").format(window)
 
 
-def row_columns(columns: Sequence[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
-    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
-    return comma(
-        sql.SQL("{} AS {}").format(_without_domain(column), sql.Identifier(names[column.name])) for column in columns
-    )
-
-
-def _without_domain(column: ReloadColumn) -> sql.Composable:
-    target = column.target
-    if target.base_type in (target.type, "enum"):
-        return in_staging(column)
-    return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
+def _of_merge(pieces: MergePieces) -> dict[str, Part]:
+    return {
+        "schema": pieces.schema,
+        "table": pieces.table,
+        "staging_schema": pieces.staging_schema,
+        "staging_table": pieces.staging_table,
+        "window_column": pieces.window_column,
+        "delta": pieces.delta,
+        "columns": pieces.columns,
+        "key": pieces.key,
+        "numbered": pieces.s_numbered,
+        "row_columns": pieces.s_without_domains,
+        "delta_key": pieces.d_key,
+        "delta_key_texts": pieces.d_key_texts,
+        "key_json": pieces.d_key_json,
+        "written_key_json": pieces.p_key_json,
+        "returned_key": pieces.p_key_numbered,
+        "same_returned": pieces.t_is_d,
+        "same_late": pieces.t_is_d,
+        "same_key": pieces.p_is_d,
+        "same_staged_key": pieces.p_is_s,
+        "is_own": pieces.p_is_own,
+        "judgement": pieces.judgement,
+    }
 
 
 def _differs_noted(

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.config.model import ReloadConfig
-from reload_assets.postgres.statements import names, run
+from reload_assets.postgres.statements import file_names, run
 
 
 def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
@@ -22,13 +22,13 @@ def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
                 run(connection, "ddl/create_schema", {"schema": schema})
         run(connection, "ddl/schema_versions")
         known = {row[0] for row in run(connection, "ddl/list_versions").fetchall()}
-        for name in names("ddl"):
+        for name in file_names("ddl"):
             number = name.removeprefix("ddl/")[:4]
             if number.isdigit() and int(number) not in known:
                 run(connection, name, parts)
                 run(connection, "ddl/insert_version", version=int(number), name=name)
                 applied.append(name)
         run(connection, "ddl/drop_views")
-        for name in names("views"):
+        for name in file_names("views"):
             run(connection, name, parts)
     return applied

@@ -36,19 +36,19 @@ def open_requests(target: TargetDatabase) -> list[Request]:
         target.connect(autocommit=True) as connection,
         connection.cursor(row_factory=class_row(Request)) as cursor,
     ):
-        return cursor.execute(compose("requests/list_open"), {"limit": BATCH}).fetchall()
+        return cursor.execute(compose("requests:list_open"), {"limit": BATCH}).fetchall()
 
 
 def note_started(target: TargetDatabase, request_id: int, run_id: str) -> None:
     """The request has become this run."""
     with target.connect(autocommit=True) as connection:
-        run(connection, "requests/set_started", request_id=request_id, run_id=run_id)
+        run(connection, "requests:set_started", request_id=request_id, run_id=run_id)
 
 
 def note_reload(target: TargetDatabase, request_id: int) -> None:
     """Write the id of the request's reload beside it, once there is one."""
     with target.connect(autocommit=True) as connection:
-        run(connection, "requests/set_reload", request_id=request_id)
+        run(connection, "requests:set_reload", request_id=request_id)
 
 
 def note_ended(
@@ -56,4 +56,4 @@ def note_ended(
 ) -> None:
     """The request has ended; ``error`` is kept unless it is done."""
     with target.connect(autocommit=True) as connection:
-        run(connection, "requests/set_ended", request_id=request_id, status=status, error=error)
+        run(connection, "requests:set_ended", request_id=request_id, status=status, error=error)

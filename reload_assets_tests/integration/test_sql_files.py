@@ -1,9 +1,8 @@
-"""Every file of sql/ runs in psql, with the variables that its ``-- psql:`` line shows."""
+"""Every file of sql/ runs in psql, as its line ``-- By hand:`` says."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 
 import psycopg
@@ -109,26 +108,30 @@ def sample(postgres: PostgresServer) -> Iterator[str]:
         connection.execute("DROP ROLE dms")
 
 
-def example(text: str) -> dict[str, str]:
-    """The variables of the ``-- psql:`` line."""
-    (line,) = re.findall(r"^-- psql:(.*)$", text, re.MULTILINE)
-    words = shlex.split(line)
-    assert words[::2] == ["-v"] * (len(words) // 2), line
-    return dict(word.split("=", 1) for word in words[1::2])
+def by_hand(file: str) -> list[str] | None:
+    """The files that the line ``-- By hand: psql -f ... -f ...`` runs, the file itself as the last."""
+    text = (SQL / file).read_text(encoding="utf-8")
+    found = re.search(r"^-- By hand: psql((?: -f sql/\S+)+)$", text, re.MULTILINE)
+    return found[1].split(" -f sql/")[1:] if found else None
+
+
+def run_by_hand(postgres: PostgresServer, database_url: str, named: list[str]) -> str:
+    return psql(postgres, database_url, "\n".join(f"\\i '{SQL / name}'" for name in named))
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_file_runs_in_psql(postgres: PostgresServer, sample: str, file: str) -> None:
-    text = (SQL / file).read_text(encoding="utf-8")
-    assert text.startswith("-- "), "the first line says what the file is for"
-    variables = example(text)
-    unused = [name for name in variables if not re.search(rf":(['\"]?){name}\b", text)]
-    assert unused == [], "the example sets what the file does not use"
-    made = re.findall(r'CREATE TEMPORARY TABLE :?"?(\w+)', text)
-    before = [statement for name, statement in TEMPORARY.items() if name not in made]
-    if "delta" in made:
-        before.remove(TEMPORARY["moved"])
-    psql(postgres, sample, "\n".join(["BEGIN;", *before, f"\\i '{SQL / file}'", "ROLLBACK;"]), variables)
+    named = by_hand(file)
+    assert named is not None, "the head of the file has no line '-- By hand: psql -f sql/example.psql ...'"
+    assert (named[0], named[-1]) == ("example.psql", file)
+    run_by_hand(postgres, sample, named)
+
+
+def test_nothing_is_set_in_vain() -> None:
+    everything = "".join((SQL / file).read_text(encoding="utf-8") for file in FILES)
+    variables = re.findall(r"^\\set ([a-z]\w*)", (SQL / "example.psql").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(variables) == len(set(variables))
+    assert [name for name in variables if not re.search(rf":(['\"]?){name}\b", everything)] == []
 
 
 def test_a_mistake_in_a_file_would_be_seen(postgres: PostgresServer, sample: str) -> None:

@@ -1,3 +1,0 @@
--- The target's clock.
--- psql:
-SELECT clock_timestamp() AS instant;

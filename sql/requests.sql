@@ -1,0 +1,49 @@
+-- The requests table: what the request sensor reads and writes.
+-- By hand: psql -f sql/example.psql -f sql/requests.sql
+
+-- name: list_open
+-- The requests that have not ended, the oldest first. An instant that no window can have, such as infinity,
+-- is NULL.
+SELECT
+    request_id,
+    group_name,
+    CASE WHEN window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_start END AS window_start,
+    CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
+    tables,
+    reason,
+    requested_by,
+    status,
+    run_id
+FROM admin.reload_requests
+WHERE status IN ('pending', 'started')
+-- The new ones first: however many are under way, they are seen.
+ORDER BY status = 'started', request_id
+LIMIT :'limit'::integer;
+
+-- name: set_started
+-- A request has become a run. Only a pending one can: a row is never run twice.
+UPDATE admin.reload_requests
+SET status = 'started', run_id = :'run_id', updated_at = clock_timestamp()
+WHERE request_id = :'request_id'::bigint AND status = 'pending';
+
+-- name: set_reload
+-- Write the reload of a request's run beside it.
+UPDATE admin.reload_requests AS q
+SET reload_id = r.reload_id, updated_at = clock_timestamp()
+FROM (
+    SELECT max(reload_id) AS reload_id FROM admin.reloads
+    WHERE request_id = :'request_id'::bigint
+) AS r
+WHERE q.request_id = :'request_id'::bigint AND q.reload_id IS DISTINCT FROM r.reload_id;
+
+-- name: set_ended
+-- A request has ended: done, failed or refused, and why. The error of its reload says more than the run's.
+UPDATE admin.reload_requests AS q
+SET
+    status = :'status',
+    error = CASE
+        WHEN :'status' <> 'done'
+            THEN coalesce((SELECT r.error FROM admin.reloads AS r WHERE r.reload_id = q.reload_id), :'error')
+    END,
+    updated_at = clock_timestamp()
+WHERE q.request_id = :'request_id'::bigint AND q.status IN ('pending', 'started');
