@@ -8,25 +8,26 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.confirm.verdicts import Correction
 from reload_assets.merge.unique_swaps import UniqueSwaps
-from reload_assets.postgres.session import prefer_hash_joins
+from reload_assets.postgres.session import analyze, drop_temporary, prefer_hash_joins
 
 
 def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
     """Number the chains among the corrections that are held back, from 1 on, in the keys' column batch; how many."""
-    moved = UniqueSwaps(connection, plan.merge)
-    if not moved.unique_parts:
+    swaps = UniqueSwaps(connection, plan.merge)
+    if not swaps.unique_parts:
         return 0
     with connection.transaction():
-        plan.run(connection, "create_moving", verdicts=["held insert", "held update"])
-        plan.merge.run(connection, "analyze_delta")
+        plan.run(connection, "6_correct:create_delta", correction=Correction.HELD.value)
+        analyze(connection, plan.merge.delta)
         pairs: list[tuple[str, str]] = []
         with prefer_hash_joins(connection):
-            for parts in moved.unique_parts:
-                pairs += plan.run(connection, "find_chains", parts).fetchall()
+            for parts in swaps.unique_parts:
+                pairs += plan.run(connection, "6_correct:find_chains", parts).fetchall()
         numbers = _number(pairs)
-        plan.run(connection, "set_batches", places=list(numbers), numbers=list(numbers.values()))
-        plan.run(connection, "drop_moving")
+        plan.run(connection, "6_correct:set_batches", places=list(numbers), numbers=list(numbers.values()))
+        drop_temporary(connection, plan.merge.delta)
     return max(numbers.values(), default=0)
 
 

@@ -31,7 +31,7 @@ class KeyRange:
 
 EVERY_KEY = KeyRange()
 
-_IS_OWN = sql.SQL(
+IS_OWN = sql.SQL(
     # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
     """(SELECT CASE
         WHEN n.later >= 2147483648 THEN FALSE
@@ -71,6 +71,11 @@ class MergeStatements:
             table_name=self.table.name,
             **values,
         )
+
+    @property
+    def delta(self) -> str:
+        """The temporary table of the staged rows that are judged."""
+        return f"reload_delta_{self.position}"
 
     @property
     def moved(self) -> str:
@@ -116,7 +121,7 @@ class MergeStatements:
             "window_column": table.window.staged,
             "in_range": self._in_range(),
             "staged_key": comma(in_staging(column) for column in table.key),
-            "delta": f"reload_delta_{self.position}",
+            "delta": self.delta,
             "moved": self.moved,
             "late": f"reload_late_{self.position}",
             "columns": comma(sql.Identifier(column.name) for column in columns),
@@ -145,7 +150,7 @@ class MergeStatements:
             "same_late": self._same(table.key, self._in_late, self.in_delta),
             "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
             "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
-            "is_own": _IS_OWN,
+            "is_own": IS_OWN,
             "moves": differs(self._references(), self.in_delta, in_production),
             "judgement": judgement(table, self.in_delta, in_production),
             "not_newer": not_newer(table, self.in_delta, in_production),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Copy, Cursor, sql
 
 from reload_assets.postgres.statements import run
 
@@ -77,3 +77,33 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
     """Set settings of the server until the end of the transaction."""
     for name, value in settings.items():
         run(connection, "merge/set_locally", name=name, value=value)
+
+
+def analyze(connection: Connection[Any], *tables: str) -> None:
+    """Tell the planner what temporary tables hold."""
+    connection.execute(sql.SQL("ANALYZE {}").format(_listed(tables)))
+
+
+def truncate(connection: Connection[Any], *tables: str) -> None:
+    """Empty temporary tables."""
+    connection.execute(sql.SQL("TRUNCATE {}").format(_listed(tables)))
+
+
+def drop_temporary(connection: Connection[Any], *tables: str) -> None:
+    """Drop temporary tables."""
+    connection.execute(sql.SQL("DROP TABLE {}").format(_listed(tables)))
+
+
+def copy_in(cursor: Cursor[Any], table: str, columns: Sequence[str] = ()) -> AbstractContextManager[Copy]:
+    """Take rows into a temporary table: into some columns, or into all of them."""
+    chosen = sql.SQL(" ({})").format(_listed(columns)) if columns else sql.SQL("")
+    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(_listed([table]), chosen))
+
+
+def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:
+    """Give out the rows of a table."""
+    return cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table)))
+
+
+def _listed(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(name) for name in names)

@@ -10,13 +10,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from psycopg import Connection, Cursor, sql
 
 Part = str | sql.Composable
+
+
+class _Pieces(Protocol):
+    """An instance of a dataclass whose fields are parts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Parts = Mapping[str, Part] | _Pieces
+"""The parts of a statement by name: a mapping, or a dataclass, of which mypy sees a missing field."""
 
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 # Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
@@ -59,7 +70,14 @@ def file_names(folder: str) -> list[str]:
     return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
 
 
-def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
+def parts_by_name(parts: Parts | None) -> Mapping[str, Part]:
+    """Return the parts as a mapping: those of a dataclass are its fields."""
+    if parts is None or isinstance(parts, Mapping):
+        return parts or {}
+    return {field.name: getattr(parts, field.name) for field in fields(parts)}
+
+
+def compose(name: str, parts: Parts | None = None) -> sql.SQL:
     """Return a statement with its identifiers and pieces filled in and its values as placeholders.
 
     Raises KeyError for a part that the statement names and the caller does not give.
@@ -67,9 +85,9 @@ def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
     return compose_text(text(name), parts, f"sql/{name}")
 
 
-def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> sql.SQL:
+def compose_text(source: str, parts: Parts | None, title: str) -> sql.SQL:
     """The same of a statement that lies elsewhere; ``title`` names it in errors."""
-    given = parts or {}
+    given = parts_by_name(parts)
     bound = binds_values(source)
     out: list[str] = []
     position = 0
@@ -93,9 +111,7 @@ def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> s
     return sql.SQL("".join(out))
 
 
-def run(
-    connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
-) -> Cursor[Any]:
+def run(connection: Connection[Any], name: str, parts: Parts | None = None, /, **values: Any) -> Cursor[Any]:
     """Execute a statement on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
     return connection.execute(compose(name, parts), values if binds_values(text(name)) else None)

@@ -26,9 +26,11 @@ from reload_assets.errors import ReloadError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Patience, merge_reload
+from reload_assets.merge.judge import differs, written_columns
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.merge.table import Recheck
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import drop_temporary
 from reload_assets.reload.load import describe
 from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
@@ -83,17 +85,17 @@ class Publication:
         try:
             with self._source_rows(reload, tables) as source:
                 confirmed = Confirmer(
-                    self.target,
-                    self.ledger,
-                    self.ledger.get(reload.reload_id),
-                    tables,
-                    self.config.source.zone,
-                    self.config.merge,
-                    source,
-                    self.cdc,
-                    self._fence(reload),
-                    self.say,
-                    self._arbiter(reload, source),
+                    target=self.target,
+                    ledger=self.ledger,
+                    reload=self.ledger.get(reload.reload_id),
+                    tables=tables,
+                    zone=self.config.source.zone,
+                    settings=self.config.merge,
+                    source=source,
+                    cdc=self.cdc,
+                    fence=self._fence(reload),
+                    say=self.say,
+                    arbiter=self._arbiter(reload, source),
                 ).run()
             confirmed = self._carried_meanwhile(reload, tables, confirmed)
         except (ReloadError, psycopg.Error) as error:
@@ -160,10 +162,14 @@ class Publication:
 def _recheck(source: SourceRows) -> Recheck:
     def recheck(connection: Connection[Any], merge: MergeStatements, outcomes: list[str]) -> None:
         plan = ConfirmStatements(merge, exact=True)
-        plan.run(connection, "create_rows", {"rows": plan.again})
-        chosen = sql.SQL("d.outcome = any({})").format(sql.Literal(outcomes))
-        read_again(connection, source, [Reading(plan, f"reload_delta_{merge.position}", chosen, plan.again)])
-        plan.run(connection, "withhold_rows", outcomes=outcomes)
-        plan.run(connection, "drop_table", {"table": plan.again})
+        plan.create_rows(connection, plan.again)
+        chosen = sql.SQL("k.outcome = any({})").format(sql.Literal(outcomes))
+        read_again(connection, source, [Reading(plan, merge.delta, chosen, plan.again)])
+        withheld = {
+            "same_again": plan.same(plan.in_again, merge.in_delta),
+            "changed": differs(written_columns(merge.table), plan.in_again, merge.in_delta),
+        }
+        plan.run(connection, "withhold_rows", withheld, outcomes=outcomes)
+        drop_temporary(connection, plan.again)
 
     return recheck
