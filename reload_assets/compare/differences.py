@@ -17,7 +17,7 @@ from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
 from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
-from reload_assets.postgres.session import drop_temporary
+from reload_assets.postgres.session import drop_table
 from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
@@ -116,7 +116,8 @@ class Differences:
             ),
         ).rowcount
         # The next ranges need the names.
-        drop_temporary(self._connection, "source_window", "production_window", "source_ranges")
+        for name in ("source_window", "production_window", "source_ranges"):
+            drop_table(self._connection, None, name)
         return found
 
     def _sums(self, one: Slice) -> tuple[dict[str, Sums], dict[str, Sums]]:

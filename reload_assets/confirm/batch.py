@@ -24,13 +24,13 @@ from reload_assets.merge.side_effects import (
 )
 from reload_assets.merge.unique_swaps import UniqueSwaps
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.session import analyze, drop_temporary
+from reload_assets.postgres.session import analyze, drop_table
 from reload_assets.postgres.statements import Parts, run
 from reload_assets.soft_delete import alive
 
 
 def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStatements], *, swapping: bool) -> int:
-    """Make the released corrections of the plans' tables; how many rows were changed.
+    """Make the released corrections of the plans' tables. Returns how many rows were changed.
 
     Children before parents where rows are deleted, parents before children where they are written. ``swapping``:
     unique values may move between the rows. Rows that others refer to and would follow are refused, each with its
@@ -60,7 +60,7 @@ class _Batch:
 
     def lock(self, swapping: bool) -> None:
         """Lock the rows; put those off that are not what was noted, and refuse those that do not fit."""
-        self._run("refuse_unfit")
+        self._run("6_correct:refuse_unfit")
         if swapping:
             swaps = UniqueSwaps(self._connection, self._plan.merge)
             if swaps.possible:
@@ -68,10 +68,10 @@ class _Batch:
                 self._create_delta()
                 swaps.lock_if_needed()
                 self._drop_delta()
-        self._run("lock_rows")
+        self._run("6_correct:lock_rows")
 
     def remove(self, *, wait: bool) -> int:
-        """Delete rows, or mark them as deleted. ``wait``: rows that refer to them may be written before the end."""
+        """Delete rows, or mark them as deleted. Returns how many. ``wait``: referring rows may be written later."""
         deleted = self._delete(wait) if self._count(Verdict.DELETE) else 0
         marked = self._mark() if self._count(Verdict.SOFT_DELETE) else 0
         if deleted or marked:
@@ -80,7 +80,7 @@ class _Batch:
         return deleted + marked
 
     def write(self) -> int:
-        """Update and insert rows."""
+        """Update and insert rows. Returns how many."""
         if self._count(Verdict.UPDATE):
             self._refuse_followed_updates()
         updates, inserts = self._count(Verdict.UPDATE), self._count(Verdict.INSERT)
@@ -95,13 +95,13 @@ class _Batch:
             self._drop_delta()
         if updated or inserted:
             self._require_taken()
-            self._run("note_written")
+            self._run("6_correct:note_written")
             self._note(inserted=inserted, updated=updated)
         return updated + inserted
 
     def end(self) -> None:
-        """The corrections are made."""
-        self._run("end_batch")
+        """Note that the corrections are made."""
+        self._run("6_correct:end_batch")
 
     def _refuse_followed_updates(self) -> None:
         columns = written_columns(self._table)
@@ -133,7 +133,7 @@ class _Batch:
         audited = self._audit(Verdict.DELETE)
         own = [reference for reference in acting if self._is_own(reference)]
         others = [reference for reference in acting if not self._is_own(reference)]
-        return self._write_audited("delete_rows", audited, others, own)
+        return self._write_audited("6_correct:delete_rows", audited, others, own)
 
     def _mark(self) -> int:
         mark = self._plan.mark_pieces()
@@ -141,7 +141,7 @@ class _Batch:
         for reference in acting:
             self._refuse_followed(reference, Verdict.SOFT_DELETE, sql.SQL("true"))
         others = [reference for reference in acting if not self._is_own(reference)]
-        return self._write_audited("soft_delete_rows", self._audit(Verdict.SOFT_DELETE), others, (), mark)
+        return self._write_audited("6_correct:soft_delete_rows", self._audit(Verdict.SOFT_DELETE), others, (), mark)
 
     def _update(self) -> int:
         audited = self._audit(Verdict.UPDATE)
@@ -151,7 +151,7 @@ class _Batch:
                 if self._swaps:
                     # Parking a value changes rows, which are in the audit by now.
                     self._swaps.let_go()
-                updated = self._run("update_rows").rowcount
+                updated = self._run("6_correct:update_rows").rowcount
         except Followed:
             raise Refusal(newly_followed()) from None
         except Unsafe as error:
@@ -161,19 +161,19 @@ class _Batch:
         return int(updated)
 
     def _insert(self) -> int:
-        row = self._run("insert_rows").fetchone()
+        row = self._run("6_correct:insert_rows").fetchone()
         assert row is not None
         inserted, made = row
         triggers = self._table.production.triggers
         none_can = not any(trigger.on_insert and trigger.turns_away for trigger in triggers)
-        self._run("put_off_inserts", absent_too=none_can)
+        self._run("6_correct:put_off_inserts", absent_too=none_can)
         if inserted != made or self._count(Verdict.INSERT):
             raise Refusal(turned_away(self._table))
         return int(inserted)
 
     def _write_audited(
         self,
-        section: str,
+        name: str,
         audited: int,
         others: Sequence[Reference],
         own: Sequence[Reference],
@@ -182,7 +182,7 @@ class _Batch:
         """Execute a statement that must write the audited rows and, by foreign keys that act, no other ones."""
         try:
             with nobody_follows(self._connection, others), nobody_follows(self._connection, own, beside=audited):
-                written = self._run(section, *more).rowcount
+                written = self._run(name, *more).rowcount
         except Followed:
             raise Refusal(newly_followed()) from None
         if written != audited:
@@ -190,7 +190,7 @@ class _Batch:
         return int(written)
 
     def _refuse_followed(self, reference: Reference, verdict: Verdict, condition: sql.Composable) -> str | None:
-        """Refuse the rows that others refer to and would follow; the reason for one of them, or None."""
+        """Refuse the rows that others refer to and would follow. Returns the reason for one of them, or None."""
         require_readable(self._table, reference)
         stays: sql.Composable = sql.SQL("true")
         if verdict == Verdict.DELETE and self._is_own(reference):
@@ -200,11 +200,11 @@ class _Batch:
             ).format(sql.Identifier(self._plan.keys), self._plan.is_own_child("child"))
         event = "DELETE" if verdict == Verdict.DELETE else "UPDATE"
         row = self._run(
-            "refuse_followed",
+            "6_correct:refuse_followed",
             child_parts(reference),
             FollowedPieces(p_changes=condition, c_stays=stays),
             verdict=verdict.value,
-            reason=followed(reference, event),
+            refusal=followed(reference, event),
         ).fetchone()
         return row[0] if row else None
 
@@ -212,18 +212,18 @@ class _Batch:
         return reference.child == self._table.target
 
     def _require_taken(self) -> None:
-        if self._table.production.triggers and self._run("find_untaken").fetchone():
+        if self._table.production.triggers and self._run("6_correct:find_untaken").fetchone():
             raise Refusal(turned_away(self._table))
 
     def _audit(self, verdict: Verdict) -> int:
-        return self._run("audit_rows", verdict=verdict.value).rowcount
+        return self._run("6_correct:audit_rows", verdict=verdict.value).rowcount
 
     def _create_delta(self) -> None:
-        self._run("create_delta", correction=Correction.RELEASED.value)
-        analyze(self._connection, self._plan.merge.delta)
+        self._run("6_correct:create_delta", correction=Correction.RELEASED.value)
+        analyze(self._connection, None, self._plan.merge.delta)
 
     def _drop_delta(self) -> None:
-        drop_temporary(self._connection, self._plan.merge.delta)
+        drop_table(self._connection, None, self._plan.merge.delta)
 
     def _note(self, *, inserted: int = 0, updated: int = 0, deleted: int = 0) -> None:
         run(
@@ -237,7 +237,7 @@ class _Batch:
         )
 
     def _count(self, verdict: Verdict) -> int:
-        return int(dict(self._run("count_released").fetchall()).get(verdict.value, 0))
+        return int(dict(self._run("6_correct:count_released").fetchall()).get(verdict.value, 0))
 
-    def _run(self, section: str, *more: Parts, **values: Any) -> Any:
-        return self._plan.run(self._connection, f"6_correct:{section}", *more, **values)
+    def _run(self, name: str, *more: Parts, **values: Any) -> Any:
+        return self._plan.run(self._connection, name, *more, **values)

@@ -10,29 +10,29 @@ from psycopg import Connection
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import Correction
 from reload_assets.merge.unique_swaps import UniqueSwaps
-from reload_assets.postgres.session import analyze, drop_temporary, prefer_hash_joins
+from reload_assets.postgres.session import analyze, drop_table, prefer_hash_joins
 
 
 def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
-    """Number the chains among the corrections that are held back, from 1 on, in the keys' column batch; how many."""
+    """Number the chains among the corrections that are held back, from 1 on, as batches. Returns how many there are."""
     swaps = UniqueSwaps(connection, plan.merge)
     if not swaps.unique_parts:
         return 0
     with connection.transaction():
         plan.run(connection, "6_correct:create_delta", correction=Correction.HELD.value)
-        analyze(connection, plan.merge.delta)
+        analyze(connection, None, plan.merge.delta)
         pairs: list[tuple[str, str]] = []
         with prefer_hash_joins(connection):
             for parts in swaps.unique_parts:
                 pairs += plan.run(connection, "6_correct:find_chains", parts).fetchall()
         numbers = _number(pairs)
         plan.run(connection, "6_correct:set_batches", places=list(numbers), numbers=list(numbers.values()))
-        drop_temporary(connection, plan.merge.delta)
+        drop_table(connection, None, plan.merge.delta)
     return max(numbers.values(), default=0)
 
 
 def _number(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """The number of the chain of each row that is in one; a chain takes in all rows that pairs connect."""
+    """Return the number of the chain of each row that is in one. A chain takes in all rows that pairs connect."""
     beside: dict[str, set[str]] = {}
     for one, other in pairs:
         beside.setdefault(one, set()).add(other)

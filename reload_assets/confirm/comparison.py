@@ -130,7 +130,7 @@ class Comparison:
         differences: Differences,
         found: list[tuple[str, str]] | None,
     ) -> int:
-        """Take found keys, by place and text (None: all), but for those that production's types cannot hold."""
+        """Take found keys, by place and text (None: all), except those that production's types cannot hold."""
         chosen: sql.Composable = sql.SQL("true")
         if found is not None:
             places = [place for place, _ in found]
@@ -224,7 +224,7 @@ class Comparison:
 
     @staticmethod
     def _why_not_by_version(connection: Connection[Any], plan: ConfirmStatements, version: ReloadColumn) -> str | None:
-        """Why rows cannot be found by the range of their version; None where they can."""
+        """Say why rows cannot be found by the range of their version; None where they can."""
         place, production = plan.merge.table.target, plan.merge.table.production
         declared = version.target.type
         if not declared.startswith("timestamp") or declared.endswith("with time zone"):
@@ -239,7 +239,7 @@ def _offset(moment: datetime) -> timedelta:
 
 
 def _joined(bounds: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The same ranges without their overlaps, in order."""
+    """Return the same ranges without their overlaps, in order."""
     joined: list[tuple[datetime, datetime]] = []
     for start, end in sorted(bounds):
         if joined and start <= joined[-1][1]:

@@ -152,7 +152,7 @@ class SkippedStatements:
     def _is_done(
         connection: Connection[Any], schema: str, table: str, key: Sequence[str], statement: Statement
     ) -> bool:
-        """Whether the row was inserted since, or is gone: by its presence nothing else can be told."""
+        """Whether the row was inserted since, or is gone: its presence says nothing else."""
         gone = statement.removed(key) if statement.verb == "DELETE" else statement.keys(key)
         named = next(iter(gone))
         if len(gone) != 1:
@@ -166,14 +166,14 @@ class SkippedStatements:
             with connection.transaction():
                 row = run(connection, "confirm/1_keys:find_row", pieces).fetchone()
         except (DataError, InsufficientPrivilege):
-            # Nobody can tell: the login may not look into a table outside of the reload.
+            # Nobody can tell: the login may not read a table outside of the reload.
             return False
         assert row is not None
         return bool(row[0]) == (statement.verb == "INSERT")
 
 
 def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
-    """Whether a statement is one on a table: by the columns of DMS's list, or by its own words."""
+    """Tell whether a statement is one on a table: by the columns of DMS's list, or by its own words."""
     if (skipped.owner.lower(), skipped.table.lower()) == (table[0].lower(), table[1].lower()):
         return True
     statement = read_statement(skipped.statement)
@@ -184,13 +184,13 @@ def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
 
 
 def _state(skipped: Skipped) -> str | None:
-    """The SQLSTATE that the error tells; None where it tells none."""
+    """Return the SQLSTATE of the error; None where it has none."""
     found = _SQLSTATE.search(skipped.error)
     return found[1].upper() if found else None
 
 
 def _is_harmless(skipped: Skipped, statement: Statement | None) -> bool:
-    """Whether no row of a reload can be the cause: no row was met, or a value does not fit its column."""
+    """Tell whether no row of a reload can be the cause: no row was met, or a value does not fit its column."""
     state = _state(skipped)
     if state is not None:
         return state.startswith(_DATA_EXCEPTION)

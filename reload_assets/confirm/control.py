@@ -2,7 +2,7 @@
 
 "Not found by its key" says "deleted" only where the source finds rows by what production has of their keys. Types that
 are known to change a key are refused when a reload opens; settings of an endpoint, triggers of production and masks
-change some as well, and nobody tells. So staged keys, which the load itself has seen, are looked up too.
+change some as well, unnoticed. So staged keys, which the load itself saw, are looked up too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from reload_assets.confirm.statements import ConfirmStatements, Reading, read_ag
 from reload_assets.errors import ReloadRefused
 from reload_assets.merge.judge import Named
 from reload_assets.merge.statements import both, comma, in_production, in_staging, texts
-from reload_assets.postgres.session import analyze, drop_temporary, truncate
+from reload_assets.postgres.session import analyze, drop_table, truncate
 from reload_assets.tables import ReloadColumn
 from reload_assets.verify.type_rules import parse_type
 
-# Staged keys of one shape that are looked up; some of them may have been deleted since the load.
-_EACH = 8
+KEYS_PER_SHAPE = 8
+"""Staged keys of one shape that are looked up; some of them may have been deleted since the load."""
+
 # Shapes looked up at a time: no more than about 200 keys.
 _MOST_SHAPES = 25
 _ALL = sql.SQL("true")
@@ -33,7 +34,7 @@ _INTEGERS = ("smallint", "integer", "bigint")
 
 
 class Control:
-    """The control over one confirm. Shapes of keys that the source has been seen to find are not looked up again.
+    """The control over one confirm. Shapes of keys that the source was proved to find are not looked up again.
 
     The shape of a key is what may matter on its way: blanks, case, other letters, decimals, fractions of a second.
     """
@@ -63,7 +64,7 @@ class Control:
                 self._proven |= {(check.plan.keys, shape) for shape in check.shapes}
         finally:
             for check in checks:
-                drop_temporary(connection, check.table)
+                drop_table(connection, None, check.table)
 
     def _check(self, connection: Connection[Any], plan: ConfirmStatements) -> _Check | None:
         found = _Check(plan, []).run(connection, "3_gone:list_gone_shapes").fetchall()
@@ -82,10 +83,10 @@ class Control:
     def _require_none_listed(self, connection: Connection[Any], check: _Check, shapes: Sequence[str]) -> None:
         plan = check.plan
         check.run(connection, "3_gone:add_gone", sampled=shapes)
-        truncate(connection, plan.again)
+        truncate(connection, None, plan.again)
         with connection.transaction():
             self._source.fill_window(connection, plan.merge.table, plan.again, plan.merge.bounds)
-        analyze(connection, plan.again)
+        analyze(connection, None, plan.again)
         if other := check.run(connection, "3_gone:find_other_key", sampled=shapes).fetchone():
             raise self._refusal(plan, other[0], f"which has {plan.merge.key_of(other[1])}")
         check.run(connection, "3_gone:keep_listed")
@@ -116,28 +117,33 @@ class _Check:
     @property
     def table(self) -> str:
         """The temporary table of the keys that are looked up."""
-        return f"confirm_control_{self.plan.merge.position}"
+        return _control(self.plan)
 
     def run(self, connection: Connection[Any], name: str, sampled: Sequence[str] = ()) -> Any:
         """Execute ``sql/confirm/<file>:<section>``; ``sampled`` are the shapes that it is about."""
-        return self.plan.run(connection, name, self._pieces, shapes=list(sampled), each=_EACH)
+        return self.plan.run(connection, name, control_pieces(self.plan), shapes=list(sampled), each=KEYS_PER_SHAPE)
 
-    @property
-    def _pieces(self) -> ControlPieces:
-        plan, key = self.plan, self.plan.merge.table.key
-        return ControlPieces(
-            control=self.table,
-            k_shape=_shape(key, plan.in_key),
-            s_shape=_shape(key, in_staging),
-            s_key_text=sql.SQL("array_to_string({}, ',')").format(texts(in_staging(column) for column in key)),
-            a_key_array=texts(plan.in_again(column) for column in key),
-            k_is_s=plan.same(plan.in_key, in_staging),
-            k_is_like_a=both(
-                sql.SQL("{} = {}").format(_plain(column, plan.in_key(column)), _plain(column, plan.in_again(column)))
-                for column in key
-            ),
-            p_is_a=plan.same(in_production, plan.in_again),
-        )
+
+def control_pieces(plan: ConfirmStatements) -> ControlPieces:
+    """Compose the pieces of the control of one table."""
+    key = plan.merge.table.key
+    return ControlPieces(
+        control=_control(plan),
+        k_shape=_shape(key, plan.in_key),
+        s_shape=_shape(key, in_staging),
+        s_key_text=sql.SQL("array_to_string({}, ',')").format(texts(in_staging(column) for column in key)),
+        a_key_texts=texts(plan.in_again(column) for column in key),
+        k_is_s=plan.same(plan.in_key, in_staging),
+        k_is_like_a=both(
+            sql.SQL("{} = {}").format(_plain(column, plan.in_key(column)), _plain(column, plan.in_again(column)))
+            for column in key
+        ),
+        p_is_a=plan.same(in_production, plan.in_again),
+    )
+
+
+def _control(plan: ConfirmStatements) -> str:
+    return f"confirm_control_{plan.merge.position}"
 
 
 def _shape(columns: Sequence[ReloadColumn], named: Named) -> sql.Composable:

@@ -58,7 +58,7 @@ class Corrections:
         self._released = 0
 
     def apply(self) -> int:
-        """Write them; how many rows were changed. Those that somebody else has written meanwhile are put off.
+        """Write them. Returns how many rows were changed. Those that somebody else has written meanwhile are put off.
 
         A row that production refuses gets the verdict blocked and its reason; the others are corrected all the same.
         Raises MergeFailed where contention outlives the attempts; whole chunks are kept then.
@@ -66,27 +66,27 @@ class Corrections:
         with StallWatch(self._target, self._connection, self._patience.stall_limit_ms) as watch:
             if not self._in_chunks:
                 return self._attempt(watch, self._apply_in_one)
-            self._run_each("hold_back")
+            self._run_each("6_correct:hold_back")
             changed = self._apply_in_batches(lambda work: self._attempt(watch, work))
-            self._run_each("end_corrections")
+            self._run_each("6_correct:end_corrections")
             return changed
 
     def _apply_in_one(self) -> int:
-        self._run_each("hold_back")
+        self._run_each("6_correct:hold_back")
         try:
             with self._connection.transaction():
-                self._run_each("release_all")
+                self._run_each("6_correct:release_all")
                 changed = make_corrections(self._connection, self._plans, swapping=True)
         except (Refusal, psycopg.Error) as error:
             if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
             _LOG.info("confirm: in batches, because of %s", error)
             changed = self._apply_in_batches(self._in_savepoint)
-        self._run_each("end_corrections")
+        self._run_each("6_correct:end_corrections")
         return changed
 
     def _apply_in_batches(self, execute: Callable[[Callable[[], int]], int]) -> int:
-        """Every correction that production takes, in batches, each by ``execute``; how many rows were changed.
+        """Make every correction that production takes, in batches, each by ``execute``. Returns how many rows changed.
 
         Children before parents are deleted, parents before children written. What is refused is tried again as long as
         others are taken: they may have been in its way.
@@ -98,7 +98,7 @@ class Corrections:
                 chains = number_chains(self._connection, plan)
                 taken += sum(self._apply_batches(plan, WRITTEN, batch, execute) for batch in range(chains + 1))
             changed += taken
-            if not taken or not self._run_each("hold_again"):
+            if not taken or not self._run_each("6_correct:hold_again"):
                 return changed
 
     def _apply_batches(
@@ -108,7 +108,7 @@ class Corrections:
         batch: int,
         execute: Callable[[Callable[[], int]], int],
     ) -> int:
-        """The corrections of one number: a chain together, others in batches that shrink where one is refused."""
+        """Make the corrections of one number: a chain together, others in batches that shrink where one is refused."""
         changed = 0
         most = _ALL if batch or _refers_to_itself(plan) else self._most
         self._size = most
@@ -146,14 +146,14 @@ class Corrections:
         _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
         with self._connection.transaction():
             self._release(plan, verdicts, batch)
-            plan.run(self._connection, "6_correct:refuse_batch", reason=reason)
+            plan.run(self._connection, "6_correct:refuse_batch", refusal=reason)
 
     def _in_savepoint(self, work: Callable[[], int]) -> int:
         with self._connection.transaction():
             return work()
 
     def _attempt(self, watch: StallWatch, work: Callable[[], int]) -> int:
-        """Do some work in a transaction of its own, tried again where it met another's lock."""
+        """Do some work in a transaction of its own. Try again where it met another's lock."""
         attempts = self._patience.attempts
         for attempt in range(1, attempts + 1):
             try:
@@ -175,8 +175,8 @@ class Corrections:
             f"{attempts} attempts; end that transaction, then reload the window again."
         )
 
-    def _run_each(self, section: str) -> int:
-        return sum(plan.run(self._connection, f"6_correct:{section}").rowcount for plan in self._plans)
+    def _run_each(self, name: str) -> int:
+        return sum(plan.run(self._connection, name).rowcount for plan in self._plans)
 
 
 def _refers_to_itself(plan: ConfirmStatements) -> bool:

@@ -176,7 +176,7 @@ class _Confirm:
         return sure
 
     def _compare(self, now: datetime) -> int:
-        """Compare both sides; how many keys are judged from now on that were not before."""
+        """Compare both sides. Returns how many keys are judged from now on that were not before."""
         if self._cdc is None:
             return 0
         found = self._comparison.collect(self._connection, now, self._vanished)
@@ -207,12 +207,12 @@ class _Confirm:
                 plan.run(connection, "1_keys:collect_staged")
             plan.run(connection, "1_keys:collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
             plan.run(connection, "1_keys:collect_orphans")
-            analyze(connection, plan.keys)
+            analyze(connection, None, plan.keys)
         if self._skipped is not None:
             self._skipped.collect(connection)
 
     def _take_up(self, plan: ConfirmStatements) -> list[TakenUp]:
-        """This reload, and the earlier ones whose rows of one table were never confirmed."""
+        """Find this reload, and the earlier ones whose rows of one table were never confirmed."""
         values = {
             "reload_id": self._reload.reload_id,
             "group_name": self._reload.group_name,
@@ -237,7 +237,7 @@ class _Confirm:
         count_verified(self._connection, plan.merge)
 
     def _pass(self) -> datetime:
-        """Judge every open key; the instant of the source's clock up to which it was read.
+        """Judge every open key. Returns the instant of the source's clock up to which it was read.
 
         Production first: what stands there now is the work of a CDC that is not ahead of what the source shows next.
         """
@@ -255,7 +255,7 @@ class _Confirm:
         return read_until
 
     def _correct(self) -> int:
-        """Write what CDC has passed; how many rows were changed."""
+        """Write what CDC has passed. Returns how many rows were changed."""
         if self._given.fence is None:
             return self._apply()
         with self._given.fence():
@@ -286,7 +286,7 @@ class _Confirm:
             )
 
     def _count(self, verdicts: Collection[Verdict] | None) -> int:
-        """How many open keys there are, with some verdicts or (None) with any."""
+        """Count the open keys with some verdicts, or (None) with any."""
         counts = [dict(plan.run(self._connection, "4_close:count_verdicts").fetchall()) for plan in self._plans]
         return sum(keys for one in counts for verdict, keys in one.items() if verdicts is None or verdict in verdicts)
 
@@ -295,11 +295,11 @@ class _Confirm:
             self._waited += self._cdc.wait_passed(instant)
 
     def _open_ends(self) -> list[str]:
-        """What keeps the reload from being confirmed, apart from refused corrections: clauses of the sentence."""
+        """Say what keeps the reload from being confirmed, apart from refused corrections: clauses of the sentence."""
         return [*(self._skipped.open_ends if self._skipped else []), *self._comparison.open_ends]
 
     def _detail(self, report: Report, open_ends: Sequence[str], settled: bool) -> str:
-        """The sentence about the confirm."""
+        """Write the sentence about the confirm."""
         clauses = [
             f"{report.read_again} rows of all tables were read again from the source in {self._passes} passes, "
             f"{self._corrected} corrected, {self._waited:.1f} s waited for CDC",

@@ -83,5 +83,5 @@ def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, las
             return _patch(connection, plan, first, middle) + _patch(connection, plan, middle + 1, last)
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
         _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
-        plan.run(connection, "7_patch:refuse_patch", number=first, reason=reason)
+        plan.run(connection, "7_patch:refuse_patch", number=first, refusal=reason)
         return 0

@@ -20,18 +20,18 @@ class ConfirmPieces:
     production_window_column: str
     staging_schema: str
     staging_table: str
-    staged_window_column: str
+    window_column: str
     keys: str
-    rows: str
+    source_rows: str
     again: str
     delta: str
 
     # Lists of columns
     columns: Composable
-    key_columns: Composable
+    key: Composable
     key_types: Composable
     key_numbers: Composable
-    row_columns: Composable
+    s_without_domains: Composable
     s_numbered: Composable
     s_key_numbered: Composable
     p_key: Composable
@@ -39,8 +39,8 @@ class ConfirmPieces:
     p_key_json: Composable
     d_key: Composable
     k_key: Composable
+    k_canonical_key: Composable
     k_key_texts: Composable
-    k_key_array: Composable
     k_key_json: Composable
     r_values: Composable
     r_assignments: Composable
@@ -92,7 +92,7 @@ class WantedPieces:
 class TextPieces:
     """How texts of the source become rows (``2_pass``)."""
 
-    rows: str
+    source_rows: str
     texts: str
     text_columns: Composable
     key_numbers: Composable
@@ -109,7 +109,7 @@ class ControlPieces:
     k_shape: Composable
     s_shape: Composable
     s_key_text: Composable
-    a_key_array: Composable
+    a_key_texts: Composable
     k_is_s: Composable
     k_is_like_a: Composable
     p_is_a: Composable

@@ -12,7 +12,7 @@ from psycopg import Connection, DataError, IntegrityError, sql
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.confirm.pieces import TextPieces
 from reload_assets.confirm.refusals import reason_of
-from reload_assets.postgres.session import copy_in, drop_temporary
+from reload_assets.postgres.session import copy_in, drop_table
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
@@ -54,7 +54,7 @@ class SourceRows(Protocol):
 
 
 def readable(table: ReloadTable) -> str | None:
-    """Why the reader cannot give rows of the table as DMS would; None where it can."""
+    """Say why the reader cannot give rows of the table as DMS would; None where it can."""
     if table.source_columns is None:
         return "there is no source connection"
     described = {column.name: column for column in table.source_columns}
@@ -95,38 +95,17 @@ class ReaderRows:
 
     @staticmethod
     def _fill(connection: Connection[Any], table: ReloadTable, rows: str, read: Iterable[Sequence[Any]]) -> None:
-        texts = f"{rows}_texts"
-        numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
-        text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
-        described = {column.name: column for column in table.source_columns or ()}
-        typed = sql.SQL(", ").join(
-            _typed(sql.Identifier("t", name), column, described[column.source])
-            for name, column in zip(numbered, table.columns, strict=True)
-        )
-        places = {column.name: number for number, column in enumerate(table.columns, start=1)}
-        keys_typed = [
-            _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source])
-            for column in table.key
-        ]
-        pieces = TextPieces(
-            rows=rows,
-            texts=texts,
-            text_columns=text_columns,
-            key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
-            t_typed=typed,
-            t_key_typed=sql.SQL(", ").join(keys_typed),
-            t_is_chosen=sql.SQL("true"),
-        )
+        pieces = text_pieces(table, rows)
         run(connection, "confirm/2_pass:create_texts", pieces)
-        with connection.cursor() as cursor, copy_in(cursor, texts) as copy:
+        with connection.cursor() as cursor, copy_in(cursor, pieces.texts) as copy:
             for row in read:
                 copy.write_row([_text(value) for value in row])
         _type(connection, table, pieces, None)
-        drop_temporary(connection, texts)
+        drop_table(connection, None, pieces.texts)
 
 
 class RowsByTable:
-    """Rows that come over the source connection, but for tables of which it would read a type otherwise than DMS."""
+    """Rows that come over the source connection, or by DMS where the connection would read a type otherwise."""
 
     def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
         self.batch = min(connected.batch, loaded.batch)
@@ -151,6 +130,30 @@ class RowsByTable:
         return self._connected.now()
 
 
+def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
+    """Compose how texts of a table's columns become rows of the temporary table ``rows``."""
+    numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
+    text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
+    described = {column.name: column for column in table.source_columns or ()}
+    typed = sql.SQL(", ").join(
+        _typed(sql.Identifier("t", name), column, described[column.source])
+        for name, column in zip(numbered, table.columns, strict=True)
+    )
+    places = {column.name: number for number, column in enumerate(table.columns, start=1)}
+    keys_typed = [
+        _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source]) for column in table.key
+    ]
+    return TextPieces(
+        source_rows=rows,
+        texts=f"{rows}_texts",
+        text_columns=text_columns,
+        key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
+        t_typed=typed,
+        t_key_typed=sql.SQL(", ").join(keys_typed),
+        t_is_chosen=sql.SQL("true"),
+    )
+
+
 def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, places: list[str] | None) -> None:
     """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
     if places is not None:
@@ -167,7 +170,7 @@ def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, p
             _type(connection, table, pieces, places[:half])
             _type(connection, table, pieces, places[half:])
         else:
-            run(connection, "confirm/2_pass:add_unfit", pieces, reason=reason_of(table, error))
+            run(connection, "confirm/2_pass:add_unfit", pieces, refusal=reason_of(table, error))
 
 
 def _text(value: Any) -> str | None:

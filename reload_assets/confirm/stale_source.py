@@ -19,7 +19,7 @@ from reload_assets.confirm.statements import ConfirmStatements, Reading, read_ag
 from reload_assets.errors import SourceUnavailable
 from reload_assets.merge.judge import newer
 from reload_assets.merge.statements import in_production
-from reload_assets.postgres.session import analyze, drop_temporary, truncate
+from reload_assets.postgres.session import analyze, drop_table, truncate
 
 # DMS filters know whole seconds only.
 _MINUTE = timedelta(minutes=1)
@@ -30,7 +30,7 @@ _ROUNDS = 3
 def require_current(
     connection: Connection[Any], plans: Sequence[ConfirmStatements], source: SourceRows, arbiter: SourceRows
 ) -> int:
-    """Let no correction be made of a row that the source connection shows too old; how many rows were in doubt.
+    """Let no correction be made of a row that the source connection shows too old. Returns how many were in doubt.
 
     To be called when CDC has passed what was read. ``arbiter`` reads rows by DMS. Raises SourceUnavailable where the
     connection shows older rows than that, DmsError, LoadFailed, and psycopg's errors.
@@ -42,7 +42,7 @@ def require_current(
             _judge(connection, in_doubt, source, arbiter)
     finally:
         for plan in plans:
-            drop_temporary(connection, _older(plan))
+            drop_table(connection, None, _older(plan))
     return sum(doubts)
 
 
@@ -50,7 +50,7 @@ def _judge(
     connection: Connection[Any], plans: Sequence[ConfirmStatements], source: SourceRows, arbiter: SourceRows
 ) -> None:
     for plan in plans:
-        plan.run(connection, "5_source_is_current:create_latest", _pieces(plan))
+        plan.run(connection, "5_source_is_current:create_latest", older_pieces(plan))
     try:
         stale: list[str] = []
         for _ in range(_ROUNDS):
@@ -59,7 +59,7 @@ def _judge(
                 return
     finally:
         for plan in plans:
-            drop_temporary(connection, _latest(plan))
+            drop_table(connection, None, _latest(plan))
     raise SourceUnavailable(
         f"The source connection shows {', '.join(stale)} older than DMS reads them, so it leads to an old copy of "
         "the source or to another database; name the primary in source.connection. None of them was written."
@@ -81,21 +81,21 @@ def _read(
 
 def _stale(connection: Connection[Any], plan: ConfirmStatements) -> str | None:
     """Say which rows the connection shows older than DMS; None if there are none."""
-    row = plan.run(connection, "5_source_is_current:judge_older", _pieces(plan)).fetchone()
+    row = plan.run(connection, "5_source_is_current:judge_older", older_pieces(plan)).fetchone()
     assert row is not None
     return f"{row[0]} rows of {plan.merge.table.source_table} (keys {'; '.join(row[1])})" if row[0] else None
 
 
 def _read_newer(connection: Connection[Any], plan: ConfirmStatements, arbiter: SourceRows) -> None:
     """Read the stretch in which staging and production have newer rows by DMS, whose filters cannot find the keys."""
-    row = plan.run(connection, "5_source_is_current:bound_older", _pieces(plan)).fetchone()
+    row = plan.run(connection, "5_source_is_current:bound_older", older_pieces(plan)).fetchone()
     assert row is not None
-    truncate(connection, plan.again)
+    truncate(connection, None, plan.again)
     if row[0] is not None:
         with connection.transaction():
             end = row[1].replace(second=0, microsecond=0) + _MINUTE
             arbiter.fill_window(connection, plan.merge.table, plan.again, (row[0], end))
-    analyze(connection, plan.again)
+    analyze(connection, None, plan.again)
 
 
 def _older(plan: ConfirmStatements) -> str:
@@ -107,10 +107,11 @@ def _latest(plan: ConfirmStatements) -> str:
 
 
 def _find(connection: Connection[Any], plan: ConfirmStatements) -> int:
-    return plan.run(connection, "5_source_is_current:find_older", _pieces(plan)).rowcount
+    return plan.run(connection, "5_source_is_current:find_older", older_pieces(plan)).rowcount
 
 
-def _pieces(plan: ConfirmStatements) -> OlderPieces:
+def older_pieces(plan: ConfirmStatements) -> OlderPieces:
+    """Compose the pieces about rows of one table that the source connection shows too old."""
     merge, table = plan.merge, plan.merge.table
     in_latest = plan.numbered("l")
     return OlderPieces(

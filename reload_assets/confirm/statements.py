@@ -19,7 +19,7 @@ from reload_assets.merge.judge import Named, assigned, differs, judgement, newer
 from reload_assets.merge.side_effects import acts_on_update
 from reload_assets.merge.statements import IS_OWN, MergeStatements, both, comma, in_production, in_staging, texts
 from reload_assets.postgres.session import analyze, truncate
-from reload_assets.postgres.statements import Part, Parts, compose, parts_by_name, run
+from reload_assets.postgres.statements import Parts, compose, run
 from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn
 
@@ -49,14 +49,12 @@ class ConfirmStatements:
         return f"confirm_again_{self.merge.position}"
 
     def run(self, connection: Connection[Any], name: str, /, *more: Parts, **values: Any) -> Cursor[Any]:
-        """Execute ``sql/confirm/<file>:<section>`` with this table's pieces and window, and with what is given besides.
-
-        Raises ValueError for a piece that is given twice.
-        """
+        """Execute ``sql/confirm/<file>:<section>`` with this table's pieces and window, and what is given besides."""
         return run(
             connection,
             f"confirm/{name}",
-            _together(self.pieces, *more),
+            self.pieces,
+            *more,
             **{
                 "start": self.merge.bounds[0],
                 "end": self.merge.bounds[1],
@@ -68,7 +66,7 @@ class ConfirmStatements:
 
     def create_rows(self, connection: Connection[Any], rows: str) -> None:
         """Create a temporary table for rows of the source."""
-        run(connection, "confirm/1_keys:create_rows", replace(self.pieces, rows=rows))
+        run(connection, "confirm/1_keys:create_rows", replace(self.pieces, source_rows=rows))
 
     @cached_property
     def pieces(self) -> ConfirmPieces:
@@ -81,20 +79,20 @@ class ConfirmStatements:
             production_window_column=table.window.name,
             staging_schema=merge.staged.staging_schema,
             staging_table=merge.staged.staging_table,
-            staged_window_column=table.window.staged,
+            window_column=table.window.staged,
             keys=self.keys,
-            rows=self.rows,
+            source_rows=self.rows,
             again=self.again,
             delta=merge.delta,
             columns=comma(sql.Identifier(column.name) for column in table.columns),
-            key_columns=comma(sql.Identifier(column.name) for column in table.key),
+            key=comma(sql.Identifier(column.name) for column in table.key),
             key_types=comma(
                 # The type is production's own spelling of it, from format_type.
                 sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
                 for column in table.key
             ),
             key_numbers=comma(numbers),
-            row_columns=row_columns(table.columns, merge.numbers),
+            s_without_domains=row_columns(table.columns, merge.numbers),
             s_numbered=self._numbered(table.columns, in_staging),
             s_key_numbered=self._numbered(table.key, in_staging),
             p_key=comma(in_production(column) for column in table.key),
@@ -102,10 +100,10 @@ class ConfirmStatements:
             p_key_json=self._key_json(in_production),
             d_key=comma(merge.in_delta(column) for column in table.key),
             k_key=comma(self.in_key(column) for column in table.key),
-            k_key_texts=comma(
+            k_canonical_key=comma(
                 production_text("k", merge.numbers[column.name], *self._rule(column)) for column in table.key
             ),
-            k_key_array=texts(self.in_key(column) for column in table.key),
+            k_key_texts=texts(self.in_key(column) for column in table.key),
             k_key_json=self._key_json(self.in_key),
             r_values=comma(self.in_row(column) for column in table.columns),
             r_assignments=assigned(table, self.in_row),
@@ -268,16 +266,6 @@ def row_columns(columns: Sequence[ReloadColumn], names: Mapping[str, str]) -> sq
     )
 
 
-def _together(*groups: Parts) -> Mapping[str, Part]:
-    """The parts of several groups. Raises ValueError for one that two of them have."""
-    together: dict[str, Part] = {}
-    for group in map(parts_by_name, groups):
-        if twice := sorted(together.keys() & group.keys()):
-            raise ValueError(f"the part {twice[0]} is given twice")
-        together.update(group)
-    return together
-
-
 def _without_domain(column: ReloadColumn) -> sql.Composable:
     target = column.target
     if target.base_type in (target.type, "enum"):
@@ -319,7 +307,7 @@ class Reading:
 def read_again(connection: Connection[Any], source: SourceRows, readings: Sequence[Reading]) -> None:
     """Fill the temporary tables of the readings with the rows that the source has now, all of them together."""
     for reading in readings:
-        truncate(connection, reading.rows)
+        truncate(connection, None, reading.rows)
     # A transaction for the cursors, which give out the keys while the rows come in.
     with connection.transaction():
         source.fill(
@@ -330,12 +318,12 @@ def read_again(connection: Connection[Any], source: SourceRows, readings: Sequen
             ],
         )
     for reading in readings:
-        analyze(connection, reading.rows)
+        analyze(connection, None, reading.rows)
 
 
 def _batches(connection: Connection[Any], size: int, reading: Reading) -> Iterator[Sequence[Key]]:
     wanted = WantedPieces(wanted=reading.wanted, k_is_wanted=reading.chosen)
     with connection.cursor(name=f"{reading.rows}_keys") as cursor:
-        cursor.execute(compose("confirm/2_pass:list_keys", _together(reading.plan.pieces, wanted)))
+        cursor.execute(compose("confirm/2_pass:list_keys", reading.plan.pieces, wanted))
         while batch := cursor.fetchmany(size):
             yield batch

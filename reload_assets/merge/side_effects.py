@@ -62,7 +62,7 @@ def child_parts(reference: Reference) -> dict[str, Part]:
     child = sql.Identifier(reference.child_schema, reference.child_table)
     return {
         "child": child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
-        "refers": both(
+        "c_refers_to_p": both(
             sql.SQL("{} = {}").format(sql.Identifier("c", name), sql.Identifier("p", parent))
             for name, parent in zip(reference.columns, reference.parent_columns, strict=True)
         ),

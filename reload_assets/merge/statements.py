@@ -168,14 +168,14 @@ class MergeStatements:
         differ = sql.SQL("{} IS DISTINCT FROM {}")
         ours = [sql.Identifier("p", f"u{number}") for number, _ in enumerate(columns, start=1)]
         return {
-            "present": comma(
+            "p_unique_values": comma(
                 sql.SQL("{} AS {}").format(in_production(column), sql.Identifier(f"u{number}"))
                 for number, column in enumerate(columns, start=1)
             ),
-            "gives_up": sql.SQL(" OR ").join(
+            "d_gives_up": sql.SQL(" OR ").join(
                 differ.format(sql.Identifier("d", number), held) for number, held in zip(numbers, ours, strict=True)
             ),
-            "taken": both(
+            "t_takes_over": both(
                 equal.format(sql.Identifier("t", number), held) for number, held in zip(numbers, ours, strict=True)
             ),
             "unique_columns": comma(sql.Identifier("d", number) for number in numbers),

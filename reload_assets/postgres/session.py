@@ -79,25 +79,26 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
         run(connection, "merge/set_locally", name=name, value=value)
 
 
-def analyze(connection: Connection[Any], *tables: str) -> None:
-    """Tell the planner what temporary tables hold."""
-    connection.execute(sql.SQL("ANALYZE {}").format(_listed(tables)))
+def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Tell the planner what a table holds now; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("ANALYZE {}").format(_relation(schema, table)))
 
 
-def truncate(connection: Connection[Any], *tables: str) -> None:
-    """Empty temporary tables."""
-    connection.execute(sql.SQL("TRUNCATE {}").format(_listed(tables)))
+def drop_table(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Drop a table if it exists; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
 
 
-def drop_temporary(connection: Connection[Any], *tables: str) -> None:
-    """Drop temporary tables."""
-    connection.execute(sql.SQL("DROP TABLE {}").format(_listed(tables)))
+def truncate(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Empty a table; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("TRUNCATE {}").format(_relation(schema, table)))
 
 
 def copy_in(cursor: Cursor[Any], table: str, columns: Sequence[str] = ()) -> AbstractContextManager[Copy]:
     """Take rows into a temporary table: into some columns, or into all of them."""
-    chosen = sql.SQL(" ({})").format(_listed(columns)) if columns else sql.SQL("")
-    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(_listed([table]), chosen))
+    listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    chosen = sql.SQL(" ({})").format(listed) if columns else sql.SQL("")
+    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(sql.Identifier(table), chosen))
 
 
 def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:
@@ -105,5 +106,5 @@ def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextMan
     return cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table)))
 
 
-def _listed(names: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(name) for name in names)
+def _relation(schema: str | None, table: str) -> sql.Identifier:
+    return sql.Identifier(schema, table) if schema is not None else sql.Identifier(table)

@@ -13,21 +13,16 @@ from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from psycopg import Connection, Cursor, sql
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Part = str | sql.Composable
-
-
-class _Pieces(Protocol):
-    """An instance of a dataclass whose fields are parts."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-Parts = Mapping[str, Part] | _Pieces
-"""The parts of a statement by name: a mapping, or a dataclass, of which mypy sees a missing field."""
+Parts: TypeAlias = Union[Mapping[str, Part], "DataclassInstance"]
+"""Names and pieces by name; of a dataclass, its fields."""
 
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 # Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
@@ -70,24 +65,18 @@ def file_names(folder: str) -> list[str]:
     return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
 
 
-def parts_by_name(parts: Parts | None) -> Mapping[str, Part]:
-    """Return the parts as a mapping: those of a dataclass are its fields."""
-    if parts is None or isinstance(parts, Mapping):
-        return parts or {}
-    return {field.name: getattr(parts, field.name) for field in fields(parts)}
-
-
-def compose(name: str, parts: Parts | None = None) -> sql.SQL:
+def compose(name: str, *parts: Parts | None) -> sql.SQL:
     """Return a statement with its identifiers and pieces filled in and its values as placeholders.
 
-    Raises KeyError for a part that the statement names and the caller does not give.
+    Raises KeyError for a part that the statement names and the caller does not give, and ValueError for one that is
+    given twice, with different values.
     """
-    return compose_text(text(name), parts, f"sql/{name}")
+    return compose_text(text(name), f"sql/{name}", *parts)
 
 
-def compose_text(source: str, parts: Parts | None, title: str) -> sql.SQL:
-    """The same of a statement that lies elsewhere; ``title`` names it in errors."""
-    given = parts_by_name(parts)
+def compose_text(source: str, title: str, *parts: Parts | None) -> sql.SQL:
+    """Compose a statement that lies elsewhere; ``title`` names it in errors. Raises what ``compose`` does."""
+    given = join(*parts)
     bound = binds_values(source)
     out: list[str] = []
     position = 0
@@ -111,10 +100,23 @@ def compose_text(source: str, parts: Parts | None, title: str) -> sql.SQL:
     return sql.SQL("".join(out))
 
 
-def run(connection: Connection[Any], name: str, parts: Parts | None = None, /, **values: Any) -> Cursor[Any]:
+def run(connection: Connection[Any], name: str, /, *parts: Parts | None, **values: Any) -> Cursor[Any]:
     """Execute a statement on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
-    return connection.execute(compose(name, parts), values if binds_values(text(name)) else None)
+    return connection.execute(compose(name, *parts), values if binds_values(text(name)) else None)
+
+
+def join(*parts: Parts | None) -> dict[str, Part]:
+    """Join parts to one mapping. Raises ValueError for a name that has two values."""
+    joined: dict[str, Part] = {}
+    for one in parts:
+        if one is None:
+            continue
+        named = one if isinstance(one, Mapping) else {item.name: getattr(one, item.name) for item in fields(one)}
+        for name, value in named.items():
+            if joined.setdefault(name, value) != value:
+                raise ValueError(f"the part {name} is given twice, with different values")
+    return joined
 
 
 def binds_values(source: str) -> bool:

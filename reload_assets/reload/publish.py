@@ -30,7 +30,7 @@ from reload_assets.merge.judge import differs, written_columns
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.merge.table import Recheck
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import drop_temporary
+from reload_assets.postgres.session import drop_table
 from reload_assets.reload.load import describe
 from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
@@ -170,6 +170,6 @@ def _recheck(source: SourceRows) -> Recheck:
             "changed": differs(written_columns(merge.table), plan.in_again, merge.in_delta),
         }
         plan.run(connection, "withhold_rows", withheld, outcomes=outcomes)
-        drop_temporary(connection, plan.again)
+        drop_table(connection, None, plan.again)
 
     return recheck

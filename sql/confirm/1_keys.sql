@@ -90,16 +90,16 @@ ADD PRIMARY KEY (:key_numbers);
 -- name: create_rows
 -- Room for rows of the source, with the columns of staging under their numbers and without their domains. Gone with the
 -- session. unfit: why the target's types cannot hold a row, of which there is only the key.
-CREATE TEMPORARY TABLE :"rows" AS
+CREATE TEMPORARY TABLE :"source_rows" AS
 SELECT
-    :row_columns,
+    :s_without_domains,
     NULL::text AS unfit
 FROM :"staging_schema".:"staging_table" AS s
 WHERE FALSE;
 
 -- name: create_again
 -- Room for rows of the source that are read again: with CDC stopped, by DMS, or for the control.
-CREATE TEMPORARY TABLE :"again" (LIKE :"rows");
+CREATE TEMPORARY TABLE :"again" (LIKE :"source_rows");
 
 -- name: collect_staged
 -- Staged rows of the window that production lacks or has with other content: refused ones, and those that CDC wrote
@@ -109,7 +109,7 @@ SELECT :d_key
 FROM (
     SELECT :s_numbered
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE s.:"staged_window_column" >= :'start'::timestamp AND s.:"staged_window_column" < :'end'::timestamp
+    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
 ) AS d
 LEFT JOIN LATERAL (
     SELECT :judgement AS outcome

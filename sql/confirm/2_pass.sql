@@ -36,7 +36,7 @@ WHERE u.ctid = found.place;
 -- name: list_keys
 -- The keys that are read from the source, as canonical text. wanted: the keys of the confirm, or some that one of its
 -- steps has chosen.
-SELECT :k_key_texts
+SELECT :k_canonical_key
 FROM :"wanted" AS k
 WHERE :k_is_wanted;
 
@@ -46,7 +46,7 @@ CREATE TEMPORARY TABLE :"texts" (:text_columns) ON COMMIT DROP;
 
 -- name: type_texts
 -- Give the texts production's types, as DMS would have loaded them.
-INSERT INTO :"rows"
+INSERT INTO :"source_rows"
 SELECT :t_typed
 FROM :"texts" AS t
 WHERE :t_is_chosen;
@@ -58,10 +58,10 @@ FROM :"texts" AS t;
 
 -- name: add_unfit
 -- The key of a row of the source that the target's types cannot hold, and why.
-INSERT INTO :"rows" (:key_numbers, unfit)
+INSERT INTO :"source_rows" (:key_numbers, unfit)
 SELECT
     :t_key_typed,
-    :'reason'
+    :'refusal'
 FROM :"texts" AS t
 WHERE :t_is_chosen;
 
@@ -96,7 +96,7 @@ FROM (
         SELECT
             r.*,
             r::text AS source_row
-        FROM :"rows" AS r
+        FROM :"source_rows" AS r
     ) AS r ON :r_is_k
     LEFT JOIN LATERAL (
         SELECT
@@ -138,7 +138,7 @@ FROM (
                 AND (k.noted_before IS NULL OR unequal.name <> all(array_remove(:n_differs_from_b, NULL)))
         ) AS unequal_columns
     FROM :"keys" AS k
-    INNER JOIN :"rows" AS r ON :r_is_k
+    INNER JOIN :"source_rows" AS r ON :r_is_k
     CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
     CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted_before) AS b
     WHERE k.is_open AND k.verdict IN ('overtaken', 'update') AND k.noted IS NOT NULL AND r.unfit IS NULL AND :n_is_alive

@@ -59,8 +59,8 @@ WHERE (k.is_open AND k.verdict IN (:gone)) AND :k_shape = any(:'shapes'::text []
 -- A key that the source is said to have lost, though its window lists one that differs only in its spelling and that
 -- production does not have: perhaps the same row. Returns both keys.
 SELECT
-    :k_key_array AS key_texts,
-    :a_key_array AS other_key_texts
+    :k_key_texts AS key_texts,
+    :a_key_texts AS other_key_texts
 FROM :"keys" AS k
 INNER JOIN :"again" AS a ON :k_is_like_a
 WHERE
@@ -76,7 +76,7 @@ WHERE k.is_found OR NOT EXISTS (SELECT 1 FROM :"again" AS a WHERE :a_is_k);
 
 -- name: find_unfound
 -- A key that the source has still not found.
-SELECT :k_key_array AS key_texts
+SELECT :k_key_texts AS key_texts
 FROM :"control" AS k
 WHERE NOT k.is_found
 LIMIT 1;

@@ -10,7 +10,7 @@
 CREATE TEMPORARY TABLE :"older" AS
 SELECT k.*
 FROM :"keys" AS k
-LEFT JOIN :"rows" AS r ON :r_is_k
+LEFT JOIN :"source_rows" AS r ON :r_is_k
 LEFT JOIN LATERAL (
     SELECT d.*
     FROM (SELECT :s_numbered FROM :"staging_schema".:"staging_table" AS s) AS d
@@ -50,7 +50,7 @@ WHERE
 
 -- name: create_latest
 -- Room for the rows that the source connection shows after DMS has read them. Gone with the session.
-CREATE TEMPORARY TABLE :"latest" (LIKE :"rows");
+CREATE TEMPORARY TABLE :"latest" (LIKE :"source_rows");
 
 -- name: bound_older
 -- In which stretch of the window column the newer rows lie because of which keys are in doubt.
@@ -81,7 +81,7 @@ WITH doubted AS (
     FROM :"older" AS k
     LEFT JOIN :"again" AS a ON :a_is_k
     LEFT JOIN :"latest" AS l ON :l_is_k
-    LEFT JOIN :"rows" AS r ON :r_is_k
+    LEFT JOIN :"source_rows" AS r ON :r_is_k
 ),
 
 put_off AS (
@@ -93,6 +93,6 @@ put_off AS (
 
 SELECT
     count(*) AS stale,
-    (array_agg(array_to_string(:k_key_array, ', ')))[1:5] AS some
+    (array_agg(array_to_string(:k_key_texts, ', ')))[1:5] AS some
 FROM doubted AS k
 WHERE k.is_older AND NOT k.is_unread AND NOT k.has_changed;

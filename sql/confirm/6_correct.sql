@@ -11,7 +11,7 @@ UPDATE :"keys" AS k
 SET verdict = 'overtaken'
 WHERE
     k.verdict IN (:corrected)
-    AND (SELECT r::text FROM :"rows" AS r WHERE :r_is_k)
+    AND (SELECT r::text FROM :"source_rows" AS r WHERE :r_is_k)
     IS DISTINCT FROM (SELECT a::text FROM :"again" AS a WHERE :a_is_k);
 
 -- name: hold_back
@@ -32,7 +32,7 @@ SELECT
     r.*,
     CASE WHEN k.verdict = 'insert' THEN 'inserted' ELSE 'updated' END AS outcome
 FROM :"keys" AS k
-INNER JOIN :"rows" AS r ON :r_is_k
+INNER JOIN :"source_rows" AS r ON :r_is_k
 WHERE k.is_open AND k.verdict IN (:written) AND k.correction = :'correction';
 
 -- name: find_chains
@@ -42,13 +42,13 @@ SELECT
     t.ctid::text AS taker
 FROM :"delta" AS d
 CROSS JOIN LATERAL (
-    SELECT :present
+    SELECT :p_unique_values
     FROM :"schema".:"table" AS p
     WHERE :p_is_d
     LIMIT 1
 ) AS p
-INNER JOIN :"delta" AS t ON :taken
-WHERE d.outcome = 'updated' AND (:gives_up);
+INNER JOIN :"delta" AS t ON :t_takes_over
+WHERE d.outcome = 'updated' AND (:d_gives_up);
 
 -- name: set_batches
 -- Rows between which unique values move are corrected together: each chain of them gets a number.
@@ -78,7 +78,7 @@ WHERE
 -- Refuse the corrections whose source row the target's types cannot hold.
 UPDATE :"keys" AS k
 SET correction = 'refused', reason = r.unfit
-FROM :"rows" AS r
+FROM :"source_rows" AS r
 WHERE :r_is_k AND r.unfit IS NOT NULL AND k.is_open AND k.correction = 'released' AND k.verdict IN (:written);
 
 -- name: lock_rows
@@ -126,15 +126,15 @@ GROUP BY verdict;
 -- returned. p_changes: whether the row changes what they refer to. c_stays: whether a referring row is none of those
 -- that are deleted with it.
 UPDATE :"keys" AS u
-SET correction = 'refused', reason = found.children || :'reason'
+SET correction = 'refused', reason = found.children || :'refusal'
 FROM (
     SELECT
         k.ctid AS place,
         count(*) AS children
     FROM :"keys" AS k
     INNER JOIN :"schema".:"table" AS p ON :p_is_k
-    LEFT JOIN :"rows" AS r ON :r_is_k
-    INNER JOIN :child AS c ON :refers
+    LEFT JOIN :"source_rows" AS r ON :r_is_k
+    INNER JOIN :child AS c ON :c_refers_to_p
     WHERE k.is_open AND k.correction = 'released' AND k.verdict = :'verdict' AND :p_changes AND :c_stays
     GROUP BY k.ctid
 ) AS found
@@ -198,7 +198,7 @@ WHERE u.ctid = marked.place AND marked.is_kept;
 WITH updated AS (
     UPDATE :"schema".:"table" AS p
     SET :r_assignments
-    FROM :"keys" AS k, :"rows" AS r
+    FROM :"keys" AS k, :"source_rows" AS r
     WHERE :p_is_k AND :r_is_k AND k.is_open AND k.correction = 'released' AND k.verdict = 'update'
     RETURNING
         k.ctid AS place,
@@ -219,10 +219,10 @@ WITH inserted AS (
     OVERRIDING SYSTEM VALUE
     SELECT :r_values
     FROM :"keys" AS k
-    INNER JOIN :"rows" AS r ON :r_is_k
+    INNER JOIN :"source_rows" AS r ON :r_is_k
     WHERE k.is_open AND k.correction = 'released' AND k.verdict = 'insert'
     ORDER BY :k_key
-    ON CONFLICT (:key_columns) DO NOTHING
+    ON CONFLICT (:key) DO NOTHING
     RETURNING
         :p_key_json AS key,
         :p_key_numbered
@@ -274,7 +274,7 @@ WHERE u.ctid = found.place AND coalesce(NOT found.is_own, :'absent_too'::boolean
 -- name: find_untaken
 -- A row that was written and is not there under its key, or was deleted and is there all the same: a trigger has moved
 -- it, or has brought it back. Returns its key.
-SELECT :k_key_array AS untaken
+SELECT :k_key_texts AS untaken
 FROM :"keys" AS k
 WHERE
     k.is_open AND k.correction = 'made'
@@ -296,7 +296,7 @@ FROM (
         r::text AS source_row,
         p.xmin_now
     FROM :"keys" AS k
-    INNER JOIN :"rows" AS r ON :r_is_k
+    INNER JOIN :"source_rows" AS r ON :r_is_k
     CROSS JOIN LATERAL (
         SELECT p.xmin::text AS xmin_now
         FROM :"schema".:"table" AS p
@@ -314,7 +314,7 @@ WHERE is_open AND correction = 'made';
 
 -- name: refuse_batch
 -- Production refuses the corrections that are released.
-UPDATE :"keys" SET correction = 'refused', reason = :'reason'
+UPDATE :"keys" SET correction = 'refused', reason = :'refusal'
 WHERE is_open AND correction = 'released';
 
 -- name: hold_again

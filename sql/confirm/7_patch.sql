@@ -46,7 +46,7 @@ FROM (
                 SELECT 1
                 FROM :"schema".:"table" AS p
                 CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
-                INNER JOIN :"rows" AS r ON :r_is_k
+                INNER JOIN :"source_rows" AS r ON :r_is_k
                 WHERE :p_is_k AND (:p_is_patched)
             ) AS is_patched
         FROM :"keys" AS k
@@ -66,7 +66,7 @@ WITH patched AS (
     UPDATE :"schema".:"table" AS p
     SET :patch_assignments
     FROM :"keys" AS k
-    INNER JOIN :"rows" AS r ON :r_is_k
+    INNER JOIN :"source_rows" AS r ON :r_is_k
     CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
     WHERE
         :p_is_k AND k.is_open AND k.verdict = 'patch' AND k.batch BETWEEN :'first'::integer AND :'last'::integer
@@ -99,7 +99,7 @@ WHERE u.ctid = patched.place AND patched.is_taken;
 -- name: find_unpatched
 -- A row of which single columns were corrected, and that is gone or has a column as it was before: a trigger has undone
 -- it. Returns its key.
-SELECT :k_key_array AS unpatched
+SELECT :k_key_texts AS unpatched
 FROM :"keys" AS k
 CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
 WHERE
@@ -118,5 +118,5 @@ WHERE is_open AND verdict = 'patch' AND batch BETWEEN :'first'::integer AND :'la
 
 -- name: refuse_patch
 -- Production refuses to correct single columns of a numbered row.
-UPDATE :"keys" SET verdict = 'blocked', times_refused = times_refused + 1, reason = :'reason'
+UPDATE :"keys" SET verdict = 'blocked', times_refused = times_refused + 1, reason = :'refusal'
 WHERE is_open AND verdict = 'patch' AND batch = :'number'::integer;

@@ -9,7 +9,7 @@ SELECT
     count(*) FILTER (WHERE k.verdict = 'orphan') AS orphans,
     count(*) FILTER (WHERE k.verdict = 'left') AS left_alone,
     count(*) FILTER (WHERE k.times_refused >= :'most_refused'::integer) AS blocked,
-    (array_agg(array_to_string(:k_key_array, ', ')) FILTER (WHERE k.verdict = 'orphan'))[1:5] AS some_orphans
+    (array_agg(array_to_string(:k_key_texts, ', ')) FILTER (WHERE k.verdict = 'orphan'))[1:5] AS some_orphans
 FROM :"keys" AS k;
 
 -- name: count_blocked
@@ -18,7 +18,7 @@ FROM :"keys" AS k;
 SELECT
     coalesce(k.reason, 'production refuses it') AS reason,
     count(*) AS blocked,
-    (array_agg(array_to_string(:k_key_array, ', ') ORDER BY :k_key_array))[1:3] AS some
+    (array_agg(array_to_string(:k_key_texts, ', ') ORDER BY :k_key_texts))[1:3] AS some
 FROM :"keys" AS k
 WHERE k.times_refused >= :'most_refused'::integer
 GROUP BY k.reason
