@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
-from reload_assets.canonical.oracle_types import Kind, SourceColumn
+from reload_assets.canonical.oracle_types import BARE_SCALE, Kind, SourceColumn
 from reload_assets.errors import MappingError
 from reload_assets.postgres.catalog import Column
 from reload_assets.verify.type_rules import DeclaredType, fraction_digits, parse_type
@@ -78,6 +78,11 @@ def key_kind(source: SourceColumn | None, column: Column) -> Kind:
     if source is not None:
         return source.kind or "text"
     return _KINDS.get(parse_type(column.base_type).base, "text")
+
+
+def key_rule(source: SourceColumn | None, column: Column) -> tuple[Kind, int]:
+    """Choose the rule as ``key_kind`` does, with the scale of ``bare`` numbers."""
+    return key_kind(source, column), source.delivery.number_scale if source else BARE_SCALE
 
 
 def filter_position(columns: Sequence[Column]) -> int | None:

@@ -18,13 +18,13 @@ from reload_assets.merge.side_effects import (
     acts_on_delete,
     acts_on_update,
     changes,
-    child_parts,
+    child_pieces,
     nobody_follows,
     require_readable,
 )
 from reload_assets.merge.unique_swaps import UniqueSwaps
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.session import analyze, drop_table
+from reload_assets.postgres.session import analyze, check_constraints, defer_constraints, drop_table
 from reload_assets.postgres.statements import Parts, run
 from reload_assets.soft_delete import alive
 
@@ -37,14 +37,14 @@ def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStateme
     reason. Raises Refusal where production takes some rows otherwise than they were to be, Contention, and psycopg's
     errors: then the caller rolls back.
     """
-    run(connection, "merge/defer_constraints")
+    defer_constraints(connection)
     batches = [_Batch(connection, plan) for plan in plans]
     for batch in reversed(batches):
         batch.lock(swapping)
     changed = sum(batch.remove(wait=swapping) for batch in reversed(batches))
     changed += sum(batch.write() for batch in batches)
     # Constraints that would wait for the commit are asked now, while there is something to be said about the rows.
-    run(connection, "merge/check_constraints")
+    check_constraints(connection)
     for batch in batches:
         batch.end()
     return changed
@@ -201,8 +201,8 @@ class _Batch:
         event = "DELETE" if verdict == Verdict.DELETE else "UPDATE"
         row = self._run(
             "6_correct:refuse_followed",
-            child_parts(reference),
-            FollowedPieces(p_changes=condition, c_stays=stays),
+            child_pieces(reference),
+            FollowedPieces(r_changes_p=condition, c_stays=stays),
             verdict=verdict.value,
             refusal=followed(reference, event),
         ).fetchone()

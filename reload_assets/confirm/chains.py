@@ -9,22 +9,22 @@ from psycopg import Connection
 
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import Correction
-from reload_assets.merge.unique_swaps import UniqueSwaps
+from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.session import analyze, drop_table, prefer_hash_joins
 
 
 def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
     """Number the chains among the corrections that are held back, from 1 on, as batches. Returns how many there are."""
-    swaps = UniqueSwaps(connection, plan.merge)
-    if not swaps.unique_parts:
+    uniques = swap_keys(plan.merge)
+    if not uniques:
         return 0
     with connection.transaction():
         plan.run(connection, "6_correct:create_delta", correction=Correction.HELD.value)
         analyze(connection, None, plan.merge.delta)
         pairs: list[tuple[str, str]] = []
         with prefer_hash_joins(connection):
-            for parts in swaps.unique_parts:
-                pairs += plan.run(connection, "6_correct:find_chains", parts).fetchall()
+            for unique in uniques:
+                pairs += plan.run(connection, "6_correct:find_chains", unique.pieces).fetchall()
         numbers = _number(pairs)
         plan.run(connection, "6_correct:set_batches", places=list(numbers), numbers=list(numbers.values()))
         drop_table(connection, None, plan.merge.delta)

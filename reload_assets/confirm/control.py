@@ -133,12 +133,12 @@ def control_pieces(plan: ConfirmStatements) -> ControlPieces:
         s_shape=_shape(key, in_staging),
         s_key_text=sql.SQL("array_to_string({}, ',')").format(texts(in_staging(column) for column in key)),
         a_key_texts=texts(plan.in_again(column) for column in key),
-        k_is_s=plan.same(plan.in_key, in_staging),
+        k_is_s=plan.merge.same_key(plan.in_key, in_staging),
         k_is_like_a=both(
             sql.SQL("{} = {}").format(_plain(column, plan.in_key(column)), _plain(column, plan.in_again(column)))
             for column in key
         ),
-        p_is_a=plan.same(in_production, plan.in_again),
+        p_is_a=plan.merge.same_key(in_production, plan.in_again),
     )
 
 

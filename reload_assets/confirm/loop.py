@@ -226,9 +226,7 @@ class _Confirm:
     def _require_staging(self, plan: ConfirmStatements) -> None:
         known = plan.merge.staged
         place = f"{known.staging_schema}.{known.staging_table}"
-        found = plan.merge.run(
-            self._connection, "find_staging", None, schema=known.staging_schema, table=known.staging_table
-        ).fetchone()
+        found = plan.merge.run(self._connection, "1_preconditions:find_staging").fetchone()
         if found is None or found[0] != known.staging_oid:
             raise ReloadRefused(
                 f"{self._reload.title} cannot be confirmed: its staging table {place} is gone; reload the window again."

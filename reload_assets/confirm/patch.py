@@ -12,7 +12,7 @@ from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of, turne
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge import Patience
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import set_up
+from reload_assets.postgres.session import check_constraints, set_up
 from reload_assets.postgres.stall_watch import StallWatch
 from reload_assets.postgres.statements import run
 
@@ -70,7 +70,7 @@ def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, las
         with connection.transaction():
             patched = plan.run(connection, "7_patch:patch_rows", **numbers).rowcount
             # Constraints that would wait for the commit are asked now, while there is something to be said of the row.
-            run(connection, "merge/check_constraints")
+            check_constraints(connection)
             if patched != last - first + 1 or plan.run(connection, "7_patch:find_unpatched", **numbers).fetchone():
                 raise Refusal(turned_away(table))
             plan.run(connection, "7_patch:end_patches", **numbers)

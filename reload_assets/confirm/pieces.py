@@ -158,7 +158,7 @@ class NamedOutside:
 class FollowedPieces:
     """Which rows would be followed by others (``6_correct:refuse_followed``)."""
 
-    p_changes: Composable
+    r_changes_p: Composable
     c_stays: Composable
 
 

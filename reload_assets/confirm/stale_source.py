@@ -113,13 +113,13 @@ def _find(connection: Connection[Any], plan: ConfirmStatements) -> int:
 def older_pieces(plan: ConfirmStatements) -> OlderPieces:
     """Compose the pieces about rows of one table that the source connection shows too old."""
     merge, table = plan.merge, plan.merge.table
-    in_latest = plan.numbered("l")
+    in_latest = plan.merge.numbered("l")
     return OlderPieces(
         older=_older(plan),
         latest=_latest(plan),
         numbered_window_column=merge.numbers[table.window.name],
-        l_is_k=plan.same(in_latest, plan.in_key),
-        u_is_k=plan.same(plan.numbered("u"), plan.in_key),
+        l_is_k=plan.merge.same_key(in_latest, plan.in_key),
+        u_is_k=plan.merge.same_key(plan.merge.numbered("u"), plan.in_key),
         d_is_newer_than_r=newer(table, merge.in_delta, plan.in_row),
         p_is_newer_than_r=newer(table, in_production, plan.in_row),
         p_is_newer_than_d=newer(table, in_production, merge.in_delta),

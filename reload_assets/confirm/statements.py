@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from psycopg import Connection, Cursor, sql
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind
-from reload_assets.canonical.postgres import production_text
 from reload_assets.confirm.pieces import ConfirmPieces, MarkPieces, WantedPieces
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
 from reload_assets.confirm.verdicts import CORRECTED, FINISHED, GONE, LOCKED, WRITTEN, Verdict, listed
-from reload_assets.keys import key_kind
-from reload_assets.merge.judge import Named, assigned, differs, judgement, newer, written_columns
+from reload_assets.merge.judge import Named, assigned, differs, newer, written_columns
 from reload_assets.merge.side_effects import acts_on_update
-from reload_assets.merge.statements import IS_OWN, MergeStatements, both, comma, in_production, in_staging, texts
+from reload_assets.merge.statements import MergeStatements, both, comma, in_production, in_staging, texts
 from reload_assets.postgres.session import analyze, truncate
 from reload_assets.postgres.statements import Parts, compose, run
 from reload_assets.soft_delete import alive
@@ -71,54 +68,54 @@ class ConfirmStatements:
     @cached_property
     def pieces(self) -> ConfirmPieces:
         """What every statement may name."""
-        merge, table = self.merge, self.merge.table
-        numbers = [sql.Identifier(merge.numbers[column.name]) for column in table.key]
+        merge, table, of_merge = self.merge, self.merge.table, self.merge.pieces
         return ConfirmPieces(
-            schema=table.production.schema,
-            table=table.production.name,
+            schema=of_merge.schema,
+            table=of_merge.table,
             production_window_column=table.window.name,
-            staging_schema=merge.staged.staging_schema,
-            staging_table=merge.staged.staging_table,
-            window_column=table.window.staged,
+            staging_schema=of_merge.staging_schema,
+            staging_table=of_merge.staging_table,
+            window_column=of_merge.window_column,
             keys=self.keys,
             source_rows=self.rows,
             again=self.again,
-            delta=merge.delta,
-            columns=comma(sql.Identifier(column.name) for column in table.columns),
-            key=comma(sql.Identifier(column.name) for column in table.key),
+            delta=of_merge.delta,
+            columns=of_merge.columns,
+            key=of_merge.key,
             key_types=comma(
                 # The type is production's own spelling of it, from format_type.
                 sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
                 for column in table.key
             ),
-            key_numbers=comma(numbers),
-            s_without_domains=row_columns(table.columns, merge.numbers),
-            s_numbered=self._numbered(table.columns, in_staging),
-            s_key_numbered=self._numbered(table.key, in_staging),
-            p_key=comma(in_production(column) for column in table.key),
-            p_key_numbered=self._numbered(table.key, in_production),
-            p_key_json=self._key_json(in_production),
-            d_key=comma(merge.in_delta(column) for column in table.key),
-            k_key=comma(self.in_key(column) for column in table.key),
-            k_canonical_key=comma(
-                production_text("k", merge.numbers[column.name], *self._rule(column)) for column in table.key
+            key_numbers=comma(sql.Identifier(merge.numbers[column.name]) for column in table.key),
+            s_without_domains=of_merge.s_without_domains,
+            s_numbered=of_merge.s_numbered,
+            s_key_numbered=comma(
+                sql.SQL("{} AS {}").format(in_staging(column), sql.Identifier(merge.numbers[column.name]))
+                for column in table.key
             ),
+            p_key=comma(in_production(column) for column in table.key),
+            p_key_numbered=of_merge.p_key_numbered,
+            p_key_json=of_merge.p_key_json,
+            d_key=of_merge.d_key,
+            k_key=comma(self.in_key(column) for column in table.key),
+            k_canonical_key=merge.canonical_key("k"),
             k_key_texts=texts(self.in_key(column) for column in table.key),
-            k_key_json=self._key_json(self.in_key),
+            k_key_json=merge.key_json(self.in_key),
             r_values=comma(self.in_row(column) for column in table.columns),
             r_assignments=assigned(table, self.in_row),
             patch_assignments=comma(self._patch(column) for column in written_columns(table)),
-            p_is_s=self.same(in_production, in_staging),
-            p_is_d=self.same(in_production, merge.in_delta),
-            p_is_k=self.same(in_production, self.in_key),
-            d_is_k=self.same(merge.in_delta, self.in_key),
-            r_is_k=self.same(self.in_row, self.in_key),
-            a_is_k=self.same(self.in_again, self.in_key),
-            i_is_k=self.same(self.numbered("i"), self.in_key),
+            p_is_s=of_merge.p_is_s,
+            p_is_d=of_merge.p_is_d,
+            p_is_k=merge.same_key(in_production, self.in_key),
+            d_is_k=merge.same_key(merge.in_delta, self.in_key),
+            r_is_k=merge.same_key(self.in_row, self.in_key),
+            a_is_k=merge.same_key(self.in_again, self.in_key),
+            i_is_k=merge.same_key(merge.numbered("i"), self.in_key),
             p_has_key=both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
             p_is_alive=alive(table),
             p_is_in_window=self._is_in_window(in_production(table.window)),
-            p_is_own=IS_OWN,
+            p_is_own=of_merge.p_is_own,
             p_is_left_alone=self._is_left_alone(),
             p_is_patched=sql.SQL(" OR ").join(
                 [sql.SQL("false"), *(self._is_patched(column) for column in written_columns(table))]
@@ -127,7 +124,7 @@ class ConfirmStatements:
             n_is_alive=alive(table, "n"),
             n_differs_from_r=self._names_where(lambda column: _differs_noted(column, self.in_row, _as_noted)),
             n_differs_from_b=self._names_where(lambda column: differs([column], _as_noted_before, _as_noted)),
-            judgement=judgement(table, merge.in_delta, in_production),
+            judgement=of_merge.judgement,
             verdict_without_source=self._verdict_without_source(),
             verdict_without_production=self._verdict_without_production(),
             corrected=listed(CORRECTED),
@@ -137,36 +134,24 @@ class ConfirmStatements:
             finished=listed(FINISHED),
         )
 
-    def numbered(self, alias: str) -> Named:
-        """How statements name a column of a temporary table, in which the columns bear numbers."""
-
-        def named(column: ReloadColumn) -> sql.Composable:
-            return sql.Identifier(alias, self.merge.numbers[column.name])
-
-        return named
-
     @property
     def in_key(self) -> Named:
         """The column of a key."""
-        return self.numbered("k")
+        return self.merge.numbered("k")
 
     @property
     def in_row(self) -> Named:
         """The column of a row of the source as the pass reads it."""
-        return self.numbered("r")
+        return self.merge.numbered("r")
 
     @property
     def in_again(self) -> Named:
         """The column of a row of the source as it is read again."""
-        return self.numbered("a")
-
-    def same(self, left: Named, right: Named) -> sql.Composable:
-        """Whether two rows have the same key."""
-        return both(sql.SQL("{} = {}").format(left(column), right(column)) for column in self.merge.table.key)
+        return self.merge.numbered("a")
 
     def is_own_child(self, alias: str) -> sql.Composable:
         """Whether a referring row ``c``, of this very table, is the row of the key ``alias``."""
-        return self.same(self.numbered(alias), lambda column: sql.Identifier("c", column.name))
+        return self.merge.same_key(self.merge.numbered(alias), lambda column: sql.Identifier("c", column.name))
 
     def mark_pieces(self) -> MarkPieces:
         """The column that marks a row as deleted, and the mark."""
@@ -179,10 +164,6 @@ class ConfirmStatements:
             sql.SQL("{} AS {}").format(named(column), sql.Identifier(self.merge.numbers[column.name]))
             for column in columns
         )
-
-    def _key_json(self, named: Named) -> sql.Composable:
-        pairs = [item for column in self.merge.table.key for item in (sql.Literal(column.name), named(column))]
-        return sql.SQL("jsonb_build_object({})").format(comma(pairs))
 
     def _names_where(self, condition: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
         """An array of the names of those columns of which a condition holds, with NULL for the others."""
@@ -208,12 +189,6 @@ class ConfirmStatements:
         return sql.SQL("{} = CASE WHEN {} THEN {} ELSE {} END").format(
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
-
-    def _rule(self, column: ReloadColumn) -> tuple[Kind, int]:
-        """The rule of a key column's text, and the scale of ``bare`` numbers."""
-        described = {source.name: source for source in self.merge.table.source_columns or ()}
-        source = described.get(column.source)
-        return key_kind(source, column.target), source.delivery.number_scale if source else BARE_SCALE
 
     def _is_in_window(self, value: sql.Composable) -> sql.Composable:
         start, end = (sql.Literal(bound) for bound in self.merge.bounds)
@@ -257,20 +232,6 @@ class ConfirmStatements:
         return sql.SQL("CASE WHEN k.in_any_window OR {} THEN {} ELSE {} END").format(
             self._is_in_window(self.in_row(self.merge.table.window)), sql.Literal(Verdict.INSERT.value), left
         )
-
-
-def row_columns(columns: Sequence[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
-    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
-    return comma(
-        sql.SQL("{} AS {}").format(_without_domain(column), sql.Identifier(names[column.name])) for column in columns
-    )
-
-
-def _without_domain(column: ReloadColumn) -> sql.Composable:
-    target = column.target
-    if target.base_type in (target.type, "enum"):
-        return in_staging(column)
-    return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
 
 
 def _differs_noted(column: ReloadColumn, left: Named, right: Named) -> sql.Composable:

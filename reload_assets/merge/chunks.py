@@ -48,7 +48,7 @@ def next_chunk(connection: Connection[Any], plan: MergeStatements, rows: int) ->
     rest = replace(plan, keys=KeyRange(after=plan.staged.merged_through))
     if uncut_because(plan):
         return rest
-    found = rest.run(connection, "find_chunk_end", rows=rows).fetchall()
+    found = rest.run(connection, "1_preconditions:find_chunk_end", rows=rows).fetchall()
     if len(found) < 2:
         return rest
     return replace(plan, keys=KeyRange(rest.keys.after, found[0][0]))

@@ -14,6 +14,7 @@ from reload_assets.errors import LedgerError, ReloadRefused
 from reload_assets.ledger.records import CheckResult, Reload, StagedTable
 from reload_assets.merge.statements import MergeStatements, merge_statements, pair
 from reload_assets.postgres.catalog import ForeignKey
+from reload_assets.postgres.session import lock_against_writers
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
 
@@ -31,7 +32,7 @@ def require_mergeable(
     """
     locked = run(
         connection,
-        "merge/lock_window",
+        "merge/1_preconditions:lock_window",
         group_name=reload.group_name,
         window_start=reload.window_start,
         window_end=reload.window_end,
@@ -55,7 +56,7 @@ def count_verified(connection: Connection[Any], plan: MergeStatements) -> tuple[
 
     Raises NeverMergeable where it has not as many rows as were verified.
     """
-    counted = plan.run(connection, "count_staged").fetchone()
+    counted = plan.run(connection, "1_preconditions:count_staged").fetchone()
     assert counted is not None
     rows, in_window, counted_at = counted
     if rows != plan.staged.staged_rows:
@@ -76,8 +77,9 @@ def require_late_parents(connection: Connection[Any], plans: Sequence[MergeState
             parent = by_target.get(key.parent)
             if parent is None or parent.position < plan.position:
                 continue
-            if parts := plan.parent_parts(key, parent):
-                refuse_parentless(plan, key, plan.run(connection, "find_missing_parents", parts).fetchone(), True)
+            if pieces := plan.parent_pieces(key, parent):
+                found = plan.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone()
+                refuse_parentless(plan, key, found, True)
 
 
 def refuse_parentless(
@@ -104,7 +106,7 @@ def refuse_parentless(
 
 
 def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
-    row = run(connection, "merge/lock_reload", reload_id=reload.reload_id).fetchone()
+    row = run(connection, "merge/1_preconditions:lock_reload", reload_id=reload.reload_id).fetchone()
     if row is None:
         raise LedgerError(f"The ledger admin.reloads has no reload {reload.reload_id}; look for its id there.")
     status, _, error = row
@@ -142,7 +144,7 @@ def _require_same_tables(reload: Reload, tables: Sequence[ReloadTable]) -> None:
 def _require_staging(connection: Connection[Any], plan: MergeStatements) -> None:
     known = plan.staged
     place = f"{known.staging_schema}.{known.staging_table}"
-    found = run(connection, "merge/find_staging", schema=known.staging_schema, table=known.staging_table).fetchone()
+    found = plan.run(connection, "1_preconditions:find_staging").fetchone()
     oid = found[0] if found else None
     if oid is None:
         raise NeverMergeable(f"{plan.reload.title}: its staging table {place} is gone; reload the window again.")
@@ -151,4 +153,4 @@ def _require_staging(connection: Connection[Any], plan: MergeStatements) -> None
             f"{plan.reload.title}: {place} is not the staging table that was verified but another one of that name; "
             "reload the window again."
         )
-    plan.run(connection, "lock_staging")
+    lock_against_writers(connection, known.staging_schema, known.staging_table)

@@ -10,10 +10,10 @@ import psycopg
 from psycopg import Connection, sql
 
 from reload_assets.errors import DatabaseUnreachable
+from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import set_locally
-from reload_assets.postgres.statements import run
 
 _PATIENCE = "30s"
 _LOG = logging.getLogger(__name__)
@@ -83,24 +83,23 @@ def _find(
 
 def _find_null(connection: Connection[Any], plan: MergeStatements, column: str) -> list[str] | None:
     staged = plan.staged_columns([column])
-    return _first(plan.run(connection, "find_null", {"column": staged[0].staged}).fetchone()) if staged else None
+    if staged is None:
+        return None
+    return _first(plan.run(connection, "6_refused_row:find_null", NullPieces(staged[0].staged)).fetchone())
 
 
 def _find_unfit(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
-    production = plan.table.production
-    row = run(
-        connection, "merge/get_check", schema=production.schema, table=production.name, constraint=constraint
-    ).fetchone()
+    row = plan.run(connection, "6_refused_row:get_check", constraint=constraint).fetchone()
     if row is None:
         return None
     # The condition is PostgreSQL's own spelling of the catalog's.
-    return _first(plan.run(connection, "find_unfit", {"condition": sql.SQL(row[0])}).fetchone())
+    return _first(plan.run(connection, "6_refused_row:find_unfit", CheckPieces(sql.SQL(row[0]))).fetchone())
 
 
 def _find_rival(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
     unique = next((key for key in plan.table.production.unique_keys if key.name == constraint), None)
-    parts = plan.unique_parts(unique) if unique else None
-    return _first(plan.run(connection, "find_rival", parts).fetchone()) if parts else None
+    pieces = plan.unique_pieces(unique) if unique else None
+    return _first(plan.run(connection, "6_refused_row:find_rival", pieces).fetchone()) if pieces else None
 
 
 def _find_childless(
@@ -108,8 +107,8 @@ def _find_childless(
 ) -> list[str] | None:
     key = next((key for key in plan.table.production.foreign_keys if key.name == constraint), None)
     # Without the staged parents: these are the ones that did not make it into production.
-    parts = plan.parent_parts(key, None) if key else None
-    row = plan.run(connection, "find_missing_parents", parts).fetchone() if parts else None
+    pieces = plan.parent_pieces(key, None) if key else None
+    row = plan.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone() if pieces else None
     child: list[list[str]] | None = row[1] if row else None
     return child[0] if child else None
 

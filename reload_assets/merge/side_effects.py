@@ -13,9 +13,10 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
+from reload_assets.merge.pieces import ChangePieces, ChildPieces
 from reload_assets.merge.statements import MergeStatements, both, in_production
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.statements import Part, run
+from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -57,16 +58,16 @@ def action(reference: Reference, event: str) -> str | None:
     return _ACTIONS.get(reference.on_delete if event == "DELETE" else reference.on_update)
 
 
-def child_parts(reference: Reference) -> dict[str, Part]:
+def child_pieces(reference: Reference) -> ChildPieces:
     """The pieces with which a statement looks for the rows that refer to a row ``p`` of production."""
     child = sql.Identifier(reference.child_schema, reference.child_table)
-    return {
-        "child": child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
-        "c_refers_to_p": both(
+    return ChildPieces(
+        child=child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
+        c_refers_to_p=both(
             sql.SQL("{} = {}").format(sql.Identifier("c", name), sql.Identifier("p", parent))
             for name, parent in zip(reference.columns, reference.parent_columns, strict=True)
         ),
-    }
+    )
 
 
 def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence[sql.Composable]) -> sql.Composable:
@@ -116,7 +117,7 @@ def nobody_follows(connection: Connection[Any], references: Sequence[Reference],
 
 
 def _written(connection: Connection[Any], tables: list[int]) -> int:
-    row = run(connection, "merge/count_written", tables=tables).fetchone()
+    row = run(connection, "merge/5_effects:count_written", children=tables).fetchone()
     assert row is not None
     if not row[0]:
         raise MergeFailed(
@@ -133,24 +134,33 @@ class Effects:
         self._connection, self._plan, self._written = connection, plan, written
         self._acting = acts_on_update(plan.table, [column.name for column in written])
 
-    def require_unreferred(self, delta: dict[str, Part] | None = None) -> None:
-        """Raises Unsafe where a row of the delta (or ``delta``) would change a value that other rows follow."""
+    @property
+    def acting(self) -> Sequence[Reference]:
+        """The foreign keys that may act."""
+        return self._acting
+
+    def changes(self, reference: Reference) -> ChangePieces:
+        """Whether the update of a row of the delta changes what the foreign key refers to."""
         new = [self._plan.in_delta(column) for column in self._written]
+        return ChangePieces(changes(self._written, reference, new))
+
+    def require_unreferred(self, plan: MergeStatements) -> None:
+        """Raises Unsafe where a row of the delta of ``plan`` would change a value that other rows follow."""
         for reference in self._acting:
-            self._require_none(reference, {**(delta or {}), "changes": changes(self._written, reference, new)})
+            self._require_none(plan, reference, self.changes(reference))
 
     def require_unreferred_while_parked(self, column: str) -> None:
         """Raises Unsafe where a row that gives up a value would change ``column`` meanwhile, and others follow."""
-        moves = sql.SQL("EXISTS (SELECT 1 FROM {} AS m WHERE m.place = d.ctid)").format(
-            sql.Identifier(self._plan.moved)
+        is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(
+            sql.Identifier(self._plan.givers)
         )
         for reference in acts_on_update(self._plan.table, [column]):
-            self._require_none(reference, {"changes": moves})
+            self._require_none(self._plan, reference, ChangePieces(is_giver))
 
-    def _require_none(self, reference: Reference, parts: dict[str, Part]) -> None:
-        table = self._plan.table
+    def _require_none(self, plan: MergeStatements, reference: Reference, changed: ChangePieces) -> None:
+        table = plan.table
         require_readable(table, reference)
-        row = self._plan.run(self._connection, "find_followed", {**child_parts(reference), **parts}).fetchone()
+        row = plan.run(self._connection, "5_effects:find_followed", child_pieces(reference), changed).fetchone()
         assert row is not None
         if row[0]:
             acts = f"{reference.name}, ON UPDATE {action(reference, 'UPDATE')}"

@@ -1,11 +1,11 @@
-"""The pieces from which the statements of one table's merge are composed; see ``sql/merge``.
+"""The statements of one table's merge: the pieces of ``sql/merge``, composed for the table.
 
 Staged columns are numbered in the delta (c1, c2 ..): no name of a user's column can then stand in the way of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,10 +14,13 @@ from zoneinfo import ZoneInfo
 
 from psycopg import Connection, Cursor, sql
 
+from reload_assets.canonical.postgres import production_text
+from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.merge.judge import assigned, differs, judgement, not_newer
+from reload_assets.merge.judge import Named, assigned, differs, judgement, not_newer, written_columns
+from reload_assets.merge.pieces import MergePieces, ParentPieces, SequencePieces, UniquePieces
 from reload_assets.postgres.catalog import ForeignKey, UniqueKey
-from reload_assets.postgres.statements import Part, run
+from reload_assets.postgres.statements import Parts, run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 
@@ -30,8 +33,9 @@ class KeyRange:
 
 
 EVERY_KEY = KeyRange()
+_NUMERIC = ("smallint", "integer", "bigint", "numeric")
 
-IS_OWN = sql.SQL(
+_IS_OWN = sql.SQL(
     # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
     """(SELECT CASE
         WHEN n.later >= 2147483648 THEN FALSE
@@ -56,51 +60,59 @@ class MergeStatements:
     position: int
     keys: KeyRange = EVERY_KEY
     """The staged rows that are merged together: all of them, or a chunk."""
+    only_late: bool = False
+    """Whether the delta is that of the rows that somebody else wrote first."""
 
-    def run(
-        self, connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
-    ) -> Cursor[Any]:
-        """Execute ``sql/merge/<name>.sql`` with this table's pieces and window, and with what is given besides."""
-        return run(
-            connection,
-            f"merge/{name}",
-            {**self.parts, **(parts or {})},
-            start=self.bounds[0],
-            end=self.bounds[1],
-            reload_id=self.reload.reload_id,
-            table_name=self.table.name,
-            **values,
-        )
+    def run(self, connection: Connection[Any], name: str, /, *parts: Parts, **values: Any) -> Cursor[Any]:
+        """Execute the statement ``sql/merge/<name>`` with this table's pieces and values, and what is given besides."""
+        return run(connection, f"merge/{name}", self.pieces, *parts, **self.values, **values)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the statements bind about the table and its reload."""
+        return {
+            "reload_id": self.reload.reload_id,
+            "table_name": self.table.name,
+            "start": self.bounds[0],
+            "end": self.bounds[1],
+            "schema": self.table.production.schema,
+            "table": self.table.production.name,
+            "staging_schema": self.staged.staging_schema,
+            "staging_table": self.staged.staging_table,
+        }
 
     @property
     def delta(self) -> str:
-        """The temporary table of the staged rows that are judged."""
-        return f"reload_delta_{self.position}"
+        """The temporary table of the judged rows that are not identical to production's."""
+        return self.late if self.only_late else f"reload_delta_{self.position}"
 
     @property
-    def moved(self) -> str:
-        """The temporary table of the rows that have to let go of a value."""
-        return f"reload_moved_{self.position}"
+    def late(self) -> str:
+        """The temporary table of the rows of the delta that somebody else wrote first."""
+        return f"reload_late_{self.position}"
+
+    @property
+    def givers(self) -> str:
+        """The temporary table of the rows that have to let go of a unique value."""
+        return f"reload_givers_{self.position}"
+
+    @property
+    def reread(self) -> str:
+        """The temporary table of rows as the source has them while the merge runs."""
+        return f"reload_reread_{self.position}"
 
     @cached_property
     def numbers(self) -> dict[str, str]:
         """The delta's name of each column, by the name in production."""
         return {column.name: f"c{number}" for number, column in enumerate(self.table.columns, start=1)}
 
+    def numbered(self, alias: str) -> Named:
+        """How a statement names a column of a row ``alias`` whose columns are numbered."""
+        return lambda column: sql.Identifier(alias, self.numbers[column.name])
+
     def in_delta(self, column: ReloadColumn) -> sql.Composable:
         """The column of a row of the delta."""
         return sql.Identifier("d", self.numbers[column.name])
-
-    def _references(self) -> list[ReloadColumn]:
-        """The columns that refer to parents."""
-        names = {name for key in self.table.production.foreign_keys for name in key.columns}
-        return [column for column in self.table.columns if column.name in names]
-
-    def _as_returned(self, column: ReloadColumn) -> sql.Composable:
-        return sql.Identifier("t", self.numbers[column.name])
-
-    def _in_late(self, column: ReloadColumn) -> sql.Composable:
-        return sql.Identifier("l", self.numbers[column.name])
 
     def staged_columns(self, names: Iterable[str]) -> list[ReloadColumn] | None:
         """The columns of these names in production, or None if some of them are not staged."""
@@ -109,55 +121,52 @@ class MergeStatements:
         return [by_name[name] for name in wanted] if by_name.keys() >= set(wanted) else None
 
     @cached_property
-    def parts(self) -> dict[str, Part]:
+    def pieces(self) -> MergePieces:
         """What every statement may name."""
         table, columns = self.table, self.table.columns
         key = [self.in_delta(column) for column in table.key]
-        return {
-            "schema": table.production.schema,
-            "table": table.production.name,
-            "staging_schema": self.staged.staging_schema,
-            "staging_table": self.staged.staging_table,
-            "window_column": table.window.staged,
-            "in_range": self._in_range(),
-            "staged_key": comma(in_staging(column) for column in table.key),
-            "delta": self.delta,
-            "moved": self.moved,
-            "late": f"reload_late_{self.position}",
-            "columns": comma(sql.Identifier(column.name) for column in columns),
-            "values": comma(self.in_delta(column) for column in columns),
-            "numbered": comma(
-                sql.SQL("{} AS {}").format(in_staging(column), sql.Identifier(self.numbers[column.name]))
-                for column in columns
-            ),
-            "named": comma(
-                sql.SQL("{} AS {}").format(in_staging(column), sql.Identifier(column.name)) for column in columns
-            ),
-            "key": comma(sql.Identifier(column.name) for column in table.key),
-            "delta_key": comma(key),
-            "key_texts": texts(in_staging(column) for column in table.key),
-            "delta_key_texts": texts(key),
-            "named_key_texts": texts(sql.Identifier("d", column.name) for column in table.key),
-            "key_json": self._key_json(self.in_delta),
-            "written_key_json": self._key_json(in_production),
-            "returned_key": comma(
-                sql.SQL("{} AS {}").format(in_production(column), sql.Identifier(self.numbers[column.name]))
-                for column in table.key
-            ),
-            "same_returned": self._same(table.key, self._as_returned, self.in_delta),
-            "same_key": self._same(table.key, in_production, self.in_delta),
-            "same_staged_key": self._same(table.key, in_production, in_staging),
-            "same_late": self._same(table.key, self._in_late, self.in_delta),
-            "seen_same_key": self._same(table.key, _as_seen, self.in_delta),
-            "has_key": sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
-            "is_own": IS_OWN,
-            "moves": differs(self._references(), self.in_delta, in_production),
-            "judgement": judgement(table, self.in_delta, in_production),
-            "not_newer": not_newer(table, self.in_delta, in_production),
-            "assignments": assigned(table, self.in_delta),
-        }
+        return MergePieces(
+            schema=table.production.schema,
+            table=table.production.name,
+            staging_schema=self.staged.staging_schema,
+            staging_table=self.staged.staging_table,
+            window_column=table.window.staged,
+            delta=self.delta,
+            late=self.late,
+            givers=self.givers,
+            reread=self.reread,
+            columns=comma(sql.Identifier(column.name) for column in columns),
+            key=comma(sql.Identifier(column.name) for column in table.key),
+            s_in_range=self._in_range(),
+            s_key=comma(in_staging(column) for column in table.key),
+            s_key_texts=texts(in_staging(column) for column in table.key),
+            s_numbered=comma(_named(in_staging(column), self.numbers[column.name]) for column in columns),
+            s_without_domains=without_domains(columns, self.numbers),
+            s_named=comma(_named(in_staging(column), column.name) for column in columns),
+            d_values=comma(self.in_delta(column) for column in columns),
+            d_key=comma(key),
+            d_key_texts=texts(key),
+            d_canonical_key=self.canonical_key("d"),
+            d_key_json=self.key_json(self.in_delta),
+            d_changes_parent=differs(self._references(), self.in_delta, in_production),
+            u_key_texts=texts(sql.Identifier("u", column.name) for column in table.key),
+            p_key_json=self.key_json(in_production),
+            p_key_numbered=comma(_named(in_production(column), self.numbers[column.name]) for column in table.key),
+            p_is_d=self.same_key(in_production, self.in_delta),
+            p_is_s=self.same_key(in_production, in_staging),
+            p_is_there=sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
+            p_is_own=_IS_OWN,
+            p_is_not_newer=not_newer(table, self.in_delta, in_production),
+            o_is_d=self.same_key(lambda column: sql.Identifier("o", column.name), self.in_delta),
+            t_is_d=self.same_key(self.numbered("t"), self.in_delta),
+            w_is_d=self.same_key(self.numbered("w"), self.in_delta),
+            r_is_d=self.same_key(self.numbered("r"), self.in_delta),
+            r_differs_from_d=differs(written_columns(table), self.numbered("r"), self.in_delta),
+            judgement=judgement(table, self.in_delta, in_production),
+            assignments=assigned(table, self.in_delta),
+        )
 
-    def unique_parts(self, unique: UniqueKey) -> dict[str, Part] | None:
+    def unique_pieces(self, unique: UniqueKey) -> UniquePieces | None:
         """The pieces about one unique key; None if it has a column that is not staged."""
         columns = self.staged_columns(unique.columns)
         if columns is None:
@@ -166,62 +175,61 @@ class MergeStatements:
         # NULLS NOT DISTINCT: there a NULL is a value like any other.
         equal = sql.SQL("{} IS NOT DISTINCT FROM {}" if unique.nulls_equal else "{} = {}")
         differ = sql.SQL("{} IS DISTINCT FROM {}")
-        ours = [sql.Identifier("p", f"u{number}") for number, _ in enumerate(columns, start=1)]
-        return {
-            "p_unique_values": comma(
-                sql.SQL("{} AS {}").format(in_production(column), sql.Identifier(f"u{number}"))
-                for number, column in enumerate(columns, start=1)
+        held = [sql.Identifier("p", f"u{number}") for number, _ in enumerate(columns, start=1)]
+        return UniquePieces(
+            p_unique_values=comma(
+                _named(in_production(column), f"u{number}") for number, column in enumerate(columns, start=1)
             ),
-            "d_gives_up": sql.SQL(" OR ").join(
-                differ.format(sql.Identifier("d", number), held) for number, held in zip(numbers, ours, strict=True)
+            d_gives_up=sql.SQL(" OR ").join(
+                differ.format(sql.Identifier("d", number), value) for number, value in zip(numbers, held, strict=True)
             ),
-            "t_takes_over": both(
-                equal.format(sql.Identifier("t", number), held) for number, held in zip(numbers, ours, strict=True)
+            t_takes_over=both(
+                equal.format(sql.Identifier("t", number), value) for number, value in zip(numbers, held, strict=True)
             ),
-            "unique_columns": comma(sql.Identifier("d", number) for number in numbers),
-            "no_null": sql.SQL("true")
+            d_unique_columns=comma(sql.Identifier("d", number) for number in numbers),
+            d_unique_is_known=sql.SQL("true")
             if unique.nulls_equal
             else both(sql.SQL("{} IS NOT NULL").format(sql.Identifier("d", number)) for number in numbers),
-            "same_value": both(equal.format(in_production(column), self.in_delta(column)) for column in columns),
-        }
+            p_has_value_of_d=both(equal.format(in_production(column), self.in_delta(column)) for column in columns),
+        )
 
-    def parent_parts(self, key: ForeignKey, parent: MergeStatements | None) -> dict[str, Part] | None:
+    def parent_pieces(self, key: ForeignKey, parent: MergeStatements | None) -> ParentPieces | None:
         """The pieces about one foreign key and its parent's staging; None if it has a column that is not staged."""
         columns = self.staged_columns(key.columns)
         if columns is None:
             return None
         staged = parent.staged_columns(key.parent_columns) if parent else None
         place = parent if parent and staged else self
-        children = [sql.Identifier("c", f"f{number}") for number, _ in enumerate(columns, start=1)]
-        return {
-            "parent_schema": key.parent_schema,
-            "parent_table": key.parent_table,
-            "parent_staging_schema": place.staged.staging_schema,
-            "parent_staging_table": place.staged.staging_table,
-            "parent_window_column": place.table.window.staged,
-            "reference_columns": comma(
-                sql.SQL("{} AS {}").format(in_staging(column), sql.Identifier(f"f{number}"))
-                for number, column in enumerate(columns, start=1)
+        references = [f"f{number}" for number, _ in enumerate(columns, start=1)]
+        missing = [sql.Identifier("m", reference) for reference in references]
+        parents = [sql.Identifier("q", name) for name in key.parent_columns]
+        return ParentPieces(
+            parent_schema=key.parent_schema,
+            parent_table=key.parent_table,
+            parent_staging_schema=place.staged.staging_schema,
+            parent_staging_table=place.staged.staging_table,
+            parent_window_column=place.table.window.staged,
+            s_references=comma(
+                _named(in_staging(column), reference) for column, reference in zip(columns, references, strict=True)
             ),
-            "reference_texts": texts(children),
-            "has_parent": both(sql.SQL("{} IS NOT NULL").format(in_staging(column)) for column in columns),
-            "has_parent_in_delta": both(sql.SQL("{} IS NOT NULL").format(self.in_delta(column)) for column in columns),
-            "same_parent_in_delta": both(
-                sql.SQL("{} = {}").format(sql.Identifier("p", name), self.in_delta(column))
-                for name, column in zip(key.parent_columns, columns, strict=True)
-            ),
-            "delta_reference_texts": texts(self.in_delta(column) for column in columns),
-            "same_parent": both(
-                sql.SQL("{} = {}").format(sql.Identifier("p", name), in_staging(column))
-                for name, column in zip(key.parent_columns, columns, strict=True)
-            ),
-            "same_staged_parent": both(
-                sql.SQL("{} = {}").format(sql.Identifier("p", column.staged), child)
-                for column, child in zip(staged, children, strict=True)
-            )
+            s_has_references=both(sql.SQL("{} IS NOT NULL").format(in_staging(column)) for column in columns),
+            d_has_references=both(sql.SQL("{} IS NOT NULL").format(self.in_delta(column)) for column in columns),
+            q_is_parent_of_s=_equal(parents, [in_staging(column) for column in columns]),
+            q_is_parent_of_d=_equal(parents, [self.in_delta(column) for column in columns]),
+            q_is_parent_of_m=_equal([sql.Identifier("q", column.staged) for column in staged], missing)
             if staged
             else sql.SQL("false"),
-        }
+            m_reference_texts=texts(missing),
+            d_reference_texts=texts(self.in_delta(column) for column in columns),
+        )
+
+    def sequences(self) -> list[tuple[str, SequencePieces]]:
+        """The sequences that number the key, as the catalog spells them, each with its pieces."""
+        return [
+            (name, SequencePieces(sql.SQL(name), column.staged))
+            for column in self.table.key
+            if (name := column.target.sequence) and column.target.type.startswith(_NUMERIC)
+        ]
 
     def key_of(self, values: Iterable[str]) -> str:
         """How messages write a row's key: ``(order_id, line_no)=(5, 1)``."""
@@ -244,17 +252,27 @@ class MergeStatements:
         ]
         return both(limits) if limits else sql.SQL("true")
 
-    def _key_json(self, named: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
+    def key_json(self, named: Named) -> sql.Composable:
+        """The key as the audit has it."""
         pairs = [item for column in self.table.key for item in (sql.Literal(column.name), named(column))]
         return sql.SQL("jsonb_build_object({})").format(comma(pairs))
 
-    @staticmethod
-    def _same(
-        columns: Iterable[ReloadColumn],
-        left: Callable[[ReloadColumn], sql.Composable],
-        right: Callable[[ReloadColumn], sql.Composable],
-    ) -> sql.Composable:
-        return both(sql.SQL("{} = {}").format(left(column), right(column)) for column in columns)
+    def canonical_key(self, alias: str) -> sql.Composable:
+        """The key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
+        described = {source.name: source for source in self.table.source_columns or ()}
+        return comma(
+            production_text(alias, self.numbers[column.name], *key_rule(described.get(column.source), column.target))
+            for column in self.table.key
+        )
+
+    def _references(self) -> list[ReloadColumn]:
+        """The columns that refer to parents."""
+        names = {name for key in self.table.production.foreign_keys for name in key.columns}
+        return [column for column in self.table.columns if column.name in names]
+
+    def same_key(self, left: Named, right: Named) -> sql.Composable:
+        """Whether two rows have the same key."""
+        return _equal([left(column) for column in self.table.key], [right(column) for column in self.table.key])
 
 
 def merge_statements(
@@ -278,14 +296,29 @@ def in_production(column: ReloadColumn) -> sql.Composable:
     return sql.Identifier("p", column.name)
 
 
-def _as_seen(column: ReloadColumn) -> sql.Composable:
-    """The column of a production row as it was before the statement."""
-    return sql.Identifier("o", column.name)
-
-
 def in_staging(column: ReloadColumn) -> sql.Composable:
     """The column of a staged row."""
     return sql.Identifier("s", column.staged)
+
+
+def without_domains(columns: Iterable[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
+    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
+    return comma(_named(_without_domain(column), names[column.name]) for column in columns)
+
+
+def _without_domain(column: ReloadColumn) -> sql.Composable:
+    target = column.target
+    if target.base_type in (target.type, "enum"):
+        return in_staging(column)
+    return sql.SQL("CAST({} AS {})").format(in_staging(column), sql.SQL(target.base_type))
+
+
+def _named(value: sql.Composable, name: str) -> sql.Composable:
+    return sql.SQL("{} AS {}").format(value, sql.Identifier(name))
+
+
+def _equal(left: Sequence[sql.Composable], right: Sequence[sql.Composable]) -> sql.Composable:
+    return both(sql.SQL("{} = {}").format(one, other) for one, other in zip(left, right, strict=True))
 
 
 def comma(pieces: Iterable[sql.Composable]) -> sql.Composable:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import fields
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from reload_assets.errors import MergeFailed
 from reload_assets.merge.judge import written_columns
@@ -17,15 +17,11 @@ from reload_assets.merge.result import Outcomes
 from reload_assets.merge.side_effects import Effects
 from reload_assets.merge.statements import EVERY_KEY, MergeStatements
 from reload_assets.merge.unique_swaps import UniqueSwaps
-from reload_assets.postgres.session import prefer_hash_joins, reading_elsewhere
-from reload_assets.postgres.statements import Part, run
-
-Recheck = Callable[[Connection[Any], MergeStatements, list[str]], None]
-"""Makes the outcome of those rows of the delta, with one of some outcomes, 'refused' that the source no longer has as
-they were loaded: CDC and confirm take care of them."""
+from reload_assets.merge.withhold import Reread, withhold_rows
+from reload_assets.postgres.session import analyze, prefer_hash_joins, reading_elsewhere
+from reload_assets.postgres.statements import run
 
 _TO_WRITE = ["inserted", "updated", "repaired"]
-_NUMERIC_KEYS = ("smallint", "integer", "bigint", "numeric")
 
 
 class TableMerge:
@@ -37,7 +33,7 @@ class TableMerge:
         plan: MergeStatements,
         merged: Collection[str],
         later: Collection[str],
-        recheck: Recheck | None,
+        reread: Reread | None,
         fenced: bool,
     ) -> None:
         """``merged`` and ``later``: the production tables of the reload that come before this one, and the others.
@@ -48,7 +44,7 @@ class TableMerge:
         self._connection = connection
         self._plan = plan
         self._merged, self._later = merged, later
-        self._recheck = recheck
+        self._reread = reread
         self._fenced = fenced
         self._moved = UniqueSwaps(connection, plan)
         self._effects = Effects(connection, plan, written_columns(plan.table))
@@ -57,16 +53,16 @@ class TableMerge:
     def run(self) -> Outcomes:
         """Merge the plan's rows and note their outcomes in the ledger. Raises MergeFailed and psycopg's errors."""
         in_window, started_at = self._count_staged()
-        self._plan.run(self._connection, "judge_rows")
-        self._plan.run(self._connection, "analyze_delta")
-        counts = self._count()
+        self._plan.run(self._connection, "2_judge:judge_rows")
+        analyze(self._connection, None, self._plan.delta)
+        counts = self._count(self._plan)
         if counts and self._leave_out():
-            counts = self._count()
+            counts = self._count(self._plan)
         if any(counts.get(outcome) for outcome in _TO_WRITE):
             with self._effects.nobody_follows():
                 counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
             if self._triggers:
-                self._require_taken()
+                self._require_taken(self._plan)
         identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
         outcomes = Outcomes(identical=identical, **counts)
         self._advance_sequences()
@@ -89,29 +85,31 @@ class TableMerge:
         """
         table = self._plan.table
         changed = False
-        if self._fenced and self._recheck:
-            with reading_elsewhere(self._connection):
-                self._recheck(self._connection, self._plan, _TO_WRITE)
+        if self._fenced and self._reread:
+            self._withhold(self._reread, _TO_WRITE)
             changed = True
         for key in table.production.foreign_keys:
             parent = key.parent
             in_reload = parent in self._merged
-            parts = self._plan.parent_parts(key, None)
-            if parts is None or parent in self._later:
+            pieces = self._plan.parent_pieces(key, None)
+            if pieces is None or parent in self._later:
                 continue
-            if self._plan.run(self._connection, "mark_parentless", parts).rowcount:
-                if self._recheck:
-                    with reading_elsewhere(self._connection):
-                        self._recheck(self._connection, self._plan, ["parentless"])
-                found = self._plan.run(self._connection, "count_parentless", parts).fetchone()
+            if self._plan.run(self._connection, "2_judge:mark_parentless", pieces).rowcount:
+                if self._reread:
+                    self._withhold(self._reread, ["parentless"])
+                found = self._plan.run(self._connection, "2_judge:count_parentless", pieces).fetchone()
                 refuse_parentless(self._plan, key, found, in_reload)
                 changed = True
         return changed
 
+    def _withhold(self, reread: Reread, outcomes: Sequence[str]) -> None:
+        with reading_elsewhere(self._connection):
+            withhold_rows(self._connection, self._plan, reread, outcomes)
+
     def _count_staged(self) -> tuple[int, datetime]:
         if self._plan.keys == EVERY_KEY:
             return count_verified(self._connection, self._plan)
-        row = self._plan.run(self._connection, "count_staged").fetchone()
+        row = self._plan.run(self._connection, "1_preconditions:count_staged").fetchone()
         assert row is not None
         return row[1], row[2]
 
@@ -120,66 +118,65 @@ class TableMerge:
 
         Those that are not are late: they are locked, judged again and updated in the second place.
         """
-        self._effects.require_unreferred()
+        self._effects.require_unreferred(self._plan)
         written = 0
-        for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_seen_rows")):
+        for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_judged_rows")):
             if any(planned.get(outcome) for outcome in outcomes):
-                written += self._plan.run(self._connection, statement).rowcount
+                written += self._plan.run(self._connection, f"3_write:{statement}").rowcount
         expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
         if written == expected:
             return planned
         with prefer_hash_joins(self._connection):
-            self._plan.run(self._connection, "create_late")
-            self._plan.run(self._connection, "remove_late")
-        late = {"delta": self._plan.parts["late"]}
-        self._plan.run(self._connection, "lock_rows", late, planned=_TO_WRITE)
+            self._plan.run(self._connection, "3_write:create_late")
+            self._plan.run(self._connection, "3_write:remove_late")
+        late = replace(self._plan, only_late=True)
+        late.run(self._connection, "3_write:lock_rows", judged=_TO_WRITE)
         self._require_none_turned_away(late, every_row=True)
         self._effects.require_unreferred(late)
         judged = self._count(late)
         if to_update := judged.get("updated", 0) + judged.get("repaired", 0):
-            self._update(to_update, late)
+            self._update(late, to_update)
             if self._triggers:
                 self._require_taken(late)
-        return dict(Counter(self._count()) + Counter(judged))
+        return dict(Counter(self._count(self._plan)) + Counter(judged))
 
     def _write_locked(self, planned: dict[str, int]) -> dict[str, int]:
         """Lock the rows first: they let go of unique values between that and their update; the outcomes."""
         self._moved.lock_if_needed()
         self._lock("updated", "repaired")
-        self._effects.require_unreferred()
+        self._effects.require_unreferred(self._plan)
         self._moved.let_go()
         if planned.get("inserted"):
-            inserted = self._plan.run(self._connection, "insert_rows").rowcount
+            inserted = self._plan.run(self._connection, "3_write:insert_rows").rowcount
             if inserted < planned["inserted"]:
                 with prefer_hash_joins(self._connection):
-                    self._plan.run(self._connection, "mark_lost_rows")
+                    self._plan.run(self._connection, "4_unique_swaps:mark_lost_rows")
                 self._lock("lost")
-                self._require_none_turned_away({}, every_row=False)
-                self._effects.require_unreferred()
+                self._require_none_turned_away(self._plan, every_row=False)
+                self._effects.require_unreferred(self._plan)
                 self._moved.let_go()
-        held = self._count()
-        to_update = held.get("updated", 0) + held.get("repaired", 0)
+        locked = self._count(self._plan)
+        to_update = locked.get("updated", 0) + locked.get("repaired", 0)
         if to_update:
-            self._update(to_update, self._moved.guard_parts())
-        return held
+            self._update(self._plan, to_update, any_moved=self._moved.any_moved)
+        return locked
 
-    def _lock(self, *planned: str) -> None:
-        self._plan.run(self._connection, "lock_rows", planned=list(planned))
+    def _lock(self, *judged: str) -> None:
+        self._plan.run(self._connection, "3_write:lock_rows", judged=list(judged))
 
-    def _update(self, expected: int, parts: dict[str, Part]) -> None:
-        # Parking a value may fire a trigger that makes the row newer; it is locked and judged all the same.
-        updated = self._plan.run(self._connection, "update_rows", parts).rowcount
+    def _update(self, plan: MergeStatements, expected: int, *, any_moved: bool = False) -> None:
+        updated = plan.run(self._connection, "3_write:update_rows", any_moved=any_moved).rowcount
         if updated != expected:
             raise self._turned_away(
                 f"{expected - updated} of {expected} rows of {self._plan.table.target} could not be updated"
             )
 
-    def _require_none_turned_away(self, parts: dict[str, Part], *, every_row: bool) -> None:
+    def _require_none_turned_away(self, plan: MergeStatements, *, every_row: bool) -> None:
         """Raises MergeFailed for rows that were not returned as written, unless a concurrent writer was there first.
 
         ``every_row``: of the updated ones, too; else of those only that were to be inserted.
         """
-        row = self._plan.run(self._connection, "find_turned_away", parts, every_row=every_row).fetchone()
+        row = plan.run(self._connection, "5_effects:find_turned_away", every_row=every_row).fetchone()
         assert row is not None
         elsewhere, missing = row
         if elsewhere:
@@ -189,21 +186,21 @@ class TableMerge:
             )
         if missing and any(trigger.on_insert and trigger.turns_away for trigger in self._triggers):
             # A writer who inserted the row first and deleted it since does not do so twice.
-            again = all(self._is_turned_away(parts) for _ in range(2))
+            again = all(self._is_turned_away(plan) for _ in range(2))
             if again:
                 raise self._turned_away(
                     f"the staged row {self._plan.key_of(missing)} of {self._plan.table.target} was not inserted"
                 )
 
-    def _is_turned_away(self, parts: dict[str, Part]) -> bool:
+    def _is_turned_away(self, plan: MergeStatements) -> bool:
         with self._connection.transaction(force_rollback=True):
-            row = self._plan.run(self._connection, "try_insert", parts).fetchone()
+            row = plan.run(self._connection, "5_effects:try_insert").fetchone()
             assert row is not None
             return row[0] is not None
 
-    def _require_taken(self, parts: dict[str, Part] | None = None) -> None:
+    def _require_taken(self, plan: MergeStatements) -> None:
         """Raises MergeFailed where a trigger has moved a row that was written, or has given it another key."""
-        row = self._plan.run(self._connection, "find_missing", parts).fetchone()
+        row = plan.run(self._connection, "5_effects:find_missing").fetchone()
         if row is not None:
             raise self._turned_away(
                 f"the staged row {self._plan.key_of(row[0])} of {self._plan.table.target} is not there under its key"
@@ -217,16 +214,9 @@ class TableMerge:
             "target.connection pass, then reload the window again."
         )
 
-    def _count(self, parts: dict[str, Part] | None = None) -> dict[str, int]:
-        return dict(self._plan.run(self._connection, "count_outcomes", parts).fetchall())
+    def _count(self, plan: MergeStatements) -> dict[str, int]:
+        return dict(plan.run(self._connection, "2_judge:count_outcomes").fetchall())
 
     def _advance_sequences(self) -> None:
-        for column in self._plan.table.key:
-            if column.target.sequence and column.target.type.startswith(_NUMERIC_KEYS):
-                self._plan.run(
-                    self._connection,
-                    "advance_sequence",
-                    # The catalog's own spelling, quoted where it must be.
-                    {"relation": sql.SQL(column.target.sequence), "column": column.staged},
-                    sequence=column.target.sequence,
-                )
+        for sequence, pieces in self._plan.sequences():
+            self._plan.run(self._connection, "5_effects:advance_sequence", pieces, sequence=sequence)

@@ -25,10 +25,11 @@ from reload_assets.merge.refused_row import explain
 from reload_assets.merge.result import MergeResult, Outcomes
 from reload_assets.merge.side_effects import Contention
 from reload_assets.merge.statements import EVERY_KEY, MergeStatements
-from reload_assets.merge.table import Recheck, TableMerge
+from reload_assets.merge.table import TableMerge
+from reload_assets.merge.withhold import Reread
 from reload_assets.postgres.cancellable import run_cancellable
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import prefer_probes, set_up
+from reload_assets.postgres.session import check_constraints, defer_constraints, prefer_probes, set_up
 from reload_assets.postgres.stall_watch import StallWatch
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
@@ -81,7 +82,7 @@ def merge_reload(
     zone: ZoneInfo,
     patience: Patience,
     *,
-    recheck: Recheck | None = None,
+    reread: Reread | None = None,
     fenced: bool = False,
     awaits_confirm: bool = False,
     cancelled: Callable[[], bool] | None = None,
@@ -89,8 +90,9 @@ def merge_reload(
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
     With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
-    on with by the next call. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source
-    has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
+    on with by the next call. ``zone`` is that of the source's timestamps. ``reread`` reads rows of the source again;
+    those that it has changed since the load are left out, of those whose parent has gone, or (``fenced``, with CDC
+    stopped) of all. ``awaits_confirm``
     has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
@@ -99,7 +101,7 @@ def merge_reload(
     Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
     """
     merge = _Merge(target, ledger, reload, tables, zone, patience)
-    merge.recheck, merge.fenced, merge.confirm_status = recheck, fenced, "pending" if awaits_confirm else "none"
+    merge.reread, merge.fenced, merge.confirm_status = reread, fenced, "pending" if awaits_confirm else "none"
     try:
         return merge.run(cancelled)
     except NeverMergeable as error:
@@ -130,7 +132,7 @@ class _SessionLost(Exception):
 
 
 class _Merge:
-    recheck: Recheck | None = None
+    reread: Reread | None = None
     fenced = False
     confirm_status = "none"
 
@@ -322,26 +324,22 @@ class _Merge:
         set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
         self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
         if self._deferrable:
-            run(connection, "merge/defer_constraints")
+            defer_constraints(connection)
 
     def _end(self, connection: Connection[Any]) -> None:
         self._current = None
         if self._deferrable:
-            run(connection, "merge/check_constraints")
+            check_constraints(connection)
 
     @property
     def _deferrable(self) -> bool:
-        return any(
-            any(key.deferrable for key in table.production.foreign_keys)
-            or any(key.deferrable for key in table.production.unique_keys)
-            for table in self._tables
-        )
+        return any(table.production.has_deferrable for table in self._tables)
 
     def _merge_table(self, connection: Connection[Any], plan: MergeStatements) -> Outcomes:
         self._current = plan
         before = {other.table.target for other in self._plans if other.position < plan.position}
         later = {other.table.target for other in self._plans if other.position >= plan.position}
-        return TableMerge(connection, plan, before, later, self.recheck, self.fenced).run()
+        return TableMerge(connection, plan, before, later, self.reread, self.fenced).run()
 
     def _set_merged(self, connection: Connection[Any]) -> None:
         self._require_written(

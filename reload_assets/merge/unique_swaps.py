@@ -12,20 +12,55 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.merge.judge import written_columns
+from reload_assets.merge.pieces import ParkedPieces, RecreatedPieces, UniquePieces
 from reload_assets.merge.side_effects import Contention, Effects, Unsafe, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
 from reload_assets.postgres.catalog import UniqueKey
-from reload_assets.postgres.session import prefer_hash_joins
-from reload_assets.postgres.statements import Part
+from reload_assets.postgres.session import drop_table, lock_against_checks, prefer_hash_joins
 from reload_assets.soft_delete import unmarked
 
 
 @dataclass(frozen=True)
-class _Unique:
+class SwapKey:
+    """A unique key of whose values some could move between rows."""
+
     key: UniqueKey
-    parts: dict[str, Part]
+    pieces: UniquePieces
     parking: str | None
     """The column that can be NULL meanwhile; None where no column can."""
+
+
+def swap_keys(plan: MergeStatements) -> list[SwapKey]:
+    """The unique keys of a table of whose values some could move, those that are checked late among them."""
+    written = {column.name: column for column in written_columns(plan.table)}
+    found = []
+    for key in plan.table.production.unique_keys:
+        pieces = plan.unique_pieces(key)
+        if pieces is None or not written.keys() & set(key.columns):
+            continue
+        nullable = [name for name in key.columns if name in written and not written[name].target.not_null]
+        nullable.sort(key=lambda name: bool(acts_on_update(plan.table, [name])))
+        found.append(SwapKey(key, pieces, None if key.nulls_equal or not nullable else nullable[0]))
+    return found
+
+
+def recreated_pieces(plan: MergeStatements) -> RecreatedPieces:
+    """The pieces with which rows are recreated: each column's staged value, or its present one if none is staged."""
+    staged = {column.name: column for column in (*plan.table.key, *written_columns(plan.table))}
+    columns = [column for column in plan.table.production.columns if not column.generated]
+    kept = {column.name: f"k{number}" for number, column in enumerate(columns) if column.name not in staged}
+    deleted = [sql.SQL("{} AS {}").format(sql.Identifier("p", old), sql.Identifier(new)) for old, new in kept.items()]
+    values: dict[str, sql.Composable] = {
+        **{name: plan.in_delta(column) for name, column in staged.items()},
+        **{old: sql.Identifier("x", new) for old, new in kept.items()},
+    }
+    if mark := plan.table.options.soft_delete_column:
+        values[mark] = unmarked(plan.table, values[mark])
+    return RecreatedPieces(
+        deleted_values=comma([sql.SQL("g.place"), *deleted]),
+        all_columns=comma(sql.Identifier(column.name) for column in columns),
+        all_values=comma(values[column.name] for column in columns),
+    )
 
 
 class UniqueSwaps:
@@ -34,30 +69,25 @@ class UniqueSwaps:
     def __init__(self, connection: Connection[Any], plan: MergeStatements) -> None:
         self._connection = connection
         self._plan = plan
-        self._written = {column.name: column for column in written_columns(plan.table)}
-        self._effects = Effects(connection, plan, list(self._written.values()))
-        found = [unique for key in plan.table.production.unique_keys if (unique := self._unique(key))]
-        self._all = found
+        self._effects = Effects(connection, plan, written_columns(plan.table))
+        found = swap_keys(plan)
         self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
         self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]
         self._alone = False
-        self._any_moved = False
+        self.any_moved = False
+        """Whether rows had to let go of a value."""
 
     @property
     def possible(self) -> bool:
         """Whether production has a unique key of whose values some could move."""
         return bool(self._parkable or self._strict)
 
-    @property
-    def unique_parts(self) -> list[dict[str, Part]]:
-        """The pieces about each unique key of whose values some could move, those that are checked late among them."""
-        return [unique.parts for unique in self._all]
-
     def lock_if_needed(self) -> None:
         """Before any row is locked: lock the table if rows will have to be recreated. Raises MergeFailed."""
         for unique in self._strict:
             if self._find(unique):
-                self._plan.run(self._connection, "lock_table")
+                production = self._plan.table.production
+                lock_against_checks(self._connection, production.schema, production.name)
                 self._alone = True
                 return
 
@@ -65,44 +95,33 @@ class UniqueSwaps:
         """Free the values that other rows of the delta take over; the rows are locked and in the audit by now."""
         for unique in self._parkable:
             if self._find(unique, keep=True):
-                self._any_moved = True
+                self.any_moved = True
                 self._effects.require_unreferred_while_parked(unique.parking or "")
-                self._plan.run(self._connection, "park_values", {"column": unique.parking or ""})
-                self._plan.run(self._connection, "drop_moved_values")
+                parked = ParkedPieces(unique.parking or "")
+                self._plan.run(self._connection, "4_unique_swaps:park_values", parked)
+                drop_table(self._connection, None, self._plan.givers)
         for unique in self._strict:
             if self._find(unique, keep=True):
                 if not self._alone:
                     raise Contention(f"{unique.key.name} of {self._plan.table.target}")
-                self._any_moved = True
-                self._plan.run(self._connection, "replace_rows", self._replacement())
-                self._plan.run(self._connection, "drop_moved_values")
+                self.any_moved = True
+                self._plan.run(self._connection, "4_unique_swaps:replace_rows", recreated_pieces(self._plan))
+                drop_table(self._connection, None, self._plan.givers)
 
-    def guard_parts(self) -> dict[str, Part]:
-        """Rows that let go of a value may look newer, by a trigger's doing; they were judged before, and are locked."""
-        return {"not_newer": sql.SQL("true")} if self._any_moved else {}
-
-    def _unique(self, key: UniqueKey) -> _Unique | None:
-        parts = self._plan.unique_parts(key)
-        if parts is None or not self._written.keys() & set(key.columns):
-            return None
-        nullable = [name for name in key.columns if name in self._written and not self._written[name].target.not_null]
-        nullable.sort(key=lambda name: bool(acts_on_update(self._plan.table, [name])))
-        return _Unique(key, parts, None if key.nulls_equal or not nullable else nullable[0])
-
-    def _find(self, unique: _Unique, *, keep: bool = False) -> bool:
+    def _find(self, unique: SwapKey, *, keep: bool = False) -> bool:
         """Whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
         with prefer_hash_joins(self._connection):
-            self._plan.run(self._connection, "find_moved_values", unique.parts)
-        row = self._plan.run(self._connection, "count_moved_values").fetchone()
+            self._plan.run(self._connection, "4_unique_swaps:find_givers", unique.pieces)
+        row = self._plan.run(self._connection, "4_unique_swaps:count_givers").fetchone()
         assert row is not None
         moved, example = row
         if moved and not unique.parking:
             self._require_no_action(unique, self._plan.key_of(example[0]))
         if not (moved and keep):
-            self._plan.run(self._connection, "drop_moved_values")
+            drop_table(self._connection, None, self._plan.givers)
         return bool(moved)
 
-    def _require_no_action(self, unique: _Unique, example: str) -> None:
+    def _require_no_action(self, unique: SwapKey, example: str) -> None:
         acting = [
             reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
         ]
@@ -113,23 +132,3 @@ class UniqueSwaps:
                 f"{example}, its columns cannot be NULL meanwhile, and the foreign key {acting[0]} acts on deleted "
                 f"rows; make {unique.key.name} a DEFERRABLE constraint",
             )
-
-    def _replacement(self) -> dict[str, Part]:
-        """Each column's staged value, or its present one where the source has none to say about it."""
-        staged = {column.name: column for column in (*self._plan.table.key, *self._written.values())}
-        columns = [column for column in self._plan.table.production.columns if not column.generated]
-        kept = {column.name: f"k{number}" for number, column in enumerate(columns) if column.name not in staged}
-        returned = [
-            sql.SQL("{} AS {}").format(sql.Identifier("p", old), sql.Identifier(new)) for old, new in kept.items()
-        ]
-        values: dict[str, sql.Composable] = {
-            **{name: self._plan.in_delta(column) for name, column in staged.items()},
-            **{old: sql.Identifier("g", new) for old, new in kept.items()},
-        }
-        if mark := self._plan.table.options.soft_delete_column:
-            values[mark] = unmarked(self._plan.table, values[mark])
-        return {
-            "returned": comma([sql.SQL("m.place"), *returned]),
-            "all_columns": comma(sql.Identifier(column.name) for column in columns),
-            "all_values": comma(values[column.name] for column in columns),
-        }

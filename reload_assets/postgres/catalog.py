@@ -124,6 +124,11 @@ class CatalogTable:
         return next((key.columns for key in self.unique_keys if key.is_primary), [])
 
     @property
+    def has_deferrable(self) -> bool:
+        """Whether a constraint of the table can wait until the commit."""
+        return any(key.deferrable for key in self.foreign_keys) or any(key.deferrable for key in self.unique_keys)
+
+    @property
     def column_names(self) -> list[str]:
         """The names of all columns, in order."""
         return [column.name for column in self.columns]

@@ -1,19 +1,22 @@
-"""Settings of the merge's transaction; all of them end with it."""
+"""Settings of a transaction, which end with it, and commands of one keyword, which need no file in ``sql/``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from psycopg import Connection, Copy, Cursor, sql
 
-from reload_assets.postgres.statements import run
-
 _IDLE = "idle_in_transaction_session_timeout"
 # Between two statements of a healthy process lie milliseconds, on a busy machine some hundred of them.
 _IDLE_MARGIN_MS = 1000
 _READING = "60s"
+
+PROBES: Mapping[str, str] = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Settings with which production is joined by index probes only."""
+HASH_JOINS: Mapping[str, str] = {"enable_hashjoin": "on", "enable_nestloop": "off"}
+"""Settings for statements that match the delta with itself or with the audit, which no index serves."""
 
 
 def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: int) -> None:
@@ -40,7 +43,7 @@ def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: in
 
 def prefer_probes(connection: Connection[Any]) -> None:
     """From here on production is joined by index probes only."""
-    set_locally(connection, enable_hashjoin="off", enable_mergejoin="off")
+    set_locally(connection, **PROBES)
 
 
 @contextmanager
@@ -50,15 +53,15 @@ def prefer_hash_joins(connection: Connection[Any]) -> Iterator[None]:
     The planner does not know how many rows of the audit are the transaction's own; a loop over them, which it would
     like for a few, takes hours for a hundred thousand.
     """
-    before = {name: _get(connection, name) for name in ("enable_hashjoin", "enable_nestloop")}
-    set_locally(connection, enable_hashjoin="on", enable_nestloop="off")
+    before = {name: _get(connection, name) for name in HASH_JOINS}
+    set_locally(connection, **HASH_JOINS)
     yield
     # Not in a finally clause: after an error the transaction takes no more statements.
     set_locally(connection, **before)
 
 
 def _get(connection: Connection[Any], name: str) -> str:
-    row = run(connection, "merge/get_setting", name=name).fetchone()
+    row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
     assert row is not None
     return str(row[0])
 
@@ -76,7 +79,7 @@ def reading_elsewhere(connection: Connection[Any]) -> Iterator[None]:
 def set_locally(connection: Connection[Any], **settings: str) -> None:
     """Set settings of the server until the end of the transaction."""
     for name, value in settings.items():
-        run(connection, "merge/set_locally", name=name, value=value)
+        connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
 def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
@@ -87,6 +90,26 @@ def analyze(connection: Connection[Any], schema: str | None, table: str) -> None
 def drop_table(connection: Connection[Any], schema: str | None, table: str) -> None:
     """Drop a table if it exists; ``schema`` is None for a temporary table."""
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
+
+
+def lock_against_writers(connection: Connection[Any], schema: str, table: str) -> None:
+    """Keep others from writing into a table, or dropping it, until the transaction ends; reading goes on."""
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(schema, table)))
+
+
+def lock_against_checks(connection: Connection[Any], schema: str, table: str) -> None:
+    """Keep writers and foreign key checks of others out of a table until the transaction ends; reading goes on."""
+    connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.Identifier(schema, table)))
+
+
+def defer_constraints(connection: Connection[Any]) -> None:
+    """Let the constraints that may wait do so: a circle of foreign keys, values that move between rows."""
+    connection.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def check_constraints(connection: Connection[Any]) -> None:
+    """Have the constraints that waited checked now, while there is still something to say about a refused row."""
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def truncate(connection: Connection[Any], schema: str | None, table: str) -> None:

@@ -60,7 +60,7 @@ class StallWatch:
         try:
             with self._target.connect(autocommit=True) as connection:
                 while not self._ended.wait(pause / 1000):
-                    row = run(connection, "merge/longest_wait", pid=self._pid).fetchone()
+                    row = run(connection, "stall_watch", pid=self._pid).fetchone()
                     if row is not None and row[0] + pause >= self._limit_ms:
                         self._yield()
         except (psycopg.Error, DatabaseUnreachable):

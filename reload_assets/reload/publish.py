@@ -11,26 +11,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from reload_assets.cdc.fence import Fence
 from reload_assets.cdc.obstacles import find_obstacles
 from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
-from reload_assets.confirm.reread import ReaderRows, RowsByTable, SourceRows, readable
+from reload_assets.confirm.reread import Key, ReaderRows, RowsByTable, SourceRows, Wanted, readable
 from reload_assets.confirm.reread_by_dms import LoadedRows
-from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.errors import ReloadError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Patience, merge_reload
-from reload_assets.merge.judge import differs, written_columns
-from reload_assets.merge.statements import MergeStatements
-from reload_assets.merge.table import Recheck
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import drop_table
 from reload_assets.reload.load import describe
 from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
@@ -71,7 +66,7 @@ class Publication:
                     self.config.source.zone,
                     Patience.configured(self.config.merge),
                     # DMS takes minutes to read rows again, which only a fence is worth.
-                    recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
+                    reread=_Reread(source) if fence or isinstance(source, ReaderRows) else None,
                     fenced=fence is not None,
                     awaits_confirm=True,
                 )
@@ -159,17 +154,15 @@ class Publication:
                 reader.close()
 
 
-def _recheck(source: SourceRows) -> Recheck:
-    def recheck(connection: Connection[Any], merge: MergeStatements, outcomes: list[str]) -> None:
-        plan = ConfirmStatements(merge, exact=True)
-        plan.create_rows(connection, plan.again)
-        chosen = sql.SQL("k.outcome = any({})").format(sql.Literal(outcomes))
-        read_again(connection, source, [Reading(plan, merge.delta, chosen, plan.again)])
-        withheld = {
-            "same_again": plan.same(plan.in_again, merge.in_delta),
-            "changed": differs(written_columns(merge.table), plan.in_again, merge.in_delta),
-        }
-        plan.run(connection, "withhold_rows", withheld, outcomes=outcomes)
-        drop_table(connection, None, plan.again)
+class _Reread:
+    """The source's rows by key, as a merge asks for them."""
 
-    return recheck
+    def __init__(self, source: SourceRows) -> None:
+        self._source = source
+        self.batch = source.batch
+
+    def fill(
+        self, connection: Connection[Any], table: ReloadTable, rows: str, batches: Iterator[Sequence[Key]]
+    ) -> None:
+        """See Reread; raises what the reading of the source raises."""
+        self._source.fill(connection, [Wanted(table, rows, batches)])

@@ -22,9 +22,9 @@ from reload_assets.canonical.oracle_types import Kind
 from reload_assets.canonical.postgres import production_text
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
-from reload_assets.confirm.statements import row_columns
 from reload_assets.keys import key_kind
 from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.merge.statements import without_domains
 from reload_assets.postgres.session import drop_table, truncate
 from reload_assets.postgres.statements import Part, run
 from reload_assets.soft_delete import alive
@@ -190,7 +190,7 @@ class _Look:
             "staging_schema": self.staged.staging_schema,
             "staging_table": self.staged.staging_table,
         }
-        columns = row_columns(table.columns, self.numbers)
+        columns = without_domains(table.columns, self.numbers)
         run(
             self.connection,
             "confirm/1_keys:create_rows",

@@ -18,7 +18,7 @@ import pytest
 
 from reload_assets.ledger.records import Reload
 from reload_assets_tests.integration.merge_bench import NOON, MakeBench, MergeBench
-from reload_assets_tests.integration.test_merge_yields import GATED, STAGED
+from reload_assets_tests.integration.test_merge_yields import GATED, STAGED, SourceLacks
 
 STALL_LIMIT_MS = 400
 # Between the end of an idle session and the waiting one's turn.
@@ -82,10 +82,19 @@ def test_a_process_that_stands_still_lets_go_of_its_locks(make_bench: MakeBench,
         assert bench.rows(f"SELECT count(*) FROM production.customers WHERE updated_at = '{NOON}'") == [(2,)]
 
 
+class SlowSource(SourceLacks):
+    """Reads the source again, which takes a while."""
+
+    def fill(self, *asked: Any) -> None:
+        """See Reread."""
+        time.sleep(1.5)
+        super().fill(*asked)
+
+
 def test_a_source_that_is_read_slowly_in_the_middle_of_a_merge_is_waited_for(make_bench: MakeBench) -> None:
     bench = make_bench(GATED)
     reload = bench.stage(STAGED)
-    result = bench.merge(reload, stall_limit_ms=1, attempts=1, fenced=True, recheck=lambda *asked: time.sleep(1.5))
+    result = bench.merge(reload, stall_limit_ms=1, attempts=1, fenced=True, reread=SlowSource(reload))
     assert result.outcomes["customers"].updated == 2
 
 

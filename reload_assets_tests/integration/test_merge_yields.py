@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed, ReloadRefused
+from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.merge import Outcomes
-from reload_assets.merge.statements import MergeStatements
+from reload_assets.tables import ReloadTable
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, NOON, UPDATED_AT, InThread, MakeBench
 
 # The merge, which has row 1 locked by then, waits at row 2 for as long as another session holds the gate.
@@ -70,18 +71,34 @@ def test_a_merge_that_had_to_yield_every_time_says_so(make_bench: MakeBench) -> 
     assert made.ledger.get(reload.reload_id).status == "failed"
 
 
-def source_lacks(*keys: int) -> Callable[[Connection[Any], MergeStatements, list[str]], None]:
-    """Stands for the source being read again: it has all rows as they were loaded, but for those with these keys."""
+class SourceLacks:
+    """Reads the source again: it has all rows as they were loaded, except those with some keys."""
 
-    def recheck(connection: Connection[Any], plan: MergeStatements, outcomes: list[str]) -> None:
-        connection.execute(
-            sql.SQL("UPDATE {} SET outcome = 'refused' WHERE outcome = ANY (%s) AND c1 = ANY (%s)").format(
-                sql.Identifier(str(plan.parts["delta"]))
-            ),
-            (outcomes, list(keys)),
-        )
+    batch = 2
 
-    return recheck
+    def __init__(self, reload: Reload, *keys: int) -> None:
+        self._reload, self._keys = reload, keys
+
+    def fill(
+        self, connection: Connection[Any], table: ReloadTable, rows: str, batches: Iterator[Sequence[tuple[Any, ...]]]
+    ) -> None:
+        """See Reread."""
+        staging = sql.Identifier("staging", staging_name(table, self._reload.reload_id))
+        copy = sql.SQL("INSERT INTO {} SELECT s.* FROM {} AS s WHERE s.id::text = ANY (%s) AND s.id <> ALL (%s)")
+        for keys in batches:
+            connection.execute(copy.format(sql.Identifier(rows), staging), ([key for (key,) in keys], list(self._keys)))
+
+
+class SourceHasAnotherRow2(SourceLacks):
+    """Reads the source again: row 2 has another name than it was loaded with."""
+
+    def fill(
+        self, connection: Connection[Any], table: ReloadTable, rows: str, batches: Iterator[Sequence[tuple[Any, ...]]]
+    ) -> None:
+        """See Reread."""
+        super().fill(connection, table, rows, batches)
+        change = sql.SQL("UPDATE {} SET c2 = 'newer still' WHERE c1 = 2")
+        assert connection.execute(change.format(sql.Identifier(rows))).rowcount == 1
 
 
 def test_hazard_12_rows_that_went_with_their_parent_since_the_load_are_left_out(make_bench: MakeBench) -> None:
@@ -90,7 +107,8 @@ def test_hazard_12_rows_that_went_with_their_parent_since_the_load_are_left_out(
     made = make_bench(FAMILY, FAMILY_TABLES)
     made.execute(f"INSERT INTO production.customers VALUES (1, 'a', '{EARLIER}')")
     rows = {"orders": [(1, 1, NOON), (7, 7, NOON)], "items": [(1, 1, NOON), (7, 7, NOON)]}
-    result = made.merge(made.stage(rows), recheck=source_lacks(7))
+    reload = made.stage(rows)
+    result = made.merge(reload, reread=SourceLacks(reload, 7))
     assert result.outcomes == {name: Outcomes(inserted=1, refused=1) for name in rows}
     assert made.rows("SELECT id FROM production.items") == [(1,)]
 
@@ -99,14 +117,23 @@ def test_hazard_12_a_row_that_the_source_still_has_wants_its_parent(make_bench: 
     made = make_bench(FAMILY, FAMILY_TABLES)
     reload = made.stage({"orders": [(7, 7, NOON)]})
     with pytest.raises(ReloadRefused, match=r"1 staged row\(s\) of orders .* \(id\)=\(7\) wants \(id\)=\(7\)"):
-        made.merge(reload, recheck=source_lacks())
+        made.merge(reload, reread=SourceLacks(reload))
     assert made.ledger.get(reload.reload_id).status == "failed"
 
 
 def test_with_cdc_stopped_only_rows_are_merged_that_the_source_still_has(make_bench: MakeBench) -> None:
     made = make_bench(CUSTOMERS)
     made.execute(f"INSERT INTO production.customers VALUES (1, 'old', '{EARLIER}'), (3, 'old', '{EARLIER}')")
-    staged = {"customers": [(number, "new", NOON) for number in (1, 2, 3, 4)]}
-    result = made.merge(made.stage(staged), recheck=source_lacks(1, 2), fenced=True)
+    reload = made.stage({"customers": [(number, "new", NOON) for number in (1, 2, 3, 4)]})
+    result = made.merge(reload, reread=SourceLacks(reload, 1, 2), fenced=True)
     assert result.outcomes["customers"] == Outcomes(inserted=1, updated=1, refused=2)
     assert made.customers() == [(1, "old"), (3, "new"), (4, "new")]
+
+
+def test_with_cdc_stopped_a_row_is_left_out_that_the_source_has_changed_since(make_bench: MakeBench) -> None:
+    made = make_bench(CUSTOMERS)
+    reload = made.stage({"customers": [(1, "new", NOON), (2, "new", NOON)]})
+    assert made.merge(reload, reread=SourceHasAnotherRow2(reload), fenced=True).outcomes["customers"] == Outcomes(
+        inserted=1, refused=1
+    )
+    assert made.customers() == [(1, "new")]

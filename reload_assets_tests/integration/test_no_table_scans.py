@@ -44,12 +44,12 @@ items: {window_column: updated_at, orphans: delete}
 # Those of each step that look at production; a statement that is not among the plans was not asserted on.
 STATEMENTS = {
     "merge": (
-        "merge/judge_rows",
-        "merge/lock_rows",
-        "merge/insert_rows",
-        "merge/update_rows",
-        "merge/find_moved_values",
-        "merge/park_values",
+        "merge/2_judge:judge_rows",
+        "merge/3_write:lock_rows",
+        "merge/3_write:insert_rows",
+        "merge/3_write:update_rows",
+        "merge/4_unique_swaps:find_givers",
+        "merge/4_unique_swaps:park_values",
     ),
     "confirm": (
         "confirm/1_keys:collect_staged",

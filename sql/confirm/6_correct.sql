@@ -123,7 +123,7 @@ GROUP BY verdict;
 
 -- name: refuse_followed
 -- Refuse those locked rows to which other rows refer that would follow. The reason begins with how many do, and is
--- returned. p_changes: whether the row changes what they refer to. c_stays: whether a referring row is none of those
+-- returned. r_changes_p: whether the row changes what they refer to. c_stays: whether a referring row is none of those
 -- that are deleted with it.
 UPDATE :"keys" AS u
 SET correction = 'refused', reason = found.children || :'refusal'
@@ -135,7 +135,7 @@ FROM (
     INNER JOIN :"schema".:"table" AS p ON :p_is_k
     LEFT JOIN :"source_rows" AS r ON :r_is_k
     INNER JOIN :child AS c ON :c_refers_to_p
-    WHERE k.is_open AND k.correction = 'released' AND k.verdict = :'verdict' AND :p_changes AND :c_stays
+    WHERE k.is_open AND k.correction = 'released' AND k.verdict = :'verdict' AND :r_changes_p AND :c_stays
     GROUP BY k.ctid
 ) AS found
 WHERE u.ctid = found.place

@@ -1,0 +1,86 @@
+-- Merge, step 1 of 6: may the reload be merged? Nothing is changed here; the locks last until the transaction ends.
+-- By hand: psql -f sql/example.psql -f sql/merge/1_preconditions.sql
+
+-- name: lock_window
+-- One merge of a window of a group at a time, no matter which reload it belongs to.
+SELECT
+    pg_try_advisory_xact_lock(
+        hashtextextended(
+            'reload_assets:merge:' || :'group_name' || ':'
+            || extract(EPOCH FROM :'window_start'::timestamptz) || ':'
+            || extract(EPOCH FROM :'window_end'::timestamptz),
+            0
+        )
+    ) AS locked;
+
+-- name: lock_reload
+-- Lock the reload: its verdict and its status stay as they are now.
+SELECT
+    status,
+    tables,
+    error
+FROM admin.reloads
+WHERE reload_id = :'reload_id'::bigint
+FOR UPDATE;
+
+-- name: find_staging
+-- Which table has the name of the staging table now; NULL if none has. It is locked against writers next.
+SELECT to_regclass(quote_ident(:'staging_schema') || '.' || quote_ident(:'staging_table'))::oid AS staging_oid;
+
+-- name: find_missing_parents
+-- Count the staged rows of the window whose parent is neither in production nor staged in the same reload, with one of
+-- them (its key, and the parent's that it names). If the reload does not have the parent's table, q_is_parent_of_m is
+-- false, and the names of the parent's staging table are those of any.
+WITH missing AS (
+    SELECT
+        :s_references,
+        :s_key_texts AS child_key
+    FROM :"staging_schema".:"staging_table" AS s
+    -- One probe per row: production may be large, the window is not.
+    LEFT JOIN LATERAL (
+        SELECT TRUE AS found
+        FROM :"parent_schema".:"parent_table" AS q
+        WHERE :q_is_parent_of_s
+        LIMIT 1
+    ) AS parent ON TRUE
+    WHERE
+        s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+        AND :s_has_references
+        AND parent.found IS NULL
+)
+
+SELECT
+    count(*) AS missing,
+    (array_agg(m.child_key))[1:1] AS child_key,
+    (array_agg(:m_reference_texts))[1:1] AS parent_key
+FROM missing AS m
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM :"parent_staging_schema".:"parent_staging_table" AS q
+        WHERE
+            :q_is_parent_of_m
+            AND q.:"parent_window_column" >= :'start'::timestamp AND q.:"parent_window_column" < :'end'::timestamp
+    );
+
+-- name: find_chunk_end
+-- For a merge in chunks: the last key of the next rows of the staging table in the order of their keys, as texts, and
+-- the key after it if there is one.
+SELECT :s_key_texts AS last_key
+FROM :"staging_schema".:"staging_table" AS s
+WHERE :s_in_range
+ORDER BY :s_key
+OFFSET :'rows'::bigint - 1
+LIMIT 2;
+
+-- name: count_staged
+-- Count the rows of the staging table, or of a range of its keys: all of them, and those of the half-open window
+-- (wall-clock bounds of the source's zone).
+SELECT
+    count(*) AS staged,
+    count(*) FILTER (
+        WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+    ) AS in_window,
+    clock_timestamp() AS counted_at
+FROM :"staging_schema".:"staging_table" AS s
+WHERE :s_in_range;

@@ -1,3 +1,0 @@
--- A setting of the server as it is now.
--- psql: -v name=enable_hashjoin
-SELECT current_setting(:'name') AS setting;

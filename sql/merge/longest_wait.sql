@@ -1,5 +1,0 @@
--- For how long (milliseconds) another session has been waiting for a lock of the session with this process id.
--- psql: -v pid=1
-SELECT coalesce(max(extract(EPOCH FROM clock_timestamp() - w.waitstart)) * 1000, 0)::float8 AS waited_ms
-FROM pg_locks AS w
-WHERE NOT w.granted AND :'pid'::integer = any(pg_blocking_pids(w.pid));
