@@ -15,13 +15,13 @@ from psycopg import Connection, sql
 
 from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
-from reload_assets.compare.compared_columns import ComparedColumns
+from reload_assets.compare.compared_columns import ComparedColumns, typed_key
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
 from reload_assets.postgres.session import drop_table
 from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
-from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.tables import ReloadTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,14 @@ class Differences:
     def typed_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as values of production's types."""
         pairs = zip(self._names, self._table.key, strict=True)
-        return sql.SQL(", ").join(self._assigned(sql.Identifier("f", name), column) for name, column in pairs)
+        return sql.SQL(", ").join(
+            typed_key(sql.Identifier("f", name), column, self.compared.kinds[column.source]) for name, column in pairs
+        )
 
     @property
     def text_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as text."""
         return sql.SQL(", ").join(sql.Identifier("f", name) for name in self._names)
-
-    def _assigned(self, text: sql.Composable, column: ReloadColumn) -> sql.Composable:
-        # No cast of a text: it would cut one that is too long, where an assignment refuses it.
-        return text if column.target.collatable else self.compared.typed(text, column)
 
     def find(self, slices: Sequence[Slice]) -> int:
         """Fill the temporary table ``differences`` with the keys as text (k1, k2 ...). Returns how many there are."""

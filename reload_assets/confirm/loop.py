@@ -38,8 +38,9 @@ from reload_assets.postgres.statements import compose
 from reload_assets.tables import ReloadTable
 
 _MOST_PASSES = 30
-# A row that somebody else writes in so many passes is corrected by columns.
-_MOST_OVERTAKEN = 4
+MOST_OVERTAKEN = 4
+"""A row that somebody else writes in so many passes is corrected by columns."""
+
 _PAUSE_SECONDS = 0.05
 _IS_OPEN = sql.SQL("k.is_open")
 _TO_CORRECT = sql.SQL("k.is_open AND k.verdict IN ({})").format(listed(CORRECTED))
@@ -248,7 +249,7 @@ class _Confirm:
         read_until = self._source.now()
         for plan in self._plans:
             plan.run(connection, "2_pass:judge_keys")
-            plan.run(connection, "2_pass:judge_overtaken", most_overtaken=_MOST_OVERTAKEN)
+            plan.run(connection, "2_pass:judge_overtaken", most_overtaken=MOST_OVERTAKEN)
         self._control.require(connection, self._plans)
         return read_until
 
