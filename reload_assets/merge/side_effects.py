@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
+from reload_assets.merge.judge import written_columns
 from reload_assets.merge.pieces import ChangePieces, ChildPieces
 from reload_assets.merge.statements import MergeStatements, both, in_production
 from reload_assets.postgres.catalog import Reference
@@ -88,6 +89,23 @@ def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence
     return sql.SQL("({})").format(sql.SQL(" OR ").join([sql.SQL("false"), *differences]))
 
 
+def acting(plan: MergeStatements) -> list[Reference]:
+    """The foreign keys that write other rows where the merge updates a row of the table."""
+    return acts_on_update(plan.table, [column.name for column in written_columns(plan.table)])
+
+
+def updated_pieces(plan: MergeStatements, reference: Reference) -> ChangePieces:
+    """Whether the update of a row of the delta changes what a foreign key refers to."""
+    written = written_columns(plan.table)
+    return ChangePieces(changes(written, reference, [plan.in_delta(column) for column in written]))
+
+
+def parked_pieces(plan: MergeStatements) -> ChangePieces:
+    """Whether a row of the delta gives up a value, and has NULL meanwhile."""
+    is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(sql.Identifier(plan.givers))
+    return ChangePieces(is_giver)
+
+
 def require_readable(table: ReloadTable, reference: Reference) -> None:
     """Raises MergeFailed where the referring rows cannot be looked for."""
     if not reference.child_readable:
@@ -130,32 +148,19 @@ def _written(connection: Connection[Any], tables: list[int]) -> int:
 class Effects:
     """The foreign keys that act where a merge updates one table, within one transaction."""
 
-    def __init__(self, connection: Connection[Any], plan: MergeStatements, written: Sequence[ReloadColumn]) -> None:
-        self._connection, self._plan, self._written = connection, plan, written
-        self._acting = acts_on_update(plan.table, [column.name for column in written])
-
-    @property
-    def acting(self) -> Sequence[Reference]:
-        """The foreign keys that may act."""
-        return self._acting
-
-    def changes(self, reference: Reference) -> ChangePieces:
-        """Whether the update of a row of the delta changes what the foreign key refers to."""
-        new = [self._plan.in_delta(column) for column in self._written]
-        return ChangePieces(changes(self._written, reference, new))
+    def __init__(self, connection: Connection[Any], plan: MergeStatements) -> None:
+        self._connection, self._plan = connection, plan
+        self._acting = acting(plan)
 
     def require_unreferred(self, plan: MergeStatements) -> None:
         """Raises Unsafe where a row of the delta of ``plan`` would change a value that other rows follow."""
         for reference in self._acting:
-            self._require_none(plan, reference, self.changes(reference))
+            self._require_none(plan, reference, updated_pieces(plan, reference))
 
     def require_unreferred_while_parked(self, column: str) -> None:
         """Raises Unsafe where a row that gives up a value would change ``column`` meanwhile, and others follow."""
-        is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(
-            sql.Identifier(self._plan.givers)
-        )
         for reference in acts_on_update(self._plan.table, [column]):
-            self._require_none(self._plan, reference, ChangePieces(is_giver))
+            self._require_none(self._plan, reference, parked_pieces(self._plan))
 
     def _require_none(self, plan: MergeStatements, reference: Reference, changed: ChangePieces) -> None:
         table = plan.table

@@ -35,7 +35,7 @@ class KeyRange:
 EVERY_KEY = KeyRange()
 _NUMERIC = ("smallint", "integer", "bigint", "numeric")
 
-_IS_OWN = sql.SQL(
+IS_OWN = sql.SQL(
     # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
     """(SELECT CASE
         WHEN n.later >= 2147483648 THEN FALSE
@@ -155,7 +155,7 @@ class MergeStatements:
             p_is_d=self.same_key(in_production, self.in_delta),
             p_is_s=self.same_key(in_production, in_staging),
             p_is_there=sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
-            p_is_own=_IS_OWN,
+            p_is_own=IS_OWN,
             p_is_not_newer=not_newer(table, self.in_delta, in_production),
             o_is_d=self.same_key(lambda column: sql.Identifier("o", column.name), self.in_delta),
             t_is_d=self.same_key(self.numbered("t"), self.in_delta),

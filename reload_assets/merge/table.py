@@ -11,7 +11,6 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.errors import MergeFailed
-from reload_assets.merge.judge import written_columns
 from reload_assets.merge.preconditions import count_verified, refuse_parentless
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.side_effects import Effects
@@ -21,7 +20,8 @@ from reload_assets.merge.withhold import Reread, withhold_rows
 from reload_assets.postgres.session import analyze, prefer_hash_joins, reading_elsewhere
 from reload_assets.postgres.statements import run
 
-_TO_WRITE = ["inserted", "updated", "repaired"]
+TO_WRITE = ["inserted", "updated", "repaired"]
+"""The outcomes of rows that are written."""
 
 
 class TableMerge:
@@ -47,7 +47,7 @@ class TableMerge:
         self._reread = reread
         self._fenced = fenced
         self._moved = UniqueSwaps(connection, plan)
-        self._effects = Effects(connection, plan, written_columns(plan.table))
+        self._effects = Effects(connection, plan)
         self._triggers = plan.table.production.triggers
 
     def run(self) -> Outcomes:
@@ -58,7 +58,7 @@ class TableMerge:
         counts = self._count(self._plan)
         if counts and self._leave_out():
             counts = self._count(self._plan)
-        if any(counts.get(outcome) for outcome in _TO_WRITE):
+        if any(counts.get(outcome) for outcome in TO_WRITE):
             with self._effects.nobody_follows():
                 counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
             if self._triggers:
@@ -86,7 +86,7 @@ class TableMerge:
         table = self._plan.table
         changed = False
         if self._fenced and self._reread:
-            self._withhold(self._reread, _TO_WRITE)
+            self._withhold(self._reread, TO_WRITE)
             changed = True
         for key in table.production.foreign_keys:
             parent = key.parent
@@ -123,14 +123,14 @@ class TableMerge:
         for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_judged_rows")):
             if any(planned.get(outcome) for outcome in outcomes):
                 written += self._plan.run(self._connection, f"3_write:{statement}").rowcount
-        expected = sum(planned.get(outcome, 0) for outcome in _TO_WRITE)
+        expected = sum(planned.get(outcome, 0) for outcome in TO_WRITE)
         if written == expected:
             return planned
         with prefer_hash_joins(self._connection):
             self._plan.run(self._connection, "3_write:create_late")
             self._plan.run(self._connection, "3_write:remove_late")
         late = replace(self._plan, only_late=True)
-        late.run(self._connection, "3_write:lock_rows", judged=_TO_WRITE)
+        late.run(self._connection, "3_write:lock_rows", judged=TO_WRITE)
         self._require_none_turned_away(late, every_row=True)
         self._effects.require_unreferred(late)
         judged = self._count(late)

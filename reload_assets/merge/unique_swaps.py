@@ -69,7 +69,7 @@ class UniqueSwaps:
     def __init__(self, connection: Connection[Any], plan: MergeStatements) -> None:
         self._connection = connection
         self._plan = plan
-        self._effects = Effects(connection, plan, written_columns(plan.table))
+        self._effects = Effects(connection, plan)
         found = swap_keys(plan)
         self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
         self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from psycopg import sql
 
 from reload_assets.postgres import statements
-from reload_assets.postgres.statements import compose, sections, text
+from reload_assets.postgres.statements import Step, compose, script, sections, steps, text
 
 
 @pytest.fixture
@@ -45,6 +47,63 @@ def test_a_missing_part_is_an_error(written: dict[str, str]) -> None:
         compose("q")
 
 
+@dataclass(frozen=True)
+class Pieces:
+    schema: str
+    columns: sql.Composable
+
+
+def test_parts_are_fields_too_and_may_be_given_in_turn(written: dict[str, str]) -> None:
+    written["q"] = """SELECT :columns FROM :"schema".:"table\""""
+    pieces = Pieces("s", sql.Identifier("a"))
+    assert compose("q", pieces, {"table": "t"}, None).as_string() == 'SELECT "a" FROM "s"."t"'
+    assert compose("q", pieces, {"table": "t", "columns": sql.Identifier("a")}).as_string().startswith('SELECT "a"')
+
+
+def test_a_part_has_one_value(written: dict[str, str]) -> None:
+    written["q"] = "SELECT :columns"
+    pieces = Pieces("s", sql.Identifier("a"))
+    for other in ({"schema": "other"}, Pieces("s", sql.Identifier("b")), {"columns": "a"}):
+        with pytest.raises(ValueError, match="is given twice, with different values"):
+            compose("q", pieces, other)
+
+
+def test_a_script_sets_its_values_for_psql_and_rolls_back(written: dict[str, str]) -> None:
+    written["f/q"] = "-- Why.\nSELECT :columns LIKE 'a%' AND :'a'::int = 1 -- :'no'\n;\n"
+    values = {"a": 1, "when": datetime(2025, 1, 2, 3), "some": ["it's", 'a"b', "\\"], "none": [], "so": True}
+    made = script("Two\nlines.", ["ANALYZE x;", Step("f/q", [{"columns": sql.Identifier("%")}], {"b": "x\ny"})], values)
+    assert made == "\n".join(
+        [
+            "-- Two",
+            "-- lines.",
+            r"\set ON_ERROR_STOP on",
+            r"\set a '1'",
+            r"\set when '2025-01-02 03:00:00'",
+            r"""\set some '{it\'s,"a\\"b","\\\\"}'""",
+            r"\set none '{}'",
+            r"\set so 't'",
+            "",
+            "BEGIN;",
+            "",
+            "ANALYZE x;",
+            "",
+            "-- f/q",
+            r"\set b 'x\ny'",
+            "-- Why.",
+            """SELECT "%" LIKE 'a%' AND :'a'::int = 1 -- :'no'""",
+            ";",
+            "",
+            "ROLLBACK;",
+            "",
+        ]
+    )
+
+
+def test_a_variable_of_psql_cannot_be_null(written: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="cannot be NULL"):
+        script("", [], {"a": None})
+
+
 def test_a_file_falls_into_its_sections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sections.cache_clear()
     (tmp_path / "step.sql").write_text(
@@ -57,6 +116,7 @@ def test_a_file_falls_into_its_sections(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert text("step:first").strip() == "-- One.\nSELECT 1;"
     assert text("step:second").strip() == "SELECT 2;"
     assert text("whole") == "-- Whole.\nSELECT 3;\n"
+    assert [step.name for step in steps(["step", "whole"], {})] == ["step:first", "step:second", "whole"]
     for wrong in ("step:third", "step", "whole:first"):
         with pytest.raises(KeyError):
             text(wrong)
