@@ -67,10 +67,6 @@ CREATE TABLE awsdms_apply_exceptions (
 TEMPORARY = {
     "compare.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
     "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
-    "delta": "CREATE TEMPORARY TABLE reload_delta_1 AS "
-    "SELECT id AS c1, name AS c2, tableoid AS seen_table, ctid AS seen, xmin AS seen_xmin, false AS moves, "
-    "'inserted'::text AS outcome FROM staging.customers_r1;",
-    "moved": "CREATE TEMPORARY TABLE reload_moved_1 AS SELECT ctid AS place FROM reload_delta_1;",
     "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
     "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
     "FROM staging.orders_r1;",
