@@ -89,9 +89,19 @@ class ComparedColumns:
 
     def typed(self, text: sql.Composable, column: ReloadColumn) -> sql.Composed:
         """A matched text as a value of production's type, so that an index finds it."""
-        if self.kinds[column.source] == "raw":
-            return sql.SQL("decode({}, 'hex')").format(text)
-        return sql.SQL("CAST({} AS {})").format(text, sql.SQL(column.target.type))
+        return _typed(text, column, self.kinds[column.source])
+
+
+def typed_key(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql.Composable:
+    """Give the text of a key production's type, where the value is assigned."""
+    # No cast of a text: it would cut one that is too long, where an assignment refuses it.
+    return text if column.target.collatable else _typed(text, column, kind)
+
+
+def _typed(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql.Composed:
+    if kind == "raw":
+        return sql.SQL("decode({}, 'hex')").format(text)
+    return sql.SQL("CAST({} AS {})").format(text, sql.SQL(column.target.type))
 
 
 def _why_not(source: SourceColumn, production_type: str) -> str | None:

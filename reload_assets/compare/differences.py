@@ -8,18 +8,40 @@ that CDC has still before it: whoever asks has to judge it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection, sql
 
 from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
-from reload_assets.compare.compared_columns import ComparedColumns
+from reload_assets.compare.compared_columns import ComparedColumns, typed_key
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
+from reload_assets.postgres.session import drop_table
 from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
-from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.tables import ReloadTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductionWindow:
+    """How production's rows of the ranges are read (``compare:create_production_window``)."""
+
+    schema: str
+    table: str
+    range_column: str
+    p_key_texts: sql.Composable
+    p_content: sql.Composable
+    p_is_alive: sql.Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class BothWindows:
+    """How rows of both sides meet (``compare:collect_differences``)."""
+
+    r_is_w: sql.Composable
+    either_key: sql.Composable
 
 
 class Differences:
@@ -37,20 +59,18 @@ class Differences:
     def typed_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as values of production's types."""
         pairs = zip(self._names, self._table.key, strict=True)
-        return sql.SQL(", ").join(self._assigned(sql.Identifier("f", name), column) for name, column in pairs)
+        return sql.SQL(", ").join(
+            typed_key(sql.Identifier("f", name), column, self.compared.kinds[column.source]) for name, column in pairs
+        )
 
     @property
     def text_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as text."""
         return sql.SQL(", ").join(sql.Identifier("f", name) for name in self._names)
 
-    def _assigned(self, text: sql.Composable, column: ReloadColumn) -> sql.Composable:
-        # No cast of a text: it would cut one that is too long, where an assignment refuses it.
-        return text if column.target.collatable else self.compared.typed(text, column)
-
     def find(self, slices: Sequence[Slice]) -> int:
         """Fill the temporary table ``differences`` with the keys as text (k1, k2 ...). Returns how many there are."""
-        run(self._connection, "compare/create_differences", {"keys": self._null_keys})
+        run(self._connection, "compare:create_differences", {"no_key_texts": self._no_key_texts})
         return sum(self._find(one) for one in slices)
 
     def _find(self, one: Slice) -> int:
@@ -65,32 +85,37 @@ class Differences:
         run(self._connection, "verify/create_source_ranges", None, starts=list(starts), ends=list(ends))
         run(
             self._connection,
-            "compare/create_production_window",
-            {
-                **self._place(one),
-                "keys": sql.SQL(", ").join(
+            "compare:create_production_window",
+            ProductionWindow(
+                schema=self._table.production.schema,
+                table=self._table.production.name,
+                range_column=one.column.name,
+                p_key_texts=sql.SQL(", ").join(
                     sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
                     for name, column in zip(self._names, self._table.key, strict=True)
                 ),
-                "content": in_production(self.compared.row_hash("p")),
-            },
+                p_content=in_production(self.compared.row_hash("p")),
+                p_is_alive=alive(self._table),
+            ),
         )
         self._copy(one, wanted)
         found = run(
             self._connection,
-            "compare/collect_differences",
-            {
-                "same_key": sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(sql.Identifier("s", name), sql.Identifier("p", name))
+            "compare:collect_differences",
+            BothWindows(
+                r_is_w=sql.SQL(" AND ").join(
+                    sql.SQL("{} = {}").format(sql.Identifier("r", name), sql.Identifier("w", name))
                     for name in self._names
                 ),
-                "either_key": sql.SQL(", ").join(
-                    sql.SQL("coalesce({}, {})").format(sql.Identifier("s", name), sql.Identifier("p", name))
+                either_key=sql.SQL(", ").join(
+                    sql.SQL("coalesce({}, {})").format(sql.Identifier("r", name), sql.Identifier("w", name))
                     for name in self._names
                 ),
-            },
+            ),
         ).rowcount
-        run(self._connection, "compare/drop_windows")
+        # The next ranges need the names.
+        for name in ("source_window", "production_window", "source_ranges"):
+            drop_table(self._connection, None, name)
         return found
 
     def _sums(self, one: Slice) -> tuple[dict[str, Sums], dict[str, Sums]]:
@@ -120,7 +145,7 @@ class Differences:
         return production, source
 
     def _copy(self, one: Slice, wanted: Sequence[Bounds]) -> None:
-        run(self._connection, "verify/create_source_window", {"keys": self._null_keys})
+        run(self._connection, "verify/create_source_window", {"keys": self._no_key_texts})
         batches = self._reader.contents(
             self._table.source_table,
             [column.source for column in self._table.key],
@@ -136,7 +161,7 @@ class Differences:
         run(self._connection, "verify/analyze_source_window")
 
     @property
-    def _null_keys(self) -> sql.Composable:
+    def _no_key_texts(self) -> sql.Composable:
         return sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self._names)
 
     def _place(self, one: Slice) -> dict[str, Part]:

@@ -28,7 +28,7 @@ from reload_assets.tables import ReloadTable
 # Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.
 _LOOKED_UP = 1_000
 # A row that changes between the read of the source and that of production differs without being wrong.
-_LOOKS = 3
+_ROUNDS = 3
 _EXAMPLES = 5
 
 
@@ -59,7 +59,7 @@ def compare_contents(
 ) -> Contents:
     """Compare the window. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
 
-    With ``cdc`` production is looked at when CDC has passed what was read of the source, and again where it differs.
+    With ``cdc`` production is read when CDC has passed what was read of the source, and again where it differs.
     Raises SourceUnavailable, also for a key or version without canonical text; CdcNotReady; and psycopg's errors.
     """
     return _Comparison(connection, table, bounds, reader, cdc).run()
@@ -89,7 +89,7 @@ class _Comparison:
             return found
         rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
         wanted = list(ranges(names, self.bounds, early=rounded))
-        for _ in range(_LOOKS):
+        for _ in range(_ROUNDS):
             # One transaction, for the temporary tables; the source is read first, so that production can only be ahead
             # of it.
             with self.connection.transaction():

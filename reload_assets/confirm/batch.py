@@ -1,4 +1,4 @@
-"""Makes the corrections that are released, within the caller's transaction: lock, look, audit, write, check."""
+"""Makes the corrections that are released, within the caller's transaction: lock, audit, write, check."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.confirm.pieces import FollowedPieces
 from reload_assets.confirm.refusals import Refusal, followed, newly_followed, one_stays, turned_away
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.confirm.verdicts import Correction, Verdict
 from reload_assets.merge.judge import written_columns
 from reload_assets.merge.side_effects import (
     Followed,
@@ -22,24 +24,24 @@ from reload_assets.merge.side_effects import (
 )
 from reload_assets.merge.unique_swaps import UniqueSwaps
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.session import analyze, check_constraints, defer_constraints
-from reload_assets.postgres.statements import Part, join, run
+from reload_assets.postgres.session import analyze, check_constraints, defer_constraints, drop_table
+from reload_assets.postgres.statements import Parts, run
 from reload_assets.soft_delete import alive
 
 
-def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStatements], *, moving: bool) -> int:
-    """Make the released corrections of the plans' tables; how many rows were changed.
+def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStatements], *, swapping: bool) -> int:
+    """Make the released corrections of the plans' tables. Returns how many rows were changed.
 
-    Children before parents where rows are deleted, parents before children where they are written. ``moving``: unique
-    values may move between the rows. Rows that others refer to and would follow are refused, each with its reason.
-    Raises Refusal where production takes some rows otherwise than they were to be, Contention, and psycopg's errors:
-    then the caller rolls back.
+    Children before parents where rows are deleted, parents before children where they are written. ``swapping``:
+    unique values may move between the rows. Rows that others refer to and would follow are refused, each with its
+    reason. Raises Refusal where production takes some rows otherwise than they were to be, Contention, and psycopg's
+    errors: then the caller rolls back.
     """
     defer_constraints(connection)
     batches = [_Batch(connection, plan) for plan in plans]
     for batch in reversed(batches):
-        batch.lock(moving)
-    changed = sum(batch.remove(wait=moving) for batch in reversed(batches))
+        batch.lock(swapping)
+    changed = sum(batch.remove(wait=swapping) for batch in reversed(batches))
     changed += sum(batch.write() for batch in batches)
     # Constraints that would wait for the commit are asked now, while there is something to be said about the rows.
     check_constraints(connection)
@@ -54,52 +56,52 @@ class _Batch:
     def __init__(self, connection: Connection[Any], plan: ConfirmStatements) -> None:
         self._connection, self._plan = connection, plan
         self._table = plan.merge.table
-        self._moved: UniqueSwaps | None = None
+        self._swaps: UniqueSwaps | None = None
 
-    def lock(self, moving: bool) -> None:
-        """Lock the rows; put those off that are not what was seen, and refuse those that do not fit."""
-        self._run("refuse_unfit")
-        if moving:
-            moved = UniqueSwaps(self._connection, self._plan.merge)
-            if moved.possible:
-                self._moved = moved
-                self._create_moving()
-                moved.lock_if_needed()
-                self._drop_moving()
-        self._run("lock_rows")
+    def lock(self, swapping: bool) -> None:
+        """Lock the rows; put those off that are not what was noted, and refuse those that do not fit."""
+        self._run("6_correct:refuse_unfit")
+        if swapping:
+            swaps = UniqueSwaps(self._connection, self._plan.merge)
+            if swaps.possible:
+                self._swaps = swaps
+                self._create_delta()
+                swaps.lock_if_needed()
+                self._drop_delta()
+        self._run("6_correct:lock_rows")
 
     def remove(self, *, wait: bool) -> int:
-        """Delete rows, or mark them as deleted. ``wait``: rows that refer to them may be written before the end."""
-        deleted = self._delete(wait) if self._count("delete") else 0
-        marked = self._mark() if self._count("soft_delete") else 0
+        """Delete rows, or mark them as deleted. Returns how many. ``wait``: referring rows may be written later."""
+        deleted = self._delete(wait) if self._count(Verdict.DELETE) else 0
+        marked = self._mark() if self._count(Verdict.SOFT_DELETE) else 0
         if deleted or marked:
             self._require_taken()
             self._note(deleted=deleted, updated=marked)
         return deleted + marked
 
     def write(self) -> int:
-        """Update and insert rows."""
-        if self._count("update"):
+        """Update and insert rows. Returns how many."""
+        if self._count(Verdict.UPDATE):
             self._refuse_followed_updates()
-        updates, inserts = self._count("update"), self._count("insert")
+        updates, inserts = self._count(Verdict.UPDATE), self._count(Verdict.INSERT)
         updated = inserted = 0
-        if self._moved and (updates or inserts):
-            self._create_moving()
+        if self._swaps and (updates or inserts):
+            self._create_delta()
         if updates:
             updated = self._update()
         if inserts:
             inserted = self._insert()
-        if self._moved and (updates or inserts):
-            self._drop_moving()
+        if self._swaps and (updates or inserts):
+            self._drop_delta()
         if updated or inserted:
             self._require_taken()
-            self._run("note_written")
+            self._run("6_correct:note_written")
             self._note(inserted=inserted, updated=updated)
         return updated + inserted
 
     def end(self) -> None:
-        """The corrections are made."""
-        self._run("end_batch")
+        """Note that the corrections are made."""
+        self._run("6_correct:end_batch")
 
     def _refuse_followed_updates(self) -> None:
         columns = written_columns(self._table)
@@ -110,8 +112,8 @@ class _Batch:
             if mark in reference.parent_columns:
                 # The mark is taken back.
                 condition = sql.SQL("({} OR NOT {})").format(condition, alive(self._plan.merge.table))
-            reason = self._refuse_followed(reference, "update", condition)
-            if reason and self._moved:
+            reason = self._refuse_followed(reference, Verdict.UPDATE, condition)
+            if reason and self._swaps:
                 # What others were to take over it keeps.
                 raise Refusal(one_stays(reason))
 
@@ -125,31 +127,31 @@ class _Batch:
         # Those that do not act would refuse the whole batch because of one row.
         every = [reference for reference in self._table.production.referenced_by if reference.child_readable]
         # A row is refused because of another one of its own table that stays, which may be refused in the next round.
-        looked_at = acting if wait else [*acting, *(reference for reference in every if reference not in acting)]
-        while any(self._refuse_followed(reference, "delete", sql.SQL("true")) for reference in looked_at):
+        checked = acting if wait else [*acting, *(reference for reference in every if reference not in acting)]
+        while any(self._refuse_followed(reference, Verdict.DELETE, sql.SQL("true")) for reference in checked):
             pass
-        audited = self._audit("delete")
+        audited = self._audit(Verdict.DELETE)
         own = [reference for reference in acting if self._is_own(reference)]
         others = [reference for reference in acting if not self._is_own(reference)]
-        return self._write_audited("delete_rows", audited, others, own)
+        return self._write_audited("6_correct:delete_rows", audited, others, own)
 
     def _mark(self) -> int:
-        parts = self._plan.soft_delete_parts()
+        mark = self._plan.mark_pieces()
         acting = acts_on_update(self._table, [self._table.options.soft_delete_column or ""])
         for reference in acting:
-            self._refuse_followed(reference, "soft_delete", sql.SQL("true"))
+            self._refuse_followed(reference, Verdict.SOFT_DELETE, sql.SQL("true"))
         others = [reference for reference in acting if not self._is_own(reference)]
-        return self._write_audited("soft_delete_rows", self._audit("soft_delete"), others, (), parts)
+        return self._write_audited("6_correct:soft_delete_rows", self._audit(Verdict.SOFT_DELETE), others, (), mark)
 
     def _update(self) -> int:
-        audited = self._audit("update")
+        audited = self._audit(Verdict.UPDATE)
         others = [reference for reference in self._acts_on_update() if not self._is_own(reference)]
         try:
             with nobody_follows(self._connection, others):
-                if self._moved:
+                if self._swaps:
                     # Parking a value changes rows, which are in the audit by now.
-                    self._moved.let_go()
-                updated = self._run("update_rows").rowcount
+                    self._swaps.let_go()
+                updated = self._run("6_correct:update_rows").rowcount
         except Followed:
             raise Refusal(newly_followed()) from None
         except Unsafe as error:
@@ -159,48 +161,50 @@ class _Batch:
         return int(updated)
 
     def _insert(self) -> int:
-        row = self._run("insert_rows").fetchone()
+        row = self._run("6_correct:insert_rows").fetchone()
         assert row is not None
         inserted, made = row
         triggers = self._table.production.triggers
         none_can = not any(trigger.on_insert and trigger.turns_away for trigger in triggers)
-        self._run("put_off_inserts", absent_too=none_can)
-        if inserted != made or self._count("insert"):
+        self._run("6_correct:put_off_inserts", absent_too=none_can)
+        if inserted != made or self._count(Verdict.INSERT):
             raise Refusal(turned_away(self._table))
         return int(inserted)
 
     def _write_audited(
         self,
-        statement: str,
+        name: str,
         audited: int,
         others: Sequence[Reference],
         own: Sequence[Reference],
-        parts: dict[str, Part] | None = None,
+        *more: Parts,
     ) -> int:
         """Execute a statement that must write the audited rows and, by foreign keys that act, no other ones."""
         try:
             with nobody_follows(self._connection, others), nobody_follows(self._connection, own, beside=audited):
-                written = self._run(statement, parts).rowcount
+                written = self._run(name, *more).rowcount
         except Followed:
             raise Refusal(newly_followed()) from None
         if written != audited:
             raise Refusal(turned_away(self._table))
         return int(written)
 
-    def _refuse_followed(self, reference: Reference, verdict: str, condition: sql.Composable) -> str | None:
-        """Refuse the rows that others refer to and would follow; the reason for one of them, or None."""
+    def _refuse_followed(self, reference: Reference, verdict: Verdict, condition: sql.Composable) -> str | None:
+        """Refuse the rows that others refer to and would follow. Returns the reason for one of them, or None."""
         require_readable(self._table, reference)
         stays: sql.Composable = sql.SQL("true")
-        if verdict == "delete" and self._is_own(reference):
-            stays = sql.SQL("NOT EXISTS (SELECT 1 FROM {} AS s WHERE s.verdict = 'delete' AND {})").format(
-                sql.Identifier(self._plan.keys), self._plan.same_child_key()
-            )
-        event = "DELETE" if verdict == "delete" else "UPDATE"
+        if verdict == Verdict.DELETE and self._is_own(reference):
+            stays = sql.SQL(
+                "NOT EXISTS (SELECT 1 FROM {} AS child"
+                " WHERE child.correction = 'released' AND child.verdict = 'delete' AND {})"
+            ).format(sql.Identifier(self._plan.keys), self._plan.is_own_child("child"))
+        event = "DELETE" if verdict == Verdict.DELETE else "UPDATE"
         row = self._run(
-            "refuse_followed",
-            {**join(child_pieces(reference)), "changes": condition, "stays": stays},
-            verdict=verdict,
-            reason=followed(reference, event),
+            "6_correct:refuse_followed",
+            child_pieces(reference),
+            FollowedPieces(r_changes_p=condition, c_stays=stays),
+            verdict=verdict.value,
+            refusal=followed(reference, event),
         ).fetchone()
         return row[0] if row else None
 
@@ -208,18 +212,18 @@ class _Batch:
         return reference.child == self._table.target
 
     def _require_taken(self) -> None:
-        if self._table.production.triggers and self._run("find_untaken").fetchone():
+        if self._table.production.triggers and self._run("6_correct:find_untaken").fetchone():
             raise Refusal(turned_away(self._table))
 
-    def _audit(self, verdict: str) -> int:
-        return self._run("audit_rows", verdict=verdict).rowcount
+    def _audit(self, verdict: Verdict) -> int:
+        return self._run("6_correct:audit_rows", verdict=verdict.value).rowcount
 
-    def _create_moving(self) -> None:
-        self._run("create_moving", verdicts=["insert", "update"])
+    def _create_delta(self) -> None:
+        self._run("6_correct:create_delta", correction=Correction.RELEASED.value)
         analyze(self._connection, None, self._plan.merge.delta)
 
-    def _drop_moving(self) -> None:
-        self._run("drop_moving")
+    def _drop_delta(self) -> None:
+        drop_table(self._connection, None, self._plan.merge.delta)
 
     def _note(self, *, inserted: int = 0, updated: int = 0, deleted: int = 0) -> None:
         run(
@@ -232,8 +236,8 @@ class _Batch:
             deleted=deleted,
         )
 
-    def _count(self, verdict: str) -> int:
-        return int(dict(self._run("count_verdicts").fetchall()).get(verdict, 0))
+    def _count(self, verdict: Verdict) -> int:
+        return int(dict(self._run("6_correct:count_released").fetchall()).get(verdict.value, 0))
 
-    def _run(self, name: str, parts: dict[str, Part] | None = None, **values: Any) -> Any:
-        return self._plan.run(self._connection, name, parts, **values)
+    def _run(self, name: str, *more: Parts, **values: Any) -> Any:
+        return self._plan.run(self._connection, name, *more, **values)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.compare.segments import Slice
+from reload_assets.confirm.pieces import CarriedPieces, DifferencePieces, RangePieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.errors import SourceUnavailable
 from reload_assets.postgres.catalog import leading_columns
@@ -96,17 +97,17 @@ class Comparison:
             for table, keys in self._unfit.items()
         ]
 
-    def collect(self, connection: Connection[Any], now: datetime, lost_sight: Mapping[str, int]) -> int:
+    def collect(self, connection: Connection[Any], now: datetime, vanished: Mapping[str, int]) -> int:
         """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
 
-        ``lost_sight`` counts, by the plans' tables of keys, rows of this reload that vanished before they were read.
+        ``vanished`` counts, by the plans' tables of keys, rows of this reload that vanished before they were read.
         Raises SourceUnavailable and psycopg's errors.
         """
         if self._reader is None:
             self._gaps["without a source connection nobody looked for rows that production lacks"] = None
-        return sum(self._collect(connection, plan, now, lost_sight.get(plan.keys, 0)) for plan in self._plans)
+        return sum(self._collect(connection, plan, now, vanished.get(plan.keys, 0)) for plan in self._plans)
 
-    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime, lost_sight: int) -> int:
+    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime, vanished: int) -> int:
         slices = self._slices(connection, plan, now)
         self._unfit.pop(plan.merge.table.target, None)
         # One transaction, for its temporary tables.
@@ -117,9 +118,9 @@ class Comparison:
                 new += self._take(connection, plan, differences, None)
             if differences is None or differences.compared.left_out:
                 new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
-            if lost_sight:
-                new += self._collect_carried(connection, plan, slices, lost_sight)
-                plan.run(connection, "own_found")
+            if vanished:
+                new += self._collect_carried(connection, plan, slices, vanished)
+                plan.run(connection, "8_compare:own_found")
             return new
 
     def _take(
@@ -129,18 +130,18 @@ class Comparison:
         differences: Differences,
         found: list[tuple[str, str]] | None,
     ) -> int:
-        """Take found keys, by place and text (None: all), but for those that production's types cannot hold."""
+        """Take found keys, by place and text (None: all), except those that production's types cannot hold."""
         chosen: sql.Composable = sql.SQL("true")
         if found is not None:
             places = [place for place, _ in found]
             chosen = sql.SQL("f.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
-        parts = {"typed_keys": differences.typed_keys, "text_keys": differences.text_keys, "chosen": chosen}
+        pieces = DifferencePieces(f_key=differences.text_keys, f_key_typed=differences.typed_keys, f_is_chosen=chosen)
         try:
             with connection.transaction():
-                return plan.run(connection, "collect_differences", parts).rowcount
+                return plan.run(connection, "8_compare:collect_differences", pieces).rowcount
         except (DataError, IntegrityError):
             if found is None:
-                found = plan.run(connection, "list_differences", parts).fetchall()
+                found = plan.run(connection, "8_compare:list_differences", pieces).fetchall()
             if len(found) == 1:
                 self._unfit.setdefault(plan.merge.table.target, set()).add(found[0][1])
                 return 0
@@ -163,24 +164,25 @@ class Comparison:
     def _collect_rewritten(self, connection: Connection[Any], plan: ConfirmStatements, one: Slice) -> int:
         return plan.run(
             connection,
-            "collect_rewritten",
-            {"column": one.column.name},
-            start=one.bounds[0],
-            end=one.bounds[1],
-            since=self._touched.xid or 0,
+            "8_compare:collect_rewritten",
+            RangePieces(range_column=one.column.name),
+            range_start=one.bounds[0],
+            range_end=one.bounds[1],
+            since_xid=self._touched.xid or 0,
         ).rowcount
 
     def _collect_carried(
-        self, connection: Connection[Any], plan: ConfirmStatements, slices: Sequence[Slice], lost_sight: int
+        self, connection: Connection[Any], plan: ConfirmStatements, slices: Sequence[Slice], vanished: int
     ) -> int:
         """Take the keys to which CDC may have carried rows of this reload, wherever they are."""
         production = plan.merge.table.production
-        row = run(connection, "confirm/get_size", None, schema=production.schema, table=production.name).fetchone()
+        place = {"schema": production.schema, "table": production.name}
+        row = run(connection, "confirm/8_compare:get_size", None, **place).fetchone()
         assert row is not None
         if row[0] > _MOST_BYTES or self._touched.xid is None:
             why = "the beginning of the merge is not known" if self._touched.xid is None else f"it has {row[0]:,} bytes"
             gone = (
-                f"{lost_sight} rows of {plan.merge.table.target} that this reload wrote were gone before they were read"
+                f"{vanished} rows of {plan.merge.table.target} that this reload wrote were gone before they were read"
             )
             self._gaps[f"{gone}, and nobody looked for them under other keys outside of the window: {why}"] = None
             return 0
@@ -190,7 +192,12 @@ class Comparison:
             )
             for one in slices
         )
-        return plan.run(connection, "collect_carried", {"compared": compared}, since=self._touched.xid).rowcount
+        return plan.run(
+            connection,
+            "8_compare:collect_carried",
+            CarriedPieces(p_is_compared=compared),
+            since_xid=self._touched.xid,
+        ).rowcount
 
     def _slices(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> list[Slice]:
         table = plan.merge.table
@@ -217,7 +224,7 @@ class Comparison:
 
     @staticmethod
     def _why_not_by_version(connection: Connection[Any], plan: ConfirmStatements, version: ReloadColumn) -> str | None:
-        """Why rows cannot be found by the range of their version; None where they can."""
+        """Say why rows cannot be found by the range of their version; None where they can."""
         place, production = plan.merge.table.target, plan.merge.table.production
         declared = version.target.type
         if not declared.startswith("timestamp") or declared.endswith("with time zone"):
@@ -232,7 +239,7 @@ def _offset(moment: datetime) -> timedelta:
 
 
 def _joined(bounds: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The same ranges without their overlaps, in order."""
+    """Return the same ranges without their overlaps, in order."""
     joined: list[tuple[datetime, datetime]] = []
     for start, end in sorted(bounds):
         if joined and start <= joined[-1][1]:

@@ -17,9 +17,10 @@ from psycopg.errors import DataError, InsufficientPrivilege, IntegrityError
 
 from reload_assets.cdc.position import Cdc, Skipped
 from reload_assets.cdc.skipped import Key, Statement, read_statement
+from reload_assets.confirm.pieces import NamedKey, NamedOutside, NamedPieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge.statements import both, in_staging
-from reload_assets.postgres.statements import Part, run
+from reload_assets.postgres.statements import run
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """Two servers' clocks: a statement that CDC skipped is read rather twice than not at all."""
@@ -118,16 +119,17 @@ class SkippedStatements:
     @staticmethod
     def _collect(connection: Connection[Any], plan: ConfirmStatements, key: Key, ours: bool, brought_back: bool) -> int:
         values = sql.SQL(", ").join(sql.Literal(value) for value in key)
-        parts = {"key_values": values}
-        return plan.run(connection, "collect_named", parts, ours=ours, brought_back=brought_back).rowcount
+        flags = {"is_ours": ours, "is_brought_back": brought_back}
+        return plan.run(connection, "1_keys:collect_named", NamedKey(named_key=values), **flags).rowcount
 
     @staticmethod
     def _is_judged(connection: Connection[Any], plan: ConfirmStatements, key: Key) -> bool:
         """Whether a key is judged already, or a row of it was staged: one that the merge found identical, too."""
         pairs = list(zip(plan.merge.table.key, (sql.Literal(value) for value in key), strict=True))
-        judged = [sql.SQL("{} = {}").format(plan.merge.in_delta(column), value) for column, value in pairs]
+        judged = [sql.SQL("{} = {}").format(plan.in_key(column), value) for column, value in pairs]
         staged = [sql.SQL("{} = {}").format(in_staging(column), value) for column, value in pairs]
-        row = plan.run(connection, "has_key", {"is_key": both(judged), "is_staged_key": both(staged)}).fetchone()
+        named = NamedPieces(k_is_named=both(judged), s_is_named=both(staged))
+        row = plan.run(connection, "1_keys:find_named", named).fetchone()
         assert row is not None
         return bool(row[0] or row[1])
 
@@ -150,28 +152,28 @@ class SkippedStatements:
     def _is_done(
         connection: Connection[Any], schema: str, table: str, key: Sequence[str], statement: Statement
     ) -> bool:
-        """Whether the row was inserted since, or is gone: by its presence nothing else can be told."""
+        """Whether the row was inserted since, or is gone: its presence says nothing else."""
         gone = statement.removed(key) if statement.verb == "DELETE" else statement.keys(key)
         named = next(iter(gone))
         if len(gone) != 1:
             return False
-        is_key = both(
+        p_is_named = both(
             sql.SQL("{} = {}").format(sql.Identifier("p", name), sql.Literal(value))
             for name, value in zip(key, named, strict=True)
         )
-        parts: dict[str, Part] = {"schema": schema, "table": table, "is_key": is_key}
+        pieces = NamedOutside(schema=schema, table=table, p_is_named=p_is_named)
         try:
             with connection.transaction():
-                row = run(connection, "confirm/find_row", parts).fetchone()
+                row = run(connection, "confirm/1_keys:find_row", pieces).fetchone()
         except (DataError, InsufficientPrivilege):
-            # Nobody can tell: the login may not look into a table outside of the reload.
+            # Nobody can tell: the login may not read a table outside of the reload.
             return False
         assert row is not None
         return bool(row[0]) == (statement.verb == "INSERT")
 
 
 def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
-    """Whether a statement is one on a table: by the columns of DMS's list, or by its own words."""
+    """Tell whether a statement is one on a table: by the columns of DMS's list, or by its own words."""
     if (skipped.owner.lower(), skipped.table.lower()) == (table[0].lower(), table[1].lower()):
         return True
     statement = read_statement(skipped.statement)
@@ -182,13 +184,13 @@ def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
 
 
 def _state(skipped: Skipped) -> str | None:
-    """The SQLSTATE that the error tells; None where it tells none."""
+    """Return the SQLSTATE of the error; None where it has none."""
     found = _SQLSTATE.search(skipped.error)
     return found[1].upper() if found else None
 
 
 def _is_harmless(skipped: Skipped, statement: Statement | None) -> bool:
-    """Whether no row of a reload can be the cause: no row was met, or a value does not fit its column."""
+    """Tell whether no row of a reload can be the cause: no row was met, or a value does not fit its column."""
     state = _state(skipped)
     if state is not None:
         return state.startswith(_DATA_EXCEPTION)

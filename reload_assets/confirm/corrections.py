@@ -19,7 +19,9 @@ from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
 from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.confirm.verdicts import REMOVED, WRITTEN, Verdict
 from reload_assets.errors import MergeFailed
+from reload_assets.merge import Patience
 from reload_assets.merge.chunks import inseparable
 from reload_assets.merge.side_effects import Contention
 from reload_assets.postgres.connection import TargetDatabase
@@ -30,7 +32,6 @@ _LOG = logging.getLogger(__name__)
 _RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, Contention)
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
-_REMOVALS, _WRITES = ["held delete", "held soft_delete"], ["held insert", "held update"]
 # More rows than any table has.
 _ALL = 2**62
 
@@ -38,7 +39,7 @@ _ALL = 2**62
 class Corrections:
     """Applies the verdicts of the plans' keys. ``connection`` is in autocommit mode and holds the temporary tables.
 
-    ``chunk_rows``: how many rows are corrected in one transaction at most; None for all tables in one.
+    With ``patience.chunk_rows`` at most so many rows are corrected in one transaction; otherwise all tables in one.
     """
 
     def __init__(
@@ -46,14 +47,10 @@ class Corrections:
         target: TargetDatabase,
         connection: Connection[Any],
         plans: Sequence[ConfirmStatements],
-        *,
-        lock_timeout_ms: int,
-        stall_limit_ms: int,
-        attempts: int,
-        chunk_rows: int | None = None,
+        patience: Patience,
     ) -> None:
-        self._target, self._connection, self._plans = target, connection, plans
-        self._lock_timeout_ms, self._stall_limit_ms, self._attempts = lock_timeout_ms, stall_limit_ms, attempts
+        self._target, self._connection, self._plans, self._patience = target, connection, plans, patience
+        chunk_rows = patience.chunk_rows
         self._in_chunks = chunk_rows is not None and inseparable([plan.merge for plan in plans]) is None
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
         # How many rows the next batch has at most, and how many the last one had.
@@ -61,60 +58,64 @@ class Corrections:
         self._released = 0
 
     def apply(self) -> int:
-        """Write them; how many rows were changed. Those that somebody else has written meanwhile are put off.
+        """Write them. Returns how many rows were changed. Those that somebody else has written meanwhile are put off.
 
         A row that production refuses gets the verdict blocked and its reason; the others are corrected all the same.
         Raises MergeFailed where contention outlives the attempts; whole chunks are kept then.
         """
-        with StallWatch(self._target, self._connection, self._stall_limit_ms) as watch:
+        with StallWatch(self._target, self._connection, self._patience.stall_limit_ms) as watch:
             if not self._in_chunks:
                 return self._attempt(watch, self._apply_in_one)
-            self._run_each("hold_back")
+            self._run_each("6_correct:hold_back")
             changed = self._apply_in_batches(lambda work: self._attempt(watch, work))
-            self._run_each("end_corrections")
+            self._run_each("6_correct:end_corrections")
             return changed
 
     def _apply_in_one(self) -> int:
-        self._run_each("hold_back")
+        self._run_each("6_correct:hold_back")
         try:
             with self._connection.transaction():
-                self._run_each("release_keys")
-                changed = make_corrections(self._connection, self._plans, moving=True)
+                self._run_each("6_correct:release_all")
+                changed = make_corrections(self._connection, self._plans, swapping=True)
         except (Refusal, psycopg.Error) as error:
             if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
             _LOG.info("confirm: in batches, because of %s", error)
             changed = self._apply_in_batches(self._in_savepoint)
-        self._run_each("end_corrections")
+        self._run_each("6_correct:end_corrections")
         return changed
 
     def _apply_in_batches(self, execute: Callable[[Callable[[], int]], int]) -> int:
-        """Every correction that production takes, in batches, each by ``execute``; how many rows were changed.
+        """Make every correction that production takes, in batches, each by ``execute``. Returns how many rows changed.
 
         Children before parents are deleted, parents before children written. What is refused is tried again as long as
         others are taken: they may have been in its way.
         """
         changed = 0
         while True:
-            taken = sum(self._apply_batches(plan, _REMOVALS, 0, execute) for plan in reversed(self._plans))
+            taken = sum(self._apply_batches(plan, REMOVED, 0, execute) for plan in reversed(self._plans))
             for plan in self._plans:
                 chains = number_chains(self._connection, plan)
-                taken += sum(self._apply_batches(plan, _WRITES, batch, execute) for batch in range(chains + 1))
+                taken += sum(self._apply_batches(plan, WRITTEN, batch, execute) for batch in range(chains + 1))
             changed += taken
-            if not taken or not self._run_each("hold_again"):
+            if not taken or not self._run_each("6_correct:hold_again"):
                 return changed
 
     def _apply_batches(
-        self, plan: ConfirmStatements, held: list[str], batch: int, execute: Callable[[Callable[[], int]], int]
+        self,
+        plan: ConfirmStatements,
+        verdicts: Sequence[Verdict],
+        batch: int,
+        execute: Callable[[Callable[[], int]], int],
     ) -> int:
-        """The corrections of one number: a chain together, others in batches that shrink where one is refused."""
+        """Make the corrections of one number: a chain together, others in batches that shrink where one is refused."""
         changed = 0
         most = _ALL if batch or _refers_to_itself(plan) else self._most
         self._size = most
 
         def work() -> int:
-            self._released = self._take(plan, held, batch)
-            return make_corrections(self._connection, [plan], moving=batch > 0) if self._released else 0
+            self._released = self._release(plan, verdicts, batch)
+            return make_corrections(self._connection, [plan], swapping=batch > 0) if self._released else 0
 
         while True:
             self._released = 0
@@ -125,35 +126,39 @@ class Corrections:
                 if isinstance(error, psycopg.Error) and not is_refusal(error):
                     raise
                 if batch or self._released == 1:
-                    self._refuse(plan, held, batch, error)
+                    self._refuse(plan, verdicts, batch, error)
                 else:
                     self._size = self._released // 2
             if not self._released:
                 return changed
 
-    def _take(self, plan: ConfirmStatements, held: list[str], batch: int) -> int:
+    def _release(self, plan: ConfirmStatements, verdicts: Sequence[Verdict], batch: int) -> int:
         # A chain is never cut.
         most = _ALL if batch else self._size
-        return plan.run(self._connection, "take_batch", held=held, batch=batch, most=most).rowcount
+        values = {"verdicts": [verdict.value for verdict in verdicts], "batch": batch, "most": most}
+        return plan.run(self._connection, "6_correct:release_batch", **values).rowcount
 
-    def _refuse(self, plan: ConfirmStatements, held: list[str], batch: int, error: Refusal | psycopg.Error) -> None:
+    def _refuse(
+        self, plan: ConfirmStatements, verdicts: Sequence[Verdict], batch: int, error: Refusal | psycopg.Error
+    ) -> None:
         table = plan.merge.table
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
         _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
         with self._connection.transaction():
-            self._take(plan, held, batch)
-            plan.run(self._connection, "refuse_batch", reason=reason)
+            self._release(plan, verdicts, batch)
+            plan.run(self._connection, "6_correct:refuse_batch", refusal=reason)
 
     def _in_savepoint(self, work: Callable[[], int]) -> int:
         with self._connection.transaction():
             return work()
 
     def _attempt(self, watch: StallWatch, work: Callable[[], int]) -> int:
-        """Do some work in a transaction of its own, tried again where it met another's lock."""
-        for attempt in range(1, self._attempts + 1):
+        """Do some work in a transaction of its own. Try again where it met another's lock."""
+        attempts = self._patience.attempts
+        for attempt in range(1, attempts + 1):
             try:
                 with self._connection.transaction():
-                    set_up(self._connection, self._lock_timeout_ms, self._stall_limit_ms)
+                    set_up(self._connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
                     return work()
             except (*_RETRIED, errors.QueryCanceled) as error:
                 if isinstance(error, errors.QueryCanceled) and not watch.tripped:
@@ -162,16 +167,16 @@ class Corrections:
                 _LOG.info("confirm: attempt %d met %s", attempt, error)
                 # A smaller batch is in nobody's way for long.
                 self._size = max(1, self._released // 2)
-            if attempt < self._attempts:
+            if attempt < attempts:
                 pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
                 time.sleep(pause * random.uniform(0.5, 1.5))
         raise MergeFailed(
             f"The corrections of {self._plans[0].merge.reload.title} met another transaction at each of "
-            f"{self._attempts} attempts; end that transaction, then reload the window again."
+            f"{attempts} attempts; end that transaction, then reload the window again."
         )
 
-    def _run_each(self, statement: str) -> int:
-        return sum(plan.run(self._connection, statement).rowcount for plan in self._plans)
+    def _run_each(self, name: str) -> int:
+        return sum(plan.run(self._connection, name).rowcount for plan in self._plans)
 
 
 def _refers_to_itself(plan: ConfirmStatements) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,26 +21,29 @@ from reload_assets.confirm.concerned import SkippedStatements
 from reload_assets.confirm.control import Control
 from reload_assets.confirm.corrections import Corrections
 from reload_assets.confirm.patch import patch_rows
+from reload_assets.confirm.report import MOST_REFUSED, Report, report_keys
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.stale_source import require_current
-from reload_assets.confirm.statements import CORRECTED, ConfirmStatements, Reading, read_again
+from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
+from reload_assets.confirm.verdicts import CORRECTED, Verdict, listed
 from reload_assets.errors import ReloadRefused
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
+from reload_assets.merge import Patience
 from reload_assets.merge.preconditions import count_verified
 from reload_assets.merge.statements import merge_statements
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import prefer_probes
+from reload_assets.postgres.session import analyze, prefer_probes
 from reload_assets.postgres.statements import compose
 from reload_assets.tables import ReloadTable
 
 _MOST_PASSES = 30
-# A row that somebody else writes in so many passes is corrected by columns.
-_MOST_MOVES = 4
+MOST_OVERTAKEN = 4
+"""A row that somebody else writes in so many passes is corrected by columns."""
+
 _PAUSE_SECONDS = 0.05
-_MOST_BLOCKS = 3
-_PATCH = "patch"
-_TO_CORRECT = sql.SQL("d.is_open AND d.verdict IN ('insert', 'update', 'delete', 'soft_delete')")
+_IS_OPEN = sql.SQL("k.is_open")
+_TO_CORRECT = sql.SQL("k.is_open AND k.verdict IN ({})").format(listed(CORRECTED))
 
 Fence = Callable[[], AbstractContextManager[None]]
 """Keeps CDC stopped while it is open."""
@@ -61,75 +64,83 @@ class Confirmed:
     detail: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class Confirmer:
-    """One confirm of a merged reload, over its tables in foreign-key order.
+    """Confirms a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known: then only rows that the reload itself wrote are corrected, and none is
     inserted. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to judge
     a source connection by.
     """
 
-    def __init__(
-        self,
-        target: TargetDatabase,
-        ledger: Ledger,
-        reload: Reload,
-        tables: Sequence[ReloadTable],
-        zone: ZoneInfo,
-        settings: MergeConfig,
-        source: SourceRows,
-        cdc: Cdc | None,
-        fence: Fence | None,
-        say: Callable[[str], None],
-        arbiter: SourceRows | None = None,
-    ) -> None:
-        self._target, self._ledger, self._reload, self._settings = target, ledger, reload, settings
-        self._source, self._cdc, self._fence, self._say = source, cdc, fence, say
-        self._arbiter = arbiter
-        self._zone = zone
-        staged = ledger.tables(reload.reload_id)
+    target: TargetDatabase
+    ledger: Ledger
+    reload: Reload
+    tables: Sequence[ReloadTable]
+    zone: ZoneInfo
+    settings: MergeConfig
+    source: SourceRows
+    cdc: Cdc | None
+    fence: Fence | None
+    say: Callable[[str], None]
+    arbiter: SourceRows | None = None
+
+    def run(self) -> Confirmed:
+        """Read and correct until nothing is left to do. Raises CdcNotReady, SourceUnavailable, MergeFailed, DmsError,
+        and psycopg's errors; what was corrected before stays, and is in the audit."""
+        with self.target.connect(autocommit=True) as connection:
+            return _Confirm(self, connection).run()
+
+
+class _Confirm:
+    """One confirm: its keys, in temporary tables of one connection, and what it has done so far."""
+
+    def __init__(self, given: Confirmer, connection: Connection[Any]) -> None:
+        self._given, self._connection = given, connection
+        self._reload, self._source, self._cdc = given.reload, given.source, given.cdc
+        staged = given.ledger.tables(given.reload.reload_id)
         self._plans = [
-            ConfirmStatements(plan, exact=cdc is not None) for plan in merge_statements(reload, tables, staged, zone)
+            ConfirmStatements(plan, exact=given.cdc is not None)
+            for plan in merge_statements(given.reload, given.tables, staged, given.zone)
         ]
-        self._control = Control(source)
-        self._passes = self._corrections = 0
+        self._patience = Patience.configured(given.settings)
+        self._corrections = Corrections(given.target, connection, self._plans, self._patience)
+        self._control = Control(given.source)
+        self._passes = self._corrected = 0
         self._waited = 0.0
         self._skipped: SkippedStatements | None = None
-        self._lost_sight: Counter[str] = Counter()
+        self._vanished: Counter[str] = Counter()
         self._gaps: list[str] = []
 
     def run(self) -> Confirmed:
-        """Look and correct until nothing is left to do. Raises CdcNotReady, SourceUnavailable, MergeFailed, DmsError,
-        and psycopg's errors; what was corrected before stays, and is in the audit."""
-        with self._target.connect(autocommit=True) as connection:
-            self._collect(connection)
-            corrections = Corrections(
-                self._target,
-                connection,
-                self._plans,
-                lock_timeout_ms=self._settings.lock_timeout_ms,
-                stall_limit_ms=self._settings.stall_limit_ms,
-                attempts=self._settings.attempts,
-                chunk_rows=self._settings.chunk_rows if self._settings.mode == "chunked" else None,
-            )
-            settled, detail = self._told(connection, self._look_until_settled(connection, corrections))
-            return Confirmed(settled, self._passes, self._corrections, self._waited, detail)
+        self._collect()
+        settled = self._pass_until_settled()
+        report = report_keys(self._connection, self._plans)
+        self._given.ledger.set_confirm_keys(self._reload.reload_id, report.keys)
+        open_ends = self._open_ends()
+        return Confirmed(
+            settled and not report.blocked and not open_ends,
+            self._passes,
+            self._corrected,
+            self._waited,
+            self._detail(report, open_ends, settled),
+        )
 
-    def _look_until_settled(self, connection: Connection[Any], corrections: Corrections) -> bool:
-        last_look = False
+    def _pass_until_settled(self) -> bool:
+        is_last = False
         while self._passes < _MOST_PASSES:
             self._passes += 1
-            read_until = self._look(connection)
-            if not self._close(connection) and last_look:
-                last_look = False
-            if self._count(connection, (*CORRECTED, _PATCH)):
+            read_until = self._pass()
+            if not self._close() and is_last:
+                is_last = False
+            if self._count((*CORRECTED, Verdict.PATCH)):
                 self._wait_passed(read_until)
-                self._require_current(connection)
-                if self._correct(connection, corrections):
-                    last_look = False
-                self._close(connection)
+                self._require_current()
+                if self._correct():
+                    is_last = False
+                self._close()
                 continue
-            if self._count(connection, None):
+            if self._count(None):
                 time.sleep(_PAUSE_SECONDS)
                 continue
             # All is settled. Once more when CDC is past everything that was read and written so far, and with the rows
@@ -137,19 +148,19 @@ class Confirmer:
             # statements that it keeps.
             now = self._source.now()
             self._wait_passed(now)
-            named = self._skipped.collect(connection) if self._skipped else 0
-            if last_look and not named:
+            named = self._skipped.collect(self._connection) if self._skipped else 0
+            if is_last and not named:
                 return True
-            if self._compare(connection, now) or named:
+            if self._compare(now) or named:
                 # What stood in the way of a correction may be among the new keys.
                 for plan in self._plans:
-                    plan.run(connection, "unblock_keys")
+                    plan.run(self._connection, "8_compare:unblock_keys")
             for plan in self._plans:
-                plan.run(connection, "reopen_keys", most_blocks=_MOST_BLOCKS)
-            last_look = True
+                plan.run(self._connection, "8_compare:reopen_keys", most_refused=MOST_REFUSED)
+            is_last = True
         return False
 
-    def _close(self, connection: Connection[Any]) -> bool:
+    def _close(self) -> bool:
         """Close the settled keys. Returns False where another comparison is needed to be sure of them.
 
         A row of ours that vanished before it was ever read equal may have taken a wrong content to another key. As long
@@ -157,26 +168,28 @@ class Confirmer:
         """
         sure = True
         for plan in self._plans:
-            row = plan.run(connection, "count_vanished").fetchone()
+            row = plan.run(self._connection, "4_close:count_vanished").fetchone()
             assert row is not None
-            self._lost_sight[plan.keys] += row[0]
-            sure = sure and not row[0] and not (self._lost_sight[plan.keys] and row[1])
-            plan.run(connection, "close_settled", most_blocks=_MOST_BLOCKS)
+            ours, others = row
+            self._vanished[plan.keys] += ours
+            sure = sure and not ours and not (self._vanished[plan.keys] and others)
+            plan.run(self._connection, "4_close:close_settled", most_refused=MOST_REFUSED)
         return sure
 
-    def _compare(self, connection: Connection[Any], now: datetime) -> int:
-        """Compare both sides; how many keys are judged from now on that were not before."""
+    def _compare(self, now: datetime) -> int:
+        """Compare both sides. Returns how many keys are judged from now on that were not before."""
         if self._cdc is None:
             return 0
-        found = self._comparison.collect(connection, now, self._lost_sight)
+        found = self._comparison.collect(self._connection, now, self._vanished)
         self._gaps = self._comparison.gaps
         return found
 
-    def _collect(self, connection: Connection[Any]) -> None:
-        taken_up = {plan.keys: self._take_up(connection, plan) for plan in self._plans}
+    def _collect(self) -> None:
+        connection = self._connection
+        taken_up = {plan.keys: self._take_up(plan) for plan in self._plans}
         reader = self._source.reader
         touched = Touched.by([one for found in taken_up.values() for one in found])
-        self._comparison = Comparison(self._plans, touched, self._zone, reader)
+        self._comparison = Comparison(self._plans, touched, self._given.zone, reader)
         if self._cdc is not None:
             self._skipped = SkippedStatements(
                 self._cdc,
@@ -186,133 +199,118 @@ class Confirmer:
                 touched.merging_since or self._reload.opened_at,
             )
         for plan in self._plans:
-            self._require_staging(connection, plan)
-            plan.run(connection, "create_keys")
-            plan.run(connection, "create_rows")
-            plan.run(connection, "create_rows", {"rows": plan.again})
+            self._require_staging(plan)
+            plan.run(connection, "1_keys:create_keys")
+            plan.create_rows(connection, plan.rows)
+            plan.run(connection, "1_keys:create_again")
             with connection.transaction():
                 prefer_probes(connection)
-                plan.run(connection, "collect_staged")
-            plan.run(connection, "collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
-            plan.run(connection, "collect_orphans")
-            plan.run(connection, "analyze_table", {"table": plan.keys})
+                plan.run(connection, "1_keys:collect_staged")
+            plan.run(connection, "1_keys:collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
+            plan.run(connection, "1_keys:collect_orphans")
+            analyze(connection, None, plan.keys)
         if self._skipped is not None:
             self._skipped.collect(connection)
 
-    def _take_up(self, connection: Connection[Any], plan: ConfirmStatements) -> list[TakenUp]:
-        """This reload, and the earlier ones whose rows of one table were never confirmed."""
-        parts = {
+    def _take_up(self, plan: ConfirmStatements) -> list[TakenUp]:
+        """Find this reload, and the earlier ones whose rows of one table were never confirmed."""
+        values = {
             "reload_id": self._reload.reload_id,
             "group_name": self._reload.group_name,
             "window_start": self._reload.load_start,
             "window_end": self._reload.window_end,
             "table_name": plan.merge.table.name,
         }
-        with connection.cursor(row_factory=class_row(TakenUp)) as cursor:
-            return cursor.execute(compose("confirm/find_unconfirmed"), parts).fetchall()
+        with self._connection.cursor(row_factory=class_row(TakenUp)) as cursor:
+            return cursor.execute(compose("confirm/1_keys:find_unconfirmed"), values).fetchall()
 
-    def _require_staging(self, connection: Connection[Any], plan: ConfirmStatements) -> None:
+    def _require_staging(self, plan: ConfirmStatements) -> None:
         known = plan.merge.staged
         place = f"{known.staging_schema}.{known.staging_table}"
-        found = plan.merge.run(connection, "1_preconditions:find_staging").fetchone()
+        found = plan.merge.run(self._connection, "1_preconditions:find_staging").fetchone()
         if found is None or found[0] != known.staging_oid:
             raise ReloadRefused(
                 f"{self._reload.title} cannot be confirmed: its staging table {place} is gone; reload the window again."
             )
         # A server that has crashed brings an unlogged table back empty.
-        count_verified(connection, plan.merge)
+        count_verified(self._connection, plan.merge)
 
-    def _look(self, connection: Connection[Any]) -> datetime:
-        """Judge every open key; the instant of the source's clock up to which it was read.
+    def _pass(self) -> datetime:
+        """Judge every open key. Returns the instant of the source's clock up to which it was read.
 
         Production first: what stands there now is the work of a CDC that is not ahead of what the source shows next.
         """
+        connection = self._connection
         for plan in self._plans:
             with connection.transaction():
                 prefer_probes(connection)
-                plan.run(connection, "see_production")
-        is_open = sql.SQL("d.is_open")
-        read_again(connection, self._source, [Reading(plan, plan.keys, is_open, plan.rows) for plan in self._plans])
+                plan.run(connection, "2_pass:note_production")
+        read_again(connection, self._source, [Reading(plan, plan.keys, _IS_OPEN, plan.rows) for plan in self._plans])
         read_until = self._source.now()
         for plan in self._plans:
-            plan.run(connection, "judge_keys")
-            plan.run(connection, "judge_moving", most_moves=_MOST_MOVES)
+            plan.run(connection, "2_pass:judge_keys")
+            plan.run(connection, "2_pass:judge_overtaken", most_overtaken=MOST_OVERTAKEN)
         self._control.require(connection, self._plans)
         return read_until
 
-    def _correct(self, connection: Connection[Any], corrections: Corrections) -> int:
-        """Write what CDC has passed; how many rows were changed."""
-        if self._fence is None:
-            return self._apply(connection, corrections)
-        with self._fence():
+    def _correct(self) -> int:
+        """Write what CDC has passed. Returns how many rows were changed."""
+        if self._given.fence is None:
+            return self._apply()
+        with self._given.fence():
             readings = [Reading(plan, plan.keys, _TO_CORRECT, plan.again) for plan in self._plans]
-            read_again(connection, self._source, readings)
+            read_again(self._connection, self._source, readings)
             for plan in self._plans:
-                plan.run(connection, "mark_unsteady")
-            return self._apply(connection, corrections)
+                plan.run(self._connection, "6_correct:put_off_changed")
+            return self._apply()
 
-    def _apply(self, connection: Connection[Any], corrections: Corrections) -> int:
+    def _apply(self) -> int:
         changed = 0
-        if self._count(connection, CORRECTED):
-            changed += corrections.apply()
+        if self._count(CORRECTED):
+            changed += self._corrections.apply()
             for plan in self._plans:
-                plan.run(connection, "note_corrected")
-        if self._count(connection, (_PATCH,)):
-            patience = self._settings.lock_timeout_ms, self._settings.stall_limit_ms
-            changed += sum(patch_rows(self._target, connection, plan, *patience) for plan in self._plans)
-        self._corrections += changed
+                plan.run(self._connection, "6_correct:note_corrected")
+        if self._count((Verdict.PATCH,)):
+            changed += sum(
+                patch_rows(self._given.target, self._connection, plan, self._patience) for plan in self._plans
+            )
+        self._corrected += changed
         return changed
 
-    def _require_current(self, connection: Connection[Any]) -> None:
-        if self._arbiter is not None and (
-            doubts := require_current(connection, self._plans, self._source, self._arbiter)
-        ):
-            self._say(f"{self._reload.title}: {doubts} rows were read older than before, and once more by a DMS task")
+    def _require_current(self) -> None:
+        arbiter = self._given.arbiter
+        if arbiter is not None and (doubts := require_current(self._connection, self._plans, self._source, arbiter)):
+            self._given.say(
+                f"{self._reload.title}: {doubts} rows were read older than before, and once more by a DMS task"
+            )
 
-    def _count(self, connection: Connection[Any], verdicts: Sequence[str] | None) -> int:
-        """How many open keys there are, with some verdicts or (None) with any."""
-        counts = [dict(plan.run(connection, "count_verdicts").fetchall()) for plan in self._plans]
+    def _count(self, verdicts: Collection[Verdict] | None) -> int:
+        """Count the open keys with some verdicts, or (None) with any."""
+        counts = [dict(plan.run(self._connection, "4_close:count_verdicts").fetchall()) for plan in self._plans]
         return sum(keys for one in counts for verdict, keys in one.items() if verdicts is None or verdict in verdicts)
 
     def _wait_passed(self, instant: datetime) -> None:
         if self._cdc is not None:
             self._waited += self._cdc.wait_passed(instant)
 
-    def _told(self, connection: Connection[Any], settled: bool) -> tuple[bool, str]:
-        """Whether nothing is left to do, and the sentence about it."""
-        totals = [0, 0, 0, 0]
-        orphans: list[str] = []
-        blocked: list[str] = []
-        keys: dict[str, tuple[int, int]] = {}
-        for plan in self._plans:
-            row = plan.run(connection, "count_keys", most_blocks=_MOST_BLOCKS).fetchone()
-            assert row is not None
-            name = plan.merge.table.name
-            keys[name] = (row[0], row[1])
-            totals = [total + count for total, count in zip(totals, row[:4], strict=True)]
-            orphans += [f"{name} {key}" for key in row[4] or ()]
-            for reason, rows, some in plan.run(connection, "count_blocked", most_blocks=_MOST_BLOCKS):
-                more = f" and {rows - len(some)} more" if rows > len(some) else ""
-                blocked.append(f"{name} {'; '.join(some)}{more} ({reason})")
-        self._ledger.set_confirm_keys(self._reload.reload_id, keys)
-        said = [
-            f"{totals[0]} rows of all tables were read again from the source in {self._passes} passes, "
-            f"{self._corrections} corrected, {self._waited:.1f} s waited for CDC"
+    def _open_ends(self) -> list[str]:
+        """Say what keeps the reload from being confirmed, apart from refused corrections: clauses of the sentence."""
+        return [*(self._skipped.open_ends if self._skipped else []), *self._comparison.open_ends]
+
+    def _detail(self, report: Report, open_ends: Sequence[str], settled: bool) -> str:
+        """Write the sentence about the confirm."""
+        clauses = [
+            f"{report.read_again} rows of all tables were read again from the source in {self._passes} passes, "
+            f"{self._corrected} corrected, {self._waited:.1f} s waited for CDC",
+            *report.left_clauses,
+            *open_ends,
+            *self._gaps,
         ]
-        if totals[1]:
-            said.append(
-                f"{totals[1]} rows of production are no longer in the source ({', '.join(orphans[:5])}): reported "
-                "only, as the policy orphans says"
-            )
-        if totals[2]:
-            said.append(f"{totals[2]} rows differ and are left alone by policy")
-        open_ends = [*(self._skipped.open_ends if self._skipped else []), *self._comparison.open_ends]
-        said += open_ends
-        said += self._gaps
         if self._cdc is None:
-            said.append("without the section cdc nobody can say how far CDC is")
-        if totals[3]:
-            said.append(f"{totals[3]} rows could not be corrected: {', '.join(blocked[:5])}")
+            clauses.append("without the section cdc nobody can say how far CDC is")
+        clauses += report.blocked_clauses
         if not settled:
-            said.append(f"rows were still changing after {self._passes} passes; reload the window when it is quieter")
-        return settled and not totals[3] and not open_ends, "; ".join(said) + "."
+            clauses.append(
+                f"rows were still changing after {self._passes} passes; reload the window when it is quieter"
+            )
+        return "; ".join(clauses) + "."

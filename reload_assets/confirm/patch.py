@@ -10,6 +10,7 @@ from psycopg import Connection, errors
 
 from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of, turned_away
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.merge import Patience
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import check_constraints, set_up
 from reload_assets.postgres.stall_watch import StallWatch
@@ -23,22 +24,21 @@ def patch_rows(
     target: TargetDatabase,
     connection: Connection[Any],
     plan: ConfirmStatements,
-    lock_timeout_ms: int,
-    stall_limit_ms: int,
+    patience: Patience,
 ) -> int:
     """Give the columns that were never read equal the source's values. Returns how many rows were changed.
 
     A column is written only while it has the value that was noted before the source was read: whatever CDC has set
-    since is left alone. Rows whose lock is not to be had within ``lock_timeout_ms`` wait for the next pass, and so do
-    all where somebody waits for them longer than ``stall_limit_ms``. A row that production does not take as it was to
-    be gets the verdict blocked and its reason.
+    since is left alone. Rows whose lock is not to be had within the lock timeout wait for the next pass, and so do all
+    where somebody waits for them longer than the stall limit. A row that production does not take as it was to be gets
+    the verdict blocked and its reason.
     """
     try:
-        with StallWatch(target, connection, stall_limit_ms) as watch, connection.transaction():
-            set_up(connection, lock_timeout_ms, stall_limit_ms)
-            plan.run(connection, "lock_moving")
-            plan.run(connection, "number_patches")
-            row = plan.run(connection, "count_patches").fetchone()
+        with StallWatch(target, connection, patience.stall_limit_ms) as watch, connection.transaction():
+            set_up(connection, patience.lock_timeout_ms, patience.stall_limit_ms)
+            plan.run(connection, "7_patch:lock_patches")
+            plan.run(connection, "7_patch:number_patches")
+            row = plan.run(connection, "7_patch:count_patches").fetchone()
             assert row is not None
             patched = _patch(connection, plan, 1, row[0])
             run(
@@ -68,12 +68,12 @@ def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, las
     numbers = {"first": first, "last": last}
     try:
         with connection.transaction():
-            patched = plan.run(connection, "patch_rows", **numbers).rowcount
+            patched = plan.run(connection, "7_patch:patch_rows", **numbers).rowcount
             # Constraints that would wait for the commit are asked now, while there is something to be said of the row.
             check_constraints(connection)
-            if patched != last - first + 1 or plan.run(connection, "find_unpatched", **numbers).fetchone():
+            if patched != last - first + 1 or plan.run(connection, "7_patch:find_unpatched", **numbers).fetchone():
                 raise Refusal(turned_away(table))
-            plan.run(connection, "end_patches", **numbers)
+            plan.run(connection, "7_patch:end_patches", **numbers)
             return int(patched)
     except (Refusal, psycopg.Error) as error:
         if isinstance(error, psycopg.Error) and not is_refusal(error):
@@ -83,5 +83,5 @@ def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, las
             return _patch(connection, plan, first, middle) + _patch(connection, plan, middle + 1, last)
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
         _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
-        plan.run(connection, "refuse_patch", number=first, reason=reason)
+        plan.run(connection, "7_patch:refuse_patch", number=first, refusal=reason)
         return 0

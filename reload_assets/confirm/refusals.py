@@ -1,4 +1,4 @@
-"""Why production does not take a correction, and what to do about it: the reasons that the ledger tells."""
+"""Why production does not take a correction, and what to do about it: the reasons in the ledger."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Refusal(Exception):
 
 
 def is_refusal(error: psycopg.Error) -> bool:
-    """Whether an error is about a row and not about the connection, the server or another transaction."""
+    """Tell whether an error is about a row and not about the connection, the server or another transaction."""
     state = error.sqlstate
     return state is not None and (state[:2] not in _NO_ROW or state == _INSUFFICIENT_PRIVILEGE)
 
 
 def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
-    """The reason that an error gives: the rule, the SQLSTATE and PostgreSQL's own words, without values of the row."""
+    """Write the reason that an error gives: the rule, the SQLSTATE and PostgreSQL's words, without the row's values."""
     diag, state = error.diag, error.sqlstate or "none"
     said = diag.message_primary or "no message"
     if state.startswith("22"):
@@ -54,7 +54,7 @@ def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
 
 
 def followed(reference: Reference, event: str) -> str:
-    """The reason after the number of rows that refer to another one, and would follow it if the foreign key acts."""
+    """Write what follows the number of rows that refer to another one, and would follow it if the foreign key acts."""
     fix = "reload their windows, or delete them or let them refer to another row"
     acts = action(reference, event)
     if acts is None:
@@ -67,16 +67,16 @@ def followed(reference: Reference, event: str) -> str:
 
 
 def one_stays(reason: str) -> str:
-    """The reason for rows between which unique values move, where one of them keeps its own."""
+    """Write the reason for rows between which unique values move, where one of them keeps its own."""
     return f"unique values move between these rows, one of which stays as it is: {reason}"
 
 
 def newly_followed() -> str:
-    """The reason where rows began to refer to others while those were being corrected."""
+    """Write the reason where rows began to refer to others while those were being corrected."""
     return "a row came to refer to it meanwhile; confirm the window once more"
 
 
 def turned_away(table: ReloadTable) -> str:
-    """The reason where a statement did not do what it said."""
+    """Write the reason where a statement did not do what it said."""
     names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in table.production.triggers) or "a rule"
     return f"a trigger of production turned it away ({names}); have the trigger let the login of target.connection pass"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.confirm.pieces import TextPieces
 from reload_assets.confirm.refusals import reason_of
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.postgres.session import copy_in, drop_table
+from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class SourceRows(Protocol):
 
 
 def readable(table: ReloadTable) -> str | None:
-    """Why the reader cannot give rows of the table as DMS would; None where it can."""
+    """Say why the reader cannot give rows of the table as DMS would; None where it can."""
     if table.source_columns is None:
         return "there is no source connection"
     described = {column.name: column for column in table.source_columns}
@@ -93,37 +95,17 @@ class ReaderRows:
 
     @staticmethod
     def _fill(connection: Connection[Any], table: ReloadTable, rows: str, read: Iterable[Sequence[Any]]) -> None:
-        texts = f"{rows}_texts"
-        numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
-        text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
-        described = {column.name: column for column in table.source_columns or ()}
-        run(connection, "confirm/create_texts", {"texts": texts, "text_columns": text_columns})
-        copy_texts = compose("confirm/copy_texts", {"texts": texts})
-        with connection.cursor() as cursor, cursor.copy(copy_texts) as copy:
+        pieces = text_pieces(table, rows)
+        run(connection, "confirm/2_pass:create_texts", pieces)
+        with connection.cursor() as cursor, copy_in(cursor, pieces.texts) as copy:
             for row in read:
                 copy.write_row([_text(value) for value in row])
-        typed = sql.SQL(", ").join(
-            _typed(sql.Identifier("t", name), column, described[column.source])
-            for name, column in zip(numbered, table.columns, strict=True)
-        )
-        places = {column.name: number for number, column in enumerate(table.columns, start=1)}
-        keys_typed = [
-            _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source])
-            for column in table.key
-        ]
-        parts: dict[str, Part] = {
-            "rows": rows,
-            "texts": texts,
-            "typed": typed,
-            "typed_key": sql.SQL(", ").join(keys_typed),
-            "key_names": sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
-        }
-        _type(connection, table, parts, None)
-        run(connection, "confirm/drop_texts", {"texts": texts})
+        _type(connection, table, pieces, None)
+        drop_table(connection, None, pieces.texts)
 
 
 class RowsByTable:
-    """Rows that come over the source connection, but for tables of which it would read a type otherwise than DMS."""
+    """Rows that come over the source connection, or by DMS where the connection would read a type otherwise."""
 
     def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
         self.batch = min(connected.batch, loaded.batch)
@@ -148,23 +130,47 @@ class RowsByTable:
         return self._connected.now()
 
 
-def _type(connection: Connection[Any], table: ReloadTable, parts: dict[str, Part], places: list[str] | None) -> None:
+def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
+    """Compose how texts of a table's columns become rows of the temporary table ``rows``."""
+    numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
+    text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
+    described = {column.name: column for column in table.source_columns or ()}
+    typed = sql.SQL(", ").join(
+        _typed(sql.Identifier("t", name), column, described[column.source])
+        for name, column in zip(numbered, table.columns, strict=True)
+    )
+    places = {column.name: number for number, column in enumerate(table.columns, start=1)}
+    keys_typed = [
+        _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source]) for column in table.key
+    ]
+    return TextPieces(
+        source_rows=rows,
+        texts=f"{rows}_texts",
+        text_columns=text_columns,
+        key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
+        t_typed=typed,
+        t_key_typed=sql.SQL(", ").join(keys_typed),
+        t_is_chosen=sql.SQL("true"),
+    )
+
+
+def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, places: list[str] | None) -> None:
     """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
-    chosen: sql.Composable = sql.SQL("true")
     if places is not None:
         chosen = sql.SQL("t.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
+        pieces = replace(pieces, t_is_chosen=chosen)
     try:
         with connection.transaction():
-            run(connection, "confirm/type_texts", {**parts, "chosen": chosen})
+            run(connection, "confirm/2_pass:type_texts", pieces)
     except (DataError, IntegrityError) as error:
         if places is None:
-            places = [place for (place,) in run(connection, "confirm/list_texts", parts)]
+            places = [place for (place,) in run(connection, "confirm/2_pass:list_texts", pieces)]
         if len(places) > 1:
             half = len(places) // 2
-            _type(connection, table, parts, places[:half])
-            _type(connection, table, parts, places[half:])
+            _type(connection, table, pieces, places[:half])
+            _type(connection, table, pieces, places[half:])
         else:
-            run(connection, "confirm/add_unfit", {**parts, "chosen": chosen}, reason=reason_of(table, error))
+            run(connection, "confirm/2_pass:add_unfit", pieces, refusal=reason_of(table, error))
 
 
 def _text(value: Any) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from reload_assets.config.model import ReloadConfig, text
 from reload_assets.confirm.reread import Bounds, Key, Wanted
@@ -20,7 +20,8 @@ from reload_assets.engines.staging_tables import again_name, make_table
 from reload_assets.keys import filter_condition
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.postgres.session import copy_in, copy_out
+from reload_assets.postgres.statements import Part, run
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
@@ -102,14 +103,11 @@ class LoadedRows:
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
-        read = compose("confirm/copy_loaded", self._place(batch))
         numbers = range(1, len(batch.table.columns) + 1)
-        columns = sql.SQL(", ").join(sql.Identifier(f"c{number}") for number in numbers)
-        write = compose("confirm/copy_rows", {"rows": batch.rows, "columns": columns})
         with (
             self._target.connect() as other,
-            other.cursor().copy(read) as loaded,
-            connection.cursor().copy(write) as taken,
+            copy_out(other.cursor(), self._schema, self._name(batch)) as loaded,
+            copy_in(connection.cursor(), batch.rows, [f"c{number}" for number in numbers]) as taken,
         ):
             for block in loaded:
                 taken.write(block)

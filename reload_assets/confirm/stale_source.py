@@ -13,13 +13,13 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.confirm.pieces import OlderPieces
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
 from reload_assets.errors import SourceUnavailable
 from reload_assets.merge.judge import newer
-from reload_assets.merge.statements import both, in_production
-from reload_assets.postgres.statements import Part
-from reload_assets.tables import ReloadColumn
+from reload_assets.merge.statements import in_production
+from reload_assets.postgres.session import analyze, drop_table, truncate
 
 # DMS filters know whole seconds only.
 _MINUTE = timedelta(minutes=1)
@@ -30,7 +30,7 @@ _ROUNDS = 3
 def require_current(
     connection: Connection[Any], plans: Sequence[ConfirmStatements], source: SourceRows, arbiter: SourceRows
 ) -> int:
-    """Let no correction be made of a row that the source connection shows too old; how many rows were in doubt.
+    """Let no correction be made of a row that the source connection shows too old. Returns how many were in doubt.
 
     To be called when CDC has passed what was read. ``arbiter`` reads rows by DMS. Raises SourceUnavailable where the
     connection shows older rows than that, DmsError, LoadFailed, and psycopg's errors.
@@ -42,7 +42,7 @@ def require_current(
             _judge(connection, in_doubt, source, arbiter)
     finally:
         for plan in plans:
-            plan.run(connection, "drop_table", {"table": _older(plan)})
+            drop_table(connection, None, _older(plan))
     return sum(doubts)
 
 
@@ -50,16 +50,16 @@ def _judge(
     connection: Connection[Any], plans: Sequence[ConfirmStatements], source: SourceRows, arbiter: SourceRows
 ) -> None:
     for plan in plans:
-        plan.run(connection, "create_rows", {"rows": _late(plan)})
+        plan.run(connection, "5_source_is_current:create_latest", older_pieces(plan))
     try:
         stale: list[str] = []
         for _ in range(_ROUNDS):
             _read(connection, plans, source, arbiter)
-            if not (stale := [told for plan in plans if (told := _stale(connection, plan))]):
+            if not (stale := [clause for plan in plans if (clause := _stale(connection, plan))]):
                 return
     finally:
         for plan in plans:
-            plan.run(connection, "drop_table", {"table": _late(plan)})
+            drop_table(connection, None, _latest(plan))
     raise SourceUnavailable(
         f"The source connection shows {', '.join(stale)} older than DMS reads them, so it leads to an old copy of "
         "the source or to another database; name the primary in source.connection. None of them was written."
@@ -75,66 +75,53 @@ def _read(
     read_again(connection, arbiter, [Reading(plan, _older(plan), everything, plan.again) for plan in by_key])
     for plan in plans:
         if plan.merge.table.filter_column is None:
-            _read_where_seen(connection, plan, arbiter)
-    read_again(connection, source, [Reading(plan, _older(plan), everything, _late(plan)) for plan in plans])
+            _read_newer(connection, plan, arbiter)
+    read_again(connection, source, [Reading(plan, _older(plan), everything, _latest(plan)) for plan in plans])
 
 
 def _stale(connection: Connection[Any], plan: ConfirmStatements) -> str | None:
     """Say which rows the connection shows older than DMS; None if there are none."""
-    row = plan.run(connection, "count_older", _parts(plan)).fetchone()
+    row = plan.run(connection, "5_source_is_current:judge_older", older_pieces(plan)).fetchone()
     assert row is not None
     return f"{row[0]} rows of {plan.merge.table.source_table} (keys {'; '.join(row[1])})" if row[0] else None
 
 
-def _read_where_seen(connection: Connection[Any], plan: ConfirmStatements, arbiter: SourceRows) -> None:
-    """Read by DMS, whose filters cannot find these keys, where the load or CDC has last seen their newer rows."""
-    row = plan.run(connection, "bound_older", _parts(plan)).fetchone()
+def _read_newer(connection: Connection[Any], plan: ConfirmStatements, arbiter: SourceRows) -> None:
+    """Read the stretch in which staging and production have newer rows by DMS, whose filters cannot find the keys."""
+    row = plan.run(connection, "5_source_is_current:bound_older", older_pieces(plan)).fetchone()
     assert row is not None
-    plan.run(connection, "empty_table", {"table": plan.again})
+    truncate(connection, None, plan.again)
     if row[0] is not None:
         with connection.transaction():
             end = row[1].replace(second=0, microsecond=0) + _MINUTE
             arbiter.fill_window(connection, plan.merge.table, plan.again, (row[0], end))
-    plan.run(connection, "analyze_table", {"table": plan.again})
+    analyze(connection, None, plan.again)
 
 
 def _older(plan: ConfirmStatements) -> str:
     return f"confirm_older_{plan.merge.position}"
 
 
-def _late(plan: ConfirmStatements) -> str:
-    return f"confirm_late_{plan.merge.position}"
+def _latest(plan: ConfirmStatements) -> str:
+    return f"confirm_latest_{plan.merge.position}"
 
 
 def _find(connection: Connection[Any], plan: ConfirmStatements) -> int:
-    return plan.run(connection, "find_older", _parts(plan)).rowcount
+    return plan.run(connection, "5_source_is_current:find_older", older_pieces(plan)).rowcount
 
 
-def _parts(plan: ConfirmStatements) -> dict[str, Part]:
-    table = plan.merge.table
-    in_late, in_staged, in_key = (_named(plan, alias) for alias in ("l", "s", "k"))
-    return {
-        "older": _older(plan),
-        "staged_window": plan.merge.numbers[table.window.name],
-        "late": _late(plan),
-        "same_staged": _same(plan, in_staged),
-        "same_late": _same(plan, in_late),
-        "same_place": _same(plan, in_key),
-        "older_than_staged": newer(table, in_staged, plan.in_row),
-        "older_than_production": newer(table, in_production, plan.in_row),
-        "carried_since": newer(table, in_production, in_staged),
-        "late_is_older": newer(table, plan.in_again, in_late),
-    }
-
-
-def _named(plan: ConfirmStatements, alias: str) -> Any:
-    def named(column: ReloadColumn) -> sql.Composable:
-        return sql.Identifier(alias, plan.merge.numbers[column.name])
-
-    return named
-
-
-def _same(plan: ConfirmStatements, named: Any) -> sql.Composable:
-    return both(
-        sql.SQL("{} = {}").format(named(column), plan.merge.in_delta(column)) for column in plan.merge.table.key
+def older_pieces(plan: ConfirmStatements) -> OlderPieces:
+    """Compose the pieces about rows of one table that the source connection shows too old."""
+    merge, table = plan.merge, plan.merge.table
+    in_latest = plan.merge.numbered("l")
+    return OlderPieces(
+        older=_older(plan),
+        latest=_latest(plan),
+        numbered_window_column=merge.numbers[table.window.name],
+        l_is_k=plan.merge.same_key(in_latest, plan.in_key),
+        u_is_k=plan.merge.same_key(plan.merge.numbered("u"), plan.in_key),
+        d_is_newer_than_r=newer(table, merge.in_delta, plan.in_row),
+        p_is_newer_than_r=newer(table, in_production, plan.in_row),
+        p_is_newer_than_d=newer(table, in_production, merge.in_delta),
+        a_is_newer_than_l=newer(table, plan.in_again, in_latest),
     )

@@ -1,25 +1,26 @@
-"""The pieces from which the statements of one table's confirm are composed; see ``sql/confirm``."""
+"""Composes the statements of one table's confirm; see ``sql/confirm``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from psycopg import Connection, Cursor, sql
 
+from reload_assets.confirm.pieces import ConfirmPieces, MarkPieces, WantedPieces
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
-from reload_assets.merge.judge import assigned, differs, newer, written_columns
-from reload_assets.merge.pieces import MergePieces
+from reload_assets.confirm.verdicts import CORRECTED, FINISHED, GONE, LOCKED, WRITTEN, Verdict, listed
+from reload_assets.merge.judge import Named, assigned, differs, newer, written_columns
 from reload_assets.merge.side_effects import acts_on_update
-from reload_assets.merge.statements import MergeStatements, both, comma, in_production, in_staging
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.merge.statements import MergeStatements, both, comma, in_production, in_staging, texts
+from reload_assets.postgres.session import analyze, truncate
+from reload_assets.postgres.statements import Parts, compose, run
 from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn
 
-CORRECTED = ("insert", "update", "delete", "soft_delete")
-"""The verdicts that change production."""
+_BY_POLICY = {"report": Verdict.ORPHAN, "delete": Verdict.DELETE, "soft_delete": Verdict.SOFT_DELETE}
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,26 @@ class ConfirmStatements:
 
     @property
     def keys(self) -> str:
-        """The temporary table of the keys that are looked at."""
+        """The temporary table of the keys that are confirmed."""
         return f"confirm_keys_{self.merge.position}"
 
     @property
     def rows(self) -> str:
-        """The temporary table of the source's rows as they were read last."""
+        """The temporary table of the source's rows as the pass reads them."""
         return f"confirm_rows_{self.merge.position}"
 
     @property
     def again(self) -> str:
-        """The temporary table of the source's rows as they are while CDC is stopped."""
+        """The temporary table of the source's rows as they are read again."""
         return f"confirm_again_{self.merge.position}"
 
-    def run(
-        self, connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
-    ) -> Cursor[Any]:
-        """Execute ``sql/confirm/<name>.sql`` with this table's pieces and window, and with what is given besides."""
+    def run(self, connection: Connection[Any], name: str, /, *more: Parts, **values: Any) -> Cursor[Any]:
+        """Execute ``sql/confirm/<file>:<section>`` with this table's pieces and window, and what is given besides."""
         return run(
             connection,
             f"confirm/{name}",
-            {**self.parts, **(parts or {})},
+            self.pieces,
+            *more,
             **{
                 "start": self.merge.bounds[0],
                 "end": self.merge.bounds[1],
@@ -61,55 +61,109 @@ class ConfirmStatements:
             },
         )
 
+    def create_rows(self, connection: Connection[Any], rows: str) -> None:
+        """Create a temporary table for rows of the source."""
+        run(connection, "confirm/1_keys:create_rows", replace(self.pieces, source_rows=rows))
+
     @cached_property
-    def parts(self) -> dict[str, Part]:
+    def pieces(self) -> ConfirmPieces:
         """What every statement may name."""
-        table = self.merge.table
-        key = [sql.Identifier(self.merge.numbers[column.name]) for column in table.key]
-        return {
-            **_of_merge(self.merge.pieces),
-            "keys": self.keys,
-            "rows": self.rows,
-            "again": self.again,
-            "production_window": table.window.name,
-            "key_columns": comma(
-                sql.SQL("{} AS {}").format(in_staging(column), name)
-                for column, name in zip(table.key, key, strict=True)
-            ),
-            "key_names": comma(key),
-            "key_texts": self.merge.pieces.d_canonical_key,
-            "key_types": comma(
+        merge, table, of_merge = self.merge, self.merge.table, self.merge.pieces
+        return ConfirmPieces(
+            schema=of_merge.schema,
+            table=of_merge.table,
+            production_window_column=table.window.name,
+            staging_schema=of_merge.staging_schema,
+            staging_table=of_merge.staging_table,
+            window_column=of_merge.window_column,
+            keys=self.keys,
+            source_rows=self.rows,
+            again=self.again,
+            delta=of_merge.delta,
+            columns=of_merge.columns,
+            key=of_merge.key,
+            key_types=comma(
                 # The type is production's own spelling of it, from format_type.
                 sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
                 for column in table.key
             ),
-            "production_key": comma(in_production(column) for column in table.key),
-            "has_key": both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
-            "same_row": self._same_key("r"),
-            "same_again": self._same_key("a"),
-            "differs": differs(written_columns(table), self.in_row, in_production),
-            "left_alone": self._left_alone(),
-            "in_window": self._in_window(in_production(table.window)),
-            "alive": alive(table),
-            "orphan": self._orphan(),
-            "insert": self._insert(),
-            "row_values": comma(self.in_row(column) for column in table.columns),
-            "row_assignments": assigned(table, self.in_row),
-            "unequal": self._names_where(lambda column: _differs_noted(column, self.in_row, in_production)),
-            "changed_since": self._names_where(lambda column: differs([column], _as_noted_before, in_production)),
-            "patches": comma(self._patch(column) for column in written_columns(table)),
-            "any_patch": sql.SQL(" OR ").join(
+            key_numbers=comma(sql.Identifier(merge.numbers[column.name]) for column in table.key),
+            s_without_domains=of_merge.s_without_domains,
+            s_numbered=of_merge.s_numbered,
+            s_key_numbered=comma(
+                sql.SQL("{} AS {}").format(in_staging(column), sql.Identifier(merge.numbers[column.name]))
+                for column in table.key
+            ),
+            p_key=comma(in_production(column) for column in table.key),
+            p_key_numbered=of_merge.p_key_numbered,
+            p_key_json=of_merge.p_key_json,
+            d_key=of_merge.d_key,
+            k_key=comma(self.in_key(column) for column in table.key),
+            k_canonical_key=merge.canonical_key("k"),
+            k_key_texts=texts(self.in_key(column) for column in table.key),
+            k_key_json=merge.key_json(self.in_key),
+            r_values=comma(self.in_row(column) for column in table.columns),
+            r_assignments=assigned(table, self.in_row),
+            patch_assignments=comma(self._patch(column) for column in written_columns(table)),
+            p_is_s=of_merge.p_is_s,
+            p_is_d=of_merge.p_is_d,
+            p_is_k=merge.same_key(in_production, self.in_key),
+            d_is_k=merge.same_key(merge.in_delta, self.in_key),
+            r_is_k=merge.same_key(self.in_row, self.in_key),
+            a_is_k=merge.same_key(self.in_again, self.in_key),
+            i_is_k=merge.same_key(merge.numbered("i"), self.in_key),
+            p_has_key=both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
+            p_is_alive=alive(table),
+            p_is_in_window=self._is_in_window(in_production(table.window)),
+            p_is_own=of_merge.p_is_own,
+            p_is_left_alone=self._is_left_alone(),
+            p_is_patched=sql.SQL(" OR ").join(
                 [sql.SQL("false"), *(self._is_patched(column) for column in written_columns(table))]
             ),
-        }
+            p_differs_from_r=differs(written_columns(table), self.in_row, in_production),
+            n_is_alive=alive(table, "n"),
+            n_differs_from_r=self._names_where(lambda column: _differs_noted(column, self.in_row, _as_noted)),
+            n_differs_from_b=self._names_where(lambda column: differs([column], _as_noted_before, _as_noted)),
+            judgement=of_merge.judgement,
+            verdict_without_source=self._verdict_without_source(),
+            verdict_without_production=self._verdict_without_production(),
+            corrected=listed(CORRECTED),
+            written=listed(WRITTEN),
+            locked=listed(LOCKED),
+            gone=listed(GONE),
+            finished=listed(FINISHED),
+        )
 
-    def in_row(self, column: ReloadColumn) -> sql.Composable:
-        """The column of a row of the source as it was read last."""
-        return sql.Identifier("r", self.merge.numbers[column.name])
+    @property
+    def in_key(self) -> Named:
+        """The column of a key."""
+        return self.merge.numbered("k")
 
-    def in_again(self, column: ReloadColumn) -> sql.Composable:
-        """The column of a row of the source as it was read with CDC stopped."""
-        return sql.Identifier("a", self.merge.numbers[column.name])
+    @property
+    def in_row(self) -> Named:
+        """The column of a row of the source as the pass reads it."""
+        return self.merge.numbered("r")
+
+    @property
+    def in_again(self) -> Named:
+        """The column of a row of the source as it is read again."""
+        return self.merge.numbered("a")
+
+    def is_own_child(self, alias: str) -> sql.Composable:
+        """Whether a referring row ``c``, of this very table, is the row of the key ``alias``."""
+        return self.merge.same_key(self.merge.numbered(alias), lambda column: sql.Identifier("c", column.name))
+
+    def mark_pieces(self) -> MarkPieces:
+        """The column that marks a row as deleted, and the mark."""
+        name = self.merge.table.options.soft_delete_column or ""
+        is_flag = self.merge.table.production.column(name).type == "boolean"
+        return MarkPieces(mark_column=name, mark=sql.SQL("true" if is_flag else "clock_timestamp()"))
+
+    def _numbered(self, columns: Sequence[ReloadColumn], named: Named) -> sql.Composable:
+        return comma(
+            sql.SQL("{} AS {}").format(named(column), sql.Identifier(self.merge.numbers[column.name]))
+            for column in columns
+        )
 
     def _names_where(self, condition: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
         """An array of the names of those columns of which a condition holds, with NULL for the others."""
@@ -127,7 +181,7 @@ class ConfirmStatements:
         table = self.merge.table
         if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
             return sql.SQL("false")
-        return sql.SQL("({} = any(d.unequal) AND NOT {})").format(
+        return sql.SQL("({} = any(k.unequal_columns) AND NOT {})").format(
             sql.Literal(column.name), _differs_noted(column, _as_noted, in_production)
         )
 
@@ -136,29 +190,12 @@ class ConfirmStatements:
             sql.Identifier(column.name), self._is_patched(column), self.in_row(column), in_production(column)
         )
 
-    def _same_key(self, alias: str) -> sql.Composable:
-        return both(
-            sql.SQL("{} = {}").format(
-                sql.Identifier(alias, self.merge.numbers[column.name]), self.merge.in_delta(column)
-            )
-            for column in self.merge.table.key
-        )
-
-    def same_child_key(self) -> sql.Composable:
-        """Whether a referring row ``c`` of this very table is the row of a key ``s``."""
-        return both(
-            sql.SQL("{} = {}").format(
-                sql.Identifier("s", self.merge.numbers[column.name]), sql.Identifier("c", column.name)
-            )
-            for column in self.merge.table.key
-        )
-
-    def _in_window(self, value: sql.Composable) -> sql.Composable:
+    def _is_in_window(self, value: sql.Composable) -> sql.Composable:
         start, end = (sql.Literal(bound) for bound in self.merge.bounds)
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
 
-    def _left_alone(self) -> sql.Composable:
-        """When a row that this reload did not write stays as it is although it differs."""
+    def _is_left_alone(self) -> sql.Composable:
+        """Whether a row that this reload did not write stays as it is although it differs."""
         table = self.merge.table
         if not self.exact:
             return sql.SQL("true")
@@ -170,7 +207,7 @@ class ConfirmStatements:
             sql.SQL("({} AND NOT {} AND {})").format(
                 newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), alive(table)
             ),
-            sql.SQL("NOT (d.anywhere OR {} OR {})").format(*(self._in_window(value) for value in in_window)),
+            sql.SQL("NOT (k.in_any_window OR {} OR {})").format(*(self._is_in_window(value) for value in in_window)),
         ]
         # Policies that leave differences alone are about rows that are there: a marked row is not.
         versions = {"ours": in_production(table.version), "theirs": self.in_row(table.version), "alive": alive(table)}
@@ -180,59 +217,24 @@ class ConfirmStatements:
             reasons.append(sql.SQL("(({ours} IS NULL OR {theirs} IS NULL) AND {alive})").format(**versions))
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
 
-    def soft_delete_parts(self) -> dict[str, Part]:
-        """The column that marks a row as deleted, and the mark."""
-        name = self.merge.table.options.soft_delete_column or ""
-        is_flag = self.merge.table.production.column(name).type == "boolean"
-        return {"column": name, "mark": sql.SQL("true" if is_flag else "clock_timestamp()")}
-
-    def _orphan(self) -> sql.Composable:
+    def _verdict_without_source(self) -> sql.Composable:
         """The verdict on a row that the source no longer has and that this reload did not bring back."""
-        policy = self.merge.table.options.orphans
-        verdict = sql.Literal("orphan" if policy == "report" else policy)
-        return sql.SQL("CASE WHEN (d.anywhere AND NOT d.meanwhile) OR p.in_window THEN {} ELSE 'left' END").format(
-            verdict
+        verdict = _BY_POLICY[self.merge.table.options.orphans]
+        return sql.SQL(
+            "CASE WHEN (k.in_any_window AND NOT k.found_by_comparison) OR p.is_in_window THEN {} ELSE {} END"
+        ).format(sql.Literal(verdict.value), sql.Literal(Verdict.LEFT.value))
+
+    def _verdict_without_production(self) -> sql.Composable:
+        """The verdict on a row of the source that production lacks."""
+        left = sql.Literal(Verdict.LEFT.value)
+        if not self.exact:
+            return left
+        return sql.SQL("CASE WHEN k.in_any_window OR {} THEN {} ELSE {} END").format(
+            self._is_in_window(self.in_row(self.merge.table.window)), sql.Literal(Verdict.INSERT.value), left
         )
 
-    def _insert(self) -> sql.Composable:
-        """The verdict on a row of the source that production lacks."""
-        if not self.exact:
-            return sql.SQL("'left'")
-        window = self._in_window(self.in_row(self.merge.table.window))
-        return sql.SQL("CASE WHEN d.anywhere OR {} THEN 'insert' ELSE 'left' END").format(window)
 
-
-def _of_merge(pieces: MergePieces) -> dict[str, Part]:
-    return {
-        "schema": pieces.schema,
-        "table": pieces.table,
-        "staging_schema": pieces.staging_schema,
-        "staging_table": pieces.staging_table,
-        "window_column": pieces.window_column,
-        "delta": pieces.delta,
-        "columns": pieces.columns,
-        "key": pieces.key,
-        "numbered": pieces.s_numbered,
-        "row_columns": pieces.s_without_domains,
-        "delta_key": pieces.d_key,
-        "delta_key_texts": pieces.d_key_texts,
-        "key_json": pieces.d_key_json,
-        "written_key_json": pieces.p_key_json,
-        "returned_key": pieces.p_key_numbered,
-        "same_returned": pieces.t_is_d,
-        "same_late": pieces.t_is_d,
-        "same_key": pieces.p_is_d,
-        "same_staged_key": pieces.p_is_s,
-        "is_own": pieces.p_is_own,
-        "judgement": pieces.judgement,
-    }
-
-
-def _differs_noted(
-    column: ReloadColumn,
-    left: Callable[[ReloadColumn], sql.Composable],
-    right: Callable[[ReloadColumn], sql.Composable],
-) -> sql.Composable:
+def _differs_noted(column: ReloadColumn, left: Named, right: Named) -> sql.Composable:
     """Whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
     if column.target.base_type == "json":
         return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(left(column), right(column))
@@ -251,13 +253,14 @@ def _as_noted_before(column: ReloadColumn) -> sql.Composable:
 
 @dataclass(frozen=True)
 class Reading:
-    """Which keys of a plan are read again, and the temporary table ``rows`` for them.
+    """Which keys of a table are read again, and the temporary table ``rows`` for them.
 
-    ``chosen`` is a condition on a key; ``keys`` the temporary table that holds them under their numbers.
+    ``wanted`` is the temporary table that holds them under their numbers, ``chosen`` a condition on one of them, as
+    ``k``.
     """
 
     plan: ConfirmStatements
-    keys: str
+    wanted: str
     chosen: sql.Composable
     rows: str
 
@@ -265,7 +268,7 @@ class Reading:
 def read_again(connection: Connection[Any], source: SourceRows, readings: Sequence[Reading]) -> None:
     """Fill the temporary tables of the readings with the rows that the source has now, all of them together."""
     for reading in readings:
-        reading.plan.run(connection, "empty_table", {"table": reading.rows})
+        truncate(connection, None, reading.rows)
     # A transaction for the cursors, which give out the keys while the rows come in.
     with connection.transaction():
         source.fill(
@@ -276,12 +279,12 @@ def read_again(connection: Connection[Any], source: SourceRows, readings: Sequen
             ],
         )
     for reading in readings:
-        reading.plan.run(connection, "analyze_table", {"table": reading.rows})
+        analyze(connection, None, reading.rows)
 
 
 def _batches(connection: Connection[Any], size: int, reading: Reading) -> Iterator[Sequence[Key]]:
-    parts = {**reading.plan.parts, "keys": reading.keys, "chosen": reading.chosen}
+    wanted = WantedPieces(wanted=reading.wanted, k_is_wanted=reading.chosen)
     with connection.cursor(name=f"{reading.rows}_keys") as cursor:
-        cursor.execute(compose("confirm/list_open_keys", parts))
+        cursor.execute(compose("confirm/2_pass:list_keys", reading.plan.pieces, wanted))
         while batch := cursor.fetchmany(size):
             yield batch

@@ -146,21 +146,21 @@ class MergeStatements:
             d_values=comma(self.in_delta(column) for column in columns),
             d_key=comma(key),
             d_key_texts=texts(key),
-            d_canonical_key=self._canonical_key(),
-            d_key_json=self._key_json(self.in_delta),
+            d_canonical_key=self.canonical_key("d"),
+            d_key_json=self.key_json(self.in_delta),
             d_changes_parent=differs(self._references(), self.in_delta, in_production),
             u_key_texts=texts(sql.Identifier("u", column.name) for column in table.key),
-            p_key_json=self._key_json(in_production),
+            p_key_json=self.key_json(in_production),
             p_key_numbered=comma(_named(in_production(column), self.numbers[column.name]) for column in table.key),
-            p_is_d=self._same_key(in_production, self.in_delta),
-            p_is_s=self._same_key(in_production, in_staging),
+            p_is_d=self.same_key(in_production, self.in_delta),
+            p_is_s=self.same_key(in_production, in_staging),
             p_is_there=sql.SQL("{} IS NOT NULL").format(in_production(table.key[0])),
             p_is_own=IS_OWN,
             p_is_not_newer=not_newer(table, self.in_delta, in_production),
-            o_is_d=self._same_key(lambda column: sql.Identifier("o", column.name), self.in_delta),
-            t_is_d=self._same_key(self.numbered("t"), self.in_delta),
-            w_is_d=self._same_key(self.numbered("w"), self.in_delta),
-            r_is_d=self._same_key(self.numbered("r"), self.in_delta),
+            o_is_d=self.same_key(lambda column: sql.Identifier("o", column.name), self.in_delta),
+            t_is_d=self.same_key(self.numbered("t"), self.in_delta),
+            w_is_d=self.same_key(self.numbered("w"), self.in_delta),
+            r_is_d=self.same_key(self.numbered("r"), self.in_delta),
             r_differs_from_d=differs(written_columns(table), self.numbered("r"), self.in_delta),
             judgement=judgement(table, self.in_delta, in_production),
             assignments=assigned(table, self.in_delta),
@@ -252,14 +252,16 @@ class MergeStatements:
         ]
         return both(limits) if limits else sql.SQL("true")
 
-    def _key_json(self, named: Named) -> sql.Composable:
+    def key_json(self, named: Named) -> sql.Composable:
+        """The key as the audit has it."""
         pairs = [item for column in self.table.key for item in (sql.Literal(column.name), named(column))]
         return sql.SQL("jsonb_build_object({})").format(comma(pairs))
 
-    def _canonical_key(self) -> sql.Composable:
+    def canonical_key(self, alias: str) -> sql.Composable:
+        """The key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
         described = {source.name: source for source in self.table.source_columns or ()}
         return comma(
-            production_text("d", self.numbers[column.name], *key_rule(described.get(column.source), column.target))
+            production_text(alias, self.numbers[column.name], *key_rule(described.get(column.source), column.target))
             for column in self.table.key
         )
 
@@ -268,7 +270,8 @@ class MergeStatements:
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
         return [column for column in self.table.columns if column.name in names]
 
-    def _same_key(self, left: Named, right: Named) -> sql.Composable:
+    def same_key(self, left: Named, right: Named) -> sql.Composable:
+        """Whether two rows have the same key."""
         return _equal([left(column) for column in self.table.key], [right(column) for column in self.table.key])
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, Copy, Cursor, sql
 
 _IDLE = "idle_in_transaction_session_timeout"
 # Between two statements of a healthy process lie milliseconds, on a busy machine some hundred of them.
@@ -110,6 +110,23 @@ def defer_constraints(connection: Connection[Any]) -> None:
 def check_constraints(connection: Connection[Any]) -> None:
     """Have the constraints that waited checked now, while there is still something to say about a refused row."""
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def truncate(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Empty a table; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("TRUNCATE {}").format(_relation(schema, table)))
+
+
+def copy_in(cursor: Cursor[Any], table: str, columns: Sequence[str] = ()) -> AbstractContextManager[Copy]:
+    """Take rows into a temporary table: into some columns, or into all of them."""
+    listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    chosen = sql.SQL(" ({})").format(listed) if columns else sql.SQL("")
+    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(sql.Identifier(table), chosen))
+
+
+def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:
+    """Give out the rows of a table."""
+    return cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table)))
 
 
 def _relation(schema: str | None, table: str) -> sql.Identifier:

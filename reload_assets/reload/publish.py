@@ -80,17 +80,17 @@ class Publication:
         try:
             with self._source_rows(reload, tables) as source:
                 confirmed = Confirmer(
-                    self.target,
-                    self.ledger,
-                    self.ledger.get(reload.reload_id),
-                    tables,
-                    self.config.source.zone,
-                    self.config.merge,
-                    source,
-                    self.cdc,
-                    self._fence(reload),
-                    self.say,
-                    self._arbiter(reload, source),
+                    target=self.target,
+                    ledger=self.ledger,
+                    reload=self.ledger.get(reload.reload_id),
+                    tables=tables,
+                    zone=self.config.source.zone,
+                    settings=self.config.merge,
+                    source=source,
+                    cdc=self.cdc,
+                    fence=self._fence(reload),
+                    say=self.say,
+                    arbiter=self._arbiter(reload, source),
                 ).run()
             confirmed = self._carried_meanwhile(reload, tables, confirmed)
         except (ReloadError, psycopg.Error) as error:

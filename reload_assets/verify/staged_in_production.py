@@ -25,6 +25,7 @@ from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
 from reload_assets.keys import key_kind
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
+from reload_assets.postgres.session import drop_table, truncate
 from reload_assets.postgres.statements import Part, run
 from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -190,7 +191,11 @@ class _Look:
             "staging_table": self.staged.staging_table,
         }
         columns = without_domains(table.columns, self.numbers)
-        run(self.connection, "confirm/create_rows", {**staging, "rows": _ROWS, "row_columns": columns})
+        run(
+            self.connection,
+            "confirm/1_keys:create_rows",
+            {**staging, "source_rows": _ROWS, "s_without_domains": columns},
+        )
         parts: dict[str, Part] = {
             **self.place,
             "rows": _ROWS,
@@ -206,7 +211,7 @@ class _Look:
         }
         before: dict[str, str | None] = {}
         for _ in range(_LOOKS):
-            run(self.connection, "confirm/empty_table", {"table": _ROWS})
+            truncate(self.connection, None, _ROWS)
             source.fill(self.connection, [Wanted(table, _ROWS, self._batches(source.batch))])
             if cdc is not None:
                 cdc.wait_passed(source.now())
@@ -231,7 +236,7 @@ class _Look:
         # The source has changed these again and again: what production should have is not to be told.
         for source_row in before.values():
             found.add("changed_since" if source_row else "deleted_since")
-        run(self.connection, "confirm/drop_table", {"table": _ROWS})
+        drop_table(self.connection, None, _ROWS)
 
     def _batches(self, size: int) -> Iterator[Sequence[Key]]:
         names = _comma(sql.Identifier("d", name) for name in self.key_names)

@@ -145,17 +145,17 @@ class ConfirmBench:
             tables = resolve_group(self.made.config, GROUP, connection, self.reader, reload.tables)
         chosen = None if without_position else cast(Cdc, cdc or self.cdc)
         confirmed = Confirmer(
-            self.made.target,
-            self.made.ledger,
-            reload,
-            tables,
-            self.made.config.source.zone,
-            MergeConfig(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
-            rows or ReaderRows(self.reader),
-            chosen,
-            fence,
-            lambda text: None,
-            arbiter,
+            target=self.made.target,
+            ledger=self.made.ledger,
+            reload=reload,
+            tables=tables,
+            zone=self.made.config.source.zone,
+            settings=MergeConfig(**{"stall_limit_ms": 999, "attempts": 3, **settings}),
+            source=rows or ReaderRows(self.reader),
+            cdc=chosen,
+            fence=fence,
+            say=lambda text: None,
+            arbiter=arbiter,
         ).run()
         self.made.ledger.set_confirm_ended(reload.reload_id, "confirmed", confirmed.passes, 0.0, confirmed.detail)
         return confirmed

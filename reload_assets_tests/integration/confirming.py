@@ -43,17 +43,17 @@ def main(asked: dict[str, Any]) -> None:
         tables = resolve_group(config, GROUP, connection, reader, reload.tables)
     try:
         confirmed = Confirmer(
-            target,
-            ledger,
-            reload,
-            tables,
-            config.source.zone,
+            target=target,
+            ledger=ledger,
+            reload=reload,
+            tables=tables,
+            zone=config.source.zone,
             # Longer waits and smaller chunks than a configuration may ask for: the test holds the gate.
-            MergeConfig().model_copy(update=asked["merge"]),
-            ReaderRows(reader),
-            cast(Cdc, ScriptedCdc()),
-            None,
-            lambda text: None,
+            settings=MergeConfig().model_copy(update=asked["merge"]),
+            source=ReaderRows(reader),
+            cdc=cast(Cdc, ScriptedCdc()),
+            fence=None,
+            say=lambda text: None,
         ).run()
         print(f"settled: {confirmed.settled}")  # noqa: T201
     except ReloadError as error:

@@ -70,16 +70,16 @@ def confirm(dms: Bench, bench: ConfirmBench, reload: Reload) -> Confirmed:
     config: ReloadConfig = made.config.model_copy(update={"dms": made.config.dms.model_copy(update=arns)})
     rows = LoadedRows(config, made.target, LoadTasks(dms.client, LIMITS), reload, None)
     return Confirmer(
-        made.target,
-        made.ledger,
-        reload,
-        made.resolve(),
-        config.source.zone,
-        MergeConfig(stall_limit_ms=999, attempts=3),
-        rows,
-        cast(Cdc, bench.cdc),
-        None,
-        lambda text: None,
+        target=made.target,
+        ledger=made.ledger,
+        reload=reload,
+        tables=made.resolve(),
+        zone=config.source.zone,
+        settings=MergeConfig(stall_limit_ms=999, attempts=3),
+        source=rows,
+        cdc=cast(Cdc, bench.cdc),
+        fence=None,
+        say=lambda text: None,
     ).run()
 
 

@@ -221,7 +221,7 @@ def test_no_other_reload_of_the_window_begins_in_its_middle(make_bench: MakeBenc
         "table_name": "customers",
     }
     with psycopg.connect(bench.url) as connection:
-        found = run(connection, "confirm/find_unconfirmed", **parts).fetchall()
+        found = run(connection, "confirm/1_keys:find_unconfirmed", **parts).fetchall()
     assert [row[0] for row in found] == [1, 2]
 
 

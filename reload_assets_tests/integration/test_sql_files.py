@@ -63,32 +63,16 @@ CREATE TABLE awsdms_apply_exceptions (
     "STATEMENT" text, "ERROR" text
 );
 """
-KEYS = (
-    "SELECT {} AS c1, true AS ours, false AS brought_back, true AS anywhere, false AS meanwhile, true AS is_open, "
-    "false AS settled, 0 AS moves, 0 AS blocks, NULL::text AS seen, NULL::jsonb AS noted, "
-    "NULL::jsonb AS noted_before, NULL::text[] AS unequal, NULL::jsonb AS held, NULL::text AS wrote, "
-    "NULL::text AS wrote_row, 'update'::text AS verdict, 0 AS batch, NULL::text AS reason;"
-)
-# Temporary tables that some statements make and others use.
+# Temporary tables that a file uses and that no other file makes.
 TEMPORARY = {
-    "delta": "CREATE TEMPORARY TABLE reload_delta_1 AS "
-    "SELECT id AS c1, name AS c2, tableoid AS seen_table, ctid AS seen, xmin AS seen_xmin, false AS moves, "
-    "'inserted'::text AS outcome FROM staging.customers_r1;",
-    "moved": "CREATE TEMPORARY TABLE reload_moved_1 AS SELECT ctid AS place FROM reload_delta_1;",
-    "confirm_keys": f"CREATE TEMPORARY TABLE confirm_keys_1 AS {KEYS.format(9)}"
-    "ALTER TABLE confirm_keys_1 ADD PRIMARY KEY (c1), ALTER COLUMN is_open SET DEFAULT true;",
-    "confirm_items": f"CREATE TEMPORARY TABLE confirm_items AS {KEYS.format(9)}",
-    "control": "CREATE TEMPORARY TABLE confirm_control_1 AS "
-    "SELECT id AS c1, ''::text AS shape, false AS is_found FROM staging.customers_r1;",
-    "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text, unfit text);",
-    "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
+    "compare.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
+    "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
     "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
     "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
     "FROM staging.orders_r1;",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
     "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
     "production_window": "CREATE TEMPORARY TABLE production_window (k1 text, content text);",
-    "differences": "CREATE TEMPORARY TABLE differences (k1 text);",
 }
 
 
@@ -116,7 +100,8 @@ def by_hand(file: str) -> list[str] | None:
 
 
 def run_by_hand(postgres: PostgresServer, database_url: str, named: list[str]) -> str:
-    return psql(postgres, database_url, "\n".join(f"\\i '{SQL / name}'" for name in named))
+    script = [line for name in named for line in (TEMPORARY.get(name, ""), f"\\i '{SQL / name}'")]
+    return psql(postgres, database_url, "\n".join(script))
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from reload_assets.confirm.verdicts import Correction, Verdict
 from reload_assets.merge import Outcomes
 
 if sys.version_info >= (3, 11):
@@ -175,10 +176,10 @@ def test_the_glossary_names_the_verdicts_and_outcomes_that_there_are() -> None:
     page = (CHECKOUT / "docs" / "glossary.md").read_text(encoding="utf-8")
     outcomes = {field.name for field in fields(Outcomes)}
     assert {name for name in outcomes if not re.search(rf"^\| outcome .*\b{name}\b", page, re.MULTILINE)} == set()
-    judged = (CHECKOUT / "sql" / "confirm" / "judge_keys.sql").read_text(encoding="utf-8")
-    verdicts = set(re.findall(r"(?:THEN|ELSE) '([a-z_]+)'", judged))
-    assert verdicts
-    assert {name for name in verdicts if not re.search(rf"^\| verdict .*\b{name}\b", page, re.MULTILINE)} == set()
+    for word, members in (("verdict (of a key)", Verdict), ("correction", Correction)):
+        named = re.search(rf"^\| {re.escape(word)} \|.*: (.*) \|$", page, re.MULTILINE)
+        assert named is not None
+        assert re.split(", | or ", named[1]) == [member.value for member in members]
 
 
 def test_constraints_are_plain_pins() -> None:

@@ -1,0 +1,155 @@
+"""Writes the confirm of one table as a script for psql: the statements of ``sql/confirm`` with the table's pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from psycopg import sql
+
+from reload_assets.confirm.control import KEYS_PER_SHAPE, control_pieces
+from reload_assets.confirm.loop import MOST_OVERTAKEN
+from reload_assets.confirm.pieces import CarriedPieces, DifferencePieces, FollowedPieces, RangePieces, WantedPieces
+from reload_assets.confirm.report import MOST_REFUSED
+from reload_assets.confirm.reread import readable, text_pieces
+from reload_assets.confirm.stale_source import older_pieces
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.confirm.verdicts import WRITTEN, Correction, Verdict
+from reload_assets.merge.side_effects import child_pieces
+from reload_assets.merge.unique_swaps import swap_keys
+from reload_assets.postgres.session import PROBES
+from reload_assets.postgres.statements import Parts, Step, file_names, script, sections
+
+# They need a key that a skipped statement names; nobody knows one before.
+_LEFT_OUT = ("1_keys:find_named", "1_keys:collect_named", "1_keys:find_row")
+_PROBES = "\n".join(f"SET LOCAL {name} = {value};" for name, value in PROBES.items())
+_NO_PROBES = "\n".join(f"SET LOCAL {name} = DEFAULT;" for name in PROBES)
+_BEFORE = {"1_keys:collect_staged": _PROBES, "2_pass:note_production": _PROBES}
+_AFTER = {
+    "1_keys:collect_staged": _NO_PROBES,
+    "1_keys:collect_orphans": "ANALYZE {keys};",
+    "2_pass:note_production": _NO_PROBES,
+    "2_pass:list_keys": "-- Here a pass reads the source's rows with these keys into {rows}. They are not read here.",
+    "3_gone:create_control": "-- Here a confirm reads the source's rows with these keys into {again}.",
+    "5_source_is_current:create_latest": "-- Here a confirm reads the source's rows with the keys in doubt: by DMS "
+    "into {again}, then over its connection into {latest}.",
+}
+_TRUE = sql.SQL("true")
+
+
+def confirm_script(plan: ConfirmStatements) -> str:
+    """Return the statements of one table's confirm in their order, with its values, as one transaction.
+
+    Each stands there once; a confirm repeats some. Left out are those that the table has no use for, and those about a
+    key that a skipped statement names.
+    """
+    merge = plan.merge
+    head = (
+        f"The confirm of {merge.table.target} by {merge.reload.title}. It ends with ROLLBACK: nothing is changed.\n"
+        "The source is not read, so every row seems to be gone from it. A confirm repeats steps 2 to 8 until nothing\n"
+        "is left to do; sql/README.md says which of them run when."
+    )
+    return script(head, _statements(plan), _values(plan))
+
+
+def _statements(plan: ConfirmStatements) -> Iterator[Step | str]:
+    names = {"keys": plan.keys, "rows": plan.rows, "again": plan.again, "latest": older_pieces(plan).latest}
+    for file in file_names("confirm"):
+        for section in sections(file):
+            name = f"{file.rpartition('/')[2]}:{section}"
+            if name == "8_compare:collect_differences" and plan.merge.table.source_columns is not None:
+                yield Step("compare:create_differences", [{"no_key_texts": _no_key_texts(plan)}])
+            if name in _BEFORE:
+                yield _BEFORE[name]
+            if name not in _LEFT_OUT:
+                yield from (Step(f"confirm/{name}", [plan.pieces, *more]) for more in _besides(plan, name))
+            if name in _AFTER:
+                yield _AFTER[name].format(**names)
+
+
+def _besides(plan: ConfirmStatements, name: str) -> list[tuple[Parts, ...]]:
+    """Return what a statement names besides the table's own pieces, once for each time that it is to run."""
+    table, step = plan.merge.table, name.partition(":")[0]
+    if name in ("2_pass:create_texts", "2_pass:type_texts", "2_pass:list_texts", "2_pass:add_unfit"):
+        return [(text_pieces(table, plan.rows),)] if readable(table) is None else []
+    if name == "2_pass:list_keys":
+        return [(WantedPieces(wanted=plan.keys, k_is_wanted=sql.SQL("k.is_open")),)]
+    if step == "3_gone":
+        return [(control_pieces(plan),)]
+    if step == "5_source_is_current":
+        return [(older_pieces(plan),)]
+    if name == "6_correct:find_chains":
+        return [(unique.pieces,) for unique in swap_keys(plan.merge)]
+    if name == "6_correct:refuse_followed":
+        followed = FollowedPieces(r_changes_p=_TRUE, c_stays=_TRUE)
+        readables = [reference for reference in table.production.referenced_by if reference.child_readable]
+        return [(child_pieces(reference), followed) for reference in readables]
+    if name == "6_correct:soft_delete_rows":
+        return [(plan.mark_pieces(),)] if table.options.soft_delete_column else []
+    if name in ("8_compare:collect_differences", "8_compare:list_differences"):
+        return [(_differences(plan),)] if table.source_columns is not None else []
+    if name == "8_compare:collect_rewritten":
+        return [(RangePieces(range_column=table.window.name),)]
+    if name == "8_compare:collect_carried":
+        return [(CarriedPieces(p_is_compared=plan.pieces.p_is_in_window),)]
+    return [()]
+
+
+def _key_names(plan: ConfirmStatements) -> list[str]:
+    return [f"k{number}" for number, _ in enumerate(plan.merge.table.key, start=1)]
+
+
+def _no_key_texts(plan: ConfirmStatements) -> sql.Composable:
+    return sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in _key_names(plan))
+
+
+def _differences(plan: ConfirmStatements) -> DifferencePieces:
+    # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+    from reload_assets.compare.compared_columns import typed_key
+
+    table = plan.merge.table
+    texts = [sql.Identifier("f", name) for name in _key_names(plan)]
+    kinds = {column.name: column.kind for column in table.source_columns or ()}
+    return DifferencePieces(
+        f_key=sql.SQL(", ").join(texts),
+        f_key_typed=sql.SQL(", ").join(
+            typed_key(text, column, kinds[column.source]) for text, column in zip(texts, table.key, strict=True)
+        ),
+        f_is_chosen=_TRUE,
+    )
+
+
+def _values(plan: ConfirmStatements) -> dict[str, Any]:
+    merge = plan.merge
+    start, end = merge.bounds
+    return {
+        "schema": merge.table.production.schema,
+        "table": merge.table.production.name,
+        "table_name": merge.table.name,
+        "group_name": merge.reload.group_name,
+        "reload_id": merge.reload.reload_id,
+        "reload_ids": [merge.reload.reload_id],
+        "window_start": merge.reload.load_start,
+        "window_end": merge.reload.window_end,
+        "start": start,
+        "end": end,
+        "range_start": start,
+        "range_end": end,
+        "since_xid": 0,
+        "shapes": [""],
+        "each": KEYS_PER_SHAPE,
+        "most_overtaken": MOST_OVERTAKEN,
+        "most_refused": MOST_REFUSED,
+        "verdict": Verdict.DELETE.value,
+        "verdicts": [verdict.value for verdict in WRITTEN],
+        "correction": Correction.HELD.value,
+        "batch": 0,
+        "most": 1,
+        "places": ["(0,1)"],
+        "numbers": [1],
+        "absent_too": True,
+        "first": 1,
+        "last": 1,
+        "number": 1,
+        "refusal": "why, and what to do",
+    }

@@ -1,0 +1,178 @@
+-- Confirm, step 1 of 9: which keys are read again. Verdicts and states: see reload_assets/confirm/verdicts.py.
+-- k: a key of the confirm. p: production. s: a staged row. d: a staged row under its numbers, as in the merge's delta.
+-- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql
+
+-- name: find_unconfirmed
+-- This reload, and earlier ones of the group that overlap its window, were merged in whole or in part, and were never
+-- confirmed. What they left behind in a table is confirmed too, unless a confirmed reload has done so. Returns since
+-- when each of them has touched production, and what it loaded.
+SELECT
+    r.reload_id,
+    r.opened_at,
+    r.load_start,
+    r.window_end,
+    r.merge_started_xid,
+    r.merge_started_at
+FROM admin.reloads AS r
+WHERE
+    r.reload_id = :'reload_id'::bigint
+    OR (
+        r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed'
+        AND r.reload_id < :'reload_id'::bigint
+        AND r.load_start < :'window_end'::timestamptz AND r.window_end > :'window_start'::timestamptz
+        AND NOT EXISTS (
+            SELECT 1
+            FROM admin.reload_tables AS t
+            WHERE t.reload_id = r.reload_id AND t.table_name = :'table_name' AND t.confirmed_with IS NOT NULL
+        )
+    )
+ORDER BY r.reload_id;
+
+-- name: create_keys
+-- The keys of a table, and the state of each. The columns of the key bear the numbers of staging's. Gone with the
+-- session.
+CREATE TEMPORARY TABLE :"keys" AS
+SELECT
+    :s_key_numbered,
+    -- This reload wrote the row.
+    FALSE AS is_ours,
+    -- Production has the row because this reload wrote it. So it goes when the source lacks it, whatever the policy for
+    -- orphans.
+    FALSE AS is_brought_back,
+    -- The row is confirmed wherever it lies; otherwise only inside the window.
+    TRUE AS in_any_window,
+    -- The comparison found the row among those that changed during the reload: outside the window it is not an orphan.
+    FALSE AS found_by_comparison,
+    -- The next pass reads the key.
+    TRUE AS is_open,
+    -- A pass read the row equal on both sides since this reload wrote it last.
+    FALSE AS is_settled,
+    -- How many passes found that somebody else had written the row meanwhile.
+    0 AS times_overtaken,
+    -- How often production refused the correction.
+    0 AS times_refused,
+    -- The version (xmin) of production's row before the source was read.
+    NULL::text AS production_xmin,
+    -- Production's row before the source was read, where somebody else writes it again and again.
+    NULL::jsonb AS noted,
+    -- What noted was at the pass before.
+    NULL::jsonb AS noted_before,
+    -- The columns of the noted row that were never read equal.
+    NULL::text [] AS unequal_columns,
+    -- Production's row under its lock, for the audit of single columns.
+    NULL::jsonb AS locked_row,
+    -- The version (xmin) of production's row that a correction wrote.
+    NULL::text AS written_xmin,
+    -- The hash of the source's row that this correction wrote.
+    NULL::text AS written_hash,
+    -- What the last pass found.
+    NULL::text AS verdict,
+    -- How far the correction is; NULL while none is made.
+    NULL::text AS correction,
+    -- Corrections of the same number are made together; 0: in any batch. Of a patch: its number, or 0 for none.
+    0 AS batch,
+    -- Why production refused the correction last, and what to do.
+    NULL::text AS reason
+FROM :"staging_schema".:"staging_table" AS s
+WHERE FALSE;
+ALTER TABLE :"keys"
+ALTER COLUMN is_ours SET DEFAULT FALSE,
+ALTER COLUMN is_brought_back SET DEFAULT FALSE,
+ALTER COLUMN in_any_window SET DEFAULT TRUE,
+ALTER COLUMN found_by_comparison SET DEFAULT FALSE,
+ALTER COLUMN is_open SET DEFAULT TRUE,
+ALTER COLUMN is_settled SET DEFAULT FALSE,
+ALTER COLUMN times_overtaken SET DEFAULT 0,
+ALTER COLUMN times_refused SET DEFAULT 0,
+ALTER COLUMN batch SET DEFAULT 0,
+ADD PRIMARY KEY (:key_numbers);
+
+-- name: create_rows
+-- Room for rows of the source, with the columns of staging under their numbers and without their domains. Gone with the
+-- session. unfit: why the target's types cannot hold a row, of which there is only the key.
+CREATE TEMPORARY TABLE :"source_rows" AS
+SELECT
+    :s_without_domains,
+    NULL::text AS unfit
+FROM :"staging_schema".:"staging_table" AS s
+WHERE FALSE;
+
+-- name: create_again
+-- Room for rows of the source that are read again: with CDC stopped, by DMS, or for the control.
+CREATE TEMPORARY TABLE :"again" (LIKE :"source_rows");
+
+-- name: collect_staged
+-- Staged rows of the window that production lacks or has with other content: refused ones, and those that CDC wrote
+-- since.
+INSERT INTO :"keys" (:key_numbers)
+SELECT :d_key
+FROM (
+    SELECT :s_numbered
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+) AS d
+LEFT JOIN LATERAL (
+    SELECT :judgement AS outcome
+    FROM :"schema".:"table" AS p
+    WHERE :p_is_d
+    LIMIT 1
+) AS found ON TRUE
+WHERE found.outcome IS DISTINCT FROM 'identical'
+ON CONFLICT (:key_numbers) DO NOTHING;
+
+-- name: collect_written
+-- The keys that some reloads wrote, by the audit. A row that one of them inserted is there because of it.
+INSERT INTO :"keys" (:key_numbers, is_ours, is_brought_back)
+SELECT
+    :p_key,
+    TRUE,
+    bool_or(c.operation = 'inserted')
+FROM admin.reload_changes AS c
+-- Not a record of the whole table: a domain of another column may not allow NULL.
+CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
+WHERE c.reload_id = any(:'reload_ids'::bigint []) AND c.table_name = :'table_name'
+GROUP BY :p_key
+ON CONFLICT (:key_numbers) DO UPDATE SET is_ours = TRUE, is_brought_back = excluded.is_brought_back;
+
+-- name: collect_orphans
+-- Rows of production's window that were not staged: the source has deleted them, or moved them out of the window.
+INSERT INTO :"keys" (:key_numbers)
+SELECT :p_key
+FROM :"schema".:"table" AS p
+WHERE
+    p.:"production_window_column" >= :'start'::timestamp AND p.:"production_window_column" < :'end'::timestamp
+    AND :p_has_key AND :p_is_alive
+    AND NOT EXISTS (
+        SELECT 1
+        FROM :"staging_schema".:"staging_table" AS s
+        WHERE :p_is_s
+    )
+ON CONFLICT (:key_numbers) DO NOTHING;
+
+-- name: find_named
+-- Whether a key that a skipped statement names is one of the confirm's, and whether a row of it was staged.
+SELECT
+    (SELECT count(*) > 0 FROM :"keys" AS k WHERE :k_is_named) AS is_confirmed,
+    (SELECT count(*) > 0 FROM :"staging_schema".:"staging_table" AS s WHERE :s_is_named) AS is_staged;
+
+-- name: collect_named
+-- A key that a skipped statement names. is_ours: CDC skipped it since this reload began to write, so this reload is the
+-- cause of the row's state. is_brought_back: the statement would have removed the row. Returns a row where the key is
+-- new or becomes this reload's.
+INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back, in_any_window)
+VALUES (:named_key, :'is_ours'::boolean, :'is_brought_back'::boolean, :'is_ours'::boolean)
+ON CONFLICT (:key_numbers) DO UPDATE
+    SET
+        is_ours = TRUE,
+        is_brought_back = u.is_brought_back OR excluded.is_brought_back,
+        in_any_window = TRUE,
+        found_by_comparison = FALSE,
+        is_open = TRUE
+    WHERE
+        excluded.is_ours
+        AND NOT (u.is_ours AND u.in_any_window AND (u.is_brought_back OR NOT excluded.is_brought_back))
+RETURNING TRUE AS is_collected;
+
+-- name: find_row
+-- Whether a table outside the reload has the row of a key that a skipped statement names.
+SELECT exists(SELECT 1 FROM :"schema".:"table" AS p WHERE :p_is_named) AS is_there;

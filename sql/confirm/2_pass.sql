@@ -1,0 +1,146 @@
+-- Confirm, step 2 of 9: one pass over the open keys. Verdicts: see reload_assets/confirm/verdicts.py.
+-- k: a key. p: production. r: the source, as this pass reads it. t: a row of the source as text. n, b: production's row
+-- as it was noted before the source was read, and at the pass before. u: a key that is updated.
+-- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/2_pass.sql
+
+-- name: note_production
+-- Before the source is read: the row version (xmin) that production has of each open key. Where somebody else has
+-- written a row since it was noted, the row itself is noted, too.
+UPDATE :"keys" AS u
+SET
+    production_xmin = found.production_xmin,
+    times_overtaken = found.times_overtaken,
+    noted_before = u.noted,
+    noted = CASE WHEN found.times_overtaken > 0 THEN found.noted END,
+    verdict = NULL
+FROM (
+    SELECT
+        k.ctid AS place,
+        p.production_xmin,
+        p.noted,
+        k.times_overtaken + CASE WHEN k.verdict = 'overtaken' THEN 1 ELSE 0 END AS times_overtaken
+    FROM :"keys" AS k
+    LEFT JOIN LATERAL (
+        SELECT
+            p.xmin::text AS production_xmin,
+            -- Not to_jsonb(p), which is a column where there is one of that name.
+            CASE WHEN k.times_overtaken > 0 OR k.verdict = 'overtaken' THEN to_jsonb(p.*) END AS noted
+        FROM :"schema".:"table" AS p
+        WHERE :p_is_k
+        LIMIT 1
+    ) AS p ON TRUE
+    WHERE k.is_open
+) AS found
+WHERE u.ctid = found.place;
+
+-- name: list_keys
+-- The keys that are read from the source, as canonical text. wanted: the keys of the confirm, or some that one of its
+-- steps has chosen.
+SELECT :k_canonical_key
+FROM :"wanted" AS k
+WHERE :k_is_wanted;
+
+-- name: create_texts
+-- Room for rows of the source as text, one column for each; gone with the transaction. COPY fills it.
+CREATE TEMPORARY TABLE :"texts" (:text_columns) ON COMMIT DROP;
+
+-- name: type_texts
+-- Give the texts production's types, as DMS would have loaded them.
+INSERT INTO :"source_rows"
+SELECT :t_typed
+FROM :"texts" AS t
+WHERE :t_is_chosen;
+
+-- name: list_texts
+-- The places of the texts, to find those that the types cannot hold.
+SELECT t.ctid::text AS place
+FROM :"texts" AS t;
+
+-- name: add_unfit
+-- The key of a row of the source that the target's types cannot hold, and why.
+INSERT INTO :"source_rows" (:key_numbers, unfit)
+SELECT
+    :t_key_typed,
+    :'refusal'
+FROM :"texts" AS t
+WHERE :t_is_chosen;
+
+-- name: judge_keys
+-- After the source was read: what is to be done about each open key. The first match wins. A row that somebody wrote in
+-- between is left for the next pass. What a correction of ours made of this very row of the source is right, whatever
+-- triggers of production made of it. A row that is marked as deleted is as good as absent. A row that the target's
+-- types cannot hold is to be written, and will be refused.
+UPDATE :"keys" AS u
+SET verdict = found.verdict
+FROM (
+    SELECT
+        k.ctid AS place,
+        CASE
+            WHEN p.production_xmin IS DISTINCT FROM k.production_xmin THEN 'overtaken'
+            WHEN r.source_row IS NULL AND p.production_xmin IS NULL THEN 'absent'
+            WHEN r.source_row IS NULL AND NOT p.is_alive THEN 'same'
+            WHEN r.source_row IS NULL THEN CASE WHEN k.is_brought_back THEN 'delete' ELSE :verdict_without_source END
+            WHEN r.unfit IS NOT NULL THEN CASE WHEN p.production_xmin IS NULL THEN 'insert' ELSE 'update' END
+            WHEN p.production_xmin IS NULL THEN :verdict_without_production
+            WHEN
+                p.is_alive
+                AND (
+                    NOT p.differs
+                    OR (k.written_xmin = p.production_xmin AND k.written_hash = md5(r.source_row))
+                ) THEN 'same'
+            WHEN NOT k.is_ours AND p.is_left_alone THEN 'left'
+            ELSE 'update'
+        END AS verdict
+    FROM :"keys" AS k
+    LEFT JOIN (
+        SELECT
+            r.*,
+            r::text AS source_row
+        FROM :"source_rows" AS r
+    ) AS r ON :r_is_k
+    LEFT JOIN LATERAL (
+        SELECT
+            p.xmin::text AS production_xmin,
+            :p_differs_from_r AS differs,
+            :p_is_left_alone AS is_left_alone,
+            :p_is_in_window AS is_in_window,
+            :p_is_alive AS is_alive
+        FROM :"schema".:"table" AS p
+        WHERE :p_is_k
+        LIMIT 1
+    ) AS p ON TRUE
+    WHERE k.is_open
+) AS found
+WHERE u.ctid = found.place;
+
+-- name: judge_overtaken
+-- Rows that CDC writes again and again are judged column by column. A column is settled when its noted value was the
+-- source's, read afterwards, or has changed between two notes: then CDC has set it, to what the source had. A row whose
+-- columns are all settled is settled. A column that stays unequal for long is corrected by itself (patch).
+UPDATE :"keys" AS u
+SET
+    unequal_columns = found.unequal_columns,
+    is_settled = u.is_settled OR found.unequal_columns = '{}',
+    verdict = CASE
+        WHEN found.unequal_columns = '{}' THEN 'same'
+        WHEN u.times_overtaken >= :'most_overtaken'::integer THEN 'patch'
+        ELSE u.verdict
+    END
+FROM (
+    SELECT
+        k.ctid AS place,
+        array(
+            SELECT unequal.name
+            FROM unnest(:n_differs_from_r) AS unequal (name)
+            WHERE
+                unequal.name IS NOT NULL
+                AND (k.unequal_columns IS NULL OR unequal.name = any(k.unequal_columns))
+                AND (k.noted_before IS NULL OR unequal.name <> all(array_remove(:n_differs_from_b, NULL)))
+        ) AS unequal_columns
+    FROM :"keys" AS k
+    INNER JOIN :"source_rows" AS r ON :r_is_k
+    CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
+    CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted_before) AS b
+    WHERE k.is_open AND k.verdict IN ('overtaken', 'update') AND k.noted IS NOT NULL AND r.unfit IS NULL AND :n_is_alive
+) AS found
+WHERE u.ctid = found.place;

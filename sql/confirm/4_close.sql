@@ -1,0 +1,32 @@
+-- Confirm, step 4 of 9: close the keys about which nothing is left to do, and count the others.
+-- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/4_close.sql
+
+-- name: count_vanished
+-- The open keys that neither side has and that were never read equal: rows of this reload, and others. Such a row was
+-- deleted in the source, or its key was changed, and then its content lives on under the new key.
+SELECT
+    count(*) FILTER (WHERE is_ours) AS ours,
+    count(*) FILTER (WHERE NOT is_ours) AS others
+FROM :"keys"
+WHERE is_open AND verdict = 'absent' AND NOT is_settled;
+
+-- name: close_settled
+-- Close the keys about which nothing is to be done, or nothing can be: blocked, where production has refused the
+-- correction several times. A row that somebody else has written is closed where it was read equal before: what CDC
+-- makes of a row that was right is right.
+UPDATE :"keys"
+SET
+    is_open = times_refused < :'most_refused'::integer
+    AND (verdict NOT IN (:finished, 'overtaken') OR (verdict = 'overtaken' AND NOT is_settled)),
+    is_settled = is_settled OR verdict IN ('same', 'absent'),
+    verdict = CASE WHEN times_refused < :'most_refused'::integer THEN verdict ELSE 'blocked' END
+WHERE is_open;
+
+-- name: count_verdicts
+-- Count the open keys by verdict.
+SELECT
+    verdict,
+    count(*) AS keys
+FROM :"keys"
+WHERE is_open
+GROUP BY verdict;

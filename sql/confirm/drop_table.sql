@@ -1,3 +1,0 @@
--- Drop a temporary table.
--- psql: -v table=confirm_rows_1
-DROP TABLE :"table";

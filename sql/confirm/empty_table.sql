@@ -1,3 +1,0 @@
--- Empty a temporary table.
--- psql: -v table=confirm_rows_1
-TRUNCATE :"table";
