@@ -1,12 +1,12 @@
-"""Settings of the merge's transaction; all of them end with it."""
+"""Settings of a transaction, which end with it, and commands of one keyword, which need no file in ``sql/``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from reload_assets.postgres.statements import run
 
@@ -77,3 +77,41 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
     """Set settings of the server until the end of the transaction."""
     for name, value in settings.items():
         run(connection, "merge/set_locally", name=name, value=value)
+
+
+def create_schema(connection: Connection[Any], schema: str) -> None:
+    """Create a schema, owned by this login."""
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
+def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Tell the planner what a table holds now; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("ANALYZE {}").format(_relation(schema, table)))
+
+
+def drop_table(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Drop a table if it exists; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
+
+
+def comment_on_table(connection: Connection[Any], schema: str, table: str, comment: str) -> None:
+    """Set the comment of a table."""
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(schema, table), sql.Literal(comment)))
+
+
+def set_not_null(connection: Connection[Any], schema: str, table: str, columns: Iterable[str]) -> None:
+    """Declare columns NOT NULL: all at once, so that the table is read once."""
+    changes = sql.SQL(", ").join(
+        sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(column)) for column in columns
+    )
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(schema, table), changes))
+
+
+def add_primary_key(connection: Connection[Any], schema: str, table: str, columns: Iterable[str]) -> None:
+    """Give a table its primary key. Raises psycopg's UniqueViolation."""
+    key = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(sql.Identifier(schema, table), key))
+
+
+def _relation(schema: str | None, table: str) -> sql.Identifier:
+    return sql.Identifier(schema, table) if schema is not None else sql.Identifier(table)
