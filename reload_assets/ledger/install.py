@@ -19,7 +19,7 @@ def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
         run(connection, "ddl/install:lock_install")
         for schema in ("admin", config.target.staging_schema):
             # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
-            if run(connection, "ddl/install:find_schema", None, schema=schema).fetchone() is None:
+            if run(connection, "ddl/install:find_schema", schema=schema).fetchone() is None:
                 create_schema(connection, schema)
         run(connection, "ddl/install:create_versions")
         known = {row[0] for row in run(connection, "ddl/install:list_versions").fetchall()}

@@ -138,9 +138,7 @@ class CatalogTable:
 
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
     """The columns of a table by whose ranges an index finds rows."""
-    return {
-        column for (column,) in run(connection, "catalog/columns:list_leading_columns", None, schema=schema, table=name)
-    }
+    return {column for (column,) in run(connection, "catalog/columns:list_leading_columns", schema=schema, table=name)}
 
 
 def read_columns(connection: Connection[Any], schema: str, name: str) -> list[Column]:
@@ -164,11 +162,9 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         referenced_by = cursor.execute(compose("catalog/keys:list_references"), names).fetchall()
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
         triggers = cursor.execute(compose("catalog/writes:list_triggers"), names).fetchall()
-    partition_columns = [
-        column for (column,) in run(connection, "catalog/columns:list_partition_columns", None, **names)
-    ]
-    part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", None, **names)]
-    hides_rows, rules = run(connection, "catalog/writes:get_rewrites", None, **names).fetchone() or (False, [])
+    partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
+    part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
+    hides_rows, rules = run(connection, "catalog/writes:get_rewrites", **names).fetchone() or (False, [])
     return CatalogTable(
         schema,
         name,
