@@ -1,4 +1,4 @@
-"""Staging tables: made per reload, filled by DMS, then trimmed, keyed and analysed, and dropped after a while."""
+"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped after a while."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from reload_assets.verify.source_keys import source_keys_name
 
 
 def again_name(staging_table: str) -> str:
-    """The table beside a staging table into which DMS loads rows once more, for confirm."""
+    """Return the name of the table into which DMS loads rows once more, for confirm, beside a staging table."""
     return f"{staging_table[:57]}_again"
 
 
 def create_staging(
     connection: Connection[Any], schema: str, reload: Reload, table: ReloadTable, load_role: str | None
 ) -> None:
-    """Make the staging table of one table of a reload, in the transaction that opens the reload."""
+    """Create the staging table of one table of a reload, in the transaction that opens the reload."""
     name = staging_name(table, reload.reload_id)
     make_table(connection, schema, name, table, load_role)
     comment_on_table(connection, schema, name, f"{reload.title}: {table.target}")
 
 
 def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
-    """Make an empty table for DMS to load rows of ``table`` into."""
+    """Create an empty table for DMS to load rows of ``table`` into."""
     columns = sql.SQL(", ").join(
         # The type is production's own spelling of it, from format_type.
         sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
@@ -57,7 +57,7 @@ def finish_staging(
     filter_bounds: tuple[datetime, datetime],
     load_role: str | None,
 ) -> tuple[int, int]:
-    """After the load: trim to the half-open window, key, analyse; the rows staged and the rows trimmed.
+    """Trim a loaded staging table to the half-open window, key and analyze it. Returns the rows staged and trimmed.
 
     ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
     leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
@@ -88,7 +88,7 @@ def finish_staging(
 
 
 def drop_expired_staging(target: TargetDatabase, ledger: Ledger, retention_days: float) -> list[str]:
-    """Drop the staging tables of reloads that ended longer ago than the retention (days); their names."""
+    """Drop the staging tables of reloads that ended longer ago than the retention (days). Returns their names."""
     dropped = []
     with target.connect(autocommit=True) as connection:
         expired: Sequence[tuple[int, str, str, str, int]] = run(
@@ -104,8 +104,8 @@ def drop_expired_staging(target: TargetDatabase, ledger: Ledger, retention_days:
 
 
 def _add_key(connection: Connection[Any], schema: str, name: str, table: ReloadTable) -> None:
-    # Keyed here and not when the table is made: a load into a keyed table takes much longer than keying a loaded one.
-    # Making the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
+    # Keyed here, not at its creation: a load into a keyed table takes much longer than keying a loaded one.
+    # Creating the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
     with suppress(UniqueViolation), connection.transaction():
         add_primary_key(connection, schema, name, [column.staged for column in table.key])
 

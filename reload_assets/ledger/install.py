@@ -12,7 +12,10 @@ from reload_assets.postgres.statements import file_names, run
 
 
 def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
-    """Bring the schemas up to date in one transaction; the names of what was applied. Running it again is harmless."""
+    """Bring the schemas up to date in one transaction. Returns the names of what was applied.
+
+    Running it again is harmless.
+    """
     parts = {"staging_schema": config.target.staging_schema, "production_schema": config.target.production_schema}
     applied = []
     with connection.transaction():

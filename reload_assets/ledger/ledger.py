@@ -1,4 +1,4 @@
-"""The ledger: one row a reload, written as it goes, on connections of its own so that failures leave their mark too.
+"""The ledger: one row per reload. Each step writes at once, on a connection of its own, so that failures show.
 
 Only what belongs to the merge's transaction (outcomes, audit, the status ``merged``) is written by the merge itself.
 """
@@ -30,23 +30,23 @@ class Ledger:
         self._target = target
 
     def find_unfinished(self, group: str, window: Window) -> list[Reload]:
-        """The reloads of a group that overlap a window and have not ended."""
+        """Return the reloads of a group that overlap a window and have not ended."""
         with self._target.connect(autocommit=True) as connection:
             return self._unfinished(connection, group, window)
 
     def find_loading(self, run_id: str) -> list[Reload]:
-        """The reloads of a run whose load has not ended."""
+        """Return the reloads of a run whose load has not ended."""
         with self._target.connect(autocommit=True) as connection:
             rows = run(connection, "ledger/sweep:find_loading", run_id=run_id).fetchall()
             return [self._get(connection, row[0]) for row in rows]
 
     def find_left(self) -> list[tuple[int, str]]:
-        """The reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
+        """Return the reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
         with self._target.connect(autocommit=True) as connection:
             return run(connection, "ledger/sweep:find_left").fetchall()
 
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
-        """Open a reload in the caller's transaction, which makes its staging tables too.
+        """Open a reload in the caller's transaction, which creates its staging tables too.
 
         Raises ReloadRefused while an overlapping reload of the group is under way.
         """
@@ -82,7 +82,7 @@ class Ledger:
     def add_table(
         self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str, definition: str
     ) -> None:
-        """Note a table, its ``definition`` as JSON and its staging table, which exists by now.
+        """Add a table, its ``definition`` as JSON and its staging table, which exists by now.
 
         In the caller's transaction.
         """
@@ -99,7 +99,7 @@ class Ledger:
         )
 
     def expect_checks(self, connection: Connection[Any], reload_id: int, table: str, checks: Iterable[str]) -> None:
-        """Note the checks without which the merge will refuse the reload, in the caller's transaction."""
+        """Add the checks without which the merge will refuse the reload, in the caller's transaction."""
         for check in checks:
             run(
                 connection,
@@ -110,17 +110,17 @@ class Ledger:
             )
 
     def find(self, reload_id: int) -> Reload | None:
-        """One reload; None where there is none."""
+        """Return a reload, or None if there is none of this id."""
         with self._target.connect(autocommit=True) as connection:
             return self._find(connection, reload_id)
 
     def get(self, reload_id: int) -> Reload:
-        """One reload. Raises LedgerError where there is none."""
+        """Return a reload. Raises LedgerError if there is none of this id."""
         with self._target.connect(autocommit=True) as connection:
             return self._get(connection, reload_id)
 
     def latest(self, group: str, window: Window, table: str) -> Reload | None:
-        """The newest reload of exactly this window that covers the table; None where there has been none."""
+        """Return the newest reload of exactly this window that covers the table, or None."""
         with self._target.connect(autocommit=True) as connection:
             row = run(
                 connection,
@@ -133,13 +133,13 @@ class Ledger:
             return self._get(connection, row[0]) if row and row[0] is not None else None
 
     def latest_of_table(self, group: str, table: str) -> Reload | None:
-        """Return the newest reload of a group that covers the table, whatever its window; None without one."""
+        """Return the newest reload of a group that covers the table, whatever its window, or None."""
         with self._target.connect(autocommit=True) as connection:
             row = run(connection, "ledger/read:get_latest_of_table", group_name=group, table_name=table).fetchone()
             return self._get(connection, row[0]) if row and row[0] is not None else None
 
     def tables(self, reload_id: int) -> dict[str, StagedTable]:
-        """The tables of a reload by name."""
+        """Return the tables of a reload by name, parents first."""
         with (
             self._target.connect(autocommit=True) as connection,
             connection.cursor(row_factory=class_row(StagedTable)) as cursor,
@@ -148,7 +148,7 @@ class Ledger:
         return {row.table_name: row for row in rows}
 
     def checks(self, reload_id: int) -> list[CheckResult]:
-        """The verdict of a reload, line by line, those in the way of the merge first."""
+        """Return the checks of a reload, those in the way of the merge first."""
         with (
             self._target.connect(autocommit=True) as connection,
             connection.cursor(row_factory=class_row(CheckResult)) as cursor,
@@ -156,19 +156,19 @@ class Ledger:
             return cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload_id}).fetchall()
 
     def set_run(self, reload_id: int, run_id: str) -> None:
-        """A later run resumes the reload."""
+        """Write that a later run resumes the reload."""
         self._write("ledger/open:set_run", reload_id=reload_id, run_id=run_id)
 
     def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
-        """Note the DMS task of a reload."""
+        """Write the DMS task of a reload."""
         self._write("ledger/load:set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
 
     def set_task_removed(self, reload_id: int) -> None:
-        """Note that the DMS task is gone."""
+        """Write that the DMS task is gone."""
         self._write("ledger/load:set_task_removed", reload_id=reload_id)
 
     def set_source_rows(self, reload_id: int, rows: Mapping[str, int], *, when: Literal["before", "after"]) -> None:
-        """Note the source's row counts of the window, before the load or after it."""
+        """Write the source's row counts of the window, before the load or after it."""
         with self._target.connect(autocommit=True) as connection:
             for table, count in rows.items():
                 counts = {
@@ -180,9 +180,9 @@ class Ledger:
     def set_loaded(
         self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
     ) -> None:
-        """The load ended well; ``dms_rows`` is what DMS says of each table.
+        """Write that the load ended well; ``dms_rows`` is what DMS says of each table.
 
-        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock tells.
+        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock is asked.
         """
         with self._target.connect(autocommit=True) as connection:
             for table, rows in dms_rows.items():
@@ -197,7 +197,7 @@ class Ledger:
             )
 
     def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
-        """Note what is in staging, in the transaction that trimmed it."""
+        """Write how many rows are in staging and how many were trimmed, in the transaction that trimmed them."""
         run(
             connection,
             "ledger/load:set_staged",
@@ -208,7 +208,7 @@ class Ledger:
         )
 
     def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
-        """Write results into the verdict of a reload that is not merged yet; its status then, or None if it is over."""
+        """Write results of checks on a table. Returns the reload's status then, or None if it has ended."""
         with self._target.connect() as connection:
             for result in results:
                 run(
@@ -225,17 +225,17 @@ class Ledger:
             return str(row[0]) if row else None
 
     def set_merge_started(self, reload_id: int) -> None:
-        """A merge attempt begins."""
+        """Write that a merge attempt begins."""
         self._write("ledger/merge:set_merge_started", reload_id=reload_id)
 
     def interrupt_merge(self, reload_id: int, error: str) -> bool:
-        """A merge in chunks stopped between two of them; False where the reload is not in the middle of one."""
+        """Write that a merge in chunks stopped between two of them. Returns False if there is no such merge."""
         with self._target.connect(autocommit=True) as connection:
             done = run(connection, "ledger/merge:interrupt_merge", reload_id=reload_id, error=error).fetchone()
             return done is not None
 
     def set_cdc(self, reload_id: int, ready: Readiness, remarks: Sequence[str]) -> None:
-        """Note what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
+        """Write what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
         self._write(
             "ledger/open:set_cdc",
             reload_id=reload_id,
@@ -248,24 +248,24 @@ class Ledger:
         )
 
     def set_cdc_stopped(self, reload_id: int) -> None:
-        """The CDC task is about to be stopped for the reload."""
+        """Write that the CDC task is about to be stopped for the reload."""
         self._write("ledger/fence:set_cdc_stopped", reload_id=reload_id)
 
     def set_cdc_resumed(self, reload_id: int) -> None:
-        """The CDC task runs again."""
+        """Write that the CDC task runs again."""
         self._write("ledger/fence:set_cdc_resumed", reload_id=reload_id)
 
     def find_fenced(self, task_arn: str) -> list[tuple[int, str]]:
-        """The reloads, with their runs, that have stopped a CDC task and not resumed it."""
+        """Return the reloads, with their runs, that have stopped a CDC task and not resumed it."""
         with self._target.connect(autocommit=True) as connection:
             return run(connection, "ledger/fence:find_fenced", task_arn=task_arn).fetchall()
 
     def set_confirm_started(self, reload_id: int) -> None:
-        """The confirm of a merged reload begins."""
+        """Write that the confirm of a merged reload begins."""
         self._write("ledger/confirm:set_confirm_started", reload_id=reload_id)
 
     def set_confirm_keys(self, reload_id: int, tables: Mapping[str, tuple[int, int]]) -> None:
-        """How many rows of each table were read again, and how many orphans are left alone."""
+        """Write how many rows of each table were read again, and how many orphans are left alone."""
         with self._target.connect(autocommit=True) as connection:
             for table, (keys, orphans) in tables.items():
                 counts = {"confirm_keys": keys, "orphans": orphans}
@@ -279,9 +279,9 @@ class Ledger:
         waited_seconds: float,
         detail: str,
     ) -> None:
-        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
+        """Write that the confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
 
-        What it took up of earlier reloads is confirmed with it.
+        If it is confirmed, what it took up of earlier reloads is confirmed with it.
         """
         with self._target.connect(autocommit=True) as connection:
             run(
@@ -296,11 +296,11 @@ class Ledger:
             run(connection, "ledger/confirm:confirm_taken_up", reload_id=reload_id)
 
     def give_up_confirm(self, reload_id: int, detail: str) -> None:
-        """A confirm that has not ended will not be resumed; nothing happens where there is none."""
+        """Mark a pending confirm as unconfirmed, with the reason. Does nothing if none is pending."""
         self._write("ledger/sweep:give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
-        """The reload ended without a merge, or with a part of one; False where it had ended already."""
+        """Close a reload that has no merge, or a part of one. Returns False if it had ended already."""
         with self._target.connect(autocommit=True) as connection:
             done = run(
                 connection, "ledger/sweep:close_reload", reload_id=reload_id, status=status, error=error
