@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -14,21 +14,19 @@ from reload_assets.merge.statements import MergeStatements, merge_statements
 from reload_assets.reload.services import Services
 from reload_assets.resolved import resolved_tables
 
-Script = Callable[[MergeStatements], str]
+Script = Callable[[MergeStatements, Sequence[MergeStatements]], str]
+"""Composes a step for a table; the others are the other tables of its reload."""
 
 
-def _merge(table: MergeStatements) -> str:
-    """The merge of the table."""
+def _merge(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
     raise NotImplementedError("sql merge")
 
 
-def _confirm(table: MergeStatements) -> str:
-    """The confirm of the table."""
+def _confirm(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
     raise NotImplementedError("sql confirm")
 
 
-def _verify(table: MergeStatements) -> str:
-    """The checks on the table."""
+def _verify(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
     raise NotImplementedError("sql verify")
 
 
@@ -45,11 +43,14 @@ def sql(configured: Configured, step: str, table: str, reload_id: int | None) ->
 
     Names, window and keys are those of the table's latest reload. The script rolls back what it does.
     """
-    click.echo(STEPS[step](_statements(configured.services, table, reload_id)), nl=False)
+    click.echo(STEPS[step](*_statements(configured.services, table, reload_id)), nl=False)
 
 
-def _statements(services: Services, place: str, reload_id: int | None) -> MergeStatements:
-    """Return the statements of a table as its reload resolved it. Raises ConfigError, LedgerError."""
+def _statements(services: Services, place: str, reload_id: int | None) -> tuple[MergeStatements, list[MergeStatements]]:
+    """Return the statements of a table as its reload resolved it, and those of the reload's other tables.
+
+    Raises ConfigError, LedgerError.
+    """
     group, name = _configured_table(services, place)
     reload = _reload(services, group, name, reload_id)
     staged = services.ledger.tables(reload.reload_id)
@@ -61,10 +62,9 @@ def _statements(services: Services, place: str, reload_id: int | None) -> MergeS
         )
     with services.target.connect(autocommit=True) as connection:
         tables = resolved_tables(connection, reload)
-    (found,) = (
-        one for one in merge_statements(reload, tables, staged, services.config.source.zone) if one.table.name == name
-    )
-    return found
+    found = merge_statements(reload, tables, staged, services.config.source.zone)
+    (chosen,) = (one for one in found if one.table.name == name)
+    return chosen, [one for one in found if one is not chosen]
 
 
 def _configured_table(services: Services, place: str) -> tuple[str, str]:

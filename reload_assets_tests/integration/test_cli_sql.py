@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ CREATE TABLE production.orders (
 INSERT INTO production.customers VALUES (1, 'one', '2025-01-02 12:00');
 INSERT INTO production.orders VALUES (1, 1, 'before', '2025-01-02 11:00'), (2, 1, 'same', '2025-01-02 12:00');
 """
+Asked = tuple[MergeStatements, list[str]]
 TABLES = "customers: {window_column: updated_at}\norders: {window_column: updated_at}"
 
 
@@ -70,12 +71,12 @@ def staged(rig: Rig) -> StagedReload:
 
 
 @pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch) -> list[MergeStatements]:
-    """What the step ``merge`` was asked to print."""
-    asked: list[MergeStatements] = []
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """What the step ``merge`` was asked to print: the table, and the others of its reload."""
+    asked: list[Asked] = []
 
-    def script(table: MergeStatements) -> str:
-        asked.append(table)
+    def script(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
+        asked.append((table, [other.table.name for other in others]))
         return "SELECT 1;\n"
 
     monkeypatch.setitem(STEPS, "merge", script)
@@ -83,20 +84,21 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[MergeStatements]:
 
 
 def test_the_latest_reload_of_the_table_is_printed_as_it_was_resolved(
-    rig: Rig, staged: StagedReload, printed: list[MergeStatements]
+    rig: Rig, staged: StagedReload, printed: list[Asked]
 ) -> None:
     staged.ledger.close(staged.reload.reload_id, "failed", "end of the first")
     later = StagedReload(rig.target, "orders: {window_column: updated_at}", installed=True)
     assert rig.run("merge", "sales.orders").stdout == "SELECT 1;\n"
     rig.run("merge", "sales.customers")
     rig.run("merge", "sales.orders", "--reload", "1")
-    assert [(one.reload.reload_id, one.staged.staging_table, one.position) for one in printed] == [
-        (later.reload.reload_id, "orders_r2", 1),
-        (1, "customers_r1", 1),
-        (1, "orders_r1", 2),
+    assert [(one.reload.reload_id, one.staged.staging_table, one.position, others) for one, others in printed] == [
+        (later.reload.reload_id, "orders_r2", 1, []),
+        (1, "customers_r1", 1, ["orders"]),
+        (1, "orders_r1", 2, ["customers"]),
     ]
-    assert printed[2].table == staged.table("orders")
-    assert printed[2].bounds == DAY.in_zone(staged.config.source.zone)
+    of_orders, _ = printed[2]
+    assert of_orders.table == staged.table("orders")
+    assert of_orders.bounds == DAY.in_zone(staged.config.source.zone)
 
 
 def test_without_a_reload_it_says_so(rig: Rig) -> None:
