@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -14,23 +15,30 @@ from reload_assets.merge.statements import MergeStatements, merge_statements
 from reload_assets.reload.services import Services
 from reload_assets.resolved import resolved_tables
 
-Script = Callable[[MergeStatements, Sequence[MergeStatements]], str]
-"""Composes a step for a table; the others are the other tables of its reload."""
+
+@dataclass(frozen=True)
+class Chosen:
+    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc``: a CDC task writes the table."""
+
+    table: MergeStatements
+    others: Sequence[MergeStatements]
+    beside_cdc: bool
 
 
-def _merge(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
+def _merge(chosen: Chosen) -> str:
     raise NotImplementedError("sql merge")
 
 
-def _confirm(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
+def _confirm(chosen: Chosen) -> str:
     raise NotImplementedError("sql confirm")
 
 
-def _verify(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
+def _verify(chosen: Chosen) -> str:
     raise NotImplementedError("sql verify")
 
 
-STEPS: Mapping[str, Script] = {"merge": _merge, "confirm": _confirm, "verify": _verify}
+STEPS: Mapping[str, Callable[[Chosen], str]] = {"merge": _merge, "confirm": _confirm, "verify": _verify}
+"""The script of each step."""
 
 
 @click.command()
@@ -43,14 +51,11 @@ def sql(configured: Configured, step: str, table: str, reload_id: int | None) ->
 
     Names, window and keys are those of the table's latest reload. The script rolls back what it does.
     """
-    click.echo(STEPS[step](*_statements(configured.services, table, reload_id)), nl=False)
+    click.echo(STEPS[step](_chosen(configured.services, table, reload_id)), nl=False)
 
 
-def _statements(services: Services, place: str, reload_id: int | None) -> tuple[MergeStatements, list[MergeStatements]]:
-    """Return the statements of a table as its reload resolved it, and those of the reload's other tables.
-
-    Raises ConfigError, LedgerError.
-    """
+def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
+    """Find a table as its reload resolved it. Raises ConfigError, LedgerError."""
     group, name = _configured_table(services, place)
     reload = _reload(services, group, name, reload_id)
     staged = services.ledger.tables(reload.reload_id)
@@ -63,8 +68,9 @@ def _statements(services: Services, place: str, reload_id: int | None) -> tuple[
     with services.target.connect(autocommit=True) as connection:
         tables = resolved_tables(connection, reload)
     found = merge_statements(reload, tables, staged, services.config.source.zone)
-    (chosen,) = (one for one in found if one.table.name == name)
-    return chosen, [one for one in found if one is not chosen]
+    (table,) = (one for one in found if one.table.name == name)
+    others = [one for one in found if one is not table]
+    return Chosen(table, others, beside_cdc=services.cdc_task_arn(group) is not None)
 
 
 def _configured_table(services: Services, place: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reload_assets.cli import main
-from reload_assets.cli.sql import STEPS
+from reload_assets.cli.sql import STEPS, Chosen
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets_tests.integration.staged import DAY, HEAD, NOON, StagedReload, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -28,7 +27,6 @@ CREATE TABLE production.orders (
 INSERT INTO production.customers VALUES (1, 'one', '2025-01-02 12:00');
 INSERT INTO production.orders VALUES (1, 1, 'before', '2025-01-02 11:00'), (2, 1, 'same', '2025-01-02 12:00');
 """
-Asked = tuple[MergeStatements, list[str]]
 TABLES = "customers: {window_column: updated_at}\norders: {window_column: updated_at}"
 
 
@@ -71,12 +69,12 @@ def staged(rig: Rig) -> StagedReload:
 
 
 @pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """What the step ``merge`` was asked to print: the table, and the others of its reload."""
-    asked: list[Asked] = []
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[Chosen]:
+    """What the step ``merge`` was asked to print."""
+    asked: list[Chosen] = []
 
-    def script(table: MergeStatements, others: Sequence[MergeStatements]) -> str:
-        asked.append((table, [other.table.name for other in others]))
+    def script(chosen: Chosen) -> str:
+        asked.append(chosen)
         return "SELECT 1;\n"
 
     monkeypatch.setitem(STEPS, "merge", script)
@@ -84,21 +82,31 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
 
 
 def test_the_latest_reload_of_the_table_is_printed_as_it_was_resolved(
-    rig: Rig, staged: StagedReload, printed: list[Asked]
+    rig: Rig, staged: StagedReload, printed: list[Chosen]
 ) -> None:
     staged.ledger.close(staged.reload.reload_id, "failed", "end of the first")
     later = StagedReload(rig.target, "orders: {window_column: updated_at}", installed=True)
     assert rig.run("merge", "sales.orders").stdout == "SELECT 1;\n"
     rig.run("merge", "sales.customers")
     rig.run("merge", "sales.orders", "--reload", "1")
-    assert [(one.reload.reload_id, one.staged.staging_table, one.position, others) for one, others in printed] == [
-        (later.reload.reload_id, "orders_r2", 1, []),
-        (1, "customers_r1", 1, ["orders"]),
-        (1, "orders_r1", 2, ["customers"]),
+    tables = [one.table for one in printed]
+    assert [(one.reload.reload_id, one.staged.staging_table, one.position) for one in tables] == [
+        (later.reload.reload_id, "orders_r2", 1),
+        (1, "customers_r1", 1),
+        (1, "orders_r1", 2),
     ]
-    of_orders, _ = printed[2]
-    assert of_orders.table == staged.table("orders")
-    assert of_orders.bounds == DAY.in_zone(staged.config.source.zone)
+    assert [[other.table.name for other in one.others] for one in printed] == [[], ["orders"], ["customers"]]
+    assert tables[2].table == staged.table("orders")
+    assert tables[2].bounds == DAY.in_zone(staged.config.source.zone)
+    assert not printed[2].beside_cdc
+
+
+def test_it_says_whether_a_cdc_task_writes_the_table(rig: Rig, printed: list[Chosen]) -> None:
+    StagedReload(rig.target, TABLES)
+    written = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(f"{written}\ncdc: {{task_arn: arn}}\n", encoding="utf-8")
+    rig.run("merge", "sales.orders")
+    assert [one.beside_cdc for one in printed] == [True]
 
 
 def test_without_a_reload_it_says_so(rig: Rig) -> None:
