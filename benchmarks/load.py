@@ -30,12 +30,12 @@ from reload_assets.local.dms.copying import TableLoad, move_rows
 from reload_assets.local.dms.mapping import MappedColumn, Selection
 from reload_assets.local.dms.records import TableRun
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.postgres import statements
+from reload_assets.postgres import session, statements
 
 COMMIT_RATE = 10_000
-_PLACE = {"schema": "staging", "table": "rows_r1"}
+_SCHEMA, _TABLE = "staging", "rows_r1"
 _TARGET = sql.Identifier("staging", "rows_r1")
-_KEY = sql.Identifier("id")
+_KEY = ("id",)
 # Type and value of each column, of row number n.
 _NARROW = {
     "id": ("integer", "n"),
@@ -99,8 +99,8 @@ class Bench:
                 selection=Selection(table, ()),
                 source_columns={column.name: column for column in columns},
                 columns=[MappedColumn(column.name, column.name, {}) for column in columns],
-                target_schema=_PLACE["schema"],
-                target_table=_PLACE["table"],
+                target_schema=_SCHEMA,
+                target_table=_TABLE,
                 lob_limit=None,
             )
             move_rows(
@@ -116,15 +116,16 @@ class Bench:
     def make(self, connection: Connection[Any]) -> None:
         """The staging table as it is made for a load."""
         columns = sql.SQL(", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items()))
-        statements.run(connection, "staging/create_table", {**_PLACE, "columns": columns})
+        place = {"staging_schema": _SCHEMA, "new_table": _TABLE}
+        statements.run(connection, "staging:create_table", {**place, "column_definitions": columns})
 
     def key(self, connection: Connection[Any]) -> None:
         """Give the staging table its primary key."""
-        statements.run(connection, "staging/add_primary_key", {**_PLACE, "key": _KEY})
+        session.add_primary_key(connection, _SCHEMA, _TABLE, _KEY)
 
     def analyze(self, connection: Connection[Any]) -> None:
         """Gather the staging table's statistics."""
-        statements.run(connection, "staging/analyze", _PLACE)
+        session.analyze(connection, _SCHEMA, _TABLE)
 
     def keyed_afterwards(self, connection: Connection[Any]) -> None:
         """As ``reload_assets.engines.staging_tables`` does it."""
@@ -172,7 +173,7 @@ class Bench:
     def timed(self, way: Callable[[Connection[Any]], None]) -> tuple[float, float]:
         """Seconds and MB of WAL of one way. Raises RuntimeError where rows are missing afterwards."""
         with psycopg.connect(self.target.url(), autocommit=True) as connection:
-            statements.run(connection, "staging/drop_table", _PLACE)
+            session.drop_table(connection, _SCHEMA, _TABLE)
             connection.execute("CHECKPOINT")
             before = _wal(connection)
             started = time.perf_counter()

@@ -35,7 +35,7 @@ def resolved_tables(
     connection: Connection[Any], reload: Reload, only: Collection[str] | None = None
 ) -> list[ReloadTable]:
     """Read the tables of a reload (or ``only`` some of them), parents first, as they were when it was opened."""
-    rows = run(connection, "ledger/get_definitions", reload_id=reload.reload_id)
+    rows = run(connection, "ledger/read:list_definitions", reload_id=reload.reload_id)
     tables = [_DEFINITION.validate_python(document) for (document,) in rows]
     return [table for table in tables if only is None or table.name in only]
 

@@ -228,7 +228,7 @@ class _Batch:
     def _note(self, *, inserted: int = 0, updated: int = 0, deleted: int = 0) -> None:
         run(
             self._connection,
-            "ledger/add_corrections",
+            "ledger/confirm:add_corrections",
             reload_id=self._plan.merge.reload.reload_id,
             table_name=self._table.name,
             inserted=inserted,

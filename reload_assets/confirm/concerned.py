@@ -82,7 +82,7 @@ class SkippedStatements:
                 found += self._add(connection, plan, skipped)
             production = plan.merge.table.production
             place = {"schema": production.schema, "table": production.name}
-            for schema, table, key in run(connection, "catalog/related_tables", None, **place).fetchall():
+            for schema, table, key in run(connection, "catalog/keys:list_related_tables", **place).fetchall():
                 if (schema, table) not in known:
                     self._look_outside(connection, schema, table, key)
         self._scanned_until = max(self._scanned_until, newest - CLOCK_MARGIN)

@@ -43,7 +43,7 @@ def patch_rows(
             patched = _patch(connection, plan, 1, row[0])
             run(
                 connection,
-                "ledger/add_corrections",
+                "ledger/confirm:add_corrections",
                 reload_id=plan.merge.reload.reload_id,
                 table_name=plan.merge.table.name,
                 inserted=0,

@@ -20,7 +20,7 @@ from reload_assets.engines.staging_tables import again_name, make_table
 from reload_assets.keys import filter_condition
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import copy_in, copy_out
+from reload_assets.postgres.session import copy_in, copy_out, drop_table
 from reload_assets.postgres.statements import Part, run
 from reload_assets.tables import ReloadTable
 
@@ -77,7 +77,7 @@ class LoadedRows:
         finally:
             with self._target.connect(autocommit=True) as other:
                 for load in loads:
-                    run(other, "staging/drop_table", self._place(load))
+                    drop_table(other, self._schema, self._name(load))
 
     def now(self) -> datetime:
         """The source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
@@ -98,7 +98,7 @@ class LoadedRows:
     def _make(self, batch: _Batch) -> None:
         # Committed: DMS has to see it.
         with self._target.connect(autocommit=True) as other:
-            run(other, "staging/drop_table", self._place(batch))
+            drop_table(other, self._schema, self._name(batch))
             make_table(other, self._schema, self._name(batch), batch.table, self._config.target.load_role)
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:

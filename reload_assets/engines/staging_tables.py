@@ -1,4 +1,4 @@
-"""Staging tables: made per reload, filled by DMS, then trimmed, keyed and analysed, and dropped after a while."""
+"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped after a while."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from psycopg.errors import UniqueViolation
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import add_primary_key, analyze, comment_on_table, drop_table, set_not_null
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.source_keys import source_keys_name
 
 
 def again_name(staging_table: str) -> str:
-    """The table beside a staging table into which DMS loads rows once more, for confirm."""
+    """Return the name of the table into which DMS loads rows once more, for confirm, beside a staging table."""
     return f"{staging_table[:57]}_again"
 
 
 def create_staging(
     connection: Connection[Any], schema: str, reload: Reload, table: ReloadTable, load_role: str | None
 ) -> None:
-    """Make the staging table of one table of a reload, in the transaction that opens the reload."""
+    """Create the staging table of one table of a reload, in the transaction that opens the reload."""
     name = staging_name(table, reload.reload_id)
     make_table(connection, schema, name, table, load_role)
-    comment = sql.Literal(f"{reload.title}: {table.target}")
-    run(connection, "staging/comment_table", {"schema": schema, "table": name, "comment": comment})
+    comment_on_table(connection, schema, name, f"{reload.title}: {table.target}")
 
 
 def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
-    """Make an empty table for DMS to load rows of ``table`` into."""
-    place = {"schema": schema, "table": name}
+    """Create an empty table for DMS to load rows of ``table`` into."""
     columns = sql.SQL(", ").join(
         # The type is production's own spelling of it, from format_type.
         sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
         for column in table.columns
     )
-    run(connection, "staging/create_table", {**place, "columns": columns})
+    place = {"staging_schema": schema, "new_table": name}
+    run(connection, "staging:create_table", {**place, "column_definitions": columns})
     if load_role:
-        run(connection, "staging/grant_load", {**place, "role": load_role})
+        run(connection, "staging:grant_load", {**place, "load_role": load_role})
 
 
 def finish_staging(
@@ -57,17 +57,18 @@ def finish_staging(
     filter_bounds: tuple[datetime, datetime],
     load_role: str | None,
 ) -> tuple[int, int]:
-    """After the load: trim to the half-open window, key, analyse; the rows staged and the rows trimmed.
+    """Trim a loaded staging table to the half-open window, key and analyze it. Returns the rows staged and trimmed.
 
     ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
     leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
     """
-    place = {"schema": schema, "table": staging_name(table, reload.reload_id)}
+    name = staging_name(table, reload.reload_id)
+    place = {"staging_schema": schema, "staging_table": name}
     if load_role:
-        run(connection, "staging/revoke_load", {**place, "role": load_role})
+        run(connection, "staging:revoke_load", {**place, "load_role": load_role})
     trimmed = run(
         connection,
-        "staging/trim",
+        "staging:trim",
         {**place, "window_column": table.window.staged},
         start=bounds[0],
         end=bounds[1],
@@ -77,43 +78,42 @@ def finish_staging(
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
     if full:
-        changes = [sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(name)) for name in full]
-        run(connection, "staging/set_not_null", {**place, "changes": sql.SQL(", ").join(changes)})
+        # As production has them.
+        set_not_null(connection, schema, name, full)
     if not any(nulls[column.staged] for column in table.key):
-        _add_key(connection, place, table)
-    run(connection, "staging/analyze", place)
+        _add_key(connection, schema, name, table)
+    analyze(connection, schema, name)
     ledger.set_staged(connection, reload.reload_id, table.name, staged, trimmed)
     return staged, trimmed
 
 
 def drop_expired_staging(target: TargetDatabase, ledger: Ledger, retention_days: float) -> list[str]:
-    """Drop the staging tables of reloads that ended longer ago than the retention (days); their names."""
+    """Drop the staging tables of reloads that ended longer ago than the retention (days). Returns their names."""
     dropped = []
     with target.connect(autocommit=True) as connection:
         expired: Sequence[tuple[int, str, str, str, int]] = run(
-            connection, "ledger/list_expired_staging", retention_days=retention_days
+            connection, "ledger/sweep:list_expired_staging", retention_days=retention_days
         ).fetchall()
         for reload_id, table_name, schema, table, oid in expired:
             with connection.transaction():
                 for name in (table, again_name(table), source_keys_name(oid)):
-                    run(connection, "staging/drop_table", {"schema": schema, "table": name})
-                run(connection, "ledger/set_staging_dropped", reload_id=reload_id, table_name=table_name)
+                    drop_table(connection, schema, name)
+                run(connection, "ledger/sweep:set_staging_dropped", reload_id=reload_id, table_name=table_name)
             dropped.append(f"{schema}.{table}")
     return dropped
 
 
-def _add_key(connection: Connection[Any], place: dict[str, str], table: ReloadTable) -> None:
-    # Keyed here and not when the table is made: a load into a keyed table takes much longer than keying a loaded one.
-    key = sql.SQL(", ").join(sql.Identifier(column.staged) for column in table.key)
-    # Making the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
+def _add_key(connection: Connection[Any], schema: str, name: str, table: ReloadTable) -> None:
+    # Keyed here, not at its creation: a load into a keyed table takes much longer than keying a loaded one.
+    # Creating the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
     with suppress(UniqueViolation), connection.transaction():
-        run(connection, "staging/add_primary_key", {**place, "key": key})
+        add_primary_key(connection, schema, name, [column.staged for column in table.key])
 
 
 def _count(connection: Connection[Any], place: dict[str, str], table: ReloadTable) -> tuple[int, dict[str, int]]:
     nulls = sql.SQL(", ").join(
         sql.SQL("count(*) - count({})").format(sql.Identifier(column.staged)) for column in table.columns
     )
-    row = run(connection, "staging/count_rows", {**place, "nulls": nulls}).fetchone()
+    row = run(connection, "staging:count_rows", {**place, "null_counts": nulls}).fetchone()
     assert row is not None
     return row[0], dict(zip((column.staged for column in table.columns), row[1], strict=True))

@@ -7,28 +7,32 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.config.model import ReloadConfig
+from reload_assets.postgres.session import create_schema
 from reload_assets.postgres.statements import file_names, run
 
 
 def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
-    """Bring the schemas up to date in one transaction; the names of what was applied. Running it again is harmless."""
+    """Bring the schemas up to date in one transaction. Returns the names of what was applied.
+
+    Running it again is harmless.
+    """
     parts = {"staging_schema": config.target.staging_schema, "production_schema": config.target.production_schema}
     applied = []
     with connection.transaction():
-        run(connection, "ddl/lock_install")
+        run(connection, "ddl/install:lock_install")
         for schema in ("admin", config.target.staging_schema):
             # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
-            if run(connection, "ddl/find_schema", None, schema=schema).fetchone() is None:
-                run(connection, "ddl/create_schema", {"schema": schema})
-        run(connection, "ddl/schema_versions")
-        known = {row[0] for row in run(connection, "ddl/list_versions").fetchall()}
+            if run(connection, "ddl/install:find_schema", schema=schema).fetchone() is None:
+                create_schema(connection, schema)
+        run(connection, "ddl/install:create_versions")
+        known = {row[0] for row in run(connection, "ddl/install:list_versions").fetchall()}
         for name in file_names("ddl"):
             number = name.removeprefix("ddl/")[:4]
             if number.isdigit() and int(number) not in known:
                 run(connection, name, parts)
-                run(connection, "ddl/insert_version", version=int(number), name=name)
+                run(connection, "ddl/install:insert_version", file_number=int(number), file_name=name)
                 applied.append(name)
-        run(connection, "ddl/drop_views")
+        run(connection, "ddl/install:drop_views")
         for name in file_names("views"):
             run(connection, name, parts)
     return applied

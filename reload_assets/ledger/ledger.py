@@ -1,4 +1,4 @@
-"""The ledger: one row a reload, written as it goes, on connections of its own so that failures leave their mark too.
+"""The ledger: one row per reload. Each step writes at once, on a connection of its own, so that failures show.
 
 Only what belongs to the merge's transaction (outcomes, audit, the status ``merged``) is written by the merge itself.
 """
@@ -30,27 +30,27 @@ class Ledger:
         self._target = target
 
     def find_unfinished(self, group: str, window: Window) -> list[Reload]:
-        """The reloads of a group that overlap a window and have not ended."""
+        """Return the reloads of a group that overlap a window and have not ended."""
         with self._target.connect(autocommit=True) as connection:
             return self._unfinished(connection, group, window)
 
     def find_loading(self, run_id: str) -> list[Reload]:
-        """The reloads of a run whose load has not ended."""
+        """Return the reloads of a run whose load has not ended."""
         with self._target.connect(autocommit=True) as connection:
-            rows = run(connection, "ledger/find_loading", run_id=run_id).fetchall()
+            rows = run(connection, "ledger/sweep:find_loading", run_id=run_id).fetchall()
             return [self._get(connection, row[0]) for row in rows]
 
     def find_left(self) -> list[tuple[int, str]]:
-        """The reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
+        """Return the reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
         with self._target.connect(autocommit=True) as connection:
-            return run(connection, "ledger/find_left").fetchall()
+            return run(connection, "ledger/sweep:find_left").fetchall()
 
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
-        """Open a reload in the caller's transaction, which makes its staging tables too.
+        """Open a reload in the caller's transaction, which creates its staging tables too.
 
         Raises ReloadRefused while an overlapping reload of the group is under way.
         """
-        run(connection, "ledger/lock_group", group_name=opening.group)
+        run(connection, "ledger/open:lock_group", group_name=opening.group)
         if busy := self._unfinished(connection, opening.group, opening.window):
             raise ReloadRefused(
                 f"The window {opening.partition_key} of group {opening.group!r} is being reloaded already, by "
@@ -58,7 +58,7 @@ class Ledger:
             )
         row = run(
             connection,
-            "ledger/insert_reload",
+            "ledger/open:insert_reload",
             group_name=opening.group,
             window_start=opening.window.start,
             window_end=opening.window.end,
@@ -74,22 +74,22 @@ class Ledger:
         reload_id: int = row[0]
         run(
             connection,
-            "ledger/create_audit_partition",
-            {"partition": f"reload_changes_r{reload_id}", "reload_id": sql.Literal(reload_id)},
+            "ledger/open:create_audit_partition",
+            {"audit_partition": f"reload_changes_r{reload_id}", "opened_reload_id": sql.Literal(reload_id)},
         )
         return self._get(connection, reload_id)
 
     def add_table(
         self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str, definition: str
     ) -> None:
-        """Note a table, its ``definition`` as JSON and its staging table, which exists by now.
+        """Add a table, its ``definition`` as JSON and its staging table, which exists by now.
 
         In the caller's transaction.
         """
         run(
             connection,
-            "ledger/insert_table",
-            reload_id=reload_id,
+            "ledger/open:insert_table",
+            opened_reload_id=reload_id,
             table_name=table.name,
             production_schema=table.production.schema,
             production_table=table.production.name,
@@ -99,26 +99,32 @@ class Ledger:
         )
 
     def expect_checks(self, connection: Connection[Any], reload_id: int, table: str, checks: Iterable[str]) -> None:
-        """Note the checks without which the merge will refuse the reload, in the caller's transaction."""
+        """Add the checks without which the merge will refuse the reload, in the caller's transaction."""
         for check in checks:
-            run(connection, "ledger/insert_pending_check", reload_id=reload_id, table_name=table, check_name=check)
+            run(
+                connection,
+                "ledger/open:insert_pending_check",
+                opened_reload_id=reload_id,
+                table_name=table,
+                check_name=check,
+            )
 
     def find(self, reload_id: int) -> Reload | None:
-        """One reload; None where there is none."""
+        """Return a reload, or None if there is none of this id."""
         with self._target.connect(autocommit=True) as connection:
             return self._find(connection, reload_id)
 
     def get(self, reload_id: int) -> Reload:
-        """One reload. Raises LedgerError where there is none."""
+        """Return a reload. Raises LedgerError if there is none of this id."""
         with self._target.connect(autocommit=True) as connection:
             return self._get(connection, reload_id)
 
     def latest(self, group: str, window: Window, table: str) -> Reload | None:
-        """The newest reload of exactly this window that covers the table; None where there has been none."""
+        """Return the newest reload of exactly this window that covers the table, or None."""
         with self._target.connect(autocommit=True) as connection:
             row = run(
                 connection,
-                "ledger/get_latest_reload",
+                "ledger/read:get_latest_of_window",
                 group_name=group,
                 window_start=window.start,
                 window_end=window.end,
@@ -126,60 +132,75 @@ class Ledger:
             ).fetchone()
             return self._get(connection, row[0]) if row and row[0] is not None else None
 
+    def latest_of_table(self, group: str, table: str) -> Reload | None:
+        """Return the newest reload of a group that covers the table, whatever its window, or None."""
+        with self._target.connect(autocommit=True) as connection:
+            row = run(connection, "ledger/read:get_latest_of_table", group_name=group, table_name=table).fetchone()
+            return self._get(connection, row[0]) if row and row[0] is not None else None
+
     def tables(self, reload_id: int) -> dict[str, StagedTable]:
-        """The tables of a reload by name."""
+        """Return the tables of a reload by name, parents first."""
         with (
             self._target.connect(autocommit=True) as connection,
             connection.cursor(row_factory=class_row(StagedTable)) as cursor,
         ):
-            rows = cursor.execute(compose("ledger/get_tables"), {"reload_id": reload_id}).fetchall()
+            rows = cursor.execute(compose("ledger/read:list_tables"), {"reload_id": reload_id}).fetchall()
         return {row.table_name: row for row in rows}
 
     def checks(self, reload_id: int) -> list[CheckResult]:
-        """The verdict of a reload, line by line, those in the way of the merge first."""
+        """Return the checks of a reload, those in the way of the merge first."""
         with (
             self._target.connect(autocommit=True) as connection,
             connection.cursor(row_factory=class_row(CheckResult)) as cursor,
         ):
-            return cursor.execute(compose("ledger/get_checks"), {"reload_id": reload_id}).fetchall()
+            return cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload_id}).fetchall()
 
     def set_run(self, reload_id: int, run_id: str) -> None:
-        """A later run resumes the reload."""
-        self._write("ledger/set_run", reload_id=reload_id, run_id=run_id)
+        """Write that a later run resumes the reload."""
+        self._write("ledger/open:set_run", reload_id=reload_id, run_id=run_id)
 
     def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
-        """Note the DMS task of a reload."""
-        self._write("ledger/set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
+        """Write the DMS task of a reload."""
+        self._write("ledger/load:set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
 
     def set_task_removed(self, reload_id: int) -> None:
-        """Note that the DMS task is gone."""
-        self._write("ledger/set_task_removed", reload_id=reload_id)
+        """Write that the DMS task is gone."""
+        self._write("ledger/load:set_task_removed", reload_id=reload_id)
 
     def set_source_rows(self, reload_id: int, rows: Mapping[str, int], *, when: Literal["before", "after"]) -> None:
-        """Note the source's row counts of the window, before the load or after it."""
+        """Write the source's row counts of the window, before the load or after it."""
         with self._target.connect(autocommit=True) as connection:
             for table, count in rows.items():
-                counts = {"before": count if when == "before" else None, "after": count if when == "after" else None}
-                run(connection, "ledger/set_source_rows", reload_id=reload_id, table_name=table, **counts)
+                counts = {
+                    "source_rows_before": count if when == "before" else None,
+                    "source_rows_after": count if when == "after" else None,
+                }
+                run(connection, "ledger/load:set_source_rows", reload_id=reload_id, table_name=table, **counts)
 
     def set_loaded(
         self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
     ) -> None:
-        """The load ended well; ``dms_rows`` is what DMS says of each table.
+        """Write that the load ended well; ``dms_rows`` is what DMS says of each table.
 
-        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock tells.
+        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock is asked.
         """
         with self._target.connect(autocommit=True) as connection:
             for table, rows in dms_rows.items():
-                run(connection, "ledger/set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
+                run(connection, "ledger/load:set_dms_rows", reload_id=reload_id, table_name=table, dms_rows=rows)
             until = source_read_until
-            run(connection, "ledger/set_loaded", reload_id=reload_id, stop_reason=stop_reason, source_read_until=until)
+            run(
+                connection,
+                "ledger/load:set_loaded",
+                reload_id=reload_id,
+                stop_reason=stop_reason,
+                source_read_until=until,
+            )
 
     def set_staged(self, connection: Connection[Any], reload_id: int, table: str, staged: int, trimmed: int) -> None:
-        """Note what is in staging, in the transaction that trimmed it."""
+        """Write how many rows are in staging and how many were trimmed, in the transaction that trimmed them."""
         run(
             connection,
-            "ledger/set_staged",
+            "ledger/load:set_staged",
             reload_id=reload_id,
             table_name=table,
             staged_rows=staged,
@@ -187,12 +208,12 @@ class Ledger:
         )
 
     def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
-        """Write results into the verdict of a reload that is not merged yet; its status then, or None if it is over."""
+        """Write results of checks on a table. Returns the reload's status then, or None if it has ended."""
         with self._target.connect() as connection:
             for result in results:
                 run(
                     connection,
-                    "ledger/set_check",
+                    "ledger/checks:set_check",
                     reload_id=reload_id,
                     table_name=table,
                     check_name=result.check_name,
@@ -200,26 +221,26 @@ class Ledger:
                     blocking=result.blocking,
                     detail=result.detail,
                 )
-            row = run(connection, "ledger/set_verdict", reload_id=reload_id).fetchone()
+            row = run(connection, "ledger/checks:set_verdict", reload_id=reload_id).fetchone()
             return str(row[0]) if row else None
 
     def set_merge_started(self, reload_id: int) -> None:
-        """A merge attempt begins."""
-        self._write("ledger/set_merge_started", reload_id=reload_id)
+        """Write that a merge attempt begins."""
+        self._write("ledger/merge:set_merge_started", reload_id=reload_id)
 
     def interrupt_merge(self, reload_id: int, error: str) -> bool:
-        """A merge in chunks stopped between two of them; False where the reload is not in the middle of one."""
+        """Write that a merge in chunks stopped between two of them. Returns False if there is no such merge."""
         with self._target.connect(autocommit=True) as connection:
-            done = run(connection, "ledger/interrupt_merge", reload_id=reload_id, error=error).fetchone()
+            done = run(connection, "ledger/merge:interrupt_merge", reload_id=reload_id, error=error).fetchone()
             return done is not None
 
     def set_cdc(self, reload_id: int, ready: Readiness, remarks: Sequence[str]) -> None:
-        """Note what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
+        """Write what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
         self._write(
-            "ledger/set_cdc",
+            "ledger/open:set_cdc",
             reload_id=reload_id,
             task_arn=ready.task_arn,
-            status=ready.status,
+            cdc_status=ready.status,
             lag_seconds=ready.lag_seconds,
             target_clock_offset_seconds=ready.target_clock_offset,
             dms_clock_offset_seconds=ready.dms_clock_offset,
@@ -227,28 +248,28 @@ class Ledger:
         )
 
     def set_cdc_stopped(self, reload_id: int) -> None:
-        """The CDC task is about to be stopped for the reload."""
-        self._write("ledger/set_cdc_stopped", reload_id=reload_id)
+        """Write that the CDC task is about to be stopped for the reload."""
+        self._write("ledger/fence:set_cdc_stopped", reload_id=reload_id)
 
     def set_cdc_resumed(self, reload_id: int) -> None:
-        """The CDC task runs again."""
-        self._write("ledger/set_cdc_resumed", reload_id=reload_id)
+        """Write that the CDC task runs again."""
+        self._write("ledger/fence:set_cdc_resumed", reload_id=reload_id)
 
     def find_fenced(self, task_arn: str) -> list[tuple[int, str]]:
-        """The reloads, with their runs, that have stopped a CDC task and not resumed it."""
+        """Return the reloads, with their runs, that have stopped a CDC task and not resumed it."""
         with self._target.connect(autocommit=True) as connection:
-            return run(connection, "ledger/find_fenced", task_arn=task_arn).fetchall()
+            return run(connection, "ledger/fence:find_fenced", task_arn=task_arn).fetchall()
 
     def set_confirm_started(self, reload_id: int) -> None:
-        """The confirm of a merged reload begins."""
-        self._write("ledger/set_confirm_started", reload_id=reload_id)
+        """Write that the confirm of a merged reload begins."""
+        self._write("ledger/confirm:set_confirm_started", reload_id=reload_id)
 
     def set_confirm_keys(self, reload_id: int, tables: Mapping[str, tuple[int, int]]) -> None:
-        """How many rows of each table were read again, and how many orphans are left alone."""
+        """Write how many rows of each table were read again, and how many orphans are left alone."""
         with self._target.connect(autocommit=True) as connection:
             for table, (keys, orphans) in tables.items():
-                counts = {"keys": keys, "orphans": orphans}
-                run(connection, "ledger/set_confirm_keys", reload_id=reload_id, table_name=table, **counts)
+                counts = {"confirm_keys": keys, "orphans": orphans}
+                run(connection, "ledger/confirm:set_confirm_keys", reload_id=reload_id, table_name=table, **counts)
 
     def set_confirm_ended(
         self,
@@ -258,30 +279,32 @@ class Ledger:
         waited_seconds: float,
         detail: str,
     ) -> None:
-        """The confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
+        """Write that the confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
 
-        What it took up of earlier reloads is confirmed with it.
+        If it is confirmed, what it took up of earlier reloads is confirmed with it.
         """
         with self._target.connect(autocommit=True) as connection:
             run(
                 connection,
-                "ledger/set_confirm_ended",
+                "ledger/confirm:set_confirm_ended",
                 reload_id=reload_id,
-                status=status,
+                confirm_status=status,
                 passes=passes,
                 waited_seconds=waited_seconds,
                 detail=detail,
             )
-            run(connection, "ledger/confirm_taken_up", reload_id=reload_id)
+            run(connection, "ledger/confirm:confirm_taken_up", reload_id=reload_id)
 
     def give_up_confirm(self, reload_id: int, detail: str) -> None:
-        """A confirm that has not ended will not be resumed; nothing happens where there is none."""
-        self._write("ledger/give_up_confirm", reload_id=reload_id, detail=detail)
+        """Mark a pending confirm as unconfirmed, with the reason. Does nothing if none is pending."""
+        self._write("ledger/sweep:give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
-        """The reload ended without a merge, or with a part of one; False where it had ended already."""
+        """Close a reload that has no merge, or a part of one. Returns False if it had ended already."""
         with self._target.connect(autocommit=True) as connection:
-            done = run(connection, "ledger/close_reload", reload_id=reload_id, status=status, error=error).fetchone()
+            done = run(
+                connection, "ledger/sweep:close_reload", reload_id=reload_id, status=status, error=error
+            ).fetchone()
             return done is not None
 
     def _write(self, statement: str, **values: Any) -> None:
@@ -291,7 +314,7 @@ class Ledger:
     def _unfinished(self, connection: Connection[Any], group: str, window: Window) -> list[Reload]:
         rows = run(
             connection,
-            "ledger/find_unfinished",
+            "ledger/open:find_unfinished",
             group_name=group,
             window_start=window.start,
             window_end=window.end,
@@ -307,4 +330,4 @@ class Ledger:
     @staticmethod
     def _find(connection: Connection[Any], reload_id: int) -> Reload | None:
         with connection.cursor(row_factory=class_row(Reload)) as cursor:
-            return cursor.execute(compose("ledger/get_reload"), {"reload_id": reload_id}).fetchone()
+            return cursor.execute(compose("ledger/read:get_reload"), {"reload_id": reload_id}).fetchone()

@@ -58,5 +58,5 @@ def merged_outcomes(connection: Connection[Any], reload: Reload) -> dict[str, Ou
     """The outcomes of all chunks of a reload's tables, as the ledger has them."""
     names = [field.name for field in fields(Outcomes)]
     with connection.cursor(row_factory=class_row(StagedTable)) as cursor:
-        rows = cursor.execute(compose("ledger/get_tables"), {"reload_id": reload.reload_id}).fetchall()
+        rows = cursor.execute(compose("ledger/read:list_tables"), {"reload_id": reload.reload_id}).fetchall()
     return {row.table_name: Outcomes(**{name: getattr(row, name) for name in names}) for row in rows}

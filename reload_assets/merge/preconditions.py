@@ -43,7 +43,8 @@ def require_mergeable(
     _require_same_tables(reload, tables)
     with connection.cursor(row_factory=class_row(StagedTable)) as cursor:
         staged = {
-            row.table_name: row for row in cursor.execute(compose("ledger/get_tables"), {"reload_id": reload.reload_id})
+            row.table_name: row
+            for row in cursor.execute(compose("ledger/read:list_tables"), {"reload_id": reload.reload_id})
         }
     plans = merge_statements(reload, tables, staged, zone)
     for plan in plans:
@@ -115,7 +116,7 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     if status in ("failed", "cancelled"):
         raise ReloadRefused(f"{reload.title} has ended as {status} ({error}); reload the window again.")
     with connection.cursor(row_factory=class_row(CheckResult)) as cursor:
-        checks = cursor.execute(compose("ledger/get_checks"), {"reload_id": reload.reload_id}).fetchall()
+        checks = cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload.reload_id}).fetchall()
     for check in checks:
         if check.blocking and check.status != "passed":
             fix = "run the checks" if check.status == "pending" else "fix its cause and reload the window again"

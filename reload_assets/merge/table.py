@@ -68,7 +68,7 @@ class TableMerge:
         self._advance_sequences()
         run(
             self._connection,
-            "ledger/set_outcomes",
+            "ledger/merge:add_outcomes",
             reload_id=self._plan.reload.reload_id,
             table_name=self._plan.table.name,
             started_at=started_at,

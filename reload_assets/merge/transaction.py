@@ -311,7 +311,7 @@ class _Merge:
                 self._require_written(
                     run(
                         connection,
-                        "ledger/set_merging",
+                        "ledger/merge:set_merging",
                         reload_id=self._reload.reload_id,
                         confirm_status=self.confirm_status,
                     )
@@ -343,7 +343,12 @@ class _Merge:
 
     def _set_merged(self, connection: Connection[Any]) -> None:
         self._require_written(
-            run(connection, "ledger/set_merged", reload_id=self._reload.reload_id, confirm_status=self.confirm_status)
+            run(
+                connection,
+                "ledger/merge:set_merged",
+                reload_id=self._reload.reload_id,
+                confirm_status=self.confirm_status,
+            )
         )
 
     def _require_written(self, written: Cursor[Any]) -> None:

@@ -143,33 +143,33 @@ class CatalogTable:
 
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
     """The columns of a table by whose ranges an index finds rows."""
-    return {column for (column,) in run(connection, "catalog/leading_columns", None, schema=schema, table=name)}
+    return {column for (column,) in run(connection, "catalog/columns:list_leading_columns", schema=schema, table=name)}
 
 
 def read_columns(connection: Connection[Any], schema: str, name: str) -> list[Column]:
     """Read the columns of a table in order; none where the table is not there or not visible."""
     with connection.cursor(row_factory=class_row(Column)) as cursor:
-        return cursor.execute(compose("catalog/columns"), {"schema": schema, "table": name}).fetchall()
+        return cursor.execute(compose("catalog/columns:list_columns"), {"schema": schema, "table": name}).fetchall()
 
 
 def read_foreign_keys(connection: Connection[Any], schema: str, name: str) -> list[ForeignKey]:
     """Read the foreign keys of a table, those that hold for its rows."""
     with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
-        return cursor.execute(compose("catalog/foreign_keys"), {"schema": schema, "table": name}).fetchall()
+        return cursor.execute(compose("catalog/keys:list_foreign_keys"), {"schema": schema, "table": name}).fetchall()
 
 
 def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
     """Read one table's description; without columns where the table is not there or not visible."""
     names = {"schema": schema, "table": name}
     with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
-        unique_keys = cursor.execute(compose("catalog/unique_keys"), names).fetchall()
+        unique_keys = cursor.execute(compose("catalog/keys:list_unique_keys"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
-        referenced_by = cursor.execute(compose("catalog/referenced_by"), names).fetchall()
+        referenced_by = cursor.execute(compose("catalog/keys:list_references"), names).fetchall()
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
-        triggers = cursor.execute(compose("catalog/triggers"), names).fetchall()
-    partition_columns = [column for (column,) in run(connection, "catalog/partition_columns", None, **names)]
-    part_of = [table for (table,) in run(connection, "catalog/parts_of", None, **names)]
-    hides_rows, rules = run(connection, "catalog/rewrites", None, **names).fetchone() or (False, [])
+        triggers = cursor.execute(compose("catalog/writes:list_triggers"), names).fetchall()
+    partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
+    part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
+    hides_rows, rules = run(connection, "catalog/writes:get_rewrites", **names).fetchone() or (False, [])
     return CatalogTable(
         schema,
         name,

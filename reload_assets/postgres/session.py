@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -82,6 +82,11 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
         connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
+def create_schema(connection: Connection[Any], schema: str) -> None:
+    """Create a schema, owned by this login."""
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
 def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
     """Tell the planner what a table holds now; ``schema`` is None for a temporary table."""
     connection.execute(sql.SQL("ANALYZE {}").format(_relation(schema, table)))
@@ -127,6 +132,25 @@ def copy_in(cursor: Cursor[Any], table: str, columns: Sequence[str] = ()) -> Abs
 def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:
     """Give out the rows of a table."""
     return cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table)))
+
+
+def comment_on_table(connection: Connection[Any], schema: str, table: str, comment: str) -> None:
+    """Set the comment of a table."""
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(schema, table), sql.Literal(comment)))
+
+
+def set_not_null(connection: Connection[Any], schema: str, table: str, columns: Iterable[str]) -> None:
+    """Declare columns NOT NULL: all at once, so that the table is read once."""
+    changes = sql.SQL(", ").join(
+        sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(column)) for column in columns
+    )
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(schema, table), changes))
+
+
+def add_primary_key(connection: Connection[Any], schema: str, table: str, columns: Iterable[str]) -> None:
+    """Give a table its primary key. Raises psycopg's UniqueViolation."""
+    key = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(sql.Identifier(schema, table), key))
 
 
 def _relation(schema: str | None, table: str) -> sql.Identifier:

@@ -12,7 +12,7 @@ from reload_assets.errors import DmsError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import run
+from reload_assets.postgres.session import drop_table
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Remains:
         if reload.confirm_status == "pending":
             with self.target.connect(autocommit=True) as connection:
                 for table in self.ledger.tables(reload_id).values():
-                    place = {"schema": table.staging_schema, "table": again_name(table.staging_table)}
-                    run(connection, "staging/drop_table", place)
+                    drop_table(connection, table.staging_schema, again_name(table.staging_table))
             self.ledger.give_up_confirm(reload_id, error)
 
     def close(self, reload: Reload) -> None:

@@ -169,7 +169,7 @@ def _learn_types(engine: Engine, tables: Sequence[tuple[str, str]]) -> None:
 
     dialect: Any = engine.dialect
     known: dict[str, Any] = dialect.ischema_names
-    read_columns = compose("catalog/columns").as_string()
+    read_columns = compose("catalog/columns:list_columns").as_string()
     declared = []
     with engine.connect() as connection:
         for schema, table in tables:

@@ -28,6 +28,7 @@ from psycopg import Connection, sql
 from reload_assets.canonical.oracle_types import Kind
 from reload_assets.canonical.postgres import production_text
 from reload_assets.compare.segments import Bounds, characters, ranges
+from reload_assets.postgres.session import analyze, drop_table
 from reload_assets.postgres.statements import Part, compose, run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import key_example
@@ -97,7 +98,8 @@ class SourceKeys:
         self._connection, self._reader, self._table, self._bounds = connection, reader, table, bounds
         self._described = {column.name: column for column in table.source_columns or ()}
         self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
-        self._place: dict[str, Part] = {"schema": schema, "table": source_keys_name(staging[1])}
+        self._noted = (schema, source_keys_name(staging[1]))
+        self._place: dict[str, Part] = {"schema": schema, "table": self._noted[1]}
         self._staging_table = staging[0]
 
     def note(self) -> int:
@@ -106,7 +108,7 @@ class SourceKeys:
         What was noted before goes. Raises SourceUnavailable.
         """
         first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
-        run(self._connection, "staging/drop_table", self._place)
+        drop_table(self._connection, *self._noted)
         keys = sql.SQL(", ").join(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in self._names)
         run(self._connection, "verify/create_source_keys", {**self._place, "keys": keys})
         noted = 0
@@ -117,7 +119,7 @@ class SourceKeys:
                 if first <= str(row[-2]) < last:
                     copy.write_row(row)
                     noted += 1
-        run(self._connection, "staging/analyze", self._place)
+        analyze(self._connection, *self._noted)
         return noted
 
     def match(self) -> Matched:

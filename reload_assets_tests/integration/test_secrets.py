@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from dagster import build_resources
 
 from reload_assets.cli import main
@@ -111,12 +112,11 @@ def test_a_secret_without_the_key_is_not_shown(asked: list[tuple[str, str]], tmp
     assert SECRET not in str(caught.value)
 
 
-def test_the_command_looks_in_the_same_place(
-    asked: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_looks_in_the_same_place(asked: list[tuple[str, str]], tmp_path: Path) -> None:
+    config = str(written(tmp_path, "{secret: prod/pg, key: pw}"))
     # Nobody listens on the port, so that the login fails once the password is known.
-    assert main(["--config", str(written(tmp_path, "{secret: prod/pg, key: pw}")), "install"]) == 1
+    failed = CliRunner().invoke(main, ["--config", config, "install"], catch_exceptions=False)
+    assert failed.exit_code == 1
     assert asked == [("eu-central-2", "prod/pg")]
-    said = capsys.readouterr().err
-    assert said.startswith("target.connection: cannot log in to PostgreSQL as u@127.0.0.1:1/d")
-    assert SECRET not in said
+    assert failed.stderr.startswith("target.connection: cannot log in to PostgreSQL as u@127.0.0.1:1/d")
+    assert SECRET not in failed.output

@@ -12,9 +12,8 @@ from reload_assets.ledger.install import install
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.staged import config
 from reload_assets_tests.integration.throwaway import throwaway_database
-from reload_assets_tests.roles import SQL, psql
-
-FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.rglob("*.sql"))
+from reload_assets_tests.roles import psql
+from reload_assets_tests.sql_files import NAMES, SQL, by_hand, written
 
 # What the examples speak of: production, reload 1 with staging tables, reload 2 without any, request 1.
 SAMPLE = """
@@ -85,18 +84,7 @@ def sample(postgres: PostgresServer) -> Iterator[str]:
             install(connection, config("orders: {window_column: updated_at}"))
             connection.execute(LEDGER)
             connection.execute(CONTROL_TABLES)
-            connection.execute("DROP ROLE IF EXISTS dms")
-            connection.execute("CREATE ROLE dms")
         yield url
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute("DROP ROLE dms")
-
-
-def by_hand(file: str) -> list[str] | None:
-    """The files that the line ``-- By hand: psql -f ... -f ...`` runs, the file itself as the last."""
-    text = (SQL / file).read_text(encoding="utf-8")
-    found = re.search(r"^-- By hand: psql((?: -f sql/\S+)+)$", text, re.MULTILINE)
-    return found[1].split(" -f sql/")[1:] if found else None
 
 
 def run_by_hand(postgres: PostgresServer, database_url: str, named: list[str]) -> str:
@@ -104,16 +92,16 @@ def run_by_hand(postgres: PostgresServer, database_url: str, named: list[str]) -
     return psql(postgres, database_url, "\n".join(script))
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_the_file_runs_in_psql(postgres: PostgresServer, sample: str, file: str) -> None:
-    named = by_hand(file)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_runs_in_psql(postgres: PostgresServer, sample: str, name: str) -> None:
+    named = by_hand(name)
     assert named is not None, "the head of the file has no line '-- By hand: psql -f sql/example.psql ...'"
-    assert (named[0], named[-1]) == ("example.psql", file)
+    assert (named[0], named[-1]) == ("example.psql", f"{name}.sql")
     run_by_hand(postgres, sample, named)
 
 
 def test_nothing_is_set_in_vain() -> None:
-    everything = "".join((SQL / file).read_text(encoding="utf-8") for file in FILES)
+    everything = "".join(map(written, NAMES))
     variables = re.findall(r"^\\set ([a-z]\w*)", (SQL / "example.psql").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(variables) == len(set(variables))
     assert [name for name in variables if not re.search(rf":(['\"]?){name}\b", everything)] == []

@@ -31,11 +31,12 @@ assert home in pathlib.Path(reload_assets.__file__).parents, reload_assets.__fil
 from reload_assets.definitions import defs
 assert defs.resolve_all_asset_specs()
 
-statements = [path for folder in files("reload_assets.sql").iterdir() if folder.is_dir() for path in folder.iterdir()]
-statements = [path for path in statements if path.name.endswith(".sql")]
+entries = list(files("reload_assets.sql").iterdir())
+entries += [path for folder in entries if folder.is_dir() for path in folder.iterdir()]
+statements = [path for path in entries if path.name.endswith(".sql")]
 assert home in pathlib.Path(str(statements[0])).parents, statements[0]
 assert statements[0].read_text(encoding="utf-8").startswith("--")
-print(f"{len(statements)} statements")
+print(f"{len(statements)} files of statements")
 """
 
 
@@ -106,7 +107,7 @@ def test_wheel_loads_definitions_where_there_is_only_a_config_file(python: Path,
     shutil.copy(CHECKOUT / "reload.yaml", tmp_path)
     shown = run(python, "-c", USE_WHEEL, cwd=tmp_path)
     written = len(list((CHECKOUT / "sql").rglob("*.sql")))
-    assert f"{written} statements" in shown
+    assert f"{written} files of statements" in shown
 
 
 def test_wheel_installs_a_command(python: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 from psycopg import sql
 
 from reload_assets.cli import main
@@ -17,6 +18,11 @@ from reload_assets.local.stack import REGION, Stack, checkout_file
 from reload_assets_tests.scenarios.runs import Runner, failures
 
 Written = Callable[[str, str], str]
+
+
+def command(*arguments: str) -> Result:
+    """Run ``reload-assets`` in this process; what is no exit of its own is raised."""
+    return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 
 @pytest.fixture
@@ -44,12 +50,11 @@ def state(stack: Stack) -> tuple[object, ...]:
         return relations, reloads, compare.outside_digest(target, datetime(1900, 1, 1), datetime(1900, 1, 2))
 
 
-def test_check_tells_what_will_be_reloaded_and_changes_nothing(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> None:
     before = state(stack)
-    assert main(["check"]) == 0
-    said = capsys.readouterr().out.splitlines()
+    checked = command("check")
+    assert checked.exit_code == 0
+    said = checked.stdout.splitlines()
     assert {line.split(":")[0] for line in said} == {
         "sales.customers",
         "sales.orders",
@@ -66,10 +71,11 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(
     assert state(stack) == before
 
 
-def test_check_warns_of_a_window_column_without_an_index(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
     # The reference group's own tables have one each.
-    assert main(["check"]) == 0
-    assert "warning" not in capsys.readouterr().out
+    checked = command("check")
+    assert checked.exit_code == 0
+    assert "warning" not in checked.stdout
     with stack.connect_target() as target:
         target.execute("DROP INDEX production.orders_updated_at_idx")
         # None of these finds the rows of a window.
@@ -78,20 +84,19 @@ def test_check_warns_of_a_window_column_without_an_index(stack: Stack, capsys: p
         target.execute("CREATE INDEX expression ON production.orders (date_trunc('day', updated_at))")
         target.execute("CREATE INDEX hashed ON production.orders USING hash (updated_at)")
         try:
-            assert main(["check"]) == 0
+            checked = command("check")
         finally:
             target.execute("DROP INDEX production.second, production.partial, production.expression, production.hashed")
             target.execute("CREATE INDEX ON production.orders (updated_at)")
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert checked.exit_code == 0
+    said = [line for line in checked.stdout.splitlines() if line.startswith("warning")]
     assert said == [
         "warning: production.orders has no index that begins with updated_at: every reload scans the whole table for "
         'its window; create one: CREATE INDEX CONCURRENTLY ON "production"."orders" ("updated_at")'
     ]
 
 
-def test_check_refuses_a_task_that_does_not_carry_the_tables(
-    stack: Stack, written: Written, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, written: Written) -> None:
     client = dms_client(region=REGION, endpoint_url=stack.dms.url, access_key_id="local", secret_access_key="local")
     (task,) = client.describe_replication_tasks(
         Filters=[{"Name": "replication-task-arn", "Values": [stack.cdc.task.arn]}]
@@ -107,10 +112,11 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(
             Filters=[{"Name": "replication-task-arn", "Values": [other]}],
             WaiterConfig={"Delay": 1, "MaxAttempts": 20},
         )
-        assert main(["--config", written("{env: RELOAD_CDC_TASK_ARN}", other), "check"]) == 1
+        checked = command("--config", written("{env: RELOAD_CDC_TASK_ARN}", other), "check")
     finally:
         client.delete_replication_task(ReplicationTaskArn=other)
-    said = capsys.readouterr().err
+    said = checked.stderr
+    assert checked.exit_code == 1
     assert (
         "The CDC task other does not select SALES.DOCUMENTS, so it carries no changes into production.documents" in said
     )
@@ -141,15 +147,15 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_1(
-    stack: Stack, written: Written, capsys: pytest.CaptureFixture[str], old: str, new: str, sentence: str
+    stack: Stack, written: Written, old: str, new: str, sentence: str
 ) -> None:
-    assert main(["--config", written(old, new), "check"]) == 1
-    captured = capsys.readouterr()
-    assert sentence in captured.err
-    assert len(captured.err.splitlines()) == 1
+    checked = command("--config", written(old, new), "check")
+    assert checked.exit_code == 1
+    assert sentence in checked.stderr
+    assert len(checked.stderr.splitlines()) == 1
     for name, value in stack.environment.items():
         if name.endswith("_PASSWORD"):
-            assert value not in captured.err + captured.out
+            assert value not in checked.output
 
 
 @pytest.fixture
@@ -163,11 +169,10 @@ def empty_database(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
         connection.execute("DROP DATABASE fresh WITH (FORCE)")
 
 
-def test_install_makes_the_schemas_once_and_says_what_it_lacks(
-    stack: Stack, empty_database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["install"]) == 1
-    said = capsys.readouterr().err
+def test_install_makes_the_schemas_once_and_says_what_it_lacks(stack: Stack, empty_database: str) -> None:
+    refused = command("install")
+    assert refused.exit_code == 1
+    said = refused.stderr
     assert "target.connection: PostgreSQL says: permission denied for database fresh" in said
     assert len(said.splitlines()) == 1
 
@@ -175,10 +180,10 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA production")
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
-    assert main(["install"]) == 0
-    assert "6 schema files applied" in capsys.readouterr().out
-    assert main(["install"]) == 0
-    assert "0 schema files applied: all were there" in capsys.readouterr().out
+    first, second = command("install"), command("install")
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "6 schema files applied" in first.stdout
+    assert "0 schema files applied: all were there" in second.stdout
     with psycopg.connect(empty_database) as connection:
         views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'admin' ORDER BY 1").fetchall()
     assert [name for (name,) in views] == [

@@ -17,6 +17,8 @@ from packaging.utils import canonicalize_name
 
 from reload_assets.confirm.verdicts import Correction, Verdict
 from reload_assets.merge import Outcomes
+from reload_assets.postgres.statements import sections
+from reload_assets_tests.sql_files import NAMES, written
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,7 +30,8 @@ PACKAGE = CHECKOUT / "reload_assets"
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MAX_LINES = 450
-SQL_STEPS = ("compare", "confirm", "merge", "staging", "verify")
+MAX_SQL_FILES = 60
+MAX_BY_HAND = 120
 
 # What can be tested with a database alone, and so has no business with Dagster.
 WITHOUT_DAGSTER = (
@@ -94,6 +97,10 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+def folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
 def layer_files(layer: str) -> list[Path]:
     return [*(PACKAGE / layer).rglob("*.py"), *PACKAGE.glob(f"{layer}.py")]
 
@@ -149,21 +156,57 @@ def test_no_python_file_is_too_long_to_read(tracked: list[Path]) -> None:
     assert {str(path.relative_to(CHECKOUT)): lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def test_every_statement_says_what_it_is_for(tracked: list[Path]) -> None:
-    statements = [path for path in tracked if path.suffix == ".sql"]
-    silent = [path for path in statements if not re.match(r"--\s*\S", path.read_text(encoding="utf-8"))]
-    assert [str(path.relative_to(CHECKOUT)) for path in silent] == []
+def test_every_statement_says_what_it_is_for() -> None:
+    silent = [name for name in NAMES if not re.match(r"--\s*\S", written(name))]
+    silent += [
+        f"{name}:{section}"
+        for name in NAMES
+        for section, statement in sections(name).items()
+        if section and not re.match(r"--\s*\S", statement)
+    ]
+    assert silent == []
 
 
-def test_the_page_about_the_statements_names_those_of_each_step_and_no_other() -> None:
+def test_the_statements_stay_few_files_that_are_easily_run_by_hand() -> None:
+    assert 0 < len(NAMES) <= MAX_SQL_FILES
+    lines = [f"{name}: {line}" for name in NAMES for line in written(name).splitlines() if "By hand" in line]
+    assert [line for line in lines if len(line.partition(": ")[2]) > MAX_BY_HAND] == []
+
+
+def test_the_page_about_the_statements_lists_each_file_with_its_statements_in_their_order() -> None:
     page = (CHECKOUT / "sql" / "README.md").read_text(encoding="utf-8")
-    named = {name.rpartition("/")[2] for name in re.findall(r"`([a-z]+/[a-z_]+|[a-z]+_[a-z_]+|[a-z]+)`", page)}
-    found = {path.stem for folder in SQL_STEPS for path in (CHECKOUT / "sql" / folder).glob("*.sql")}
-    assert found
-    assert found - named == set()
-    pieces = set(re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE))
-    pieces = {word for cell in pieces for word in re.split("`, `", cell)}
-    assert {name for name in named - found - pieces if "_" in name} == set()
+    rows: list[tuple[str, str]] = re.findall(r"^\| `([\w/]+)` \| (.+) \|$", page, re.MULTILINE)
+    # Rows about pieces have no folder in their first cell.
+    listed = [name for name, _ in rows if name in NAMES or "/" in name]
+    assert sorted(listed) == NAMES
+    for folder in map(folder_of, NAMES):
+        steps = [name for name in listed if folder_of(name) == folder and re.search(r"/\d", name)]
+        assert steps == sorted(steps)
+    for name, cell in rows:
+        if name in NAMES and "" not in sections(name):
+            named = re.findall(r"`(\w+)`", cell)
+            assert [word for word in named if word in sections(name)] == list(sections(name)), name
+            # A step may say which statements of its neighbours run within it.
+            beside = {one for other in NAMES if folder_of(other) == folder_of(name) for one in sections(other)}
+            assert set(named) - beside == set(), name
+
+
+def test_the_code_names_every_statement_and_none_that_there_is_not() -> None:
+    literals = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[\w/]+:\w+", node.value)
+    }
+    statements = {f"{name}:{section}" for name in NAMES for section in sections(name) if section}
+    # The module of a step may leave out the folder.
+    found = {name: {literal for literal in literals if f"/{name}".endswith(f"/{literal}")} for name in statements}
+    assert [name for name, literal in found.items() if not literal] == []
+    known = set().union(*found.values())
+    places = {*NAMES, *(name.rpartition("/")[2] for name in NAMES)}
+    folders = set(map(folder_of, NAMES)) - {""}
+    suspected = {name for name in literals if name.partition(":")[0] in places or folder_of(name) in folders}
+    assert suspected - known == set()
 
 
 def test_nobody_uses_a_word_that_the_glossary_replaces(tracked: list[Path]) -> None:

@@ -1,5 +1,8 @@
+-- The catalog: the columns of a table, and those that find its rows or divide them.
+-- By hand: psql -f sql/example.psql -f sql/catalog/columns.sql
+
+-- name: list_columns
 -- The columns of one table, in their order, as the catalog knows them.
--- psql: -v schema=production -v table=orders
 SELECT
     a.attname AS name,
     format_type(a.atttypid, a.atttypmod) AS type,
@@ -53,4 +56,30 @@ LEFT JOIN pg_type AS e ON b.typelem = e.oid AND b.typcategory = 'A'
 WHERE
     n.nspname = :'schema' AND c.relname = :'table'
     AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum;
+
+-- name: list_leading_columns
+-- The columns by whose ranges an index of a table finds rows: those with which a B-tree or BRIN index over all rows
+-- begins.
+SELECT DISTINCT a.attname::text AS name
+FROM pg_index AS i
+INNER JOIN pg_class AS c ON i.indrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
+INNER JOIN pg_am AS m ON ic.relam = m.oid
+INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND i.indkey[0] = a.attnum
+WHERE
+    n.nspname = :'schema' AND c.relname = :'table'
+    AND m.amname IN ('btree', 'brin') AND i.indisvalid AND i.indpred IS NULL
+ORDER BY name;
+
+-- name: list_partition_columns
+-- The columns that decide in which partition of a table a row lies. None where the table is not partitioned, or only by
+-- expressions.
+SELECT a.attname::text AS name
+FROM pg_partitioned_table AS p
+INNER JOIN pg_class AS c ON p.partrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND a.attnum = any(p.partattrs::int2 [])
+WHERE n.nspname = :'schema' AND c.relname = :'table'
 ORDER BY a.attnum;

@@ -1,5 +1,5 @@
 -- The ledger: what each reload did, who started it, which DMS task loaded it, how it ended. All instants are UTC.
--- psql:
+-- By hand: psql -f sql/example.psql -f sql/ddl/0002_ledger.sql
 CREATE TABLE IF NOT EXISTS admin.reloads (
     reload_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     group_name text NOT NULL,

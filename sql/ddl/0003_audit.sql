@@ -1,5 +1,5 @@
--- What reloads changed in production, row by row; a partition a reload, so that one is dropped without a trace of work.
--- psql:
+-- What reloads changed in production, row by row. Each reload has a partition of its own, which can be dropped at once.
+-- By hand: psql -f sql/example.psql -f sql/ddl/0003_audit.sql
 CREATE SEQUENCE IF NOT EXISTS admin.reload_change_id;
 CREATE TABLE IF NOT EXISTS admin.reload_changes (
     change_id bigint NOT NULL DEFAULT nextval('admin.reload_change_id'),

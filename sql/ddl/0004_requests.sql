@@ -1,5 +1,5 @@
--- Reloads asked for from outside: insert a row and a sensor starts it, once.
--- psql:
+-- Reloads that are asked for from outside: somebody inserts a row, and a sensor starts it, once.
+-- By hand: psql -f sql/example.psql -f sql/ddl/0004_requests.sql
 CREATE TABLE IF NOT EXISTS admin.reload_requests (
     request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     group_name text NOT NULL,

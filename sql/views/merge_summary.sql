@@ -1,5 +1,5 @@
--- One row a reload whose merge was begun, or that ended without one: when, how, and why.
--- psql:
+-- One row per reload whose merge began, or that ended without one: when, how, and why.
+-- By hand: psql -f sql/example.psql -f sql/views/merge_summary.sql
 CREATE OR REPLACE VIEW admin.merge_summary AS
 SELECT
     r.reload_id AS id,
@@ -42,6 +42,6 @@ CROSS JOIN LATERAL (
 ) AS t
 WHERE r.merge_started_at IS NOT NULL OR r.status IN ('merged', 'rejected', 'failed', 'cancelled');
 COMMENT ON VIEW admin.merge_summary IS
-'One row a reload whose merge was begun, or that ended without one. status: SUCCESS, FAILED (rejected by a check, '
+'One row per reload whose merge began, or that ended without one. status: SUCCESS, FAILED (rejected by a check, '
 'failed, or cancelled; notes say which and why), RUNNING (merge_end is NULL). merge_start is the opening of the reload '
 'where no merge was begun.';

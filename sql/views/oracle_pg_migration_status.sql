@@ -1,5 +1,5 @@
 -- What became of the rows that stand in staging, per table.
--- psql:
+-- By hand: psql -f sql/example.psql -f sql/views/oracle_pg_migration_status.sql
 CREATE OR REPLACE VIEW admin.oracle_pg_migration_status AS
 SELECT
     t.table_name,

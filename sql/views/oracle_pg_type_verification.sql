@@ -1,5 +1,5 @@
 -- Where a staging table does not match production: the declared types in full, nullability, columns, tables.
--- psql:
+-- By hand: psql -f sql/example.psql -f sql/views/oracle_pg_type_verification.sql
 CREATE OR REPLACE VIEW admin.oracle_pg_type_verification AS
 WITH staged AS (
     SELECT

@@ -1,0 +1,105 @@
+"""``reload-assets check``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from psycopg import Connection, sql
+
+from reload_assets.cli.configured import Configured
+from reload_assets.postgres.catalog import leading_columns
+from reload_assets.reload.services import Services
+from reload_assets.tables import ReloadTable, resolve_group
+
+
+@click.command()
+@click.pass_obj
+def check(configured: Configured) -> None:
+    """Check reload.yaml against production, the source and DMS.
+
+    Changes nothing.
+    """
+    from reload_assets.partitions import cadence_partitions
+
+    services, config = configured.services, configured.config
+    cadence_partitions(config.windows, config.file)
+    _check_cdc(services, _check_tables(services))
+    services.load_tasks(_patience(services)).check_endpoints(
+        services.endpoint_arn("source_endpoint_arn"),
+        services.endpoint_arn("target_endpoint_arn"),
+        services.endpoint_arn("replication_instance_arn"),
+    )
+    click.echo("DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
+    """Resolve the tables of each group and say what was found; the tables by group."""
+    config = services.config
+    reader = services.open_source()
+    groups: dict[str, list[ReloadTable]] = {}
+    try:
+        with services.target.connect() as connection:
+            for group in config.groups:
+                groups[group] = resolve_group(config, group, connection, reader)
+                for table in groups[group]:
+                    click.echo(
+                        f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                        f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
+                        f"window {table.window.name}, version {table.version.name}"
+                    )
+                    _warn_of_scans(connection, table)
+                    if reader is None:
+                        click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
+    finally:
+        if reader is not None:
+            reader.close()
+    if reader is None:
+        click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
+    return groups
+
+
+def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
+    """Warn if no index finds the rows of a window, which every reload looks for in production several times."""
+    schema, name, column = table.production.schema, table.production.name, table.window.name
+    if column not in leading_columns(connection, schema, name):
+        create = sql.SQL("CREATE INDEX CONCURRENTLY ON {} ({})").format(
+            sql.Identifier(schema, name), sql.Identifier(column)
+        )
+        click.echo(
+            f"warning: {table.target} has no index that begins with {column}: every reload scans the whole table for "
+            f"its window; create one: {create.as_string()}"
+        )
+
+
+def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) -> None:
+    """Check that the control tables can be read and the tasks carry their tables. A stopped task is not an error.
+
+    Raises CdcNotReady and DmsError.
+    """
+    from reload_assets.cdc.obstacles import require_carried
+
+    config = services.config
+    if config.cdc is None:
+        click.echo("cdc: no CDC task is configured; whether production is being written meanwhile is not known")
+        return
+    looked_at: set[str] = set()
+    for group, tables in groups.items():
+        cdc = services.cdc(group, click.echo, _patience(services))
+        assert cdc is not None
+        if cdc.task.arn not in looked_at:
+            looked_at.add(cdc.task.arn)
+            ready, why = cdc.look()
+            with services.target.connect(autocommit=True) as connection:
+                cdc.skipped(connection, [], datetime.now(timezone.utc))
+            lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
+            click.echo(f"cdc: {why}" if why else f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")
+        for remark in require_carried(cdc, config, group, tables):
+            click.echo(f"warning: {group}: {remark}")
+
+
+def _patience(services: Services) -> float:
+    """As long as is configured for a task to become ready, with few tries of a call: somebody waits for the answer."""
+    return services.config.dms.polling.ready_timeout_seconds

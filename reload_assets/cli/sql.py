@@ -1,0 +1,97 @@
+"""``reload-assets sql``: a step of a reload as one script for psql, composed for a real table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+from reload_assets.cli.configured import Configured
+from reload_assets.config.errors import did_you_mean
+from reload_assets.errors import ConfigError, LedgerError
+from reload_assets.ledger.records import Reload
+from reload_assets.merge.statements import MergeStatements, merge_statements
+from reload_assets.reload.services import Services
+from reload_assets.resolved import resolved_tables
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc``: a CDC task writes the table."""
+
+    table: MergeStatements
+    others: Sequence[MergeStatements]
+    beside_cdc: bool
+
+
+def _merge(chosen: Chosen) -> str:
+    raise NotImplementedError("sql merge")
+
+
+def _confirm(chosen: Chosen) -> str:
+    raise NotImplementedError("sql confirm")
+
+
+def _verify(chosen: Chosen) -> str:
+    raise NotImplementedError("sql verify")
+
+
+STEPS: Mapping[str, Callable[[Chosen], str]] = {"merge": _merge, "confirm": _confirm, "verify": _verify}
+"""The script of each step."""
+
+
+@click.command()
+@click.argument("step", type=click.Choice(list(STEPS)))
+@click.argument("table", metavar="GROUP.TABLE")
+@click.option("--reload", "reload_id", type=int, metavar="ID", help="The reload to print it for (default: the latest).")
+@click.pass_obj
+def sql(configured: Configured, step: str, table: str, reload_id: int | None) -> None:
+    """Print the statements of a step for one table, ready for psql.
+
+    Names, window and keys are those of the table's latest reload. The script rolls back what it does.
+    """
+    click.echo(STEPS[step](_chosen(configured.services, table, reload_id)), nl=False)
+
+
+def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
+    """Find a table as its reload resolved it. Raises ConfigError, LedgerError."""
+    group, name = _configured_table(services, place)
+    reload = _reload(services, group, name, reload_id)
+    staged = services.ledger.tables(reload.reload_id)
+    known = staged[name]
+    if known.staging_dropped_at is not None:
+        raise LedgerError(
+            f"The staging table {known.staging_schema}.{known.staging_table} of {reload.title} was dropped at "
+            f"{known.staging_dropped_at:%Y-%m-%d %H:%M} UTC; reload the window again."
+        )
+    with services.target.connect(autocommit=True) as connection:
+        tables = resolved_tables(connection, reload)
+    found = merge_statements(reload, tables, staged, services.config.source.zone)
+    (table,) = (one for one in found if one.table.name == name)
+    others = [one for one in found if one is not table]
+    return Chosen(table, others, beside_cdc=services.cdc_task_arn(group) is not None)
+
+
+def _configured_table(services: Services, place: str) -> tuple[str, str]:
+    """Take ``GROUP.TABLE`` apart; either name may have dots. Raises ConfigError where it is not configured."""
+    known = {f"{group}.{name}": (group, name) for group, one in services.config.groups.items() for name in one.tables}
+    if place not in known:
+        raise ConfigError(f"{services.config.file}: groups has no table {place!r}{did_you_mean(place, known)}")
+    return known[place]
+
+
+def _reload(services: Services, group: str, table: str, reload_id: int | None) -> Reload:
+    """Find the reload of the table, the latest unless one is named. Raises LedgerError."""
+    if reload_id is None:
+        latest = services.ledger.latest_of_table(group, table)
+        if latest is None:
+            raise LedgerError(f"The ledger has no reload of {group}.{table} yet; reload a window of it first.")
+        return latest
+    reload = services.ledger.get(reload_id)
+    if reload.group_name != group or table not in reload.tables:
+        raise LedgerError(
+            f"{reload.title} has no table {group}.{table}, only {', '.join(reload.tables)} of {reload.group_name}; "
+            "name another with --reload."
+        )
+    return reload

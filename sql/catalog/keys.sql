@@ -1,0 +1,140 @@
+-- The catalog: unique keys and foreign keys, in both directions.
+-- By hand: psql -f sql/example.psql -f sql/catalog/keys.sql
+
+-- name: list_unique_keys
+-- The unique indexes of one table that an ON CONFLICT clause or a reader can rely on: whole, plain columns.
+SELECT
+    ic.relname AS name,
+    i.indisprimary AS is_primary,
+    NOT i.indimmediate AS deferrable,
+    i.indnullsnotdistinct AS nulls_equal,
+    array_agg(a.attname::text ORDER BY k.position) AS columns
+FROM pg_index AS i
+INNER JOIN pg_class AS c ON i.indrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND k.attnum = a.attnum
+WHERE
+    n.nspname = :'schema' AND c.relname = :'table'
+    AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+    AND k.position <= i.indnkeyatts
+GROUP BY ic.relname, i.indisprimary, i.indimmediate, i.indnullsnotdistinct
+ORDER BY i.indisprimary DESC, ic.relname;
+
+-- name: list_foreign_keys
+-- The foreign keys that one table has, each with its columns and its parent's.
+SELECT
+    f.conname AS name,
+    pn.nspname AS parent_schema,
+    p.relname AS parent_table,
+    f.condeferrable AS deferrable,
+    array_agg(ca.attname::text ORDER BY k.position) AS columns,
+    array_agg(pa.attname::text ORDER BY k.position) AS parent_columns
+FROM pg_constraint AS f
+INNER JOIN pg_class AS c ON f.conrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_class AS p ON f.confrelid = p.oid
+INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
+CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
+INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
+INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
+WHERE
+    f.contype = 'f' AND n.nspname = :'schema' AND c.relname = :'table'
+    -- The copies of a key for each partition of the parent say nothing new. What a partition has from its own parent
+    -- does.
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_constraint AS u
+        WHERE u.oid = f.conparentid AND u.conrelid = f.conrelid
+    )
+GROUP BY f.conname, pn.nspname, p.relname, f.condeferrable
+ORDER BY f.conname;
+
+-- name: list_references
+-- The foreign keys, of tables of any schema, that refer to one table, to a partition or an heir of it, or to the table
+-- that it is a partition of; and what they do when a referred row goes away or its value changes:
+-- a = no action, r = restrict, c = cascade, n = set null, d = set default.
+WITH RECURSIVE parts AS (
+    SELECT c.oid
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT i.inhrelid
+    FROM pg_inherits AS i
+    INNER JOIN parts ON i.inhparent = parts.oid
+),
+
+-- From the copies of a key that each partition has up to the key itself.
+keys AS (
+    SELECT
+        f.oid,
+        f.conparentid
+    FROM pg_constraint AS f
+    INNER JOIN parts ON f.confrelid = parts.oid
+    WHERE f.contype = 'f'
+    UNION
+    SELECT
+        f.oid,
+        f.conparentid
+    FROM pg_constraint AS f
+    INNER JOIN keys ON f.oid = keys.conparentid
+)
+
+SELECT
+    f.conname AS name,
+    f.confdeltype AS on_delete,
+    f.confupdtype AS on_update,
+    c.oid AS child_oid,
+    n.nspname AS child_schema,
+    c.relname AS child_table,
+    c.relkind = 'p' AS child_is_partitioned,
+    has_schema_privilege(n.oid, 'USAGE')
+    AND has_table_privilege(c.oid, 'SELECT')
+    AND NOT row_security_active(c.oid) AS child_readable,
+    array_agg(ca.attname::text ORDER BY k.position) AS columns,
+    array_agg(pa.attname::text ORDER BY k.position) AS parent_columns
+FROM keys
+INNER JOIN pg_constraint AS f ON keys.oid = f.oid
+INNER JOIN pg_class AS c ON f.conrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
+INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
+INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
+WHERE
+    keys.conparentid = 0
+    -- A column of newer servers: NOT ENFORCED.
+    AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
+GROUP BY f.oid, f.conname, f.confdeltype, f.confupdtype, c.oid, n.oid, n.nspname, c.relname, c.relkind
+ORDER BY f.conname, child_schema, child_table;
+
+-- name: list_related_tables
+-- The tables that refer to one table by a foreign key, or that it refers to, with their primary keys (NULL:
+-- it has none).
+SELECT
+    n.nspname AS related_schema,
+    c.relname AS related_table,
+    (
+        SELECT array_agg(a.attname::text ORDER BY k.position)
+        FROM pg_constraint AS p
+        CROSS JOIN LATERAL unnest(p.conkey) WITH ORDINALITY AS k (attnum, position)
+        INNER JOIN pg_attribute AS a ON p.conrelid = a.attrelid AND k.attnum = a.attnum
+        WHERE p.conrelid = c.oid AND p.contype = 'p'
+    ) AS primary_key
+FROM (
+    SELECT f.confrelid AS oid
+    FROM pg_constraint AS f
+    WHERE
+        f.contype = 'f'
+        AND f.conrelid = to_regclass(quote_ident(:'schema') || '.' || quote_ident(:'table'))
+    UNION
+    SELECT f.conrelid AS oid
+    FROM pg_constraint AS f
+    WHERE
+        f.contype = 'f' AND f.conparentid = 0
+        AND f.confrelid = to_regclass(quote_ident(:'schema') || '.' || quote_ident(:'table'))
+) AS r
+INNER JOIN pg_class AS c ON r.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+ORDER BY n.nspname, c.relname;

@@ -1,0 +1,80 @@
+-- The catalog: what becomes of a row that is written into a table.
+-- By hand: psql -f sql/example.psql -f sql/catalog/writes.sql
+
+-- name: list_triggers
+-- The triggers of one table, of its partitions and of its heirs that fire in a session like this one. Triggers that
+-- PostgreSQL made for constraints do not count. turns_away: it runs before each row, so it can swallow or change the
+-- row.
+WITH RECURSIVE parts AS (
+    SELECT c.oid
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT i.inhrelid
+    FROM pg_inherits AS i
+    INNER JOIN parts ON i.inhparent = parts.oid
+)
+
+SELECT
+    t.tgname AS name,
+    n.nspname || '.' || c.relname AS table,
+    t.tgtype & 4 <> 0 AS on_insert,
+    t.tgtype & 3 = 3 AS turns_away
+FROM pg_trigger AS t
+INNER JOIN parts ON t.tgrelid = parts.oid
+INNER JOIN pg_class AS c ON parts.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE
+    NOT t.tgisinternal
+    -- The copies that the partitions have of a trigger of the table say nothing new.
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_trigger AS u
+        INNER JOIN parts AS q ON u.tgrelid = q.oid
+        WHERE u.oid = t.tgparentid
+    )
+    AND t.tgenabled IN (
+        'A',
+        CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END
+    )
+ORDER BY n.nspname || '.' || c.relname, t.tgname;
+
+-- name: get_rewrites
+-- How PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the rules
+-- that cannot go together with ON CONFLICT or RETURNING.
+SELECT
+    row_security_active(c.oid) AS hides_rows,
+    array(
+        SELECT r.rulename::text
+        FROM pg_rewrite AS r
+        WHERE
+            r.ev_class = c.oid AND r.ev_enabled IN ('O', 'A')
+            -- 2 is UPDATE, 3 is INSERT, 4 is DELETE.
+            AND (r.ev_type IN ('2', '3') OR (r.ev_type = '4' AND r.is_instead))
+        ORDER BY r.rulename
+    ) AS rules
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
+
+-- name: list_tables_above
+-- The tables of the same schema that hold the rows of one table too, because it is a partition or an heir of them.
+WITH RECURSIVE above AS (
+    SELECT i.inhparent AS oid
+    FROM pg_inherits AS i
+    INNER JOIN pg_class AS c ON i.inhrelid = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION ALL
+    SELECT i.inhparent
+    FROM above AS a
+    INNER JOIN pg_inherits AS i ON a.oid = i.inhrelid
+)
+
+SELECT c.relname::text AS name
+FROM above AS a
+INNER JOIN pg_class AS c ON a.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :'schema'
+ORDER BY name;

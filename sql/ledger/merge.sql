@@ -1,0 +1,55 @@
+-- The ledger: the merge of a reload.
+-- By hand: psql -f sql/example.psql -f sql/ledger/merge.sql
+
+-- name: set_merge_started
+-- A merge attempt begins. This is written outside the merge's transaction, so that it stays when the merge is rolled
+-- back. The first attempt counts: its time, and the oldest transaction that ran then. All that this reload and CDC
+-- write from here on bears a transaction number that is not older.
+UPDATE admin.reloads
+SET
+    merge_started_at = coalesce(merge_started_at, clock_timestamp()),
+    merge_started_xid = coalesce(merge_started_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+WHERE reload_id = :'reload_id'::bigint;
+
+-- name: add_outcomes
+-- Add the staged row outcomes of a table, or of a chunk of it (rows); written in the transaction that merged them.
+-- merged_through: the last key of the chunk, as texts; NULL when the table is merged to its end.
+UPDATE admin.reload_tables
+SET
+    inserted = inserted + :'inserted'::bigint,
+    updated = updated + :'updated'::bigint,
+    repaired = repaired + :'repaired'::bigint,
+    identical = identical + :'identical'::bigint,
+    refused = refused + :'refused'::bigint,
+    unversioned = unversioned + :'unversioned'::bigint,
+    skipped = skipped + :'skipped'::bigint,
+    merge_chunks = merge_chunks + 1,
+    merged_through = :'merged_through'::text [],
+    merge_started_at = coalesce(merge_started_at, :'started_at'::timestamptz),
+    merge_ended_at = CASE WHEN :'merged_through'::text [] IS NULL THEN clock_timestamp() END
+WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
+
+-- name: set_merging
+-- Some chunks of the merge are in production, others not yet; written in the transaction of each.
+UPDATE admin.reloads
+SET status = 'merging', error = NULL, confirm_status = :'confirm_status'
+WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');
+
+-- name: interrupt_merge
+-- A merge in chunks stopped between two of them, and why; it can be resumed.
+UPDATE admin.reloads
+SET error = :'error'
+WHERE reload_id = :'reload_id'::bigint AND status = 'merging'
+RETURNING reload_id;
+
+-- name: set_merged
+-- The merge is done. This is written in its transaction: if a process dies right after it, the ledger says that confirm
+-- is still to be done.
+UPDATE admin.reloads
+SET
+    status = 'merged',
+    merge_ended_at = clock_timestamp(),
+    closed_at = clock_timestamp(),
+    error = NULL,
+    confirm_status = :'confirm_status'
+WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');

@@ -1,0 +1,59 @@
+-- The ledger: reloads that did not finish, and staging tables that nobody needs any more.
+-- By hand: psql -f sql/example.psql -f sql/ledger/sweep.sql
+
+-- name: find_left
+-- The reloads that only a live run resumes: a load that has not ended, or a merged reload whose confirm has not. A
+-- verified reload and a merge in chunks wait for whoever materializes production next.
+SELECT
+    reload_id,
+    run_id
+FROM admin.reloads
+WHERE status IN ('open', 'loading', 'loaded') OR (status = 'merged' AND confirm_status = 'pending')
+ORDER BY reload_id;
+
+-- name: find_loading
+-- The reloads of a run whose load has not ended.
+SELECT reload_id
+FROM admin.reloads
+WHERE run_id = :'run_id' AND status IN ('open', 'loading')
+ORDER BY reload_id;
+
+-- name: close_reload
+-- A reload ended without a merge, or with a part of one: failed or cancelled, and why. One that has ended already stays
+-- as it is. What a part of a merge wrote is left to be confirmed by a later reload.
+UPDATE admin.reloads
+SET
+    status = :'status',
+    error = :'error',
+    closed_at = clock_timestamp(),
+    confirm_status = CASE WHEN confirm_status = 'pending' THEN 'unconfirmed' ELSE confirm_status END
+WHERE
+    reload_id = :'reload_id'::bigint
+    AND status IN ('open', 'loading', 'loaded', 'verified', 'merging')
+RETURNING reload_id;
+
+-- name: give_up_confirm
+-- The confirm of a merged reload will not finish: why.
+UPDATE admin.reloads
+SET confirm_status = 'unconfirmed', confirm_detail = :'detail', confirm_ended_at = clock_timestamp()
+WHERE reload_id = :'reload_id'::bigint AND confirm_status = 'pending';
+
+-- name: list_expired_staging
+-- The staging tables of reloads that ended longer ago than the retention (days) and are still there.
+SELECT
+    t.reload_id,
+    t.table_name,
+    t.staging_schema,
+    t.staging_table,
+    t.staging_oid
+FROM admin.reload_tables AS t
+INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
+WHERE
+    t.staging_dropped_at IS NULL
+    AND r.closed_at < clock_timestamp() - make_interval(secs => :'retention_days'::float8 * 86400)
+ORDER BY t.id;
+
+-- name: set_staging_dropped
+-- The staging table of a reload is gone.
+UPDATE admin.reload_tables SET staging_dropped_at = clock_timestamp()
+WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
