@@ -1,12 +1,12 @@
-"""Settings of the merge's transaction; all of them end with it."""
+"""Settings of a transaction, which end with it, and commands of one keyword, which need no file in ``sql/``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Copy, Cursor, sql
 
 from reload_assets.postgres.statements import run
 
@@ -77,3 +77,26 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
     """Set settings of the server until the end of the transaction."""
     for name, value in settings.items():
         run(connection, "merge/set_locally", name=name, value=value)
+
+
+def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Tell the planner what a table holds now; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("ANALYZE {}").format(_relation(schema, table)))
+
+
+def drop_table(connection: Connection[Any], schema: str | None, table: str) -> None:
+    """Drop a table if it exists; ``schema`` is None for a temporary table."""
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
+
+
+def copy_in(
+    cursor: Cursor[Any], table: str, columns: Sequence[str] = (), *, schema: str | None = None
+) -> AbstractContextManager[Copy]:
+    """Take rows into a table: into some columns, or into all; ``schema`` is None for a temporary table."""
+    listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    chosen = sql.SQL(" ({})").format(listed) if columns else sql.SQL("")
+    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(_relation(schema, table), chosen))
+
+
+def _relation(schema: str | None, table: str) -> sql.Identifier:
+    return sql.Identifier(schema, table) if schema is not None else sql.Identifier(table)

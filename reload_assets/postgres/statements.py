@@ -9,14 +9,21 @@ composes (a list of identifiers, a condition). ``sql/example.psql`` sets all of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from psycopg import Connection, Cursor, sql
+from psycopg.adapt import PyFormat, Transformer
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Part = str | sql.Composable
+Parts: TypeAlias = Union[Mapping[str, Part], "DataclassInstance"]
+"""Names and pieces by name; of a dataclass, its fields."""
 
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 # Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
@@ -59,51 +66,118 @@ def file_names(folder: str) -> list[str]:
     return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
 
 
-def compose(name: str, parts: Mapping[str, Part] | None = None) -> sql.SQL:
+def compose(name: str, *parts: Parts | None) -> sql.SQL:
     """Return a statement with its identifiers and pieces filled in and its values as placeholders.
 
-    Raises KeyError for a part that the statement names and the caller does not give.
+    Raises KeyError for a part that the statement names and the caller does not give, and ValueError for one that is
+    given twice, with different values.
     """
-    return compose_text(text(name), parts, f"sql/{name}")
+    return compose_text(text(name), f"sql/{name}", *parts)
 
 
-def compose_text(source: str, parts: Mapping[str, Part] | None, title: str) -> sql.SQL:
-    """The same of a statement that lies elsewhere; ``title`` names it in errors."""
-    given = parts or {}
-    bound = binds_values(source)
-    out: list[str] = []
-    position = 0
-
-    def plain(piece: str) -> None:
-        # With bound values psycopg reads a percent sign as the start of a placeholder.
-        out.append(piece.replace("%", "%%") if bound else piece)
-
-    for match in _TOKEN.finditer(source):
-        plain(source[position : match.start()])
-        position = match.end()
-        if match["skip"]:
-            plain(match["skip"])
-        elif match["identifier"]:
-            plain(sql.Identifier(_identifier(title, match["identifier"], given)).as_string())
-        elif match["value"]:
-            out.append(f"%({match['value']})s")
-        else:
-            plain(_piece(title, match["piece"], given).as_string())
-    plain(source[position:])
-    return sql.SQL("".join(out))
+def compose_text(source: str, title: str, *parts: Parts | None) -> sql.SQL:
+    """Compose a statement that lies elsewhere; ``title`` names it in errors. Raises what ``compose`` does."""
+    return sql.SQL(_fill(source, title, join(*parts), as_placeholders=binds_values(source)))
 
 
-def run(
-    connection: Connection[Any], name: str, parts: Mapping[str, Part] | None = None, /, **values: Any
-) -> Cursor[Any]:
+def run(connection: Connection[Any], name: str, /, *parts: Parts | None, **values: Any) -> Cursor[Any]:
     """Execute a statement on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
-    return connection.execute(compose(name, parts), values if binds_values(text(name)) else None)
+    return connection.execute(compose(name, *parts), values if binds_values(text(name)) else None)
+
+
+def join(*parts: Parts | None) -> dict[str, Part]:
+    """Join parts to one mapping. Raises ValueError for a name that has two values."""
+    joined: dict[str, Part] = {}
+    for one in parts:
+        if one is None:
+            continue
+        named = one if isinstance(one, Mapping) else {item.name: getattr(one, item.name) for item in fields(one)}
+        for name, value in named.items():
+            if joined.setdefault(name, value) != value:
+                raise ValueError(f"the part {name} is given twice, with different values")
+    return joined
 
 
 def binds_values(source: str) -> bool:
     """Whether a statement has values of its own to bind."""
     return any(match["value"] for match in _TOKEN.finditer(source))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement of a script, with its parts, and with the values that no other statement of the script has."""
+
+    name: str
+    parts: Sequence[Parts]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def steps(names: Iterable[str], *parts: Parts) -> list[Step]:
+    """Return the statements of some files, all composed of the same parts, in their order."""
+    return [Step(f"{file}:{section}" if section else file, parts) for file in names for section in sections(file)]
+
+
+def script(head: str, statements: Iterable[Step | str], values: Mapping[str, Any]) -> str:
+    """Return statements as one script for psql, which rolls back what it does.
+
+    Identifiers and pieces are filled in; ``values`` become variables of psql, set at the beginning. Text among the
+    statements stands as it is: a comment, or a command that is not in ``sql/``. Raises what ``compose`` does.
+    """
+    lines = [_comment(head), r"\set ON_ERROR_STOP on", *_variables(values), "", "BEGIN;"]
+    for one in statements:
+        lines.append("")
+        if isinstance(one, str):
+            lines.append(one)
+        else:
+            lines += [f"-- {one.name}", *_variables(one.values), composed(one)]
+    return "\n".join([*lines, "", "ROLLBACK;", ""])
+
+
+def composed(step: Step) -> str:
+    """Return the text of one statement of a script."""
+    return _fill(text(step.name), f"sql/{step.name}", join(*step.parts), as_placeholders=False).strip()
+
+
+def _comment(lines: str) -> str:
+    return "\n".join(f"-- {line}".rstrip() for line in lines.splitlines())
+
+
+def _variables(values: Mapping[str, Any]) -> list[str]:
+    return [f"\\set {name} {_quoted(value)}" for name, value in values.items()]
+
+
+def _quoted(value: Any) -> str:
+    """Write a value as psql reads it in a ``\\set`` line."""
+    dumped = Transformer().get_dumper(value, PyFormat.TEXT).dump(value)
+    if dumped is None:
+        raise ValueError("a variable of psql cannot be NULL")
+    escaped = bytes(dumped).decode().replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def _fill(source: str, title: str, given: Mapping[str, Part], *, as_placeholders: bool) -> str:
+    """Fill in identifiers and pieces; values become placeholders, or stay as psql has them."""
+    out: list[str] = []
+    position = 0
+
+    def plain(piece: str) -> None:
+        # With bound values psycopg reads a percent sign as the start of a placeholder.
+        out.append(piece.replace("%", "%%") if as_placeholders else piece)
+
+    for match in _TOKEN.finditer(source):
+        plain(source[position : match.start()])
+        position = match.end()
+        if match["identifier"]:
+            plain(sql.Identifier(_identifier(title, match["identifier"], given)).as_string())
+        elif match["piece"]:
+            plain(_piece(title, match["piece"], given).as_string())
+        elif match["value"] and as_placeholders:
+            out.append(f"%({match['value']})s")
+        else:
+            plain(match[0])
+    plain(source[position:])
+    return "".join(out)
 
 
 def _identifier(statement: str, part: str, given: Mapping[str, Part]) -> str:

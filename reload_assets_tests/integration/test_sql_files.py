@@ -34,7 +34,6 @@ INSERT INTO production.orders VALUES (1, 1, 10, 'note', '2025-01-01 12:00');
 LEDGER = """
 CREATE TABLE staging.customers_r1 AS TABLE production.customers;
 CREATE TABLE staging.orders_r1 AS TABLE production.orders;
-CREATE TABLE staging.source_keys_1 (k1 text, window_text text, content text);
 CREATE TABLE staging.order_items_r1 AS TABLE production.order_items;
 INSERT INTO admin.reloads (
     group_name, window_start, window_end, load_start, partition_key, tables, status, started_by, run_id
@@ -71,6 +70,8 @@ KEYS = (
 )
 # Temporary tables that some statements make and others use.
 TEMPORARY = {
+    "verify/4_after_merge.sql": "CREATE TEMPORARY TABLE confirm_rows_1 AS SELECT order_id AS c1, customer_id AS c2, "
+    "amount AS c3, note AS c4, updated_at AS c5 FROM production.orders WHERE false;",
     "delta": "CREATE TEMPORARY TABLE reload_delta_1 AS "
     "SELECT id AS c1, name AS c2, tableoid AS seen_table, ctid AS seen, xmin AS seen_xmin, false AS moves, "
     "'inserted'::text AS outcome FROM staging.customers_r1;",
@@ -82,9 +83,6 @@ TEMPORARY = {
     "SELECT id AS c1, ''::text AS shape, false AS is_found FROM staging.customers_r1;",
     "confirm_rows": "CREATE TEMPORARY TABLE confirm_rows_1 (c1 integer, c2 text, unfit text);",
     "confirm_texts": "CREATE TEMPORARY TABLE confirm_texts_1 (v1 text, v2 text);",
-    "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
-    "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
-    "FROM staging.orders_r1;",
     "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
     "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
     "production_window": "CREATE TEMPORARY TABLE production_window (k1 text, content text);",
@@ -116,7 +114,8 @@ def by_hand(file: str) -> list[str] | None:
 
 
 def run_by_hand(postgres: PostgresServer, database_url: str, named: list[str]) -> str:
-    return psql(postgres, database_url, "\n".join(f"\\i '{SQL / name}'" for name in named))
+    script = [line for name in named for line in (TEMPORARY.get(name, ""), f"\\i '{SQL / name}'")]
+    return psql(postgres, database_url, "\n".join(script))
 
 
 @pytest.mark.parametrize("file", FILES)
