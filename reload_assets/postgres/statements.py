@@ -122,7 +122,8 @@ def script(head: str, statements: Iterable[Step | str], values: Mapping[str, Any
     """Return statements as one script for psql, which rolls back what it does.
 
     Identifiers and pieces are filled in; ``values`` become variables of psql, set at the beginning. Text among the
-    statements stands as it is: a comment, or a command that is not in ``sql/``. Raises what ``compose`` does.
+    statements stands as it is: a comment, or a command that is not in ``sql/``. Raises what ``compose`` does, and
+    ValueError for a value that is None.
     """
     lines = [_comment(head), r"\set ON_ERROR_STOP on", *_variables(values), "", "BEGIN;"]
     for one in statements:
@@ -130,13 +131,18 @@ def script(head: str, statements: Iterable[Step | str], values: Mapping[str, Any
         if isinstance(one, str):
             lines.append(one)
         else:
-            lines += [f"-- {one.name}", *_variables(one.values), composed(one)]
+            lines.append(_text_of(one))
     return "\n".join([*lines, "", "ROLLBACK;", ""])
 
 
-def composed(step: Step) -> str:
-    """Return the text of one statement of a script."""
-    return _fill(text(step.name), f"sql/{step.name}", join(*step.parts), as_placeholders=False).strip()
+def commented_out(step: Step) -> str:
+    """Return a statement of a script as a comment."""
+    return _comment(_text_of(step))
+
+
+def _text_of(step: Step) -> str:
+    composed = _fill(text(step.name), f"sql/{step.name}", join(*step.parts), as_placeholders=False)
+    return "\n".join([f"-- {step.name}", *_variables(step.values), composed.strip()])
 
 
 def _comment(lines: str) -> str:
@@ -149,10 +155,10 @@ def _variables(values: Mapping[str, Any]) -> list[str]:
 
 def _quoted(value: Any) -> str:
     """Write a value as psql reads it in a ``\\set`` line."""
-    dumped = Transformer().get_dumper(value, PyFormat.TEXT).dump(value)
-    if dumped is None:
+    if value is None:
         raise ValueError("a variable of psql cannot be NULL")
-    escaped = bytes(dumped).decode().replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    dumped = Transformer().get_dumper(value, PyFormat.TEXT).dump(value)
+    escaped = bytes(dumped or b"").decode().replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return f"'{escaped}'"
 
 

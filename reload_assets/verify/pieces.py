@@ -97,6 +97,25 @@ class ForeignKeyPieces:
     q_is_parent_of_c: Composable
 
 
+def source_key_pieces(table: ReloadTable, source_keys: str) -> SourceKeyPieces:
+    """Compose how staged rows are matched with the noted ones; each key column of the source must have a ``kind``."""
+    names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
+    described = {column.name: column for column in table.source_columns or ()}
+    kinds = [described[column.source].kind for column in table.key]
+    return SourceKeyPieces(
+        source_keys=source_keys,
+        key_text_columns=comma(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in names),
+        s_named_key_texts=comma(
+            sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
+                production_text("s", column.staged, kind), sql.Identifier(name)
+            )
+            for name, column, kind in zip(names, table.key, kinds, strict=True)
+            if kind is not None
+        ),
+        e_is_s=_both(sql.SQL("{} = {}").format(sql.Identifier("e", name), sql.Identifier("s", name)) for name in names),
+    )
+
+
 def staged_key_pieces(table: ReloadTable) -> StagedKeyPieces:
     """Compose the key of a table's staged rows."""
     return StagedKeyPieces(

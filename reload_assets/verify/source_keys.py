@@ -23,16 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
-from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
 from reload_assets.compare.segments import Bounds, characters, ranges
 from reload_assets.postgres.session import analyze, copy_in, drop_table
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import key_example
-from reload_assets.verify.pieces import SourceKeyPieces, StagingTable, comma
+from reload_assets.verify.pieces import StagingTable, source_key_pieces
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -100,6 +98,7 @@ class SourceKeys:
         self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
         self._schema, self._noted = schema, source_keys_name(staging[1])
         self._staging = StagingTable(staging_schema=schema, staging_table=staging[0])
+        self._pieces = source_key_pieces(table, self._noted)
 
     def note(self) -> int:
         """Note the rows that the source has in the window now, in the caller's transaction; how many there are.
@@ -108,7 +107,7 @@ class SourceKeys:
         """
         first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
         drop_table(self._connection, self._schema, self._noted)
-        run(self._connection, "verify/1_source_keys:create_source_keys", self._staging, self.pieces)
+        run(self._connection, "verify/1_source_keys:create_source_keys", self._staging, self._pieces)
         noted = 0
         with self._connection.cursor() as cursor, copy_in(cursor, self._noted, schema=self._schema) as copy:
             for row in self._read([self._bounds]):
@@ -119,31 +118,13 @@ class SourceKeys:
         analyze(self._connection, self._schema, self._noted)
         return noted
 
-    @property
-    def pieces(self) -> SourceKeyPieces:
-        """The pieces of ``sql/verify/1_source_keys.sql``."""
-        identifiers = [sql.Identifier(name) for name in self._names]
-        return SourceKeyPieces(
-            source_keys=self._noted,
-            key_text_columns=comma(sql.SQL('{} text COLLATE "C"').format(name) for name in identifiers),
-            s_named_key_texts=comma(
-                sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
-                    production_text("s", column.staged, self._kind(column.source)), name
-                )
-                for name, column in zip(identifiers, self._table.key, strict=True)
-            ),
-            e_is_s=sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(sql.Identifier("e", name), sql.Identifier("s", name)) for name in self._names
-            ),
-        )
-
     def match(self) -> Matched:
         """Compare the staged rows with the noted ones, and those that are not staged with the source as it is now.
 
         The connection is in autocommit mode. Raises SourceUnavailable, and psycopg's UndefinedTable where nothing was
         noted.
         """
-        parts = (self._staging, self.pieces)
+        parts = (self._staging, self._pieces)
         row = run(self._connection, "verify/1_source_keys:match_source_keys", *parts).fetchone()
         assert row is not None
         noted, not_staged, arrived = row
@@ -183,8 +164,3 @@ class SourceKeys:
 
     def _is_hashed(self, source: str) -> bool:
         return self._described[source].is_compared
-
-    def _kind(self, source: str) -> Kind:
-        kind = self._described[source].kind
-        assert kind is not None
-        return kind

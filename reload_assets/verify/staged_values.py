@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import run
-from reload_assets.tables import ReloadColumn
+from reload_assets.tables import ReloadColumn, ReloadTable
 from reload_assets.verify.context import Context, first_problem, unverified
 from reload_assets.verify.expectations import Expectation, Verdict
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
@@ -72,7 +73,7 @@ class Keys:
                 self.NAME, "ExpectCompoundColumnsToBeUnique", {"column_list": key, "ignore_row_if": "never"}
             )
         )
-        return [unique, *(Expectation(self.NAME, _NOT_NULL, {"column": name}) for name in self._needed(context))]
+        return [unique, *(Expectation(self.NAME, _NOT_NULL, {"column": name}) for name in _needed(context))]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome, with keys and columns by name."""
@@ -97,16 +98,6 @@ class Keys:
         return CheckOutcome(self.NAME, "passed", True, detail, facts)
 
     @staticmethod
-    def _needed(context: Context) -> dict[str, ReloadColumn]:
-        """Return the columns that need a value, by their names in staging."""
-        strict = {column.name for column in context.production_columns if column.not_null}
-        return {
-            column.staged: column
-            for column in context.table.columns
-            if column.name in strict or column in context.table.key
-        }
-
-    @staticmethod
     def _duplicates(context: Context, names: list[str], facts: dict[str, Fact]) -> str:
         row = run(
             context.connection,
@@ -119,7 +110,8 @@ class Keys:
         facts |= {"duplicate_keys": duplicates, "duplicate_rows": rows}
         return f"{counted(duplicates, 'key')} in {counted(rows, 'row')} ({examples(some, names, duplicates)})"
 
-    def _nulls(self, context: Context, names: list[str], column: str, facts: dict[str, Fact]) -> str:
+    @staticmethod
+    def _nulls(context: Context, names: list[str], column: str, facts: dict[str, Fact]) -> str:
         row = run(
             context.connection,
             "verify/3_staged_values:count_nulls",
@@ -130,7 +122,7 @@ class Keys:
         assert row is not None
         nulls, some = row
         facts["null_values"] = int(facts["null_values"]) + nulls
-        is_key = self._needed(context)[column] in context.table.key
+        is_key = _needed(context)[column] in context.table.key
         why = "which is part of the key" if is_key else "which production declares NOT NULL"
         return f"{counted(nulls, 'row')} with a NULL in {column}, {why} ({examples(some, names, nulls)})"
 
@@ -146,8 +138,8 @@ class LobLimit:
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome, with the columns that were cut."""
-        lobs = _lobs(context)
         limit_kb = context.config.dms.task.lob_limit_kb
+        lobs = lob_columns(context.table, limit_kb)
         cut = {column.staged: (self._count_cut(context, column, limit), limit) for column, limit in lobs}
         facts: dict[str, Fact] = {
             "limit_kb": limit_kb,
@@ -183,15 +175,28 @@ class LobLimit:
         return int(row[0]) if row else 0
 
 
-def _lobs(context: Context) -> list[tuple[ReloadColumn, int]]:
-    """The LOB columns, as the source declares them or else as production's types suggest, with their limits (bytes)."""
-    limit = context.config.dms.task.lob_limit_kb * 1024
-    source = context.table.source_columns
+def _needed(context: Context) -> dict[str, ReloadColumn]:
+    return needed_columns(context.table, context.production_columns)
+
+
+def needed_columns(table: ReloadTable, production_columns: Sequence[Column]) -> dict[str, ReloadColumn]:
+    """Return the columns that need a value, by their names in staging."""
+    strict = {column.name for column in production_columns if column.not_null}
+    return {column.staged: column for column in table.columns if column.name in strict or column in table.key}
+
+
+def lob_columns(table: ReloadTable, limit_kb: int) -> list[tuple[ReloadColumn, int]]:
+    """Return the LOB columns, each with the limit (bytes) at which DMS cuts it.
+
+    They are those that the source declares, or else those that production's types suggest.
+    """
+    limit = limit_kb * 1024
+    source = table.source_columns
     if source is None:
-        return [(column, limit) for column in context.table.columns if column.target.type in _TARGET_LOBS]
+        return [(column, limit) for column in table.columns if column.target.type in _TARGET_LOBS]
     described = {column.name: column for column in source}
     return [
         (column, min(limit, described[column.source].type.most_bytes or limit))
-        for column in context.table.columns
+        for column in table.columns
         if column.source in described and described[column.source].type.is_lob
     ]
