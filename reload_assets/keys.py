@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from reload_assets.canonical.oracle_types import BARE_SCALE, Kind, SourceColumn
 from reload_assets.errors import MappingError
 from reload_assets.postgres.catalog import Column
-from reload_assets.verify.type_rules import DeclaredType, fraction_digits, parse_type
+from reload_assets.verify.type_rules import DeclaredType, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -118,9 +118,9 @@ def filter_condition(column: Column, text: str) -> dict[str, str]:
 
 
 def _change_in_source(source: SourceColumn) -> str | None:
-    if source.base_type == "FLOAT":
+    if source.type.family == "float" and source.kind is not None:
         return "and DMS rounds it to 15 digits"
-    if source.base_type == "TIMESTAMP" and fraction_digits(source) > _MICROSECONDS:
+    if source.kind == "timestamp" and source.fraction_digits > _MICROSECONDS:
         return "which rounds it to microseconds"
     if source.kind is None:
         return "and its text is not the same on both sides"
@@ -134,8 +134,7 @@ def _change_in_source(source: SourceColumn) -> str | None:
 def _rounding(source: SourceColumn, target: DeclaredType) -> str | None:
     if source.kind in ("number", "bare"):
         kept = 0 if target.base in _INTEGERS else target.scale
-        decimals = source.delivery.number_scale if source.kind == "bare" else source.scale or 0
-        return f"which rounds it to {kept} decimals" if kept is not None and decimals > kept else None
-    if source.kind in ("date", "timestamp") and target.size is not None and fraction_digits(source) > target.size:
+        return f"which rounds it to {kept} decimals" if kept is not None and source.decimals > kept else None
+    if source.kind in ("date", "timestamp") and target.size is not None and source.fraction_digits > target.size:
         return f"which rounds it to {target.size} digits of a second's fraction"
     return None

@@ -1,13 +1,15 @@
-"""The source's columns as Oracle's dictionary describes them, and what a value of each type looks like as a bind."""
+"""Oracle's types, and the source's columns as Oracle's dictionary describes them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
+from reload_assets.dms.endpoints import DEFAULT_NUMBER_SCALE
 from reload_assets.errors import SourceUnavailable
 
 if TYPE_CHECKING:
@@ -15,27 +17,77 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw"]
 
-# BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone are left out on purpose: their text differs
+Family = Literal["number", "float", "string", "lob", "bytes", "time", "zoned", "interval"]
+"""How DMS delivers a type: a number, a binary float, text, a LOB's text, bytes, a timestamp, or a time as a string."""
+Bind = Literal["number", "text", "national text", "char", "national char", "date", "timestamp", "bytes"]
+
+
+@dataclass(frozen=True)
+class OracleType:
+    """What is to be known of one of Oracle's types.
+
+    ``family`` is None for a type that DMS does not carry. A type with a ``kind`` has a canonical text: its columns can
+    be keys and be filtered, by values that are bound as ``bind``. A type ``is_compared`` by content only if it arrives
+    exactly. ``is_read_whole``: it has no canonical text, and a value can still be typed in production as DMS does.
+    ``most_bytes``: where DMS cuts a LOB, whatever the task's limit. ``float_bits``: the precision of a binary float.
+    ``length_in``: what the dictionary's length of a column counts.
+    """
+
+    family: Family | None
+    kind: Kind | None = None
+    bind: Bind | None = None
+    is_compared: bool = False
+    is_lob: bool = False
+    is_read_whole: bool = False
+    is_national: bool = False
+    most_bytes: int | None = None
+    float_bits: int | None = None
+    length_in: Literal["characters", "bytes"] | None = None
+
+
+def _exact(family: Family, kind: Kind, bind: Bind, **others: Any) -> OracleType:
+    return OracleType(family, kind, bind, is_compared=True, **others)
+
+
+def _string(kind: Kind, bind: Bind, *, is_national: bool = False) -> OracleType:
+    return _exact("string", kind, bind, is_national=is_national, length_in="characters")
+
+
+# DMS cuts these at 64 KB.
+_LONG_BYTES = 64 * 1024
+# BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone have no kind on purpose: their text differs
 # between Oracle and PostgreSQL, or (DMS turns time zones into strings) between the source and production.
-_KINDS: dict[str, Kind] = {
-    "NUMBER": "number",
-    "FLOAT": "number",
-    "VARCHAR2": "text",
-    "VARCHAR": "text",
-    "NVARCHAR2": "text",
-    "CHAR": "padded",
-    "NCHAR": "padded",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-    "RAW": "raw",
+ORACLE_TYPES: Mapping[str, OracleType] = {
+    "NUMBER": _exact("number", "number", "number"),
+    # A number that DMS rounds to 15 digits.
+    "FLOAT": OracleType("float", "number", "number", float_bits=126),
+    "BINARY_FLOAT": OracleType("float", is_read_whole=True, float_bits=24),
+    "BINARY_DOUBLE": OracleType("float", is_read_whole=True, float_bits=53),
+    "VARCHAR2": _string("text", "text"),
+    "VARCHAR": _string("text", "text"),
+    "NVARCHAR2": _string("text", "national text", is_national=True),
+    "CHAR": _string("padded", "char"),
+    "NCHAR": _string("padded", "national char", is_national=True),
+    "DATE": _exact("time", "date", "date"),
+    "TIMESTAMP": _exact("time", "timestamp", "timestamp"),
+    "TIMESTAMP WITH TIME ZONE": OracleType("zoned"),
+    "TIMESTAMP WITH LOCAL TIME ZONE": OracleType("zoned"),
+    "INTERVAL YEAR TO MONTH": OracleType("interval"),
+    "INTERVAL DAY TO SECOND": OracleType("interval"),
+    "RAW": _exact("bytes", "raw", "bytes", length_in="bytes"),
+    "CLOB": OracleType("lob", is_lob=True, is_read_whole=True),
+    "NCLOB": OracleType("lob", is_lob=True, is_read_whole=True),
+    "BLOB": OracleType("bytes", is_lob=True, is_read_whole=True),
+    "LONG": OracleType("lob", is_lob=True, most_bytes=_LONG_BYTES),
+    "LONG RAW": OracleType("bytes", is_lob=True, most_bytes=_LONG_BYTES),
+    "XMLTYPE": OracleType("lob", is_lob=True),
+    "SYS.XMLTYPE": OracleType("lob", is_lob=True),
 }
-# Read as they are, and typed in production as DMS does.
-_READ_WHOLE = ("CLOB", "NCLOB", "BLOB", "BINARY_FLOAT", "BINARY_DOUBLE")
+"""Oracle's types by name, without sizes: the one place that says what becomes of each."""
 
-LOB_TYPES = ("CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "XMLTYPE", "SYS.XMLTYPE")
-"""The base types that DMS carries as LOBs."""
+_NOT_CARRIED = OracleType(None)
 
-BARE_SCALE = 10
+BARE_SCALE = DEFAULT_NUMBER_SCALE
 """The decimals to which DMS rounds a NUMBER without precision, unless its endpoint says otherwise."""
 
 
@@ -67,7 +119,12 @@ class SourceColumn:
     @property
     def base_type(self) -> str:
         """The type without its sizes: ``TIMESTAMP``, ``TIMESTAMP WITH TIME ZONE``."""
-        return re.sub(r"\(\d+\)", "", self.data_type)
+        return _base_type(self.data_type)
+
+    @property
+    def type(self) -> OracleType:
+        """What is to be known of the column's type."""
+        return type_named(self.data_type)
 
     @property
     def declared(self) -> str:
@@ -83,7 +140,7 @@ class SourceColumn:
     @property
     def kind(self) -> Kind | None:
         """Which rule makes the column's canonical text; None where there is none, as for LOBs and floats."""
-        found = _KINDS.get(self.base_type)
+        found = self.type.kind
         if self.is_bare:
             # As a float it loses digits nobody can tell beforehand; as text it loses none.
             return {-1: None, -2: found}.get(self.delivery.number_scale, "bare")
@@ -102,7 +159,26 @@ class SourceColumn:
     @property
     def is_readable(self) -> bool:
         """Whether a value that is read over a connection can be made into what DMS makes of it."""
-        return self.kind is not None or self.base_type in _READ_WHOLE
+        return self.kind is not None or self.type.is_read_whole
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the column's content can be compared: it has a canonical text and arrives exactly."""
+        return self.kind is not None and self.type.is_compared
+
+    @property
+    def decimals(self) -> int:
+        """Return how many decimals of a number arrive; a NUMBER without precision has those of ``delivery``."""
+        return self.delivery.number_scale if self.kind == "bare" else self.scale or 0
+
+    @property
+    def fraction_digits(self) -> int:
+        """Count the digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
+        if self.kind == "date":
+            return 0
+        if written := re.search(r"\((\d+)\)", self.data_type):
+            return int(written[1])
+        return 6 if self.scale is None else self.scale
 
     @property
     def bind_type(self) -> TypeEngine[Any]:
@@ -110,7 +186,9 @@ class SourceColumn:
         # Only who reads the source needs SQLAlchemy.
         from reload_assets.canonical.binds import BIND_TYPES
 
-        return BIND_TYPES[self.base_type]
+        bind = self.type.bind
+        assert bind is not None
+        return BIND_TYPES[bind]
 
     def bind_value(self, value: Any) -> Any:
         """A key's value, as production has it or as canonical text, as what the driver compares exactly.
@@ -141,3 +219,12 @@ class SourceColumn:
         if not isinstance(value, str):
             return None
         return value.rstrip(" ") if self.kind == "padded" else value
+
+
+def type_named(data_type: str) -> OracleType:
+    """Return what is to be known of a type, named as the dictionary does: ``TIMESTAMP(6)``."""
+    return ORACLE_TYPES.get(_base_type(data_type), _NOT_CARRIED)
+
+
+def _base_type(data_type: str) -> str:
+    return re.sub(r"\(\d+\)", "", data_type)

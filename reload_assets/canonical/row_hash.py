@@ -24,7 +24,6 @@ _NUMBER_BYTES = 66
 _TIME_BYTES = 30
 # Of one character in UTF-8.
 _CHARACTER_BYTES = 4
-_NATIONAL = ("NCHAR", "NVARCHAR2")
 # 60 bits: the most hexadecimal digits that are positive in a bigint, so that PostgreSQL adds them up fast.
 _CHECKSUM_DIGITS = 15
 _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -97,8 +96,7 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 
 def _text(column: Hashed) -> sa.ColumnElement[str]:
     assert column.source.kind is not None
-    national = column.source.base_type in _NATIONAL
-    value = _database_text(column.value) if national else column.value
+    value = _database_text(column.value) if column.source.type.is_national else column.value
     return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
 
 

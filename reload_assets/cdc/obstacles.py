@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reload_assets.canonical.oracle_types import LOB_TYPES
 from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import ReloadConfig, text
 from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskFinding, examine
@@ -39,7 +38,7 @@ def require_carried(cdc: Cdc, config: ReloadConfig, group: str, tables: Sequence
 
 def _carried(config: ReloadConfig, table: ReloadTable) -> CarriedTable:
     # Without a description of the source nobody knows which columns are LOBs.
-    lobs = {column.name for column in table.source_columns or () if column.base_type in LOB_TYPES}
+    lobs = {column.name for column in table.source_columns or () if column.type.is_lob}
     return CarriedTable(
         config.source.schema_name,
         table.source_table,

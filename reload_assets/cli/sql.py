@@ -11,6 +11,7 @@ from reload_assets.cli.configured import Configured
 from reload_assets.config.errors import did_you_mean
 from reload_assets.errors import ConfigError, LedgerError
 from reload_assets.ledger.records import Reload
+from reload_assets.merge.script import merge_script
 from reload_assets.merge.statements import MergeStatements, merge_statements
 from reload_assets.reload.services import Services
 from reload_assets.resolved import resolved_tables
@@ -26,7 +27,7 @@ class Chosen:
 
 
 def _merge(chosen: Chosen) -> str:
-    raise NotImplementedError("sql merge")
+    return merge_script(chosen.table, chosen.others)
 
 
 def _confirm(chosen: Chosen) -> str:

@@ -47,7 +47,7 @@ class ComparedColumns:
         self.left_out: dict[str, str] = {}
         self._to_utf8 = connection.info.parameter_status("server_encoding") != "UTF8"
         place = {"schema": table.production.schema, "table": table.production.name}
-        types: dict[str, str] = dict(run(connection, "verify/base_types", None, **place).fetchall())
+        types: dict[str, str] = dict(run(connection, "verify/1_source_keys:list_base_types", **place).fetchall())
         for column in table.columns:
             why = _why_not(self.described[column.source], types[column.name])
             if why is None:
@@ -106,7 +106,7 @@ def _typed(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql
 
 def _why_not(source: SourceColumn, production_type: str) -> str | None:
     """Why the content of a column is not compared; None where it is."""
-    if source.kind is None or source.base_type == "FLOAT":
+    if source.kind is None or not source.is_compared:
         return source.why_without_text
     if re.sub(r"\(.*?\)", "", production_type) not in FAMILIES[source.kind]:
         return f"{source.declared}, {production_type} in production"

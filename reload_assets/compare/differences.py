@@ -16,9 +16,10 @@ from psycopg import Connection, sql
 from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
 from reload_assets.compare.compared_columns import ComparedColumns, typed_key
+from reload_assets.compare.pieces import SegmentPieces, WindowTable
 from reload_assets.compare.segments import Bounds, Slice, Sums, characters, differing, ranges
-from reload_assets.postgres.session import drop_table
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.postgres.session import analyze, copy_in, drop_table
+from reload_assets.postgres.statements import run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
@@ -82,7 +83,7 @@ class Differences:
         rounded = (self.compared.described[one.column.source].scale or 0) > 6
         wanted = list(ranges(names, one.bounds, early=rounded))
         starts, ends = zip(*wanted, strict=True)
-        run(self._connection, "verify/create_source_ranges", None, starts=list(starts), ends=list(ends))
+        run(self._connection, "verify/5_window:create_source_ranges", range_starts=list(starts), range_ends=list(ends))
         run(
             self._connection,
             "compare:create_production_window",
@@ -122,19 +123,18 @@ class Differences:
         """Both sides' sums by segment: production's, then the source's, in the order in which they are read."""
         start, end = one.bounds
         place = self._place(one)
-        ((plan,),) = run(self._connection, "verify/estimate_window", place, start=start, end=end).fetchall()
+        ((plan,),) = run(self._connection, "verify/5_window:estimate_window", place, start=start, end=end).fetchall()
         length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
         text = canonical_text(
             production_column("p", one.column.name),
             self.compared.kind(one.column),
             self.compared.described[one.column.source].delivery.number_scale,
         )
-        parts = {
-            **place,
-            "segment": in_production(segment(text, length)),
-            "checksum": in_production(checksum(self.compared.row_hash("p"))),
-        }
-        rows = run(self._connection, "verify/window_segments", parts, start=start, end=end).fetchall()
+        pieces = SegmentPieces(
+            p_segment=in_production(segment(text, length)),
+            p_checksum=in_production(checksum(self.compared.row_hash("p"))),
+        )
+        rows = run(self._connection, "verify/5_window:sum_segments", place, pieces, start=start, end=end).fetchall()
         production = {name: Sums(count, total) for name, count, total in rows}
         source = {
             name: Sums(count, total)
@@ -145,7 +145,7 @@ class Differences:
         return production, source
 
     def _copy(self, one: Slice, wanted: Sequence[Bounds]) -> None:
-        run(self._connection, "verify/create_source_window", {"keys": self._no_key_texts})
+        run(self._connection, "verify/5_window:create_source_window", {"no_key_texts": self._no_key_texts})
         batches = self._reader.contents(
             self._table.source_table,
             [column.source for column in self._table.key],
@@ -154,21 +154,22 @@ class Differences:
             one.column.source,
             wanted,
         )
-        with self._connection.cursor() as cursor, cursor.copy(compose("verify/copy_source_window")) as copy:
+        with self._connection.cursor() as cursor, copy_in(cursor, "source_window") as copy:
             for batch in batches:
                 for row in batch:
                     copy.write_row(row)
-        run(self._connection, "verify/analyze_source_window")
+        for name in ("source_window", "source_ranges"):
+            analyze(self._connection, None, name)
 
     @property
     def _no_key_texts(self) -> sql.Composable:
         return sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self._names)
 
-    def _place(self, one: Slice) -> dict[str, Part]:
+    def _place(self, one: Slice) -> WindowTable:
         production = self._table.production
-        return {
-            "schema": production.schema,
-            "table": production.name,
-            "window_column": one.column.name,
-            "alive": alive(self._table),
-        }
+        return WindowTable(
+            schema=production.schema,
+            table=production.name,
+            range_column=one.column.name,
+            p_is_alive=alive(self._table),
+        )

@@ -18,9 +18,11 @@ from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
 from reload_assets.cdc.position import Cdc
 from reload_assets.compare.compared_columns import ComparedColumns
+from reload_assets.compare.pieces import NewerPieces, RangePieces, SegmentPieces, WindowTable
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.postgres.session import analyze, copy_in
+from reload_assets.postgres.statements import run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
@@ -34,7 +36,7 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Contents:
-    """Rows by outcome with some of their keys, as ``sql/verify/compare_window.sql`` names them.
+    """Rows by outcome with some of their keys, as ``compare_ranges`` of ``sql/verify/5_window.sql`` names them.
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
     the names of those of the source's columns that were not compared.
@@ -72,12 +74,12 @@ class _Comparison:
         self.connection, self.table, self.bounds, self.reader, self.cdc = connection, table, bounds, reader, cdc
         self.compared = ComparedColumns(connection, table, (*table.key, table.version))
         self.names = [f"k{number}" for number in range(1, len(table.key) + 1)]
-        self.place: dict[str, Part] = {
-            "schema": table.production.schema,
-            "table": table.production.name,
-            "window_column": table.window.name,
-            "alive": alive(table),
-        }
+        self.place = WindowTable(
+            schema=table.production.schema,
+            table=table.production.name,
+            range_column=table.window.name,
+            p_is_alive=alive(table),
+        )
 
     def run(self) -> Contents:
         source, production = self._sums()
@@ -103,7 +105,7 @@ class _Comparison:
     def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
         """Both sides' sums by segment."""
         window = {"start": self.bounds[0], "end": self.bounds[1]}
-        ((plan,),) = run(self.connection, "verify/estimate_window", self.place, **window).fetchall()
+        ((plan,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
         length = characters(self.bounds, plan[0]["Plan"]["Plan Rows"])
         source = {
             name: Sums(rows, total)
@@ -118,12 +120,11 @@ class _Comparison:
         self._wait()
         column = self.table.window
         text = canonical_text(production_column("p", column.name), self.compared.kind(column))
-        parts = {
-            **self.place,
-            "segment": in_production(segment(text, length)),
-            "checksum": in_production(checksum(self.compared.row_hash("p"))),
-        }
-        rows = run(self.connection, "verify/window_segments", parts, **window).fetchall()
+        pieces = SegmentPieces(
+            p_segment=in_production(segment(text, length)),
+            p_checksum=in_production(checksum(self.compared.row_hash("p"))),
+        )
+        rows = run(self.connection, "verify/5_window:sum_segments", self.place, pieces, **window).fetchall()
         return source, {name: Sums(count, total) for name, count, total in rows}
 
     def _wait(self) -> None:
@@ -132,9 +133,9 @@ class _Comparison:
 
     def _copy(self, wanted: Sequence[Bounds]) -> None:
         keys = sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self.names)
-        run(self.connection, "verify/create_source_window", {"keys": keys})
+        run(self.connection, "verify/5_window:create_source_window", {"no_key_texts": keys})
         starts, ends = zip(*wanted, strict=True)
-        run(self.connection, "verify/create_source_ranges", None, starts=list(starts), ends=list(ends))
+        run(self.connection, "verify/5_window:create_source_ranges", range_starts=list(starts), range_ends=list(ends))
         batches = self.reader.contents(
             self.table.source_table,
             [column.source for column in self.table.key],
@@ -143,61 +144,50 @@ class _Comparison:
             self.table.window.source,
             wanted,
         )
-        with self.connection.cursor() as cursor, cursor.copy(compose("verify/copy_source_window")) as copy:
+        with self.connection.cursor() as cursor, copy_in(cursor, "source_window") as copy:
             for batch in batches:
                 for row in batch:
                     copy.write_row(row)
-        run(self.connection, "verify/analyze_source_window")
+        for name in ("source_window", "source_ranges"):
+            analyze(self.connection, None, name)
 
     def _compare(self, before: Contents, same: int) -> Contents:
         pairs = list(zip(self.names, self.table.key, strict=True))
         version, kind = self.table.version, self.compared.kinds[self.table.version.source]
-        parts: dict[str, Part] = {
-            **self.place,
-            "keys": sql.SQL(", ").join(
+        pieces = RangePieces(
+            p_key_texts=sql.SQL(", ").join(
                 sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
                 for name, column in pairs
             ),
-            "version": self.compared.text("p", version),
-            "content": in_production(self.compared.row_hash("p")),
-            "same_key": sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(sql.Identifier("s", name), sql.Identifier("p", name)) for name in self.names
-            ),
-        }
-        parts |= {
-            "elsewhere": sql.SQL(" AND ").join(
-                [
-                    *(
-                        sql.SQL("{} = {}").format(
-                            sql.Identifier("w", column.name), self.compared.typed(sql.Identifier("s", name), column)
-                        )
-                        for name, column in pairs
-                    ),
-                    alive(self.table, "w"),
-                ]
-            ),
-            "elsewhere_version": self.compared.text("w", version),
-            "elsewhere_content": in_production(self.compared.row_hash("w")),
-            "key_text": sql.SQL("concat_ws(', ', {})").format(
-                sql.SQL(", ").join(
-                    sql.SQL("coalesce({}, {})").format(sql.Identifier("s", name), sql.Identifier("p", name))
-                    for name in self.names
+            p_version=self.compared.text("p", version),
+            p_content=in_production(self.compared.row_hash("p")),
+            p_is_r=sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(
+                    sql.Identifier("p", column.name), self.compared.typed(sql.Identifier("r", name), column)
                 )
+                for name, column in pairs
             ),
-            "production_later": _later(kind),
-        }
-        rows = run(self.connection, "verify/compare_window", parts).fetchall()
+            r_is_w=sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(sql.Identifier("r", name), sql.Identifier("w", name)) for name in self.names
+            ),
+            either_key=sql.SQL(", ").join(
+                sql.SQL("coalesce({}, {})").format(sql.Identifier("r", name), sql.Identifier("w", name))
+                for name in self.names
+            ),
+            production_is_later=_is_later(kind),
+        )
+        rows = run(self.connection, "verify/5_window:compare_ranges", self.place, pieces).fetchall()
         counts = {outcome: count for outcome, count, _ in rows}
         some = {outcome: keys for outcome, _, keys in rows}
         counts["same"] = counts.get("same", 0) + same
         if counts.get("newer"):
-            for outcome, keys in self._look_up_newer(parts).items():
+            for outcome, keys in self._look_up_newer(pieces).items():
                 counts["newer"] -= len(keys)
                 counts[outcome] = counts.get(outcome, 0) + len(keys)
                 some[outcome] = [*(some.get(outcome) or ()), *keys][:_EXAMPLES]
         looked_up = gone = 0
         if counts.get("extra"):
-            looked_up, gone, caught, keys = self._look_up_extra(parts)
+            looked_up, gone, caught, keys = self._look_up_extra(pieces)
             # Production may have got more of them since they were counted.
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
@@ -206,7 +196,7 @@ class _Comparison:
             counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone
         )
 
-    def _look_up_newer(self, parts: Mapping[str, Part]) -> dict[str, list[str]]:
+    def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:
         """Of the rows that are newer in production: the keys of those that are not merely ahead of the first read.
 
         CDC is never ahead of the source. So a row of production is wrong where the source, read after it, has an older
@@ -217,12 +207,13 @@ class _Comparison:
         rest = self.compared.without([table.version, table.window, *table.key])
         noted = run(
             self.connection,
-            "verify/newer_rows",
-            {
-                **parts,
-                "key_list": sql.SQL(", ").join(sql.Identifier("s", name) for name in self.names),
-                "rest": in_production(self.compared.row_hash("w", rest)) if rest else sql.SQL("''"),
-            },
+            "verify/5_window:list_newer",
+            self.place,
+            pieces,
+            NewerPieces(
+                r_key=sql.SQL(", ").join(sql.Identifier("r", name) for name in self.names),
+                p_rest=in_production(self.compared.row_hash("p", rest)) if rest else sql.SQL("''"),
+            ),
             limit=_LOOKED_UP,
         ).fetchall()
         keys = [row[:size] for row in noted]
@@ -261,13 +252,12 @@ class _Comparison:
             )
         )
 
-    def _look_up_extra(self, parts: Mapping[str, Part]) -> tuple[int, int, int, list[str]]:
+    def _look_up_extra(self, pieces: RangePieces) -> tuple[int, int, int, list[str]]:
         """Of the extra rows: how many were looked up, how many are not in the source, how many are there by now.
 
         Then keys of some that are not. A row is there by now where it came into these ranges after they were read.
         """
-        key_list = sql.SQL(", ").join(sql.Identifier("p", name) for name in self.names)
-        extra = run(self.connection, "verify/extra_keys", {**parts, "key_list": key_list}, limit=_LOOKED_UP).fetchall()
+        extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
         there = {row[:size]: row for row in self._by_key([row[:size] for row in extra], self.compared.sources)}
         wrong = [row for row in extra if there.get(row[:size]) != row]
@@ -283,7 +273,7 @@ def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[s
         yield row[:size], version, content, rest
 
 
-def _later(kind: Kind) -> sql.SQL:
+def _is_later(kind: Kind) -> sql.SQL:
     if kind in ("number", "bare"):
         return sql.SQL("production_version::numeric > source_version::numeric")
     if kind in ("date", "timestamp"):

@@ -24,8 +24,6 @@ Key = tuple[Any, ...]
 Bounds = tuple[datetime, datetime]
 """The half-open bounds of a window, in wall-clock time of the source's zone."""
 
-_BINARY_LOBS = ("BLOB",)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -185,10 +183,10 @@ def _text(value: Any) -> str | None:
 
 def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> sql.Composable:
     declared = sql.SQL(column.target.type)
-    if source.kind == "raw" or source.base_type in _BINARY_LOBS:
+    if source.type.family == "bytes":
         return sql.SQL("decode({}, 'hex')").format(text)
     if source.kind == "bare":
-        scale = sql.Literal(source.delivery.number_scale)
+        scale = sql.Literal(source.decimals)
         rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
         return sql.SQL("CAST({} AS {})").format(rounded, declared)
     if column.target.collatable:

@@ -11,7 +11,8 @@ from reload_assets.errors import DmsError
 
 SOURCE_ENGINES = ("oracle",)
 TARGET_ENGINES = ("postgres", "aurora-postgresql")
-_DEFAULT_NUMBER_SCALE = 10
+DEFAULT_NUMBER_SCALE = 10
+"""DMS's own NumberDatatypeScale: the decimals to which it rounds a NUMBER without precision."""
 
 
 class EndpointCheck:
@@ -127,7 +128,7 @@ def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
 def number_scale(endpoint: Mapping[str, Any]) -> int:
     """The NumberDatatypeScale of an Oracle endpoint: decimals of a NUMBER without precision, -1 float, -2 text."""
     found = _oracle_setting(endpoint, "NumberDatatypeScale")
-    return _DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
+    return DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
 
 
 def trims_char(endpoint: Mapping[str, Any]) -> bool:

@@ -122,11 +122,13 @@ def truncate(connection: Connection[Any], schema: str | None, table: str) -> Non
     connection.execute(sql.SQL("TRUNCATE {}").format(_relation(schema, table)))
 
 
-def copy_in(cursor: Cursor[Any], table: str, columns: Sequence[str] = ()) -> AbstractContextManager[Copy]:
-    """Take rows into a temporary table: into some columns, or into all of them."""
+def copy_in(
+    cursor: Cursor[Any], table: str, columns: Sequence[str] = (), *, schema: str | None = None
+) -> AbstractContextManager[Copy]:
+    """Take rows into a table: into some columns, or into all; ``schema`` is None for a temporary table."""
     listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     chosen = sql.SQL(" ({})").format(listed) if columns else sql.SQL("")
-    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(sql.Identifier(table), chosen))
+    return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(_relation(schema, table), chosen))
 
 
 def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:

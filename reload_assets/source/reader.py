@@ -13,7 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from reload_assets.canonical.oracle_types import Delivery, SourceColumn
+from reload_assets.canonical.oracle_types import Delivery, SourceColumn, type_named
 from reload_assets.canonical.text import source_instant, source_role
 from reload_assets.errors import SourceUnavailable
 from reload_assets.source import dictionary
@@ -31,7 +31,6 @@ _MAX_BINDS = 30_000
 # Conditions with OR between them, each of which is to be looked for by an index.
 _MAX_ALIKE = 50
 _IS_PRIMARY = "reload_assets_is_primary"
-_TEXT_TYPES = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
 
 
 def source_url(
@@ -332,7 +331,7 @@ def _column(
     *,
     delivery: Delivery,
 ) -> SourceColumn:
-    length = char_length if data_type in _TEXT_TYPES else data_length if data_type == "RAW" else None
+    length = {"characters": char_length, "bytes": data_length, None: None}[type_named(data_type).length_in]
     return SourceColumn(
         name=name,
         data_type=data_type,

@@ -56,7 +56,7 @@ class ColumnTypes:
 def _differences(context: Context) -> list[str]:
     rows = run(
         context.connection,
-        "verify/type_differences",
+        "verify/2_staging:list_type_differences",
         reload_id=context.reload.reload_id,
         table_name=context.table.name,
     ).fetchall()
@@ -79,7 +79,7 @@ def _against_source(context: Context) -> tuple[list[str], list[str]]:
     if context.table.source_columns is None:
         return [], []
     place = {"schema": context.table.production.schema, "table": context.table.production.name}
-    types = dict(run(context.connection, "verify/base_types", None, **place).fetchall())
+    types = dict(run(context.connection, "verify/1_source_keys:list_base_types", **place).fetchall())
     described = {column.name: column for column in context.table.source_columns}
     losses, notes = [], []
     for column in context.table.columns:

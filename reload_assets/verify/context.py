@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.errors import UndefinedTable
 
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import SourceUnavailable
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.catalog import Column
-from reload_assets.postgres.statements import Part
+from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.expectations import Expectation, TypesOf, Verdict
 from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.pieces import StagingTable
 from reload_assets.verify.source_keys import Matched, SourceKeys
 
 if TYPE_CHECKING:
@@ -67,19 +68,26 @@ class Context:
         return found
 
     @property
-    def place(self) -> dict[str, Part]:
+    def staging(self) -> StagingTable:
         """The staging table, for statements."""
-        return {"schema": self.staged.staging_schema, "table": self.staged.staging_table}
+        return StagingTable(staging_schema=self.staged.staging_schema, staging_table=self.staged.staging_table)
 
 
 class StagingCheck(Protocol):
-    """A check: what great_expectations is to look for, and what to make of its verdicts."""
+    """A check: what great_expectations is asked, if anything, and what its verdicts and our own SQL come to."""
 
     def expect(self, context: Context) -> Sequence[Expectation | TypesOf]:
-        """The expectations of the check."""
+        """Return the expectations of the check; none where our SQL alone decides."""
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome; asks the database for counts and examples where something was found."""
+        """Return the outcome. Raises psycopg's errors."""
+
+
+def is_there(connection: Connection[Any], staged: StagedTable) -> bool:
+    """Whether the staging table that was made for a load is still there."""
+    place = {"staging_schema": staged.staging_schema, "staging_table": staged.staging_table}
+    found = run(connection, "verify/2_staging:find_staging", **place, staging_oid=staged.staging_oid)
+    return found.fetchone() is not None
 
 
 def first_problem(verdicts: Sequence[Verdict]) -> str | None:
@@ -100,10 +108,3 @@ def unverified(check: str, context: Context, problem: str) -> CheckOutcome:
         True,
         f"{context.name} could not be looked at ({problem}); fix that and check again.",
     )
-
-
-def key_text(names: Sequence[str], alias: str | None = None) -> sql.Composed:
-    """A row's key as text: its columns, with commas between them."""
-    columns = [sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in names]
-    texts = sql.SQL(", ").join(sql.SQL("coalesce({}::text, 'NULL')").format(column) for column in columns)
-    return sql.SQL("concat_ws(', ', {})").format(texts)

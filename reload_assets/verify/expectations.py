@@ -1,5 +1,8 @@
 """Runs great_expectations over one staging table: all expectations of a table in one validation.
 
+Only its own expectations are used: row count, column types, uniqueness, NULLs. What only SQL of ours can tell is asked
+by the checks themselves.
+
 great_expectations takes seconds to import, so it is imported inside functions. It computes every verdict inside the
 database and is asked for verdicts only (``BOOLEAN_ONLY``): values that it would fetch pass through psycopg2, which
 knows no year before 1 and takes infinity for the year 9999.
@@ -15,10 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from psycopg import Connection, sql
+from psycopg import sql
 
 from reload_assets.postgres.connection import CONNECT_TIMEOUT_SECONDS, TargetDatabase
-from reload_assets.postgres.statements import Part, compose
+from reload_assets.postgres.statements import compose
 
 if TYPE_CHECKING:
     from great_expectations.datasource.fluent import PostgresDatasource
@@ -53,15 +56,6 @@ class Verdict:
     arguments: Mapping[str, Any]
     success: bool
     problem: str | None
-
-
-def no_rows(check: str, connection: Connection[Any], statement: str, parts: Mapping[str, Part]) -> Expectation:
-    """Expect ``sql/<statement>.sql``, which has pieces and no bound values, to find nothing."""
-    query = compose(statement, parts).as_string(connection)
-    # SQLAlchemy reads :name as a parameter, great_expectations reads braces as its own. It prints a warning where
-    # {batch} is nowhere in the query; the statement names its table itself, quoted.
-    query = re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", query).replace("{", "{{").replace("}", "}}")
-    return Expectation(check, "UnexpectedRowsExpectation", {"unexpected_rows_query": f"/* {{batch}} */ {query}"})
 
 
 def validate(

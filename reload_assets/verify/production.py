@@ -5,11 +5,9 @@ They share no SQL with the merge, and compare inside the database: no value pass
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from psycopg import Connection, sql
 from psycopg import Error as DatabaseError
 
 from reload_assets.cdc.position import Cdc
@@ -17,12 +15,10 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger.ledger import CheckStatus
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.postgres.catalog import ForeignKey, read_foreign_keys
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import Part, run
 from reload_assets.tables import ReloadTable
-from reload_assets.verify.context import key_text
-from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
+from reload_assets.verify.foreign_keys import check_foreign_keys
+from reload_assets.verify.outcome import CheckOutcome, Fact
 from reload_assets.verify.staged_in_production import staged_in_production
 from reload_assets.verify.window_matches_source import compare_with_source
 
@@ -41,10 +37,11 @@ def verify_merged(
     reader: SourceReader | None,
     cdc: Cdc | None = None,
 ) -> list[CheckOutcome]:
-    """The outcomes of AFTER_CHECKS on one table of a merged reload; none is blocking. Raises DatabaseUnreachable.
+    """Verify one table of a merged reload. Returns the outcomes of AFTER_CHECKS, none of them blocking.
 
     ``staged`` is to be read from the ledger after the merge, as it holds the outcome counts. Without a ``reader``, and
     where the source cannot be read, window_matches_source 'could not verify'; with ``cdc`` it waits for CDC first.
+    Raises DatabaseUnreachable.
     """
     bounds = reload.loaded_window.in_zone(config.source.zone)
     with target.connect(autocommit=True) as connection:
@@ -53,7 +50,7 @@ def verify_merged(
                 "staged_in_production",
                 lambda: staged_in_production(connection, reload, table, staged, reader, cdc),
             ),
-            _guarded("foreign_keys", lambda: _foreign_keys(connection, table, bounds)),
+            _guarded("foreign_keys", lambda: check_foreign_keys(connection, table, bounds)),
             _guarded(
                 "window_matches_source",
                 lambda: compare_with_source("window_matches_source", connection, table, bounds, reader, cdc),
@@ -63,7 +60,7 @@ def verify_merged(
 
 
 def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
-    """What confirm has written into the ledger."""
+    """Say what confirm has written into the ledger."""
     corrections = staged.confirm_inserted + staged.confirm_updated + staged.confirm_deleted
     facts: dict[str, Fact] = {
         "confirm_status": reload.confirm_status,
@@ -81,58 +78,9 @@ def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
     return CheckOutcome("confirmed", status, False, f"{reload.confirm_detail or ''}{fix}", facts)
 
 
-def _guarded(name: str, check: Any) -> CheckOutcome:
+def _guarded(name: str, check: Callable[[], CheckOutcome]) -> CheckOutcome:
     try:
-        outcome: CheckOutcome = check()
-        return outcome
+        return check()
     except (DatabaseError, SourceUnavailable, CdcNotReady, DmsError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         return CheckOutcome(name, "could not verify", False, f"{name} could not be verified: {reason}.")
-
-
-def _foreign_keys(connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]) -> CheckOutcome:
-    name = "foreign_keys"
-    # As they are now: a reload may be verified long after it was opened.
-    foreign_keys = read_foreign_keys(connection, table.production.schema, table.production.name)
-    names = [column.name for column in table.key]
-    parentless, found = 0, []
-    for key in foreign_keys:
-        row = run(
-            connection, "verify/rows_without_parent", _fk_parts(table, key), start=bounds[0], end=bounds[1]
-        ).fetchone()
-        assert row is not None
-        count, some = row
-        if count:
-            parentless += count
-            found.append(
-                f"{counted(count, 'row')} without a parent in {key.parent} by {key.name} "
-                f"({examples(some, names, count)})"
-            )
-    facts: dict[str, Fact] = {"foreign_keys": len(foreign_keys), "rows_without_parent": parentless}
-    if found:
-        detail = f"{table.target} has {'; '.join(found)} in the window; reload the parents' window, or remove the rows."
-        return CheckOutcome(name, "failed", False, detail, facts)
-    if not foreign_keys:
-        return CheckOutcome(name, "passed", False, f"{table.target} has no foreign keys.", facts)
-    keys = ", ".join(key.name for key in foreign_keys)
-    detail = f"Every row of the window in {table.target} has its parents ({keys})."
-    return CheckOutcome(name, "passed", False, detail, facts)
-
-
-def _fk_parts(table: ReloadTable, key: ForeignKey) -> Mapping[str, Part]:
-    join = sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier("p", parent), sql.Identifier("c", child))
-        for parent, child in zip(key.parent_columns, key.columns, strict=True)
-    )
-    # MATCH SIMPLE: a key with a NULL in it refers to nothing.
-    has_key = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier("c", name)) for name in key.columns)
-    return {
-        "schema": table.production.schema,
-        "table": table.production.name,
-        "parent_schema": key.parent_schema,
-        "parent_table": key.parent_table,
-        "same_key": join,
-        "has_key": has_key,
-        "window_column": table.window.name,
-        "key_text": key_text([column.name for column in table.key], "c"),
-    }

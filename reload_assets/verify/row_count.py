@@ -36,7 +36,7 @@ class RowCount:
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """The outcome; without a source connection DMS's own count is all there is to compare with."""
-        row = run(context.connection, "verify/count_rows", context.place).fetchone()
+        row = run(context.connection, "verify/2_staging:count_rows", context.staging).fetchone()
         assert row is not None
         rows: int = row[0]
         known: dict[str, int | None] = {

@@ -23,15 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
-from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
 from reload_assets.compare.segments import Bounds, characters, ranges
-from reload_assets.postgres.session import analyze, drop_table
-from reload_assets.postgres.statements import Part, compose, run
+from reload_assets.postgres.session import analyze, copy_in, drop_table
+from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import key_example
+from reload_assets.verify.pieces import StagingTable, source_key_pieces
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -70,7 +69,7 @@ def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
     from reload_assets.compare.compared_columns import FAMILIES
 
     place = {"schema": table.production.schema, "table": table.production.name}
-    types: dict[str, str] = dict(run(connection, "verify/base_types", None, **place).fetchall())
+    types: dict[str, str] = dict(run(connection, "verify/1_source_keys:list_base_types", **place).fetchall())
     described = {column.name: column for column in table.source_columns}
     for column in table.key:
         source = described[column.source]
@@ -82,8 +81,7 @@ def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
 class SourceKeys:
     """The noted rows of one table of a reload. ``bounds`` are wall-clock values of the source's zone.
 
-    For a table that ``unmatched`` lets pass. ``place`` has the names of the ``schema``, the ``table`` of the noted rows
-    and the ``staging_table``.
+    For a table that ``unmatched`` lets pass. ``staging`` is the name and the oid of its staging table in ``schema``.
     """
 
     def __init__(
@@ -98,9 +96,9 @@ class SourceKeys:
         self._connection, self._reader, self._table, self._bounds = connection, reader, table, bounds
         self._described = {column.name: column for column in table.source_columns or ()}
         self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
-        self._noted = (schema, source_keys_name(staging[1]))
-        self._place: dict[str, Part] = {"schema": schema, "table": self._noted[1]}
-        self._staging_table = staging[0]
+        self._schema, self._noted = schema, source_keys_name(staging[1])
+        self._staging = StagingTable(staging_schema=schema, staging_table=staging[0])
+        self._pieces = source_key_pieces(table, self._noted)
 
     def note(self) -> int:
         """Note the rows that the source has in the window now, in the caller's transaction; how many there are.
@@ -108,18 +106,16 @@ class SourceKeys:
         What was noted before goes. Raises SourceUnavailable.
         """
         first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
-        drop_table(self._connection, *self._noted)
-        keys = sql.SQL(", ").join(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in self._names)
-        run(self._connection, "verify/create_source_keys", {**self._place, "keys": keys})
+        drop_table(self._connection, self._schema, self._noted)
+        run(self._connection, "verify/1_source_keys:create_source_keys", self._staging, self._pieces)
         noted = 0
-        copying = compose("verify/copy_source_keys", self._place)
-        with self._connection.cursor() as cursor, cursor.copy(copying) as copy:
+        with self._connection.cursor() as cursor, copy_in(cursor, self._noted, schema=self._schema) as copy:
             for row in self._read([self._bounds]):
                 # A fraction of a microsecond that is rounded up may lie beyond the window: DMS rounds as well.
                 if first <= str(row[-2]) < last:
                     copy.write_row(row)
                     noted += 1
-        analyze(self._connection, *self._noted)
+        analyze(self._connection, self._schema, self._noted)
         return noted
 
     def match(self) -> Matched:
@@ -128,22 +124,8 @@ class SourceKeys:
         The connection is in autocommit mode. Raises SourceUnavailable, and psycopg's UndefinedTable where nothing was
         noted.
         """
-        identifiers = {name: sql.Identifier(name) for name in self._names}
-        parts: dict[str, Part] = {
-            **self._place,
-            "staging_table": self._staging_table,
-            "keys": sql.SQL(", ").join(
-                sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
-                    production_text("s", column.staged, self._kind(column.source)), identifiers[name]
-                )
-                for name, column in zip(self._names, self._table.key, strict=True)
-            ),
-            "key_list": sql.SQL(", ").join(sql.Identifier("s", name) for name in self._names),
-            "same_key": sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(sql.Identifier("b", name), sql.Identifier("s", name)) for name in self._names
-            ),
-        }
-        row = run(self._connection, "verify/match_source_keys", parts).fetchone()
+        parts = (self._staging, self._pieces)
+        row = run(self._connection, "verify/1_source_keys:match_source_keys", *parts).fetchone()
         assert row is not None
         noted, not_staged, arrived = row
         stood: list[tuple[str | None, ...]] = []
@@ -151,7 +133,7 @@ class SourceKeys:
         if not_staged:
             length = characters(self._bounds, noted)
             with self._connection.transaction(), self._connection.cursor(name="lacking_rows") as cursor:
-                cursor.execute(compose("verify/list_lacking", parts))
+                cursor.execute(compose("verify/1_source_keys:list_lacking", *parts))
                 while not stood and (batch := cursor.fetchmany(_BATCH)):
                     looked_at += len(batch)
                     stood = self._still_there(batch, length)
@@ -181,10 +163,4 @@ class SourceKeys:
             yield from batch
 
     def _is_hashed(self, source: str) -> bool:
-        described = self._described[source]
-        return described.kind is not None and described.base_type != "FLOAT"
-
-    def _kind(self, source: str) -> Kind:
-        kind = self._described[source].kind
-        assert kind is not None
-        return kind
+        return self._described[source].is_compared

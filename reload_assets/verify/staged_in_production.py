@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection, sql
 
 from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
 from reload_assets.keys import key_kind
@@ -27,10 +26,10 @@ from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
 from reload_assets.postgres.session import drop_table, truncate
 from reload_assets.postgres.statements import Part, run
-from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn, ReloadTable
-from reload_assets.verify.context import key_text
+from reload_assets.verify.context import is_there
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
+from reload_assets.verify.pieces import StagingTable, comma, differing_pieces, judge_pieces
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -79,12 +78,11 @@ def staged_in_production(
 ) -> CheckOutcome:
     """The outcome; the connection is in autocommit mode. Raises SourceUnavailable, CdcNotReady, psycopg's errors."""
     place = f"{staged.staging_schema}.{staged.staging_table}"
-    identity = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
-    if run(connection, "verify/find_staging", None, **identity).fetchone() is None:
+    if not is_there(connection, staged):
         detail = f"{place} is not there any more, so its rows cannot be looked for; reload the window to verify it."
         return CheckOutcome(NAME, "could not verify", False, detail)
-    where = {"schema": staged.staging_schema, "table": staged.staging_table}
-    row = run(connection, "verify/count_rows", where).fetchone()
+    staging = StagingTable(staging_schema=staged.staging_schema, staging_table=staged.staging_table)
+    row = run(connection, "verify/2_staging:count_rows", staging).fetchone()
     assert row is not None
     if row[0] != staged.staged_rows:
         # Unlogged: a server that crashed brings it back empty.
@@ -123,7 +121,6 @@ class _Look:
         self.connection, self.reload, self.table, self.staged = connection, reload, table, staged
         self.numbers = {column.name: f"c{number}" for number, column in enumerate(table.columns, start=1)}
         self.key_names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
-        self.place: dict[str, Part] = {"schema": table.production.schema, "table": table.production.name}
 
     def look(self, reader: SourceReader | None, cdc: Cdc | None) -> _Found:
         """What has become of the staged rows that production has otherwise."""
@@ -136,7 +133,9 @@ class _Look:
         # Production had these before the merge, which wrote nothing: no audit tells them from rows that were lost.
         known = self.staged
         untouched = known.identical + known.refused + known.unversioned + known.skipped
-        for outcome, corrected, since, rows, keys in run(self.connection, "verify/count_differing").fetchall():
+        for outcome, corrected, since, rows, keys in run(
+            self.connection, "verify/4_after_merge:count_differing"
+        ).fetchall():
             if outcome in left_alone:
                 found.add(left_alone[outcome], rows)
             elif by_source:
@@ -157,29 +156,11 @@ class _Look:
 
     def _collect(self) -> None:
         table = self.table
-        pairs = [(column, "s", column.staged) for column in table.columns]
         run(
             self.connection,
-            "verify/staged_in_production",
-            {
-                **self.place,
-                "staging_schema": self.staged.staging_schema,
-                "staging_table": self.staged.staging_table,
-                "same_key": _pairs(table.key, "s", {column.name: column.staged for column in table.key}),
-                "alive": alive(table),
-                "same": _all(_same(*pair) for pair in pairs),
-                "version": table.version.name,
-                "staged_version": table.version.staged,
-                "key_text": key_text([column.staged for column in table.key], "s"),
-                "source_key": _comma(
-                    sql.SQL("{} AS {}").format(
-                        production_text("s", column.staged, self._kind(column)), sql.Identifier(name)
-                    )
-                    for name, column in zip(self.key_names, table.key, strict=True)
-                ),
-                "numbered_key": _comma(self._numbered(column) for column in table.key),
-                "audit_key": _audit_key(table.key),
-            },
+            "verify/4_after_merge:collect_differing",
+            StagingTable(staging_schema=self.staged.staging_schema, staging_table=self.staged.staging_table),
+            differing_pieces(table, self.numbers, self.key_names, [self._kind(column) for column in table.key]),
             reload_id=self.reload.reload_id,
             table_name=table.name,
         )
@@ -196,19 +177,7 @@ class _Look:
             "confirm/1_keys:create_rows",
             {**staging, "source_rows": _ROWS, "s_without_domains": columns},
         )
-        parts: dict[str, Part] = {
-            **self.place,
-            "rows": _ROWS,
-            "same_row": _all(
-                sql.SQL("{} = {}").format(
-                    sql.Identifier("r", self.numbers[c.name]), sql.Identifier("d", self.numbers[c.name])
-                )
-                for c in table.key
-            ),
-            "same_key": _pairs(table.key, "d", self.numbers),
-            "alive": alive(table),
-            "same": _all(_same(column, "r", self.numbers[column.name]) for column in table.columns),
-        }
+        pieces = judge_pieces(table, self.numbers, _ROWS)
         before: dict[str, str | None] = {}
         for _ in range(_LOOKS):
             truncate(self.connection, None, _ROWS)
@@ -216,12 +185,12 @@ class _Look:
             if cdc is not None:
                 cdc.wait_passed(source.now())
             settled, differing = [], {}
-            for place, key, outcome, in_production, source_row, is_same in run(
-                self.connection, "verify/judge_differing", parts
+            for place, key, outcome, in_production, source_row, is_right in run(
+                self.connection, "verify/4_after_merge:judge_differing", pieces
             ).fetchall():
                 if outcome in left_alone:
                     settled.append(place)
-                elif is_same:
+                elif is_right:
                     settled.append(place)
                     found.add("changed_since" if in_production or source_row else "deleted_since")
                 elif place in before and before[place] == source_row:
@@ -232,59 +201,18 @@ class _Look:
             before = differing
             if not differing:
                 break
-            run(self.connection, "verify/drop_settled", places=settled)
+            run(self.connection, "verify/4_after_merge:delete_settled", places=settled)
         # The source has changed these again and again: what production should have is not to be told.
         for source_row in before.values():
             found.add("changed_since" if source_row else "deleted_since")
         drop_table(self.connection, None, _ROWS)
 
     def _batches(self, size: int) -> Iterator[Sequence[Key]]:
-        names = _comma(sql.Identifier("d", name) for name in self.key_names)
-        keys = run(self.connection, "verify/list_differing", {"key_names": names}).fetchall()
+        names = comma(sql.Identifier("d", name) for name in self.key_names)
+        keys = run(self.connection, "verify/4_after_merge:list_differing", {"d_canonical_key": names}).fetchall()
         for first in range(0, len(keys), size):
             yield keys[first : first + size]
-
-    def _numbered(self, column: ReloadColumn) -> sql.Composed:
-        return sql.SQL("{} AS {}").format(sql.Identifier("s", column.staged), sql.Identifier(self.numbers[column.name]))
 
     def _kind(self, column: ReloadColumn) -> Kind:
         described = {source.name: source for source in self.table.source_columns or ()}
         return key_kind(described.get(column.source), column.target)
-
-
-def _comma(pieces: Iterator[sql.Composable] | Any) -> sql.Composed:
-    return sql.SQL(", ").join(pieces)
-
-
-def _all(conditions: Iterator[sql.Composable] | Any) -> sql.Composed:
-    return sql.SQL(" AND ").join(conditions)
-
-
-def _pairs(columns: Sequence[ReloadColumn], alias: str, names: dict[str, str]) -> sql.Composed:
-    return _all(
-        sql.SQL("{} = {}").format(sql.Identifier("p", column.name), sql.Identifier(alias, names[column.name]))
-        for column in columns
-    )
-
-
-def _audit_key(columns: Sequence[ReloadColumn]) -> sql.Composed:
-    members = _comma(
-        sql.SQL("{}, {}").format(sql.Literal(column.name), sql.Identifier("s", column.staged)) for column in columns
-    )
-    return sql.SQL("jsonb_build_object({})").format(members)
-
-
-def _same(column: ReloadColumn, alias: str, name: str) -> sql.Composed:
-    """Equal content by Oracle's rules: '' is NULL, as is an empty LOB; the padding of CHAR does not count."""
-    sides = (sql.Identifier("p", column.name), sql.Identifier(alias, name))
-    if column.target.collatable:
-        # By code points: neither a case-insensitive type nor a collation may make two texts equal.
-        value = sql.SQL("nullif({}::text COLLATE \"C\", '')")
-    elif column.target.type == "bytea":
-        value = sql.SQL("nullif({}, ''::bytea)")
-    elif not column.target.comparable:
-        value = sql.SQL("{}::text")
-    else:
-        value = sql.SQL("{}")
-    left, right = (value.format(side) for side in sides)
-    return sql.SQL("{} IS NOT DISTINCT FROM {}").format(left, right)

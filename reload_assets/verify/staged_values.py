@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg import sql
-
-from reload_assets.canonical.oracle_types import LOB_TYPES
-from reload_assets.postgres.statements import Part, run
-from reload_assets.tables import ReloadColumn
-from reload_assets.verify.context import Context, failed, first_problem, key_text, unverified
-from reload_assets.verify.expectations import Expectation, Verdict, no_rows
+from reload_assets.postgres.catalog import Column
+from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.verify.context import Context, first_problem, unverified
+from reload_assets.verify.expectations import Expectation, Verdict
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
+from reload_assets.verify.pieces import lob_pieces, staged_key_pieces
 
 _TARGET_LOBS = ("text", "bytea", "xml", "json", "jsonb")
-# DMS cuts these at 64 KB, whatever the task's limit.
-_LONGS = ("LONG", "LONG RAW")
-_LONG_LIMIT = 64 * 1024
+_NOT_NULL = "ExpectColumnValuesToNotBeNull"
 
 
 class WindowBounds:
@@ -25,47 +22,49 @@ class WindowBounds:
     NAME = "window_bounds"
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """That the statement finds no row."""
-        return [no_rows(self.NAME, context.connection, "verify/outside_window", self._parts(context))]
+        """Expect nothing of great_expectations, which knows no half-open range of infinite times."""
+        return []
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome, with how many rows are where."""
+        """Return the outcome, with how many rows are where."""
         column = context.table.window.staged
         start, end = context.reload.loaded_window.in_zone(context.config.source.zone)
         window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.config.source.time_zone}"
         facts: dict[str, Fact] = {"window_start": start.isoformat(), "window_end": end.isoformat()}
-        if failed(verdicts):
-            found = run(context.connection, "verify/outside_window", self._parts(context)).fetchone()
-            outside, without, earliest, latest = found or (0, 0, "", "")
-            facts |= {"outside": outside, "without": without, "earliest": earliest, "latest": latest}
-            parts = []
-            if outside:
-                parts.append(f"{counted(outside, 'row')} outside {window} (from {earliest} to {latest})")
-            if without:
-                parts.append(f"{counted(without, 'row')} without a value")
-            detail = (
-                f"{column} of {context.name} has {' and '.join(parts)}; check the task's mapping and source.time_zone, "
-                "then reload the window."
-            )
-            return CheckOutcome(self.NAME, "failed", True, detail, facts)
-        if problem := first_problem(verdicts):
-            return unverified(self.NAME, context, problem)
-        return CheckOutcome(self.NAME, "passed", True, f"{column} of {context.name} lies in {window}.", facts)
-
-    @staticmethod
-    def _parts(context: Context) -> dict[str, Part]:
-        start, end = context.reload.loaded_window.in_zone(context.config.source.zone)
-        bounds = {"window_start": sql.Literal(start), "window_end": sql.Literal(end)}
-        return {**context.place, "window_column": context.table.window.staged, **bounds}
+        found = run(
+            context.connection,
+            "verify/3_staged_values:count_outside",
+            context.staging,
+            {"staged_window_column": column},
+            start=start,
+            end=end,
+        ).fetchone()
+        if found is None:
+            return CheckOutcome(self.NAME, "passed", True, f"{column} of {context.name} lies in {window}.", facts)
+        outside, without, earliest, latest = found
+        facts |= {"outside": outside, "without": without, "earliest": earliest, "latest": latest}
+        parts = []
+        if outside:
+            parts.append(f"{counted(outside, 'row')} outside {window} (from {earliest} to {latest})")
+        if without:
+            parts.append(f"{counted(without, 'row')} without a value")
+        detail = (
+            f"{column} of {context.name} has {' and '.join(parts)}; check the task's mapping and source.time_zone, "
+            "then reload the window."
+        )
+        return CheckOutcome(self.NAME, "failed", True, detail, facts)
 
 
 class Keys:
-    """Keys are unique and whole, and no column that production declares NOT NULL holds a NULL."""
+    """Keys are unique and whole, and no column that production declares NOT NULL holds a NULL.
+
+    great_expectations tells which of that does not hold; our SQL then counts the rows and names some.
+    """
 
     NAME = "keys"
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """Unique keys, and values in every column that needs one."""
+        """Expect unique keys, and values in every column that needs one."""
         key = [column.staged for column in context.table.key]
         unique = (
             Expectation(self.NAME, "ExpectColumnValuesToBeUnique", {"column": key[0]})
@@ -74,20 +73,20 @@ class Keys:
                 self.NAME, "ExpectCompoundColumnsToBeUnique", {"column_list": key, "ignore_row_if": "never"}
             )
         )
-        return [
-            unique,
-            *(
-                Expectation(self.NAME, "ExpectColumnValuesToNotBeNull", {"column": column.staged})
-                for column in self._needed(context)
-            ),
-        ]
+        return [unique, *(Expectation(self.NAME, _NOT_NULL, {"column": name}) for name in _needed(context))]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome, with keys and columns by name."""
+        """Return the outcome, with keys and columns by name."""
         names = [column.staged for column in context.table.key]
         facts: dict[str, Fact] = {"duplicate_keys": 0, "duplicate_rows": 0, "null_values": 0}
-        if failed(verdicts):
-            found = [*self._duplicates(context, names, facts), *self._nulls(context, names, facts)]
+        found = [
+            self._nulls(context, names, verdict.arguments["column"], facts)
+            if verdict.kind == _NOT_NULL
+            else self._duplicates(context, names, facts)
+            for verdict in verdicts
+            if not verdict.success and not verdict.problem
+        ]
+        if found:
             detail = (
                 f"{context.name} has {'; '.join(found)}; fix those rows in the source, or {context.field}.key, then "
                 "reload the window."
@@ -99,42 +98,33 @@ class Keys:
         return CheckOutcome(self.NAME, "passed", True, detail, facts)
 
     @staticmethod
-    def _needed(context: Context) -> list[ReloadColumn]:
-        strict = {column.name for column in context.production_columns if column.not_null}
-        return [column for column in context.table.columns if column.name in strict or column in context.table.key]
-
-    @staticmethod
-    def _duplicates(context: Context, names: list[str], facts: dict[str, Fact]) -> list[str]:
-        key = sql.SQL(", ").join(map(sql.Identifier, names))
-        parts = {**context.place, "key": key, "key_text": key_text(names)}
-        row = run(context.connection, "verify/duplicate_keys", parts).fetchone()
+    def _duplicates(context: Context, names: list[str], facts: dict[str, Fact]) -> str:
+        row = run(
+            context.connection,
+            "verify/3_staged_values:count_duplicates",
+            context.staging,
+            staged_key_pieces(context.table),
+        ).fetchone()
         assert row is not None
         duplicates, rows, some = row
         facts |= {"duplicate_keys": duplicates, "duplicate_rows": rows}
-        if not duplicates:
-            return []
-        return [f"{counted(duplicates, 'key')} in {counted(rows, 'row')} ({examples(some, names, duplicates)})"]
+        return f"{counted(duplicates, 'key')} in {counted(rows, 'row')} ({examples(some, names, duplicates)})"
 
-    def _nulls(self, context: Context, names: list[str], facts: dict[str, Fact]) -> list[str]:
-        columns = self._needed(context)
-        counts = sql.SQL(", ").join(
-            sql.SQL("count(*) - count({})").format(sql.Identifier(column.staged)) for column in columns
-        )
-        row = run(context.connection, "verify/count_where", {**context.place, "counts": counts}).fetchone()
+    @staticmethod
+    def _nulls(context: Context, names: list[str], column: str, facts: dict[str, Fact]) -> str:
+        row = run(
+            context.connection,
+            "verify/3_staged_values:count_nulls",
+            context.staging,
+            staged_key_pieces(context.table),
+            {"needed_column": column},
+        ).fetchone()
         assert row is not None
-        found = []
-        for column, nulls in zip(columns, row[0], strict=True):
-            if not nulls:
-                continue
-            condition = sql.SQL("{} IS NULL").format(sql.Identifier(column.staged))
-            parts = {**context.place, "key_text": key_text(names), "condition": condition}
-            some = [key for (key,) in run(context.connection, "verify/example_keys", parts)]
-            why = "which is part of the key" if column in context.table.key else "which production declares NOT NULL"
-            found.append(
-                f"{counted(nulls, 'row')} with a NULL in {column.staged}, {why} ({examples(some, names, nulls)})"
-            )
-            facts["null_values"] = int(facts["null_values"]) + nulls
-        return found
+        nulls, some = row
+        facts["null_values"] = int(facts["null_values"]) + nulls
+        is_key = _needed(context)[column] in context.table.key
+        why = "which is part of the key" if is_key else "which production declares NOT NULL"
+        return f"{counted(nulls, 'row')} with a NULL in {column}, {why} ({examples(some, names, nulls)})"
 
 
 class LobLimit:
@@ -143,31 +133,30 @@ class LobLimit:
     NAME = "lob_limit"
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """That the statement finds no value, for each LOB column."""
-        return [
-            no_rows(self.NAME, context.connection, "verify/cut_lobs", self._parts(context, column, limit))
-            for column, limit in _lobs(context)
-        ]
+        """Expect nothing of great_expectations, which counts characters and not bytes."""
+        return []
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome, with the columns that were cut."""
-        lobs = _lobs(context)
+        """Return the outcome, with the columns that were cut."""
         limit_kb = context.config.dms.task.lob_limit_kb
-        facts: dict[str, Fact] = {"limit_kb": limit_kb, "lob_columns": len(lobs), "cut_values": 0}
-        if failed(verdicts):
-            found = []
-            for column, limit in lobs:
-                parts = self._parts(context, column, limit)
-                if row := run(context.connection, "verify/cut_lobs", parts).fetchone():
-                    found.append(f"{counted(row[0], 'value')} of {column.staged} at {limit // 1024:,} KB")
-                    facts["cut_values"] = int(facts["cut_values"]) + row[0]
+        lobs = lob_columns(context.table, limit_kb)
+        cut = {column.staged: (self._count_cut(context, column, limit), limit) for column, limit in lobs}
+        facts: dict[str, Fact] = {
+            "limit_kb": limit_kb,
+            "lob_columns": len(lobs),
+            "cut_values": sum(values for values, _ in cut.values()),
+        }
+        found = [
+            f"{counted(values, 'value')} of {name} at {limit // 1024:,} KB"
+            for name, (values, limit) in cut.items()
+            if values
+        ]
+        if found:
             detail = (
                 f"{context.name} has {' and '.join(found)}, where DMS cuts LOBs; raise dms.task.lob_limit_kb "
                 f"(now {limit_kb:,}) above the longest value, then reload the window."
             )
             return CheckOutcome(self.NAME, "failed", True, detail, facts)
-        if problem := first_problem(verdicts):
-            return unverified(self.NAME, context, problem)
         if not lobs:
             return CheckOutcome(self.NAME, "passed", True, f"{context.name} has no LOB columns.", facts)
         names = ", ".join(column.staged for column, _ in lobs)
@@ -175,23 +164,39 @@ class LobLimit:
         return CheckOutcome(self.NAME, "passed", True, detail, facts)
 
     @staticmethod
-    def _parts(context: Context, column: ReloadColumn, limit: int) -> dict[str, Part]:
-        name = sql.Identifier(column.staged)
-        is_binary = column.target.type == "bytea"
-        value = name if is_binary else sql.SQL("({}::text)").format(name)
-        length = sql.SQL("octet_length({})" if is_binary else "char_length({})").format(value)
-        return {**context.place, "value": value, "characters": length, "limit_bytes": sql.Literal(limit)}
+    def _count_cut(context: Context, column: ReloadColumn, limit: int) -> int:
+        row = run(
+            context.connection,
+            "verify/3_staged_values:count_cut_lobs",
+            context.staging,
+            lob_pieces(column),
+            limit_bytes=limit,
+        ).fetchone()
+        return int(row[0]) if row else 0
 
 
-def _lobs(context: Context) -> list[tuple[ReloadColumn, int]]:
-    """The LOB columns, as the source declares them or else as production's types suggest, with their limits (bytes)."""
-    limit = context.config.dms.task.lob_limit_kb * 1024
-    source = context.table.source_columns
+def _needed(context: Context) -> dict[str, ReloadColumn]:
+    return needed_columns(context.table, context.production_columns)
+
+
+def needed_columns(table: ReloadTable, production_columns: Sequence[Column]) -> dict[str, ReloadColumn]:
+    """Return the columns that need a value, by their names in staging."""
+    strict = {column.name for column in production_columns if column.not_null}
+    return {column.staged: column for column in table.columns if column.name in strict or column in table.key}
+
+
+def lob_columns(table: ReloadTable, limit_kb: int) -> list[tuple[ReloadColumn, int]]:
+    """Return the LOB columns, each with the limit (bytes) at which DMS cuts it.
+
+    They are those that the source declares, or else those that production's types suggest.
+    """
+    limit = limit_kb * 1024
+    source = table.source_columns
     if source is None:
-        return [(column, limit) for column in context.table.columns if column.target.type in _TARGET_LOBS]
-    types = {column.name: column.base_type for column in source}
+        return [(column, limit) for column in table.columns if column.target.type in _TARGET_LOBS]
+    described = {column.name: column for column in source}
     return [
-        (column, min(limit, _LONG_LIMIT) if types[column.source] in _LONGS else limit)
-        for column in context.table.columns
-        if types.get(column.source) in LOB_TYPES
+        (column, min(limit, described[column.source].type.most_bytes or limit))
+        for column in table.columns
+        if column.source in described and described[column.source].type.is_lob
     ]

@@ -11,10 +11,9 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.catalog import read_columns
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.column_types import ColumnTypes
-from reload_assets.verify.context import Context, StagingCheck, unverified
+from reload_assets.verify.context import Context, StagingCheck, is_there, unverified
 from reload_assets.verify.expectations import Verdict, validate
 from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.row_count import RowCount
@@ -52,8 +51,7 @@ def verify_staging(
         production = read_columns(connection, table.production.schema, table.production.name)
         context = Context(connection, config, reload, table, staged, production, source_configured, reader)
         chosen = {name: check for name, check in _CHECKS.items() if name in checks}
-        place = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
-        if run(connection, "verify/find_staging", None, **place).fetchone() is None:
+        if not is_there(connection, staged):
             return [_gone(name, context) for name in chosen]
         expectations = [one for check in chosen.values() for one in check.expect(context)]
         verdicts = validate(target, staged.staging_schema, staged.staging_table, expectations)

@@ -19,10 +19,8 @@ _FLOATS = {"real": 6, "double precision": 15}
 _MAX_PRECISION = 38
 _TEXT = ("text", "character varying", "citext")
 _LONGEST_STRING_OF_A_TIME = 64
-_LOBS = ("CLOB", "NCLOB", "LONG", "XMLTYPE", "SYS.XMLTYPE")
-_BYTES = ("RAW", "BLOB", "LONG RAW")
-_STRINGS = ("CHAR", "NCHAR", "VARCHAR", "VARCHAR2", "NVARCHAR2")
-_ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH LOCAL TIME ZONE")
+_DOUBLE_BITS = 53
+_SINGLE_BITS = 24
 
 
 @dataclass(frozen=True)
@@ -36,38 +34,38 @@ class DeclaredType:
 
 def judge(source: SourceColumn, production_type: str) -> str | None:
     """What production's declared type, spelled as by format_type, would lose of the source's values; None: nothing."""
-    target = parse_type(production_type)
-    base = source.base_type
-    if base == "NUMBER":
+    target, family = parse_type(production_type), source.type.family
+    if family == "number":
         return _number(source, target)
-    if base in ("FLOAT", "BINARY_FLOAT", "BINARY_DOUBLE"):
+    if family == "float":
         return _float(source, target)
-    if base in _STRINGS:
+    if family == "string":
         return _string(source, target)
-    if base in _LOBS:
+    if family == "lob":
         return _text_only(target)
-    if base in _BYTES:
+    if family == "bytes":
         return None if target.base == "bytea" else "the bytes themselves"
-    if base in ("DATE", "TIMESTAMP"):
+    if family == "time":
         return _timestamp(source, target)
-    if base in _ZONED:
+    if family == "zoned":
         return None if target.base == "timestamp with time zone" else _string_of_a_time(target, "the time zone")
-    if base.startswith("INTERVAL"):
+    if family == "interval":
         return None if target.base == "interval" else _string_of_a_time(target, "the interval")
-    return f"every value, as {base} is no type that DMS carries; list the column in ignored_source_columns"
+    return f"every value, as {source.base_type} is no type that DMS carries; list the column in ignored_source_columns"
 
 
 def note(source: SourceColumn, production_type: str) -> str | None:
     """What DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
-    base = source.base_type
-    if base == "NUMBER" and _is_bare(source):
+    family = source.type.family
+    if source.is_bare:
         return _carried_bare(source.delivery.number_scale)
-    if base == "FLOAT" and (source.precision or 126) > 53:
+    if family == "float" and _bits(source) > _DOUBLE_BITS:
         return f"DMS carries {source.declared} as an 8-byte float of 15 digits"
-    if base == "TIMESTAMP" and fraction_digits(source) > 6 and parse_type(production_type).base.startswith("timestamp"):
+    is_time = parse_type(production_type).base.startswith("timestamp")
+    if family == "time" and source.fraction_digits > 6 and is_time:
         return "PostgreSQL rounds fractions of a second to microseconds"
-    if base in _ZONED and production_type.startswith("timestamp"):
-        return f"DMS carries {base} as a string, of which PostgreSQL keeps the instant but not the zone"
+    if family == "zoned" and is_time:
+        return f"DMS carries {source.base_type} as a string, of which PostgreSQL keeps the instant but not the zone"
     return None
 
 
@@ -87,12 +85,12 @@ def parse_type(declared: str) -> DeclaredType:
     return DeclaredType(base, int(sizes[1]), int(sizes[2]) if sizes[2] else 0 if base == "numeric" else None)
 
 
-def _is_bare(source: SourceColumn) -> bool:
-    return source.precision is None and source.scale is None
+def _bits(source: SourceColumn) -> int:
+    return source.precision or source.type.float_bits or 0
 
 
 def _number(source: SourceColumn, target: DeclaredType) -> str | None:
-    scale = max(source.delivery.number_scale, 0) if _is_bare(source) else source.scale or 0
+    scale = source.decimals
     digits = (source.precision or _MAX_PRECISION) - scale
     if target.base == "numeric":
         if target.size is None:
@@ -110,7 +108,7 @@ def _number(source: SourceColumn, target: DeclaredType) -> str | None:
             return "fractions"
         return f"numbers of more than {_INTEGERS[target.base]} digits" if digits > _INTEGERS[target.base] else None
     if target.base in _FLOATS:
-        if _is_bare(source) or max(digits, 0) + max(scale, 0) > _FLOATS[target.base]:
+        if source.is_bare or max(digits, 0) + max(scale, 0) > _FLOATS[target.base]:
             return f"digits beyond {_FLOATS[target.base]}"
         return None
     if target.base == "boolean":
@@ -121,9 +119,8 @@ def _number(source: SourceColumn, target: DeclaredType) -> str | None:
 def _float(source: SourceColumn, target: DeclaredType) -> str | None:
     if target.base == "double precision" or (target.base == "numeric" and target.size is None):
         return None
-    single = source.base_type == "BINARY_FLOAT" or (source.base_type == "FLOAT" and (source.precision or 126) <= 24)
     if target.base == "real":
-        return None if single else "digits beyond 6"
+        return None if _bits(source) <= _SINGLE_BITS else "digits beyond 6"
     if target.base == "numeric":
         return f"decimals beyond {target.scale} and large numbers"
     if target.base in _INTEGERS:
@@ -133,7 +130,7 @@ def _float(source: SourceColumn, target: DeclaredType) -> str | None:
 
 def _string(source: SourceColumn, target: DeclaredType) -> str | None:
     length = source.length
-    if target.base == "character" and source.base_type not in ("CHAR", "NCHAR"):
+    if target.base == "character" and source.type.kind != "padded":
         return "trailing blanks"
     if target.base in (*_TEXT, "character", "bpchar"):
         if target.size is not None and (length is None or length > target.size):
@@ -160,7 +157,7 @@ def _text_only(target: DeclaredType) -> str | None:
 
 def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
     if target.base == "timestamp without time zone":
-        fraction = min(fraction_digits(source), 6)
+        fraction = min(source.fraction_digits, 6)
         if target.size is not None and target.size < fraction:
             return f"fractions of a second beyond {target.size} digits"
         return None
@@ -171,16 +168,6 @@ def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
     if target.base.startswith("time"):
         return "the date"
     return _string_of_a_time(target, "the time")
-
-
-def fraction_digits(source: SourceColumn) -> int:
-    """Count the digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
-    if source.base_type == "DATE":
-        return 0
-    written = re.search(r"\((\d+)\)", source.data_type)
-    if written:
-        return int(written[1])
-    return 6 if source.scale is None else source.scale
 
 
 def _string_of_a_time(target: DeclaredType, what: str) -> str | None:

@@ -64,14 +64,14 @@ STATEMENTS = {
         "confirm/6_correct:soft_delete_rows",
         "confirm/6_correct:note_written",
         "confirm/8_compare:collect_rewritten",
-        "verify/window_segments",
+        "verify/5_window:sum_segments",
         "compare:create_production_window",
     ),
     "checks after the merge": (
-        "verify/staged_in_production",
-        "verify/rows_without_parent",
-        "verify/compare_window",
-        "verify/extra_keys",
+        "verify/4_after_merge:collect_differing",
+        "verify/4_after_merge:count_parentless",
+        "verify/5_window:compare_ranges",
+        "verify/5_window:list_extra",
     ),
 }
 PRODUCTION = """

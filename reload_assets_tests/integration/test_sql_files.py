@@ -33,7 +33,6 @@ INSERT INTO production.orders VALUES (1, 1, 10, 'note', '2025-01-01 12:00');
 LEDGER = """
 CREATE TABLE staging.customers_r1 AS TABLE production.customers;
 CREATE TABLE staging.orders_r1 AS TABLE production.orders;
-CREATE TABLE staging.source_keys_1 (k1 text, window_text text, content text);
 CREATE TABLE staging.order_items_r1 AS TABLE production.order_items;
 INSERT INTO admin.reloads (
     group_name, window_start, window_end, load_start, partition_key, tables, status, started_by, run_id
@@ -66,12 +65,8 @@ CREATE TABLE awsdms_apply_exceptions (
 TEMPORARY = {
     "compare.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
     "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
-    "staged_differing": "CREATE TEMPORARY TABLE staged_differing AS SELECT order_id::text AS k1, order_id AS c1, "
-    "'1'::text AS key_text, 'older'::text AS outcome, false AS corrected, true AS written_since "
-    "FROM staging.orders_r1;",
-    "source_window": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);",
-    "source_ranges": "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
-    "production_window": "CREATE TEMPORARY TABLE production_window (k1 text, content text);",
+    "verify/4_after_merge.sql": "CREATE TEMPORARY TABLE confirm_rows_1 AS SELECT order_id AS c1, customer_id AS c2, "
+    "amount AS c3, note AS c4, updated_at AS c5 FROM production.orders WHERE false;",
 }
 
 

@@ -1,0 +1,49 @@
+"""The pieces of SQL with which a window of production is compared (``sql/verify/5_window.sql``).
+
+p: production's row. r: a row of the source, w: one of production's ranges, both with keys as canonical text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.sql import Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowTable:
+    """Production's table, and the column that cuts its window into ranges."""
+
+    schema: str
+    table: str
+    range_column: str
+    p_is_alive: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentPieces:
+    """The segment in which a row lies, and its part of the segment's sum."""
+
+    p_segment: Composable
+    p_checksum: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangePieces:
+    """How rows of both sides are read, paired and ordered by version."""
+
+    p_key_texts: Composable
+    p_version: Composable
+    p_content: Composable
+    p_is_r: Composable
+    r_is_w: Composable
+    either_key: Composable
+    production_is_later: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewerPieces:
+    """What else is asked of a row that is newer in production."""
+
+    r_key: Composable
+    p_rest: Composable

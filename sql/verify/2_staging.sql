@@ -1,0 +1,25 @@
+-- Verify, step 2: is the staging table the one that was loaded, with all its rows and with production's types?
+-- By hand: psql -f sql/example.psql -f sql/verify/2_staging.sql
+
+-- name: find_staging
+-- The staging table that was made for a load, by its oid: no row where it is gone, or where another table has its name.
+SELECT c.oid
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :'staging_schema' AND c.relname = :'staging_table' AND c.oid = :'staging_oid'::oid;
+
+-- name: count_rows
+-- row_count: how many rows are staged now.
+SELECT count(*) AS staged_rows
+FROM :"staging_schema".:"staging_table";
+
+-- name: list_type_differences
+-- types: where the staging table of a reload differs from production as production is now.
+SELECT
+    coalesce(column_name, '') AS column_name,
+    coalesce(target_data_type, '') AS target_data_type,
+    coalesce(staging_data_type, '') AS staging_data_type,
+    status
+FROM admin.oracle_pg_type_verification
+WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name'
+ORDER BY column_name, status;

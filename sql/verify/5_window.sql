@@ -1,0 +1,158 @@
+-- Verify, step 5: a window of production against the source's. First both sides are read in segments, a sum for each;
+-- then the ranges of those that differ are compared row by row. The comparison that ends a confirm begins alike.
+-- p: production's row. r: a row of the source, w: one of production's ranges, both with keys as canonical text.
+-- By hand: psql -f sql/example.psql -f sql/verify/5_window.sql
+
+-- name: estimate_window
+-- How many rows the planner expects in production's window: "Plan Rows" of the first plan. Nothing is read.
+EXPLAIN (FORMAT JSON)
+SELECT FROM :"schema".:"table" AS p
+WHERE p.:"range_column" >= :'start'::timestamp AND p.:"range_column" < :'end'::timestamp;
+
+-- name: sum_segments
+-- Production's window in segments: the beginning of the column's canonical text, rows, the sum of their checksums.
+SELECT
+    segment,
+    count(*) AS rows,
+    sum(checksum)::text AS checksum
+FROM (
+    SELECT
+        :p_segment AS segment,
+        :p_checksum AS checksum
+    FROM :"schema".:"table" AS p
+    WHERE
+        p.:"range_column" >= :'start'::timestamp AND p.:"range_column" < :'end'::timestamp
+        AND :p_is_alive
+) AS segments
+GROUP BY segment;
+
+-- name: create_source_window
+-- Room for the source's rows of some ranges: keys (k1, k2 ...) and version as canonical text, content as a hash; gone
+-- with the transaction.
+CREATE TEMPORARY TABLE source_window ON COMMIT DROP AS
+SELECT
+    :no_key_texts,
+    NULL::text AS version,
+    NULL::text AS content
+WHERE FALSE;
+
+-- name: create_source_ranges
+-- The ranges that are compared row by row; gone with the transaction.
+CREATE TEMPORARY TABLE source_ranges ON COMMIT DROP AS
+SELECT
+    ranges.range_start,
+    ranges.range_end
+FROM unnest(:'range_starts'::timestamp[], :'range_ends'::timestamp[]) AS ranges (range_start, range_end);
+
+-- name: compare_ranges
+-- The source's rows against production's, row by row, by canonical text: outcome, rows, some keys. A row that production
+-- has outside the ranges is found by its key. newer: production holds a later version than the source gave; the source
+-- was read first, and is asked again. content: the version is the same, and something else is not. extra: production's
+-- ranges have a row that the source's do not have.
+WITH production_window AS (
+    SELECT
+        :p_key_texts,
+        :p_version AS version,
+        :p_content AS content,
+        TRUE AS is_there
+    FROM pg_temp.source_ranges AS bounds
+    INNER JOIN :"schema".:"table" AS p
+        ON p.:"range_column" >= bounds.range_start AND p.:"range_column" < bounds.range_end
+    WHERE :p_is_alive
+),
+
+source_rows AS (
+    SELECT
+        *,
+        TRUE AS is_there
+    FROM pg_temp.source_window
+),
+
+paired AS (
+    SELECT
+        r.is_there AS in_source,
+        coalesce(w.is_there, o.is_there) AS in_production,
+        r.version AS source_version,
+        r.content AS source_content,
+        CASE WHEN w.is_there THEN w.version ELSE o.version END AS production_version,
+        CASE WHEN w.is_there THEN w.content ELSE o.content END AS production_content,
+        concat_ws(', ', :either_key) AS key_text
+    FROM source_rows AS r
+    FULL JOIN production_window AS w ON :r_is_w
+    LEFT JOIN LATERAL (
+        SELECT
+            :p_version AS version,
+            :p_content AS content,
+            TRUE AS is_there
+        FROM :"schema".:"table" AS p
+        WHERE w.is_there IS NULL AND :p_is_r AND :p_is_alive
+        LIMIT 1
+    ) AS o ON TRUE
+),
+
+judged AS (
+    SELECT
+        key_text,
+        CASE
+            WHEN in_source IS NULL THEN 'extra'
+            WHEN in_production IS NULL THEN 'missing'
+            WHEN source_version IS NOT DISTINCT FROM production_version
+                THEN CASE WHEN source_content = production_content THEN 'same' ELSE 'content' END
+            WHEN :production_is_later THEN 'newer'
+            ELSE 'other'
+        END AS outcome
+    FROM paired
+)
+
+SELECT
+    outcome,
+    count(*) AS rows,
+    (array_agg(key_text ORDER BY key_text) FILTER (WHERE outcome NOT IN ('same', 'newer')))[1:5] AS examples
+FROM judged
+GROUP BY outcome
+ORDER BY outcome;
+
+-- name: list_newer
+-- Production's rows of a later version than the source's: key and version as canonical text, content, and the content
+-- of all columns that are neither key nor version nor window.
+SELECT
+    :r_key,
+    production_version,
+    production_content,
+    rest
+FROM (
+    SELECT
+        r.*,
+        r.version AS source_version,
+        found.version AS production_version,
+        found.content AS production_content,
+        found.rest
+    FROM pg_temp.source_window AS r
+    CROSS JOIN LATERAL (
+        SELECT
+            :p_version AS version,
+            :p_content AS content,
+            :p_rest AS rest
+        FROM :"schema".:"table" AS p
+        WHERE :p_is_r AND :p_is_alive
+        LIMIT 1
+    ) AS found
+) AS r
+WHERE :production_is_later
+LIMIT :'limit'::integer;
+
+-- name: list_extra
+-- The rows that production has in the ranges and the source does not: keys and version as canonical text, content.
+SELECT w.*
+FROM (
+    SELECT
+        :p_key_texts,
+        :p_version AS version,
+        :p_content AS content
+    FROM pg_temp.source_ranges AS bounds
+    INNER JOIN :"schema".:"table" AS p
+        ON p.:"range_column" >= bounds.range_start AND p.:"range_column" < bounds.range_end
+    WHERE :p_is_alive
+) AS w
+WHERE NOT EXISTS (SELECT 1 FROM pg_temp.source_window AS r WHERE :r_is_w)
+LIMIT :'limit'::integer;
