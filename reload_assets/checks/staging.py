@@ -40,7 +40,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
             )
             for name in STAGING_CHECKS
         ],
-        description=f"Verify the staged rows of {table} with great_expectations.",
+        description=f"Verify the staged rows of {table}, with great_expectations and with SQL.",
         can_subset=True,
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:

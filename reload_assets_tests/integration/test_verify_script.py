@@ -36,7 +36,7 @@ def test_the_script_finds_what_the_checks_find_and_changes_nothing(
     reload.finish(source=3)
     staging = reload.staged("odd").staging_table
     reload.execute(f"UPDATE staging.{staging} SET updated_at = '2024-12-31' WHERE \"a :b\" = 7")
-    reload.execute(f'UPDATE staging.{staging} SET updated_at = NULL WHERE "Key" = 8')
+    reload.execute(f'UPDATE staging.{staging} SET updated_at = NULL WHERE "a :b" = 8')
     script = script_of(reload, "odd")
     expected = {
         name for step in ("1_source_keys", "2_staging", "3_staged_values") for name in sections(f"verify/{step}")

@@ -343,7 +343,7 @@ def test_what_breaks_on_the_way_is_no_failed_check_and_shows_no_password(
     outcomes = reload.verify("items")
     lob = outcomes["lob_limit"]
     assert (lob.status, lob.blocking) == ("could not verify", True)
-    assert 'column "note" does not exist' in lob.detail
+    assert "column s.note does not exist" in lob.detail
     assert "\n" not in lob.detail
     assert "SELECT" not in lob.detail
     assert [name for name, one in outcomes.items() if one.status == "passed"] == [

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import oracledb
 import pytest
 from sqlalchemy.dialects.oracle.oracledb import OracleDialect_oracledb
 
-from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical import oracle_types
+from reload_assets.canonical.binds import BIND_TYPES
+from reload_assets.canonical.oracle_types import ORACLE_TYPES, Delivery, SourceColumn
 from reload_assets.errors import SourceUnavailable
 
 
@@ -108,3 +113,30 @@ def test_oracle_is_told_the_types_of_binds(described: SourceColumn, dbapi_type: 
     told = described.bind_type.dialect_impl(dialect).get_dbapi_type(driver)
     assert told is dbapi_type
     assert told in dialect.include_set_input_sizes
+
+
+def test_a_type_that_has_a_canonical_text_can_be_bound_and_no_other() -> None:
+    assert {name for name, one in ORACLE_TYPES.items() if (one.kind is None) != (one.bind is None)} == set()
+    assert {one.bind for one in ORACLE_TYPES.values()} - {None} == set(BIND_TYPES)
+
+
+def test_oracles_types_are_listed_in_one_place() -> None:
+    package = Path(oracle_types.__file__).parents[1]
+    files = [path for path in package.rglob("*.py") if "local" not in path.relative_to(package).parts]
+    spelled = re.compile(rf"[\"']({'|'.join(map(re.escape, ORACLE_TYPES))})[\"']")
+    lists = {path.name for path in files if spelled.search(path.read_text(encoding="utf-8"))}
+    assert lists == {"oracle_types.py"}
+
+
+@pytest.mark.parametrize(
+    ("described", "decimals"),
+    [
+        (column("NUMBER", precision=10, scale=2), 2),
+        (column("NUMBER", scale=0), 0),
+        (column("NUMBER"), 10),
+        (replace(column("NUMBER"), delivery=Delivery(number_scale=4)), 4),
+        (replace(column("NUMBER"), delivery=Delivery(number_scale=-2)), 0),
+    ],
+)
+def test_the_decimals_of_a_bare_number_are_those_that_dms_delivers(described: SourceColumn, decimals: int) -> None:
+    assert described.decimals == decimals
