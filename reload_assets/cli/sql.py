@@ -9,21 +9,28 @@ import click
 
 from reload_assets.cli.configured import Configured
 from reload_assets.config.errors import did_you_mean
+from reload_assets.confirm.script import confirm_script
+from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.errors import ConfigError, LedgerError
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.script import merge_script
 from reload_assets.merge.statements import MergeStatements, merge_statements
 from reload_assets.reload.services import Services
 from reload_assets.resolved import resolved_tables
+from reload_assets.verify.script import verify_script
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc``: a CDC task writes the table."""
+    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc``: a CDC task writes the table.
+
+    ``lob_limit_kb``: where DMS cuts LOBs.
+    """
 
     table: MergeStatements
     others: Sequence[MergeStatements]
     beside_cdc: bool
+    lob_limit_kb: int
 
 
 def _merge(chosen: Chosen) -> str:
@@ -31,11 +38,12 @@ def _merge(chosen: Chosen) -> str:
 
 
 def _confirm(chosen: Chosen) -> str:
-    raise NotImplementedError("sql confirm")
+    return confirm_script(ConfirmStatements(chosen.table, exact=chosen.beside_cdc))
 
 
 def _verify(chosen: Chosen) -> str:
-    raise NotImplementedError("sql verify")
+    table = chosen.table
+    return verify_script(table.reload, table.table, table.staged, table.bounds, chosen.lob_limit_kb)
 
 
 STEPS: Mapping[str, Callable[[Chosen], str]] = {"merge": _merge, "confirm": _confirm, "verify": _verify}
@@ -71,7 +79,12 @@ def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
     found = merge_statements(reload, tables, staged, services.config.source.zone)
     (table,) = (one for one in found if one.table.name == name)
     others = [one for one in found if one is not table]
-    return Chosen(table, others, beside_cdc=services.cdc_task_arn(group) is not None)
+    return Chosen(
+        table,
+        others,
+        beside_cdc=services.cdc_task_arn(group) is not None,
+        lob_limit_kb=services.config.dms.task.lob_limit_kb,
+    )
 
 
 def _configured_table(services: Services, place: str) -> tuple[str, str]:
