@@ -7,15 +7,8 @@ from pathlib import Path
 
 SQL = Path(__file__).parents[1] / "sql"
 
-# Folders whose files are not grouped by step yet. Empty when all are.
-NOT_GROUPED: tuple[str, ...] = ("compare", "confirm", "merge", "verify")
-
 # ``sql/ledger/open.sql`` is ``ledger/open``.
-NAMES = [
-    name
-    for path in sorted(SQL.rglob("*.sql"))
-    if (name := path.relative_to(SQL).with_suffix("").as_posix()).partition("/")[0] not in NOT_GROUPED
-]
+NAMES = sorted(path.relative_to(SQL).with_suffix("").as_posix() for path in SQL.rglob("*.sql"))
 
 
 def written(name: str) -> str:

@@ -137,7 +137,6 @@ def test_a_staging_table_that_was_dropped_is_named(rig: Rig, staged: StagedReloa
     )
 
 
-@pytest.mark.xfail(strict=True, raises=NotImplementedError, reason="the scripts of the steps are not composed yet")
 @pytest.mark.parametrize("step", list(STEPS))
 def test_psql_runs_what_is_printed_and_changes_nothing(
     rig: Rig, staged: StagedReload, postgres: PostgresServer, step: str

@@ -191,6 +191,17 @@ def test_the_page_about_the_statements_lists_each_file_with_its_statements_in_th
             assert set(named) - beside == set(), name
 
 
+def test_the_page_about_the_statements_describes_pieces_that_there_are() -> None:
+    page = (CHECKOUT / "sql" / "README.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| piece.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
+    described = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    examples = (CHECKOUT / "sql" / "example.psql").read_text(encoding="utf-8")
+    known = set(re.findall(r"^\\set (\w+)", examples, re.MULTILINE))
+    assert len(described) > 100
+    assert [name for name in described if name not in known] == []
+
+
 def test_the_code_names_every_statement_and_none_that_there_is_not() -> None:
     literals = {
         node.value
