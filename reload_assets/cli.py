@@ -21,6 +21,13 @@ from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
 
 
+def _errors_page() -> str:
+    """Return docs/troubleshooting.md."""
+    from reload_assets.troubleshooting import page
+
+    return page()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 with a sentence on stderr otherwise."""
     parser = argparse.ArgumentParser(prog="reload-assets", description=__doc__)
@@ -28,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install", help="create or upgrade the schemas admin and staging in the target")
     commands.add_parser("check", help="check reload.yaml against production, the source and DMS, changing nothing")
-    commands.add_parser("reference", help="print the reference of reload.yaml (docs/configuration.md)")
+    page = commands.add_parser("reference", help="print a page of docs/: of reload.yaml's fields, or of errors")
+    page.add_argument("page", nargs="?", choices=["configuration", "errors"], default="configuration")
     options = parser.parse_args(arguments)
     if options.command == "reference":
-        print(reference(), end="")
+        print(_errors_page() if options.page == "errors" else reference(), end="")
         return 0
     try:
         config = load_config(options.config)

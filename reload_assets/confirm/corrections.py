@@ -19,7 +19,7 @@ from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
 from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
-from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import CorrectionsContended
 from reload_assets.merge.chunks import inseparable
 from reload_assets.merge.side_effects import Contention
 from reload_assets.postgres.connection import TargetDatabase
@@ -165,10 +165,7 @@ class Corrections:
             if attempt < self._attempts:
                 pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
                 time.sleep(pause * random.uniform(0.5, 1.5))
-        raise MergeFailed(
-            f"The corrections of {self._plans[0].merge.reload.title} met another transaction at each of "
-            f"{self._attempts} attempts; end that transaction, then reload the window again."
-        )
+        raise CorrectionsContended(self._plans[0].merge.reload.title, self._attempts)
 
     def _run_each(self, statement: str) -> int:
         return sum(plan.run(self._connection, statement).rowcount for plan in self._plans)

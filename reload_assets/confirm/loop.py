@@ -24,7 +24,7 @@ from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.stale_source import require_current
 from reload_assets.confirm.statements import CORRECTED, ConfirmStatements, Reading, read_again
-from reload_assets.errors import ReloadRefused
+from reload_assets.errors.reloads import StagingGone, StagingReplaced
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.preconditions import count_verified
@@ -217,10 +217,10 @@ class Confirmer:
         found = plan.merge.run(
             connection, "find_staging", None, schema=known.staging_schema, table=known.staging_table
         ).fetchone()
-        if found is None or found[0] != known.staging_oid:
-            raise ReloadRefused(
-                f"{self._reload.title} cannot be confirmed: its staging table {place} is gone; reload the window again."
-            )
+        if found is None or found[0] is None:
+            raise StagingGone(self._reload.title, place)
+        if found[0] != known.staging_oid:
+            raise StagingReplaced(self._reload.title, place)
         # A server that has crashed brings an unlogged table back empty.
         count_verified(connection, plan.merge)
 

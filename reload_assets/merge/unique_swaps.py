@@ -11,8 +11,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.errors.merge import ValuesSwap
 from reload_assets.merge.judge import written_columns
-from reload_assets.merge.side_effects import Contention, Effects, Unsafe, acts_on_update
+from reload_assets.merge.side_effects import Contention, Effects, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
 from reload_assets.postgres.catalog import UniqueKey
 from reload_assets.postgres.session import prefer_hash_joins
@@ -107,12 +108,8 @@ class UniqueSwaps:
             reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
         ]
         if acting:
-            raise Unsafe(
-                self._plan.reload.title,
-                f"values of {unique.key.name} of {self._plan.table.target} move between rows, for example from "
-                f"{example}, its columns cannot be NULL meanwhile, and the foreign key {acting[0]} acts on deleted "
-                f"rows; make {unique.key.name} a DEFERRABLE constraint",
-            )
+            plan = self._plan
+            raise ValuesSwap(plan.reload.title, unique.key.name, plan.table.target, example, acting[0])
 
     def _replacement(self) -> dict[str, Part]:
         """Each column's staged value, or its present one where the source has none to say about it."""

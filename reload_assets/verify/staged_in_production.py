@@ -23,6 +23,7 @@ from reload_assets.canonical.postgres import production_text
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
 from reload_assets.confirm.statements import row_columns
+from reload_assets.errors.reloads import StagingChanged, StagingGone
 from reload_assets.keys import key_kind
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.statements import Part, run
@@ -80,18 +81,14 @@ def staged_in_production(
     place = f"{staged.staging_schema}.{staged.staging_table}"
     identity = {"schema": staged.staging_schema, "table": staged.staging_table, "oid": staged.staging_oid}
     if run(connection, "verify/find_staging", None, **identity).fetchone() is None:
-        detail = f"{place} is not there any more, so its rows cannot be looked for; reload the window to verify it."
-        return CheckOutcome(NAME, "could not verify", False, detail)
+        return CheckOutcome(NAME, "could not verify", False, str(StagingGone(reload.title, place)))
     where = {"schema": staged.staging_schema, "table": staged.staging_table}
     row = run(connection, "verify/count_rows", where).fetchone()
     assert row is not None
     if row[0] != staged.staged_rows:
         # Unlogged: a server that crashed brings it back empty.
-        detail = (
-            f"{place} has {counted(row[0], 'row')} where {staged.staged_rows:,} were verified, so what was merged "
-            "cannot be looked for; reload the window to verify it."
-        )
-        return CheckOutcome(NAME, "could not verify", False, detail)
+        changed = StagingChanged(reload.title, place, row[0], staged.staged_rows)
+        return CheckOutcome(NAME, "could not verify", False, str(changed))
     # A transaction for the temporary table.
     with connection.transaction():
         found = _Look(connection, reload, table, staged).look(reader, cdc)

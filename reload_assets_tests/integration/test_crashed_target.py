@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.errors import NeverMergeable
 from reload_assets.ledger.records import Reload
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.merge.preconditions import NeverMergeable, count_verified
+from reload_assets.merge.preconditions import count_verified
 from reload_assets.merge.statements import merge_statements
 from reload_assets.verify.production import verify_merged
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, NOON, MergeBench

@@ -8,7 +8,7 @@ from datetime import datetime
 import psycopg
 import pytest
 
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceNotPrimary
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.reload_bench import open_reader, reload_bench
 from reload_assets_tests.integration.standby import standby_of, stop_replay
@@ -37,12 +37,12 @@ def test_a_standby_is_not_read_until_it_is_the_primary(
                     lambda: reader.count("CUSTOMERS", "UPDATED_AT", datetime(2025, 1, 1), datetime(2025, 2, 1)),
                     lambda: list(reader.rows_by_key("CUSTOMERS", ["ID"], ["ID"], [(1,)])),
                 ):
-                    with pytest.raises(SourceUnavailable, match=REFUSED):
+                    with pytest.raises(SourceNotPrimary, match=REFUSED):
                         read()
 
             on_primary = bench.reader
             bench.reader = lambda: open_reader(late)
-            with pytest.raises(SourceUnavailable, match=REFUSED):
+            with pytest.raises(SourceNotPrimary, match=REFUSED):
                 bench.stage()
             assert bench.on_production("SELECT count(*) FROM admin.reloads") == [(0,)]
 
@@ -89,5 +89,5 @@ def test_a_reader_notices_that_its_server_was_replaced(new_database: Callable[[s
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        with pytest.raises(SourceUnavailable, match=REFUSED):
+        with pytest.raises(SourceNotPrimary, match=REFUSED):
             reader.now()

@@ -37,7 +37,7 @@ def with_cdc(setting: str) -> str:
     return changed("  margin_seconds: 0", f"  {setting}\n  margin_seconds: 0")
 
 
-WAITING = "The CDC task cdc is stopped (NORMAL), not running; waiting for it"
+WAITING = "The CDC task cdc is stopped (NORMAL), not running; resume it. Waiting for it."
 FENCED = changed("    owners:", "    against_cdc: fence\n    owners:")
 
 

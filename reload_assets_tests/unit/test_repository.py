@@ -38,6 +38,7 @@ WITHOUT_DAGSTER = (
     "confirm",
     "dms",
     "engines",
+    "errors",
     "ledger",
     "merge",
     "postgres",
