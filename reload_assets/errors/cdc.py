@@ -9,7 +9,7 @@ class CdcNotRunning(CdcNotReady):
     """The CDC task does not run, and no reload's fence is why."""
 
     code = "cdc-not-running"
-    advice = "Fix the reason that DMS gives, resume the task, then reload or merge again."
+    advice = "Fix the reason that DMS gives, resume the task, then go on. `cdc.when_behind: wait` makes loads wait."
     example = sample(
         task="sales-cdc", status="failed", reason="FATAL_ERROR: Relation not found", consequence="not running"
     )

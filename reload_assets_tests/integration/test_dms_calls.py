@@ -201,7 +201,7 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ("settings", "said"),
     [
         ({"endpoint_url": "no url"}, "Invalid endpoint: no url; check region, endpoint_url"),
-        ({"access_key_id": "AKIAX"}, "access_key_id and secret_access_key together"),
+        ({"access_key_id": "AKIAX"}, "access_key_id and secret_access_key go together"),
     ],
 )
 def test_a_client_that_cannot_be_made_is_named(

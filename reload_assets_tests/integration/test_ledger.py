@@ -11,7 +11,7 @@ import pytest
 from reload_assets.config.model import parse_config
 from reload_assets.engines.staging_tables import create_staging, drop_expired_staging, finish_staging
 from reload_assets.errors import code_of
-from reload_assets.errors.reloads import NotVerified, ReloadUnknown, StagingGone, WindowBusy
+from reload_assets.errors.reloads import ReloadUnknown, StagingGone, WindowBusy
 from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.install import install
 from reload_assets.ledger.ledger import Ledger
@@ -175,19 +175,21 @@ def test_expired_staging_is_dropped_and_the_ledger_stays(target: TargetDatabase)
 def test_the_code_of_an_error_is_beside_it_in_the_ledger(target: TargetDatabase) -> None:
     ledger, reload = Ledger(target), open_reload(target)
     gone = str(StagingGone(reload.title, "staging.orders_r1"))
+    ledger.set_task(reload.reload_id, "task", "arn")
+    ledger.set_loaded(reload.reload_id, "FULL_LOAD_ONLY_FINISHED", {})
     ledger.record_checks(
         reload.reload_id,
         "orders",
         [CheckResult("orders", "keys", "could not verify", True, gone), result("orders", "row_count", "passed")],
     )
-    ledger.close(reload.reload_id, "failed", str(NotVerified(reload.title, f"keys ({gone})", "fix it")))
     with target.connect() as connection:
         checks = connection.execute(
             "SELECT check_name, error_code FROM admin.reload_checks WHERE table_name = 'orders' ORDER BY 1"
         ).fetchall()
         shown = connection.execute("SELECT DISTINCT error_code FROM admin.window_status").fetchall()
     assert checks == [("keys", "staging-gone"), ("row_count", None)]
-    assert shown == [("not-verified",)]
+    # The verdict quotes the check.
+    assert shown == [("staging-gone",)]
 
 
 @pytest.mark.parametrize("text", ["", "[id]", "It broke.", "a [b-c]. d [e-f-2]", "[staging-gone] later", "x\ny [a-b]"])

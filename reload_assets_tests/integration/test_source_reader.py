@@ -204,7 +204,7 @@ def test_a_wrong_password_is_refused_without_being_told(postgres: PostgresServer
     )
     with SourceReader(url, "SALES") as reader, pytest.raises(SourceUnavailable) as failure:
         reader.check()
-    sentence = str(failure.value)
+    sentence = failure.value.sentence
     assert sentence.startswith(
         f"The source postgresql 127.0.0.1:{postgres.port}/postgres as user postgres cannot be reached ("
     )

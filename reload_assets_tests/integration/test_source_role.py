@@ -15,8 +15,8 @@ from reload_assets_tests.integration.standby import standby_of, stop_replay
 from reload_assets_tests.integration.test_cdc_task import CUSTOMERS, DDL, INSERT, OTHER, TABLES
 
 REFUSED = (
-    r"^The source .*127\.0\.0\.1.* is no primary database but a standby, which shows older rows than CDC has carried; "
-    r"name the primary in source\.connection\.$"
+    r"^The source .*127\.0\.0\.1.* is not a primary database but a standby, which shows older rows than CDC has "
+    r"carried; name the primary in source\.connection\. \[source-not-primary\]$"
 )
 
 
@@ -58,7 +58,7 @@ def test_a_standby_is_not_read_until_it_is_the_primary(
             bench.reader = lambda: open_reader(late)
             confirmed = bench.production.confirm(bench.ledger.get(reload.reload_id), tables_then)
             assert not confirmed.settled
-            assert "is no primary database but a standby" in confirmed.detail
+            assert "is not a primary database but a standby" in confirmed.detail
             assert bench.on_production("SELECT id, name FROM production.customers ORDER BY id") == [
                 (1, "new"),
                 (2, "second"),
