@@ -35,7 +35,8 @@ and in
 
 - `admin.reloads`: `error_code`, the code of `error`; `confirm_detail` of a confirm that did not finish ends with one;
 - `admin.reload_checks`: `error_code`, where an error kept a check from its end; it is `code` in the check's metadata;
-- `admin.window_status`: `error_code` of the latest reload of each window.
+- `admin.window_status`: `error_code` of the latest reload of each window;
+- `admin.reload_requests`: `error` ends with it.
 
 An error that quotes another one has its own code last.
 """

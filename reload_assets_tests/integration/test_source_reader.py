@@ -150,7 +150,7 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
     with SourceReader(url, "SALES") as reader:
         with pytest.raises(SourceUnavailable) as failure:
             reader.columns("orders")
-        assert str(failure.value) == (
+        assert failure.value.sentence == (
             f"{place} has no table SALES.orders that this user may read (did you mean 'ORDERS'?); create it, grant "
             "SELECT on it, or fix the name."
         )
@@ -161,7 +161,7 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
     with SourceReader(url, "sales") as reader:
         with pytest.raises(SourceUnavailable) as failure:
             reader.check()
-        assert str(failure.value) == (
+        assert failure.value.sentence == (
             f"{place} has no schema 'sales' (did you mean 'SALES'?); fix the name, which Oracle keeps in upper case."
         )
 

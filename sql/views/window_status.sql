@@ -69,5 +69,5 @@ ORDER BY r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name AS
 COMMENT ON VIEW admin.window_status IS
 'One row a window and table: the latest reload of it. state: green (merged, no check failed), red (rejected, failed, '
 'cancelled, or a check failed), running. failed_checks: what stands in the way, a line a check. merged_reload_id: the '
-'latest reload of the window that was merged, if any, which may be an earlier one. error_code: what to do is in '
+'latest reload of the window that was merged, if any, which may be an earlier one. error_code: see '
 'docs/troubleshooting.md.';
