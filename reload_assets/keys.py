@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
 from reload_assets.canonical.oracle_types import BARE_SCALE, Kind, SourceColumn
-from reload_assets.errors import MappingError
+from reload_assets.errors.dms import KeyTimeNotFilterable
 from reload_assets.postgres.catalog import Column
 from reload_assets.verify.type_rules import DeclaredType, parse_type
 
@@ -109,10 +109,7 @@ def filter_condition(column: Column, text: str) -> dict[str, str]:
             # A filter that ends there is taken for one that forgets the fractions.
             end += timedelta(seconds=1)
     except (ValueError, OverflowError):
-        raise MappingError(
-            f"Rows cannot be read again by the key {column.name} = {text}, a time that a DMS filter cannot write; "
-            "configure source.connection."
-        ) from None
+        raise KeyTimeNotFilterable(column.name, text) from None
     between = [instant.isoformat(" ", "seconds") for instant in (start, end)]
     return {"filter-operator": "between", "start-value": between[0], "end-value": between[1]}
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition, TimeWindowPartitionsDefinition
 
 from reload_assets.config.model import ReloadConfig, WindowsConfig
-from reload_assets.errors import ConfigError, WindowError
+from reload_assets.errors.config import ConfigValue
+from reload_assets.errors.windows import PartitionKeyInvalid
 from reload_assets.windows import Window, parse_window_key
 
 _CRON = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
@@ -27,9 +28,10 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
         )
     except Exception:
         # Dagster's own complaint about a cron string is a stack of parser errors.
-        raise ConfigError(
-            f"{file}: windows.cadence: {windows.cadence!r} is no cadence; write hourly, daily, weekly, monthly or a "
-            "cron expression such as '0 */6 * * *'."
+        raise ConfigValue(
+            f"{file}: windows.cadence",
+            f"{windows.cadence!r} is not a cadence; write hourly, daily, weekly, monthly or a cron expression such as "
+            "'0 */6 * * *'",
         ) from None
 
 
@@ -67,10 +69,9 @@ def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: st
     except Exception:
         window = None
     if window is None or cadence_key(partitions, window) != partition_key:
-        raise WindowError(
-            f"The partition key {partition_key!r} is no window of the cadence; pick one that the UI offers, such as "
-            f"{partitions.get_first_partition_key()!r}."
-        )
+        first = partitions.get_first_partition_key()
+        fix = f"pick one of the cadence's windows that the UI offers, such as {first!r}"
+        raise PartitionKeyInvalid(partition_key, "", fix)
     return window
 
 

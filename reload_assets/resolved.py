@@ -14,7 +14,7 @@ from psycopg import Connection
 from pydantic import TypeAdapter
 
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import TableChanged
+from reload_assets.errors.reloads import ProductionChanged, SourceChanged
 from reload_assets.ledger.records import Reload
 from reload_assets.postgres.catalog import CatalogTable, Column, read_table
 from reload_assets.postgres.statements import run
@@ -51,10 +51,7 @@ def unchanged_tables(
     for table in resolved_tables(connection, reload, only):
         production = read_table(connection, table.production.schema, table.production.name)
         if changes := list(_changes(table, production)):
-            raise TableChanged(
-                f"{table.target} has changed since {reload.title} was opened: {'; '.join(changes)}. Reload the window "
-                "again, or take the change back."
-            )
+            raise ProductionChanged(table.target, reload.title, "; ".join(changes))
         tables.append(replace(table, production=production))
     return parents_first(f"{config.file}: groups.{reload.group_name}.tables", tables)
 
@@ -67,10 +64,8 @@ def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Colle
             found = now.get(column.name)
             if found != column:
                 change = "is gone" if found is None else f"was {column.declared} and is {found.declared}"
-                raise TableChanged(
-                    f"{reader.schema}.{table.source_table} has changed since {reload.title} was opened: {column.name} "
-                    f"{change}. Reload the window again."
-                )
+                place = f"{reader.schema}.{table.source_table}"
+                raise SourceChanged(place, reload.title, f"{column.name} {change}")
 
 
 def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:

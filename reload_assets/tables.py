@@ -10,9 +10,22 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
-from reload_assets.config.errors import did_you_mean
 from reload_assets.config.model import ReloadConfig, TableConfig
-from reload_assets.errors import ConfigError
+from reload_assets.errors.tables import (
+    ColumnNotFound,
+    ColumnUnmatched,
+    ForeignKeysCircular,
+    KeyNotExact,
+    KeyNotFilterable,
+    KeyNotOfSource,
+    KeyNotUnique,
+    RewriteRules,
+    RowSecurity,
+    SoftDeleteColumn,
+    TableNotFound,
+    TargetShared,
+    WindowColumnType,
+)
 from reload_assets.keys import filter_position, inexact
 from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
 
@@ -102,9 +115,7 @@ def parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
         return [by_name[name] for name in order.static_order()]
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise ConfigError(
-            f"{place}: the foreign keys {circle} form a circle; make one of them DEFERRABLE in production."
-        ) from None
+        raise ForeignKeysCircular(place, circle) from None
 
 
 class _Resolver:
@@ -121,10 +132,7 @@ class _Resolver:
         options = self.options
         self.production = read_table(connection, self.schema, options.target or self.name)
         if not self.production.columns:
-            raise self._error(
-                "target",
-                f"there is no table {self._target}, or this login may not see it; create or grant it, or fix the name",
-            )
+            raise TableNotFound(f"{self.place}.target", self._target)
         self._require_rows_of_its_own(targets)
         self._require_plain_writes()
         source_table = options.source or self.name.upper()
@@ -156,25 +164,19 @@ class _Resolver:
     def _target(self) -> str:
         return f"{self.production.schema}.{self.production.name}"
 
-    def _error(self, field: str, sentence: str) -> ConfigError:
-        return ConfigError(f"{self.place}.{field}: {sentence}{'' if sentence.endswith(('?', '.')) else '.'}")
-
     def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
         """The source's order is the one in which DMS writes, so it is staging's."""
         source_names = [column.name for column in described]
         ignored = self.options.ignored_source_columns
         for unknown in (name for name in ignored if name not in source_names):
-            raise self._error(
-                "ignored_source_columns",
-                f"{unknown!r} is not a column of {self.source_schema}.{source_table}"
-                + did_you_mean(unknown, source_names),
-            )
+            place = f"{self.place}.ignored_source_columns"
+            raise ColumnNotFound(place, unknown, f"{self.source_schema}.{source_table}", source_names)
         columns = []
         for name in (name for name in source_names if name not in ignored):
             target = self._production_column(name)
             if target is None:
-                raise self._error(
-                    "ignored_source_columns",
+                raise ColumnUnmatched(
+                    f"{self.place}.ignored_source_columns",
                     f"{self._target} has no column for {self.source_schema}.{source_table}.{name}; "
                     "add it to production, or list it here",
                 )
@@ -184,7 +186,7 @@ class _Resolver:
     def _from_production(self) -> tuple[ReloadColumn, ...]:
         known = [column.name for column in self.production.columns if not column.generated]
         for name in (name for name in self.options.columns or () if name not in known):
-            raise self._error("columns", f"{name!r} is not a column of {self._target}" + did_you_mean(name, known))
+            raise ColumnNotFound(f"{self.place}.columns", name, self._target, known)
         names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
         return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
 
@@ -196,22 +198,21 @@ class _Resolver:
 
     def _column(self, field: str, name: str) -> ReloadColumn:
         if name not in self.production.column_names:
-            raise self._error(
-                field, f"{name!r} is not a column of {self._target}" + did_you_mean(name, self.production.column_names)
-            )
+            raise ColumnNotFound(f"{self.place}.{field}", name, self._target, self.production.column_names)
         if name not in self.by_name:
-            raise self._error(field, f"{name!r} is a column of {self._target} only, the source has none; name another")
+            problem = f"{name!r} is a column of {self._target} only, and the source does not have it; name another"
+            raise ColumnUnmatched(f"{self.place}.{field}", problem)
         return self.by_name[name]
 
     def _key(self) -> list[ReloadColumn]:
-        names = self.options.key or self.production.primary_key
+        names, place = self.options.key or self.production.primary_key, f"{self.place}.key"
         if not names:
-            raise self._error("key", f"{self._target} has no primary key; name the columns of a unique index here")
+            raise KeyNotUnique(place, f"{self._target} has no primary key; name the columns of a unique index here")
         key = [self._column("key", name) for name in names]
         unique = [sorted(found.columns) for found in self.production.unique_keys if not found.deferrable]
         if sorted(names) not in unique:
-            raise self._error(
-                "key",
+            raise KeyNotUnique(
+                place,
                 f"{self._target} has no unique index on ({', '.join(names)}), which the merge needs; create it, or "
                 "name the columns of one that is neither partial nor deferrable",
             )
@@ -220,63 +221,48 @@ class _Resolver:
     def _require_wall_clock(self, window: ReloadColumn) -> None:
         declared = window.target.type
         if not declared.startswith("timestamp") or declared.endswith("with time zone"):
-            raise self._error(
-                "window_column",
-                f"{window.name!r} of {self._target} is {declared}; a window needs a column of type timestamp without "
-                "time zone, as DMS writes Oracle's DATE and TIMESTAMP",
-            )
+            raise WindowColumnType(f"{self.place}.window_column", window.name, self._target, declared)
 
     def _require_rows_of_its_own(self, targets: Mapping[str, str]) -> None:
         for above in self.production.part_of:
             if above in targets:
-                raise self._error(
-                    "target",
-                    f"{self._target} is a part of {self.schema}.{above}, which is that of {targets[above]}, and each "
-                    "would take the other's rows for wrong; keep one of the two",
-                )
+                place = f"{self.place}.target"
+                raise TargetShared(place, self._target, f"{self.schema}.{above}", targets[above])
 
     def _require_plain_writes(self) -> None:
         """Every row is seen, and what a statement says is what it does."""
         if self.production.hides_rows:
-            raise self._error(
-                "target",
-                f"row security of {self._target} applies to the login of target.connection, and rows that it hides "
-                "would count as missing; give the login BYPASSRLS, or make it the table's owner",
-            )
+            raise RowSecurity(f"{self.place}.target", self._target)
         if rules := ", ".join(self.production.rules):
-            raise self._error(
-                "target",
-                f"{self._target} has rules for INSERT, UPDATE or DELETE ({rules}), which rewrite what the merge and "
-                "the confirm say; drop them, or make triggers of them that leave this login alone",
-            )
+            raise RewriteRules(f"{self.place}.target", self._target, rules)
 
     def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
         """The column that marks rows as deleted is production's own, and a row can be without the mark."""
-        name, field = self.options.soft_delete_column, "soft_delete_column"
+        name, place = self.options.soft_delete_column, f"{self.place}.soft_delete_column"
         if name is None:
             return
         names = self.production.column_names
         if name not in names:
-            raise self._error(field, f"{name!r} is not a column of {self._target}" + did_you_mean(name, names))
+            raise ColumnNotFound(place, name, self._target, names)
         column, what = self.production.column(name), f"{name!r} of {self._target}"
         if column.type != "boolean" and not column.type.startswith("timestamp"):
-            raise self._error(field, f"{what} is {column.type}; name a column of type boolean or timestamp")
+            raise SoftDeleteColumn(place, f"{what} is {column.type}; name a column of type boolean or timestamp")
         if column.generated:
-            raise self._error(field, f"{what} is generated, so that nothing can be written there; name another")
+            raise SoftDeleteColumn(place, f"{what} is generated, so that nothing can be written there; name another")
         if name in self.by_name:
-            raise self._error(
-                field,
+            raise SoftDeleteColumn(
+                place,
                 f"{what} is loaded from the source, too; name a column that only production has, or keep the source's "
                 f"out by {'ignored_source_columns' if described else 'columns'}",
             )
         if column.type != "boolean" and (column.not_null or column.has_default):
             why = "is NOT NULL" if column.not_null else "has a default"
-            raise self._error(
-                field, f"{what} {why}, but a row that is not deleted has no such time; let it be NULL by default"
+            raise SoftDeleteColumn(
+                place, f"{what} {why}, but a row that is not deleted has no such time; let it be NULL by default"
             )
         if column.not_null and not column.has_default:
-            raise self._error(
-                field, f"{what} is NOT NULL without a default, so that no row can be inserted; give it a default"
+            raise SoftDeleteColumn(
+                place, f"{what} is NOT NULL without a default, so that no row can be inserted; give it a default"
             )
 
     def _require_source_key(
@@ -288,31 +274,31 @@ class _Resolver:
         version: ReloadColumn,
     ) -> None:
         """Two rows of production with one row in the source: that is what a key that is not the source's comes to."""
-        names = ", ".join(column.name for column in key)
+        names, place = ", ".join(column.name for column in key), f"{self.place}.key"
         ours = {column.source for column in key}
         known = reader.unique_keys(source_table) if reader else []
         if ours in [set(columns) for columns in known]:
             return
         if known:
             columns = ", ".join(known[0])
-            raise self._error(
-                "key",
-                f"({names}) of {self._target} is no key of {self.source_schema}.{source_table}, whose key is "
+            raise KeyNotOfSource(
+                place,
+                f"({names}) of {self._target} is not a key of {self.source_schema}.{source_table}, whose key is "
                 f"({columns}): {self._what_comes_of_it(ours, known)}",
             )
         if self.options.key is not None:
             return
         changing = [window.name, version.name, *self.production.partition_columns]
         if wrong := [column.name for column in key if column.name in changing and len(key) > 1]:
-            raise self._error(
-                "key",
+            raise KeyNotOfSource(
+                place,
                 f"whether ({names}) of {self._target} is a key of the source is not known, and {wrong[0]} may change "
                 "there, which would give a row a second one in production; name the source's own key here if "
                 "production has a unique index on it, or this one if no value of it ever changes",
             )
         if reader is not None:
-            raise self._error(
-                "key",
+            raise KeyNotOfSource(
+                place,
                 f"{self.source_schema}.{source_table} has neither a primary key nor a unique index that holds for all "
                 f"rows; create one there, or write [{names}] here if it is unique in the source",
             )
@@ -337,19 +323,15 @@ class _Resolver:
         for column in key:
             source = by_name.get(column.source)
             if source is not None and (why := inexact(source, column.target)):
-                raise self._error(
-                    "key",
-                    f"rows of {self._target} cannot be looked up in the source by their key: {why}; give it a type "
-                    "that keeps the source's text there, or name another key",
-                )
+                raise KeyNotExact(f"{self.place}.key", self._target, why)
         loaded = [by_name[column.source] for column in self.by_name.values()] if described else []
         unreadable = next((column for column in loaded if not column.is_readable), None)
         if (described is None or unreadable) and filter_position([column.target for column in key]) is None:
             types = ", ".join(f"{column.name} is {column.target.type}" for column in key)
             because = f"as {unreadable.name} is {unreadable.declared}" if unreadable else "without source.connection"
             fix = "" if unreadable else "configure source.connection, or "
-            raise self._error(
-                "key",
+            raise KeyNotFilterable(
+                f"{self.place}.key",
                 f"rows of {self._target} are read again by a DMS filter on their key {because}, and it finds none by a "
                 f"key of such types ({types}); {fix}name a key with a column of a number or text type",
             )

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from reload_assets.errors import WindowError
+from reload_assets.errors.windows import PartitionKeyInvalid, WindowInFuture, WindowReversed, WindowWithWrongZone
 
 _STEP = timedelta(microseconds=1)
 # One spelling a window: a key that could be spelled twice would be loaded twice.
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"
+_KEY_FIX = (
+    "write two UTC instants as 2025-01-03T04:10:00Z--2025-01-03T09:45:00Z (microseconds as .000001 only where they are "
+    "not zero)"
+)
 _KEY = re.compile(rf"({_INSTANT})--({_INSTANT})")
 
 
@@ -29,14 +33,11 @@ class Window:
     end: datetime
 
     def __post_init__(self) -> None:
-        for name, instant in (("start", self.start), ("end", self.end)):
+        for instant in (self.start, self.end):
             if instant.tzinfo is None or instant.utcoffset() != timedelta(0):
-                raise WindowError(f"The window's {name} {instant.isoformat()} is not a UTC instant; convert it first.")
+                raise WindowWithWrongZone(instant.isoformat(), "UTC")
         if self.end <= self.start:
-            raise WindowError(
-                f"The window ends at {_written(self.end)}, which is not after its start {_written(self.start)}; "
-                "give a later end."
-            )
+            raise WindowReversed(_written(self.start), _written(self.end))
 
     def __str__(self) -> str:
         return self.key
@@ -57,10 +58,7 @@ class Window:
     def require_past(self, now: datetime) -> None:
         """Raise WindowError if part of the window has not happened yet: its rows can still change without notice."""
         if self.end > now:
-            raise WindowError(
-                f"The window {self.key} ends in the future (now is {_written(now.replace(microsecond=0))}); "
-                "reload it once it has ended."
-            )
+            raise WindowInFuture(self.key, _written(now.replace(microsecond=0)))
 
     def in_zone(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """The half-open wall-clock bounds, without a zone, of the rows that belong to this window.
@@ -77,13 +75,10 @@ def parse_window_key(key: str) -> Window:
         try:
             window = Window(_read(match[1]), _read(match[2]))
         except ValueError as error:
-            raise WindowError(f"The partition key {key!r} is no window: {error}.") from None
+            raise PartitionKeyInvalid(key, str(error), _KEY_FIX) from None
         if window.key == key:
             return window
-    raise WindowError(
-        f"The partition key {key!r} is no window; write two UTC instants as "
-        "2025-01-03T04:10:00Z--2025-01-03T09:45:00Z (microseconds as .000001 only where they are not zero)."
-    )
+    raise PartitionKeyInvalid(key, "", _KEY_FIX)
 
 
 def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:

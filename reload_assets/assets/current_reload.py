@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from reload_assets.errors import ReloadRefused
+from reload_assets.errors.reloads import LoadedApart, NothingLoaded
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.partitions import Family
@@ -19,16 +19,11 @@ def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: C
     found = {name: ledger.latest(family.group, window, name) for name in sorted(tables)}
     missing = [name for name, reload in found.items() if reload is None]
     if missing:
-        raise ReloadRefused(
-            f"Nothing has been loaded for {', '.join(missing)} in the window {partition_key}; materialize staging with "
-            "production."
-        )
+        raise NothingLoaded(", ".join(missing), partition_key)
     newest = {reload.reload_id: reload for reload in found.values() if reload is not None}
     if len(newest) > 1:
         each = ", ".join(f"{name} by reload {reload.reload_id}" for name, reload in found.items() if reload)
-        raise ReloadRefused(
-            f"The tables of the window {partition_key} were loaded by different reloads ({each}); load them together."
-        )
+        raise LoadedApart(partition_key, each)
     return next(iter(newest.values()))
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
 from reload_assets.dms.endpoints import DEFAULT_NUMBER_SCALE
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceKeyValue
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
@@ -200,10 +200,7 @@ class SourceColumn:
         except (InvalidOperation, ValueError, TypeError):
             converted = None
         if converted is None:
-            raise SourceUnavailable(
-                f"{value!r} cannot be looked up in the source's column {self.name}, which is {self.declared}; "
-                "check that the key columns of source and production belong together."
-            )
+            raise SourceKeyValue(repr(value), self.name, self.declared)
         return converted
 
     def _convert(self, value: Any) -> Any:

@@ -9,7 +9,7 @@ from psycopg.errors import LockNotAvailable
 
 from reload_assets.cdc.position import Cdc
 from reload_assets.dms.cdc import CdcTask
-from reload_assets.errors import CdcNotReady
+from reload_assets.errors.cdc import CdcNotRunning, FenceBusy
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.postgres.connection import TargetDatabase
@@ -44,10 +44,8 @@ class Fence:
         with self._alone():
             state = self._cdc.task.state()
             if not state.running:
-                raise CdcNotReady(
-                    f"The CDC task {state.identifier} is {state.status}, and not by the doing of "
-                    f"{self._reload.title}; resume it, then merge again."
-                )
+                nobody = f"and {self._reload.title} did not stop it"
+                raise CdcNotRunning(state.identifier, state.status, state.why, nobody)
             self._ledger.set_cdc_stopped(self._reload.reload_id)
             try:
                 self._cdc.task.stop()
@@ -62,10 +60,7 @@ class Fence:
     def _alone(self) -> Iterator[None]:
         with _lock(self._target, self._cdc.task.arn, self._wait_seconds) as alone:
             if not alone:
-                raise CdcNotReady(
-                    f"Another reload has kept the CDC task {self._cdc.task.arn} stopped for {self._wait_seconds:g} s; "
-                    "see cdc_stopped_at in admin.reloads, then merge again."
-                )
+                raise FenceBusy(self._cdc.task.arn, self._wait_seconds)
             yield
 
 

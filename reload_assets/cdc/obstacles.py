@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import ReloadConfig, text
 from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskFinding, examine
-from reload_assets.errors import CdcNotReady
+from reload_assets.errors.cdc import CdcUnsuitable
 from reload_assets.tables import ReloadTable
 
 
@@ -32,8 +32,8 @@ def require_carried(cdc: Cdc, config: ReloadConfig, group: str, tables: Sequence
     """Refuse a reload that the task does not allow; the warnings, a sentence each. Raises CdcNotReady, DmsError."""
     obstacles, warnings = find_obstacles(cdc, config, group, tables)
     if obstacles:
-        raise CdcNotReady(" ".join(finding.message for finding in obstacles))
-    return [finding.message for finding in warnings]
+        raise CdcUnsuitable(" ".join(map(str, obstacles)))
+    return [str(finding) for finding in warnings]
 
 
 def _carried(config: ReloadConfig, table: ReloadTable) -> CarriedTable:

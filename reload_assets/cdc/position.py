@@ -20,6 +20,15 @@ from psycopg.rows import class_row
 from reload_assets.config.model import CdcConfig
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.errors import CdcNotReady
+from reload_assets.errors.cdc import (
+    CdcAhead,
+    CdcBehind,
+    CdcNotPassed,
+    CdcNotRunning,
+    CdcStatusMissing,
+    ControlTableDenied,
+    ControlTableMissing,
+)
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
 
@@ -126,31 +135,34 @@ class Cdc:
 
         Raises CdcNotReady, DmsError.
         """
-        deadline = time.monotonic() + self._settings.wait_seconds
+        began = time.monotonic()
         pause, said = _FIRST_PAUSE_SECONDS, False
         while True:
-            ready, why = self.look()
+            waited = time.monotonic() - began
+            ready, why = self.look(waited)
             if why is None:
                 return ready
             # A failed task is nobody's fence, and nobody but a person gets it going.
             held = ready.status != "failed" and self._is_fenced()
             patient = self._settings.when_behind == "wait" or held
-            if not patient or time.monotonic() >= deadline:
-                waited = f" after {self._settings.wait_seconds:g} s" if self._settings.when_behind == "wait" else ""
-                raise CdcNotReady(f"{why}{waited}; reload the window once it has caught up, or set cdc.when_behind.")
+            if not patient or waited >= self._settings.wait_seconds:
+                raise why
             if not said:
-                self._say(f"{why}; waiting for it")
+                self._say(f"{why.sentence} Waiting for it.")
                 said = True
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    def look(self) -> tuple[Readiness, str | None]:
-        """What is to be seen now, and what speaks against a load; None where nothing does."""
+    def look(self, waited_seconds: float = 0.0) -> tuple[Readiness, CdcNotReady | None]:
+        """What is to be seen now, and what speaks against a load; None where nothing does.
+
+        ``waited_seconds``: how long the caller has waited for it, for the message.
+        """
+        waited = f" after {waited_seconds:.1f} s" if waited_seconds >= _FIRST_PAUSE_SECONDS else ""
         state = self.task.state()
         if not state.running:
-            because = f" ({state.why})" if state.why else ""
             ready = Readiness(self.task.arn, state.status, None)
-            return ready, f"The CDC task {state.identifier} is {state.status}{because}, not running"
+            return ready, CdcNotRunning(state.identifier, state.status, state.why, f"not running{waited}")
         with self._target.connect(autocommit=True) as connection:
             position = self.position(connection)
         now = self._require_past(state.identifier, position)
@@ -164,7 +176,7 @@ class Cdc:
         )
         if lag is None or lag > self._settings.max_lag_seconds:
             behind = "does not say how far it is" if lag is None else f"lags {lag:.0f} s behind the source"
-            return ready, f"The CDC task {state.identifier} {behind} (limit {self._settings.max_lag_seconds:g} s)"
+            return ready, CdcBehind(state.identifier, behind, self._settings.max_lag_seconds, waited)
         return ready, None
 
     def wait_passed(self, instant: datetime) -> float:
@@ -183,16 +195,10 @@ class Cdc:
                 failed = state.status == "failed"
                 stands = not state.running and state.status not in ("starting", "stopping")
                 if failed or (stands and not self._is_fenced()):
-                    because = f" ({state.why})" if state.why else ""
-                    raise CdcNotReady(
-                        f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
-                        f"{wanted:%FT%TZ}; {'fix that and ' if failed else ''}resume it."
-                    )
+                    stuck = f"so it will not get to {wanted:%FT%TZ}"
+                    raise CdcNotRunning(state.identifier, state.status, state.why, stuck)
                 if waited >= self._settings.wait_seconds:
-                    raise CdcNotReady(
-                        f"The CDC task {state.identifier} has not passed {wanted:%FT%TZ} after {waited:.0f} s "
-                        f"({_told(position)}); let it catch up, or raise cdc.wait_seconds."
-                    )
+                    raise CdcNotPassed(state.identifier, f"{wanted:%FT%TZ}", waited, _told(position))
                 time.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
         self._require_past(self.task.resource, position)
@@ -208,10 +214,7 @@ class Cdc:
         ):
             found = cursor.execute(statement, {"task_name": name}).fetchone()
         if found is None:
-            raise CdcNotReady(
-                f"{self._settings.control_schema}.awsdms_status has no row of the CDC task {name}; check cdc.task_arn "
-                "and the task's settings."
-            )
+            raise CdcStatusMissing(f"{self._settings.control_schema}.awsdms_status", name)
         return found
 
     def _require_past(self, name: str, position: Position) -> datetime:
@@ -223,11 +226,8 @@ class Cdc:
         furthest = position.furthest
         if furthest is not None and furthest > now + timedelta(seconds=self._settings.margin_seconds):
             clock = "target's" if self._source_now is None else "source's"
-            raise CdcNotReady(
-                f"{self._settings.control_schema}.awsdms_status says that the CDC task {name} is at {furthest:%FT%TZ}, "
-                f"{(furthest - now).total_seconds():,.1f} s ahead of the {clock} clock, which cannot be believed; see "
-                "that DMS writes UTC there, and that no clock was set back."
-            )
+            table, ahead = f"{self._settings.control_schema}.awsdms_status", (furthest - now).total_seconds()
+            raise CdcAhead(table, name, f"{furthest:%FT%TZ}", ahead, clock)
         return now
 
     def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
@@ -249,14 +249,9 @@ class Cdc:
         try:
             yield
         except (UndefinedTable, InvalidSchemaName):
-            raise CdcNotReady(
-                f"The target has no table {place}, where DMS says how CDC does; see ControlTablesSettings.{setting} of "
-                "the CDC task, or fix cdc.control_schema."
-            ) from None
+            raise ControlTableMissing(place, setting) from None
         except InsufficientPrivilege:
-            raise CdcNotReady(
-                f"This login may not read {place}; have a DBA run sql/roles/grant_control_tables.sql."
-            ) from None
+            raise ControlTableDenied(place) from None
 
 
 def _told(position: Position) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
 
+from reload_assets.errors import code_of
 from reload_assets.ledger.records import Reload
 from reload_assets.verify.outcome import CheckOutcome
 
 
 def check_result(asset: AssetKey, reload: Reload, outcome: CheckOutcome) -> AssetCheckResult:
-    """One check's result. "Could not verify" never passes; it is a warning where it does not stand in the way."""
+    """One check's result. "Could not verify" never passes; it is a warning where it does not stand in the way.
+
+    ``code`` in the metadata is that of the error which made it so, if one did.
+    """
+    found = code_of(outcome.detail)
+    code = {"code": found} if found and outcome.status != "passed" else {}
     blocks = outcome.blocking and outcome.status != "passed"
     return AssetCheckResult(
         asset_key=asset,
@@ -17,5 +23,5 @@ def check_result(asset: AssetKey, reload: Reload, outcome: CheckOutcome) -> Asse
         passed=outcome.status == "passed",
         severity=AssetCheckSeverity.ERROR if blocks or outcome.status == "failed" else AssetCheckSeverity.WARN,
         description=outcome.detail if outcome.status != "could not verify" else f"Could not verify: {outcome.detail}",
-        metadata={"status": outcome.status, "reload": reload.reload_id, **outcome.facts},
+        metadata={"status": outcome.status, "reload": reload.reload_id, **code, **outcome.facts},
     )

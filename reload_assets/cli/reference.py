@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import click
 
-from reload_assets.config.reference import reference as written_reference
+from reload_assets.config.reference import reference as configuration_page
+
+
+def _errors_page() -> str:
+    # The errors of all steps, and with them what the steps import.
+    from reload_assets.troubleshooting import page
+
+    return page()
+
+
+PAGES = {"configuration": configuration_page, "errors": _errors_page}
 
 
 @click.command()
-def reference() -> None:
-    """Print the reference of reload.yaml (docs/configuration.md)."""
-    click.echo(written_reference(), nl=False)
+@click.argument("page", type=click.Choice(list(PAGES)), default="configuration")
+def reference(page: str) -> None:
+    """Print a page of docs/: configuration or errors."""
+    click.echo(PAGES[page](), nl=False)

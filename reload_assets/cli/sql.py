@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import click
 
 from reload_assets.cli.configured import Configured
-from reload_assets.config.errors import did_you_mean
 from reload_assets.confirm.script import confirm_script
 from reload_assets.confirm.statements import ConfirmStatements
-from reload_assets.errors import ConfigError, LedgerError
+from reload_assets.errors import did_you_mean
+from reload_assets.errors.config import ConfigValue
+from reload_assets.errors.reloads import NoReloadYet, ReloadOfOthers, StagingGone
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.script import merge_script
 from reload_assets.merge.statements import MergeStatements, merge_statements
@@ -70,10 +71,7 @@ def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
     staged = services.ledger.tables(reload.reload_id)
     known = staged[name]
     if known.staging_dropped_at is not None:
-        raise LedgerError(
-            f"The staging table {known.staging_schema}.{known.staging_table} of {reload.title} was dropped at "
-            f"{known.staging_dropped_at:%Y-%m-%d %H:%M} UTC; reload the window again."
-        )
+        raise StagingGone(reload.title, f"{known.staging_schema}.{known.staging_table}")
     with services.target.connect(autocommit=True) as connection:
         tables = resolved_tables(connection, reload)
     found = merge_statements(reload, tables, staged, services.config.source.zone)
@@ -91,7 +89,7 @@ def _configured_table(services: Services, place: str) -> tuple[str, str]:
     """Take ``GROUP.TABLE`` apart; either name may have dots. Raises ConfigError where it is not configured."""
     known = {f"{group}.{name}": (group, name) for group, one in services.config.groups.items() for name in one.tables}
     if place not in known:
-        raise ConfigError(f"{services.config.file}: groups has no table {place!r}{did_you_mean(place, known)}")
+        raise ConfigValue(f"{services.config.file}: groups", f"has no table {place!r}{did_you_mean(place, known)}")
     return known[place]
 
 
@@ -100,12 +98,9 @@ def _reload(services: Services, group: str, table: str, reload_id: int | None) -
     if reload_id is None:
         latest = services.ledger.latest_of_table(group, table)
         if latest is None:
-            raise LedgerError(f"The ledger has no reload of {group}.{table} yet; reload a window of it first.")
+            raise NoReloadYet(f"{group}.{table}")
         return latest
     reload = services.ledger.get(reload_id)
     if reload.group_name != group or table not in reload.tables:
-        raise LedgerError(
-            f"{reload.title} has no table {group}.{table}, only {', '.join(reload.tables)} of {reload.group_name}; "
-            "name another with --reload."
-        )
+        raise ReloadOfOthers(reload.title, f"{group}.{table}", f"{', '.join(reload.tables)} of {reload.group_name}")
     return reload

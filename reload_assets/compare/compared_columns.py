@@ -12,7 +12,7 @@ from reload_assets.canonical.oracle_types import Kind, SourceColumn
 from reload_assets.canonical.postgres import production_text
 from reload_assets.canonical.row_hash import Hashed, row_hash
 from reload_assets.canonical.text import production_column
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceColumnType, SourceNotDescribed
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
@@ -40,7 +40,7 @@ class ComparedColumns:
     def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
         """``paired``: the columns by whose text rows are matched; each of them needs one."""
         if table.source_columns is None:
-            raise SourceUnavailable(f"There is no description of the columns of {table.source_table} in the source.")
+            raise SourceNotDescribed(table.source_table)
         self.described = {column.name: column for column in table.source_columns}
         self.kinds = {column.source: self.kind(column) for column in paired}
         self.columns: list[ReloadColumn] = []
@@ -59,8 +59,11 @@ class ComparedColumns:
         """Return the rule of a column's text. Raises SourceUnavailable where it has none."""
         described = self.described[column.source]
         if described.kind is None:
-            raise SourceUnavailable(
-                f"{column.source} is {described.why_without_text}, which has no text that source and production share."
+            raise SourceColumnType(
+                column.source,
+                described.why_without_text,
+                "has no text that source and production share",
+                "name another key or version column",
             )
         return described.kind
 

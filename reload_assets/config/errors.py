@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from reload_assets.errors import closest
+from reload_assets.errors import ConfigError, did_you_mean
+from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, ConfigUnknownField, ConfigValue
 
 # Fields whose value may be a password that was written where it does not belong.
 _SECRET = ("password", "secret")
@@ -30,33 +31,27 @@ class UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the closest known word, or the list of known words."""
-    words = sorted(known)
-    if meant := closest(wrong, words):
-        return f"; did you mean {meant!r}?"
-    return f"; there are {', '.join(words)}." if words else "."
+def explain(file: str, error: ValidationError, model: type[BaseModel]) -> ConfigError:
+    """Return the error of one validation: the finding, or all of them, a line each, the file's name first."""
+    found = {str(one): one for one in (_error(file, dict(finding), model) for finding in error.errors())}
+    return next(iter(found.values())) if len(found) == 1 else ConfigMistakes(file, list(found.values()))
 
 
-def explain(file: str, error: ValidationError, model: type[BaseModel]) -> str:
-    """All findings of one validation, a sentence each, the file's name first."""
-    return "\n".join(dict.fromkeys(_sentence(file, dict(finding), model) for finding in error.errors()))
-
-
-def _sentence(file: str, finding: dict[str, Any], model: type[BaseModel]) -> str:
+def _error(file: str, finding: dict[str, Any], model: type[BaseModel]) -> ConfigError:
     place = [part for part in finding["loc"] if _is_field(part)]
     field = ".".join(str(part) for part in place)
     kind, value = finding["type"], finding.get("input")
     where = f"{file}: {field}" if field else file
     if kind == "extra_forbidden":
-        return f"{where}: there is no such field" + did_you_mean(str(place[-1]), _fields_beside(model, place))
+        hint = did_you_mean(str(place[-1]), _fields_beside(model, place))
+        return ConfigUnknownField(where, f"there is no such field{hint}")
     if kind == "missing":
-        return f"{where}: is missing; write it in the file."
+        return ConfigMissingField(where, "is missing; write it in the file")
     message = finding["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"{where}: {message}."
+        return ConfigValue(where, message)
     shown = "" if any(word in field for word in _SECRET) else f"{_short(value)} is not accepted: "
-    return f"{where}: {shown}{message[:1].lower()}{message[1:]}."
+    return ConfigValue(where, f"{shown}{message[:1].lower()}{message[1:]}")
 
 
 def _is_field(part: object) -> bool:

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from reload_assets.config.errors import UniqueKeyLoader, explain
-from reload_assets.errors import ConfigError
+from reload_assets.errors.config import ConfigUnreadable, ConfigVariableUnset
 
 DEFAULT_PATH = "reload.yaml"
 PATH_VARIABLE = "RELOAD_CONFIG"
@@ -44,7 +44,7 @@ class FromEnvironment(_Model):
         """The variable's value; ``place`` names the field in the error. Raises ConfigError where it is not set."""
         value = os.environ.get(self.env)
         if not value:
-            raise ConfigError(f"{place}: the environment variable {self.env} is not set; set it and try again.")
+            raise ConfigVariableUnset(place, self.env)
         return value
 
 
@@ -76,7 +76,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{name!r} is no time zone; write one such as UTC or Europe/Zurich") from None
+        raise ValueError(f"{name!r} is not a time zone; write one such as UTC or Europe/Zurich") from None
     return name
 
 
@@ -374,7 +374,7 @@ def load_config(path: str | Path | None = None) -> ReloadConfig:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{file}: {reason}; name the file in {PATH_VARIABLE} or fix it.") from None
+        raise ConfigUnreadable(str(file), f"{reason}; name the file in {PATH_VARIABLE} or fix it") from None
     return parse_config(written, str(file))
 
 
@@ -385,14 +385,14 @@ def parse_config(written: str, file: str = DEFAULT_PATH) -> ReloadConfig:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{file}{place}: {error.problem or error.context}; fix the YAML there.") from None
+        raise ConfigUnreadable(f"{file}{place}", f"{error.problem or error.context}; fix the YAML there") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: {error}; fix the YAML.") from None
+        raise ConfigUnreadable(file, f"{error}; fix the YAML") from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{file}: is empty or not a mapping; start from the reference file of the repository.")
+        raise ConfigUnreadable(file, "is empty or not a mapping; start from the reference file of the repository")
     try:
         config = ReloadConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(explain(file, error, ReloadConfig)) from None
+        raise explain(file, error, ReloadConfig) from None
     config._file = file
     return config

@@ -11,10 +11,10 @@ from reload_assets.confirm.pieces import FollowedPieces
 from reload_assets.confirm.refusals import Refusal, followed, newly_followed, one_stays, turned_away
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import Correction, Verdict
+from reload_assets.errors.merge import Unsafe
 from reload_assets.merge.judge import written_columns
 from reload_assets.merge.side_effects import (
     Followed,
-    Unsafe,
     acts_on_delete,
     acts_on_update,
     changes,

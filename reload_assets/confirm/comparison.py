@@ -158,7 +158,8 @@ class Comparison:
         try:
             return Differences(connection, plan.merge.table, self._reader)
         except SourceUnavailable as error:
-            self._gaps[f"rows of {plan.merge.table.name} could not be compared: {str(error).rstrip('.')}"] = None
+            why = f"{error.sentence.rstrip('.')} [{error.code}]"
+            self._gaps[f"rows of {plan.merge.table.name} could not be compared: {why}"] = None
             return None
 
     def _collect_rewritten(self, connection: Connection[Any], plan: ConfirmStatements, one: Slice) -> int:

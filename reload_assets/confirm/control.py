@@ -15,7 +15,7 @@ from psycopg import Connection, sql
 from reload_assets.confirm.pieces import ControlPieces
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
-from reload_assets.errors import ReloadRefused
+from reload_assets.errors.reloads import KeyTextDiffers
 from reload_assets.merge.judge import Named
 from reload_assets.merge.statements import both, comma, in_production, in_staging, texts
 from reload_assets.postgres.session import analyze, drop_table, truncate
@@ -98,14 +98,10 @@ class Control:
             raise self._refusal(plan, left[0], "which lists it among the rows of the window")
 
     @staticmethod
-    def _refusal(plan: ConfirmStatements, key: Sequence[str], proof: str) -> ReloadRefused:
-        table = plan.merge.table
-        return ReloadRefused(
-            f"{plan.merge.reload.title} is not confirmed: rows of {table.target} are not found in the source by the "
-            f"text that production has of their key, for example {plan.merge.key_of(key)} in {table.source_table}, "
-            f"{proof}; make the key the same on both sides (its types, the endpoints' settings for numbers and blanks, "
-            "triggers of production, masks), then reload the window again."
-        )
+    def _refusal(plan: ConfirmStatements, key: Sequence[str], proof: str) -> KeyTextDiffers:
+        merge = plan.merge
+        table = merge.table
+        return KeyTextDiffers(merge.reload.title, table.target, merge.key_of(key), table.source_table, proof)
 
 
 class _Check:

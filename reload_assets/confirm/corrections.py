@@ -20,7 +20,7 @@ from reload_assets.confirm.chains import number_chains
 from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import REMOVED, WRITTEN, Verdict
-from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import CorrectionsContended
 from reload_assets.merge import Patience
 from reload_assets.merge.chunks import inseparable
 from reload_assets.merge.side_effects import Contention
@@ -170,10 +170,7 @@ class Corrections:
             if attempt < attempts:
                 pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
                 time.sleep(pause * random.uniform(0.5, 1.5))
-        raise MergeFailed(
-            f"The corrections of {self._plans[0].merge.reload.title} met another transaction at each of "
-            f"{attempts} attempts; end that transaction, then reload the window again."
-        )
+        raise CorrectionsContended(self._plans[0].merge.reload.title, attempts)
 
     def _run_each(self, name: str) -> int:
         return sum(plan.run(self._connection, name).rowcount for plan in self._plans)

@@ -26,7 +26,7 @@ from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.stale_source import require_current
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
 from reload_assets.confirm.verdicts import CORRECTED, Verdict, listed
-from reload_assets.errors import ReloadRefused
+from reload_assets.errors.reloads import StagingGone, StagingReplaced
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge import Patience
@@ -228,10 +228,10 @@ class _Confirm:
         known = plan.merge.staged
         place = f"{known.staging_schema}.{known.staging_table}"
         found = plan.merge.run(self._connection, "1_preconditions:find_staging").fetchone()
-        if found is None or found[0] != known.staging_oid:
-            raise ReloadRefused(
-                f"{self._reload.title} cannot be confirmed: its staging table {place} is gone; reload the window again."
-            )
+        if found is None or found[0] is None:
+            raise StagingGone(self._reload.title, place)
+        if found[0] != known.staging_oid:
+            raise StagingReplaced(self._reload.title, place)
         # A server that has crashed brings an unlogged table back empty.
         count_verified(self._connection, plan.merge)
 

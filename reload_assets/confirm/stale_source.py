@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from reload_assets.confirm.pieces import OlderPieces
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceStale
 from reload_assets.merge.judge import newer
 from reload_assets.merge.statements import in_production
 from reload_assets.postgres.session import analyze, drop_table, truncate
@@ -60,10 +60,7 @@ def _judge(
     finally:
         for plan in plans:
             drop_table(connection, None, _latest(plan))
-    raise SourceUnavailable(
-        f"The source connection shows {', '.join(stale)} older than DMS reads them, so it leads to an old copy of "
-        "the source or to another database; name the primary in source.connection. None of them was written."
-    )
+    raise SourceStale(", ".join(stale))
 
 
 def _read(

@@ -7,14 +7,24 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from reload_assets.dms.polling import PollLimits, jittered, pause
-from reload_assets.errors import DmsError, DmsUnreachable
+from reload_assets.errors import DmsRefusal
+from reload_assets.errors.dms import (
+    DmsAccessDenied,
+    DmsCallInvalid,
+    DmsCredentialsMissing,
+    DmsCredentialsRefused,
+    DmsNotFound,
+    DmsRefused,
+    DmsThrottled,
+    DmsUnanswered,
+)
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
 NOT_FOUND = "ResourceNotFoundFault"
 ALREADY_EXISTS = "ResourceAlreadyExistsFault"
-# Not all of these are in botocore's model of DMS, so codes are compared and exception classes are not.
+# Not all of these are in botocore's model of DMS, so names are compared and exception classes are not.
 WRONG_STATE = frozenset({"InvalidResourceStateFault", "InvalidParameterCombinationException"})
 _THROTTLED = frozenset(
     {
@@ -42,14 +52,6 @@ _UNKNOWN_KEYS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
-
-
-class DmsRefusal(DmsError):
-    """DMS answered a call with an error; ``code`` is its name on the wire."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def clean(text: str) -> str:
@@ -92,27 +94,28 @@ class DmsCalls:
             except exceptions.ClientError as error:
                 if not _is_passing(error):
                     raise self._refusal(error, doing) from None
-                trouble = _passing_trouble(error, doing)
+                throttled = _is_throttled(error)
+                trouble = f"answered with HTTP {_status(error)} when {doing}; try again later"
             except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+                throttled = False
                 trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
             except no_credentials as error:
-                raise DmsError(
-                    f"{self._place} was not called when {doing}, for lack of AWS credentials: {clean(str(error))}; "
-                    "set keys, a profile or a role."
-                ) from None
+                raise DmsCredentialsMissing(self._place, doing, clean(str(error))) from None
             except exceptions.BotoCoreError as error:
-                raise DmsError(f"{self._place} was not called when {doing}: {clean(str(error))}.") from None
+                raise DmsCallInvalid(self._place, doing, clean(str(error))) from None
             if attempt < attempts:
                 pause(jittered(min(self._limits.interval * 2 ** (attempt - 1), self._limits.max_interval)))
-        raise DmsUnreachable(f"{self._place} {trouble} (attempts: {attempts}).")
+        if throttled:
+            raise DmsThrottled(self._place, doing, attempts)
+        raise DmsUnanswered(self._place, trouble, attempts)
 
     def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
         """A member that every answer of DMS has.
 
-        botocore reads an answer that is no JSON as an empty one, which must not pass for "there is no such task".
+        botocore reads an answer that is not JSON as an empty one, which must not pass for "there is no such task".
         """
         if name not in answer:
-            raise DmsUnreachable(f"{self._place} gave an answer without {name} when {doing}; check endpoint_url.")
+            raise DmsUnanswered(self._place, f"gave an answer without {name} when {doing}; check endpoint_url", 1)
         return answer[name]
 
     def pages(
@@ -134,24 +137,26 @@ class DmsCalls:
         try:
             return list(self.pages(operation, member, doing, page_size, **request))
         except DmsRefusal as refusal:
-            if refusal.code == NOT_FOUND:
+            if refusal.fault == NOT_FOUND:
                 return []
             raise
 
     def _refusal(self, error: ClientError, doing: str) -> DmsRefusal:
-        code = str(error.response.get("Error", {}).get("Code", ""))
+        fault = str(error.response.get("Error", {}).get("Code", ""))
         said = clean(str(error.response.get("Error", {}).get("Message", ""))) or "no reason given"
-        if code in _EXPIRED:
+        if fault in _EXPIRED:
             sentence = f"{self._place} refused the session token when {doing}: it has expired; renew it."
-        elif code in _UNKNOWN_KEYS:
-            sentence = f"{self._place} refused the credentials when {doing}: {said} ({code}); check keys and region."
-        elif code in _DENIED:
-            sentence = f"{self._place} denied access when {doing}: {said} ({code}); grant the role that DMS action."
-        elif code == NOT_FOUND:
-            sentence = f"{self._place} found nothing when {doing}: {said} ({code}); check the ARN and the region."
-        else:
-            sentence = f"{self._place} refused when {doing}: {said} ({code})."
-        return DmsRefusal(sentence, code)
+            return DmsCredentialsRefused(sentence, fault)
+        if fault in _UNKNOWN_KEYS:
+            sentence = f"{self._place} refused the credentials when {doing}: {said} ({fault}); check keys and region."
+            return DmsCredentialsRefused(sentence, fault)
+        if fault in _DENIED:
+            sentence = f"{self._place} denied access when {doing}: {said} ({fault}); grant the role that DMS action."
+            return DmsAccessDenied(sentence, fault)
+        if fault == NOT_FOUND:
+            sentence = f"{self._place} found nothing when {doing}: {said} ({fault}); check the ARN and the region."
+            return DmsNotFound(sentence, fault)
+        return DmsRefused(f"{self._place} refused when {doing}: {said} ({fault}).", fault)
 
 
 def _status(error: ClientError) -> int:
@@ -159,10 +164,8 @@ def _status(error: ClientError) -> int:
 
 
 def _is_passing(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
+    return _is_throttled(error) or _status(error) >= 500
 
 
-def _passing_trouble(error: ClientError, doing: str) -> str:
-    if error.response.get("Error", {}).get("Code") in _THROTTLED:
-        return f"throttled every attempt when {doing}; run fewer loads at once or poll less often"
-    return f"answered with HTTP {_status(error)} when {doing}; try again later"
+def _is_throttled(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in _THROTTLED

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from reload_assets.dms.calls import WRONG_STATE, DmsCalls, DmsRefusal, clean
+from reload_assets.dms.calls import WRONG_STATE, DmsCalls, clean
 from reload_assets.dms.examination import TaskDescription
 from reload_assets.dms.polling import Poll, PollLimits
 from reload_assets.dms.verdict import name_of, stop_reason
-from reload_assets.errors import DmsError
+from reload_assets.errors import DmsRefusal
+from reload_assets.errors.cdc import CdcTaskLoads, CdcTaskNotResumed, CdcTaskNotStopped
+from reload_assets.errors.dms import DmsResourceUnknown
 
 # Characters of what DMS says of a failure; the rest is in its log.
 _LONGEST_FAILURE = 300
@@ -66,7 +68,7 @@ class CdcTask:
         found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=wanted)
         endpoints = {endpoint["EndpointArn"]: endpoint for endpoint in found}
         if missing := [arn for arn in arns if arn not in endpoints]:
-            raise DmsError(f"DMS knows no endpoint {missing[0]}; check its ARN and the region.")
+            raise DmsResourceUnknown("endpoint", missing[0])
         statistics = self._calls.found(
             "describe_table_statistics",
             "TableStatistics",
@@ -82,7 +84,7 @@ class CdcTask:
         poll = Poll(self._limits, self._limits.remove_timeout)
         while (state := self.state()).status not in _STOPPED:
             if poll.expired:
-                raise DmsError(f"The CDC task {state.identifier} is still {state.status} after {poll.elapsed:.0f} s.")
+                raise CdcTaskNotStopped(state.identifier, state.status, poll.elapsed)
             if state.running:
                 self._attempt("stop_replication_task", f"stopping the CDC task {state.identifier}")
             poll.wait()
@@ -92,10 +94,7 @@ class CdcTask:
         poll = Poll(self._limits, self._limits.ready_timeout)
         while not (state := self.state()).running:
             if poll.expired:
-                raise DmsError(
-                    f"The CDC task {state.identifier} does not run {poll.elapsed:.0f} s after it was resumed, it is "
-                    f"{state.status}{f' ({state.why})' if state.why else ''}; resume it by hand."
-                )
+                raise CdcTaskNotResumed(state.identifier, state.status, state.why, poll.elapsed)
             if state.status in _STOPPED:
                 self._attempt(
                     "start_replication_task",
@@ -113,10 +112,10 @@ class CdcTask:
             WithoutSettings=not with_settings,
         )
         if not found:
-            raise DmsError(f"DMS knows no CDC task {self.arn}; check cdc.task_arn and the region.")
+            raise DmsResourceUnknown("CDC task", self.arn)
         task = found[0]
         if task["MigrationType"] == "full-load":
-            raise DmsError(f"The DMS task {name_of(task)} loads only, it is no CDC task; check cdc.task_arn.")
+            raise CdcTaskLoads(name_of(task))
         return task
 
     def _attempt(self, operation: str, doing: str, **request: str) -> None:
@@ -124,7 +123,7 @@ class CdcTask:
         try:
             self._calls.call(operation, doing, ReplicationTaskArn=self.arn, **request)
         except DmsRefusal as refusal:
-            if refusal.code not in WRONG_STATE:
+            if refusal.fault not in WRONG_STATE:
                 raise
 
 

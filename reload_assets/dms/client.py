@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from reload_assets.dms.calls import clean
-from reload_assets.errors import DmsError
+from reload_assets.errors.dms import DmsClientInvalid
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 60
@@ -27,7 +27,7 @@ def dms_client(
     """
     if (access_key_id is None) != (secret_access_key is None):
         # boto3 takes half a pair, and fails over it in the middle of the first call.
-        raise DmsError("The DMS client needs access_key_id and secret_access_key together; give both or neither.")
+        raise DmsClientInvalid("access_key_id and secret_access_key go together", "give both or neither")
     # Imported by who calls DMS, and not by everything that imports the definitions.
     import boto3
     import botocore.session
@@ -55,9 +55,7 @@ def dms_client(
             ),
         )
     except (BotoCoreError, ValueError) as error:
-        raise DmsError(
-            f"The DMS client cannot be made: {clean(str(error))}; check region, endpoint_url, profile and keys."
-        ) from None
+        raise DmsClientInvalid(clean(str(error)), "check region, endpoint_url, profile and keys") from None
 
 
 @cache

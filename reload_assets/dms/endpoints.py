@@ -7,7 +7,7 @@ from typing import Any
 
 from reload_assets.dms.calls import DmsCalls, clean
 from reload_assets.dms.polling import Poll, PollLimits
-from reload_assets.errors import DmsError
+from reload_assets.errors.dms import DmsResourceUnknown, EndpointUnconnected, EndpointUnsuitable, InstanceUnavailable
 
 SOURCE_ENGINES = ("oracle",)
 TARGET_ENGINES = ("postgres", "aurora-postgresql")
@@ -39,18 +39,18 @@ class EndpointCheck:
         doing = f"looking up the {kind} endpoint"
         found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=_filters("endpoint-arn", arn))
         if not found:
-            raise DmsError(f"DMS knows no endpoint {arn}; check the {kind} endpoint's ARN and the region.")
+            raise DmsResourceUnknown(f"{kind} endpoint", arn)
         endpoint = found[0]
         name = endpoint.get("EndpointIdentifier", arn)
         is_kind = str(endpoint.get("EndpointType", "")).lower()
         if is_kind != kind:
-            raise DmsError(
+            raise EndpointUnsuitable(
                 f"The DMS endpoint {name} is of type {is_kind}, but it is configured as the {kind}; "
                 "give an endpoint of the other type, or swap the two ARNs."
             )
         engine = endpoint.get("EngineName")
         if engine not in engines:
-            raise DmsError(
+            raise EndpointUnsuitable(
                 f"The DMS {kind} endpoint {name} has the engine {engine}; a reload needs {' or '.join(engines)}."
             )
         return endpoint
@@ -63,13 +63,10 @@ class EndpointCheck:
             Filters=_filters("replication-instance-arn", arn),
         )
         if not found:
-            raise DmsError(f"DMS knows no replication instance {arn}; check its ARN and the region.")
+            raise DmsResourceUnknown("replication instance", arn)
         status = found[0].get("ReplicationInstanceStatus")
         if status != "available":
-            raise DmsError(
-                f"The DMS replication instance {found[0].get('ReplicationInstanceIdentifier', arn)} is {status}, "
-                "not available; try again once it is."
-            )
+            raise InstanceUnavailable(found[0].get("ReplicationInstanceIdentifier", arn), str(status))
         return found[0]
 
     def _connection(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> None:
@@ -83,22 +80,16 @@ class EndpointCheck:
                 ReplicationInstanceArn=instance["ReplicationInstanceArn"],
                 EndpointArn=endpoint["EndpointArn"],
             )
-        between = (
-            f"The connection from the DMS replication instance {instance['ReplicationInstanceIdentifier']} "
-            f"to the endpoint {endpoint['EndpointIdentifier']}"
-        )
+        between = (instance["ReplicationInstanceIdentifier"], endpoint["EndpointIdentifier"])
         poll = Poll(self._limits, self._limits.ready_timeout)
         while True:
             status, failure = self._tested(endpoint, instance)
             if status == "successful":
                 return
             if status != "testing":
-                raise DmsError(
-                    f"{between} could not be made: {failure or status}; "
-                    "check the endpoint's host, port, login and network."
-                )
+                raise EndpointUnconnected(*between, f"could not be made: {failure or status}")
             if poll.expired:
-                raise DmsError(f"{between} is still being tested after {poll.elapsed:.0f} s; look at it in DMS.")
+                raise EndpointUnconnected(*between, f"is still being tested after {poll.elapsed:.0f} s")
             poll.wait()
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:

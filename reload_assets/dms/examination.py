@@ -76,7 +76,7 @@ class TaskDescription:
 class TaskFinding:
     """What speaks against it: ``refuse`` in any case, ``fence`` unless CDC is stopped for the merge, ``warn`` only.
 
-    ``code`` is stable; ``message`` is a sentence with the fix.
+    ``code`` is stable, one of ``codes.TASK_FINDINGS``; ``message`` is a sentence with the fix.
     """
 
     severity: Severity
@@ -84,7 +84,7 @@ class TaskFinding:
     message: str
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message} [{self.code}]"
 
 
 def examine(described: TaskDescription, tables: Sequence[CarriedTable], lob_limit_kb: int) -> list[TaskFinding]:
@@ -125,7 +125,8 @@ class _Examination:
                     [column.source for column in table.columns],
                 )
             except MappingError as error:
-                yield TaskFinding("refuse", "no-mapping", f"{self.name} has no mapping that can be read. {error}")
+                unread = f"{self.name} has no mapping that can be read. {error.sentence}"
+                yield TaskFinding("refuse", "no-mapping", unread)
                 return
             yield from self._selection(table, found)
             if table.mark and self._group("ErrorBehavior").get("ApplyErrorInsertPolicy") == "INSERT_RECORD":
@@ -148,7 +149,7 @@ class _Examination:
             if engine not in engines:
                 yield TaskFinding(
                     "refuse",
-                    "engine",
+                    "other-engine",
                     f"{self.name} has a {kind} endpoint of the engine {engine}, not {' or '.join(engines)}; check "
                     "cdc.task_arn.",
                 )

@@ -12,7 +12,10 @@ from reload_assets.errors import closest
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake: its stable ``code``, and a message with the fix; ``rule_id`` is None for no single rule."""
+    """A mistake: its stable ``code``, one of ``codes.LINT_FINDINGS``, and a message with the fix.
+
+    ``rule_id`` is None for no single rule.
+    """
 
     rule_id: str | None
     code: str

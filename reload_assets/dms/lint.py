@@ -60,7 +60,7 @@ def _rule_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:
         name = rule.get("rule-name", "without a name")
         yield Finding(None, "missing-rule-id", f"The rule {name} has no rule-id; give it a number of its own.")
     elif not number.isdecimal():
-        yield Finding(number, "non-numeric-rule-id", f"The rule-id {number!r} is no number; give it one.")
+        yield Finding(number, "non-numeric-rule-id", f"The rule-id {number!r} is not a number; give it one.")
     kind, action = rule.get("rule-type"), rule.get("rule-action")
     if kind not in RULE_TYPES:
         fix = did_you_mean(kind, RULE_TYPES)

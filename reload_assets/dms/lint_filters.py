@@ -24,7 +24,7 @@ def filter_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:
         return
     number = rule_id(rule)
     if not isinstance(filters, list) or not all(isinstance(one, Mapping) for one in filters):
-        yield Finding(number, "malformed-filter", "The filters are no list of objects; write [{...}].")
+        yield Finding(number, "malformed-filter", "The filters are not a list of objects; write [{...}].")
         return
     if rule.get("rule-type") != "selection" or rule.get("rule-action") != "include":
         yield Finding(

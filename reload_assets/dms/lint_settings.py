@@ -28,7 +28,7 @@ def lint_settings(settings: str | Mapping[str, Any], mapping: str | Mapping[str,
         except ValueError as error:
             return [Finding(None, "invalid-json", f"The task settings are not JSON: {error}.")]
     if not isinstance(settings, Mapping):
-        return [Finding(None, "invalid-json", "The task settings are no JSON object.")]
+        return [Finding(None, "invalid-json", "The task settings are not a JSON object.")]
     return [
         *_vocabulary(settings),
         *_target_metadata(_group(settings, "TargetMetadata"), mapping),
@@ -62,7 +62,7 @@ def _vocabulary(settings: Mapping[str, Any]) -> Iterator[Finding]:
         if known is None or value is None:
             continue
         if not isinstance(value, Mapping):
-            yield _finding("malformed-settings-group", f"The settings group {group} is no object; write {{...}}.")
+            yield _finding("malformed-settings-group", f"The settings group {group} is not an object; write {{...}}.")
             continue
         for key in value:
             if key not in known:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reload_assets.dms.patterns import escaped, is_wild, matches
-from reload_assets.errors import MappingError, WindowError
+from reload_assets.errors.dms import MappingImpossible
+from reload_assets.errors.windows import WindowReversed, WindowWithWrongZone
 
 _SECOND = timedelta(seconds=1)
 
@@ -40,12 +41,9 @@ def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """
     for bound in (start, end):
         if bound.tzinfo is not None:
-            raise WindowError(
-                f"The bound {bound.isoformat()} carries a zone, which a DMS filter cannot; "
-                "convert it into the source's wall-clock time first."
-            )
+            raise WindowWithWrongZone(bound.isoformat(), "wall-clock time of the source, without a zone")
     if end < start:
-        raise WindowError(f"The bounds of a DMS filter end at {end.isoformat(' ')}, before {start.isoformat(' ')}.")
+        raise WindowReversed(start.isoformat(" "), end.isoformat(" "))
     floor, ceiling = start.replace(microsecond=0), end.replace(microsecond=0)
     return floor, ceiling + _SECOND if end.microsecond else ceiling
 
@@ -142,34 +140,34 @@ def _locator_name(name: str, siblings: Iterable[str]) -> str:
 
 def _check(tables: Sequence[TableLoad]) -> None:
     if not tables:
-        raise MappingError("A table mapping needs at least one table; DMS refuses one without a selection rule.")
+        raise MappingImpossible("A table mapping needs at least one table; DMS refuses one without a selection rule.")
     staging_schemas: dict[str, str] = {}
     sources: set[tuple[str, str]] = set()
     targets: set[tuple[str, str]] = set()
     for table in tables:
         source = f"{table.source_schema}.{table.source_table}"
         if is_wild(table.source_schema) or is_wild(table.source_table):
-            raise MappingError(
+            raise MappingImpossible(
                 f"The source table {source} has a wildcard (% or []) in its name, which a filtered DMS selection "
                 "cannot name; load it through a view with a plain name."
             )
         if wild := [column for column in table.ignored_columns if is_wild(column)]:
-            raise MappingError(
+            raise MappingImpossible(
                 f"The ignored column {wild[0]} of {source} has a wildcard (% or []) in its name, and a DMS rule would "
                 "leave out other columns too; load the table through a view without it."
             )
         if staging_schemas.setdefault(table.source_schema, table.staging_schema) != table.staging_schema:
-            raise MappingError(
-                f"The tables of the source schema {table.source_schema} are to be staged in both "
+            raise MappingImpossible(
+                f"The tables of the source schema {table.source_schema} would be staged in both "
                 f"{staging_schemas[table.source_schema]} and {table.staging_schema}, but DMS renames a schema as a "
                 "whole; use one staging schema."
             )
         if (table.source_schema, table.source_table) in sources:
-            raise MappingError(f"The source table {source} is to be loaded twice by one task; name it once.")
+            raise MappingImpossible(f"One task would load the source table {source} twice; name it once.")
         if (table.staging_schema, table.staging_table) in targets:
-            raise MappingError(
-                f"The staging table {table.staging_schema}.{table.staging_table} is to be filled from two source "
-                f"tables, the second being {source}; give each its own."
+            raise MappingImpossible(
+                f"Two source tables would fill the staging table {table.staging_schema}.{table.staging_table}, the "
+                f"second is {source}; give each its own."
             )
         sources.add((table.source_schema, table.source_table))
         targets.add((table.staging_schema, table.staging_table))

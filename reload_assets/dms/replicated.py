@@ -13,7 +13,7 @@ from typing import Any
 
 from reload_assets.dms.findings import locator, rule_id
 from reload_assets.dms.patterns import matches
-from reload_assets.errors import MappingError
+from reload_assets.errors.dms import MappingUnreadable
 
 Rule = Mapping[str, Any]
 
@@ -75,10 +75,10 @@ def _rules(mapping: str) -> list[Rule]:
     try:
         document = json.loads(mapping)
     except (TypeError, ValueError) as error:
-        raise MappingError(f"The table mapping is no JSON: {error}.") from None
+        raise MappingUnreadable(f"is not JSON: {error}") from None
     rules = document.get("rules") if isinstance(document, Mapping) else None
     if not isinstance(rules, list) or not all(isinstance(rule, Mapping) for rule in rules):
-        raise MappingError("The table mapping has no list of rules.")
+        raise MappingUnreadable("has no list of rules")
     return sorted(rules, key=lambda rule: _number(rule_id(rule)))
 
 

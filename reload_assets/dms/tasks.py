@@ -9,12 +9,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reload_assets.dms.calls import ALREADY_EXISTS, NOT_FOUND, WRONG_STATE, DmsCalls, DmsRefusal, clean
+from reload_assets.dms.calls import ALREADY_EXISTS, NOT_FOUND, WRONG_STATE, DmsCalls, clean
 from reload_assets.dms.endpoints import EndpointCheck
 from reload_assets.dms.lint import Finding, lint_mapping, lint_settings
 from reload_assets.dms.polling import Poll, PollLimits
 from reload_assets.dms.verdict import LoadResult, Progress, TableName, judge, name_of, progress_of
-from reload_assets.errors import DmsError, LoadFailed, MappingError
+from reload_assets.errors import DmsRefusal
+from reload_assets.errors.dms import (
+    DmsResourceUnknown,
+    LoadNotStarted,
+    LoadTaskDeleted,
+    LoadTimeout,
+    TaskFaulty,
+    TaskNotReady,
+    TaskNotRemoved,
+)
 
 __all__ = ["LoadResult", "LoadTasks", "PollLimits", "Progress", "TableName", "TaskRequest", "task_identifier"]
 
@@ -96,7 +105,7 @@ class LoadTasks:
             )
         except DmsRefusal as refusal:
             # A lost answer is followed by a second call, for a task that the first one made.
-            if refusal.code == ALREADY_EXISTS and (arn := self._existing(request)):
+            if refusal.fault == ALREADY_EXISTS and (arn := self._existing(request)):
                 return arn
             raise
         return str(self._calls.member(answer, "ReplicationTask", doing)["ReplicationTaskArn"])
@@ -111,9 +120,9 @@ class LoadTasks:
                 return
             if status in _ENDED or status == "deleting":
                 said = clean(task.get("LastFailureMessage") or "") or "DMS gives no reason"
-                raise DmsError(f"The DMS task {name_of(task)} never became ready, it is {status}: {said}.")
+                raise TaskNotReady(name_of(task), status, said)
             if poll.expired:
-                raise DmsError(f"The DMS task {name_of(task)} is still {status} after {poll.elapsed:.0f} s.")
+                raise TaskNotReady(name_of(task), f"still {status}", f"after {poll.elapsed:.0f} s")
             poll.wait()
 
     def start(self, arn: str) -> None:
@@ -126,7 +135,7 @@ class LoadTasks:
                 StartReplicationTaskType="start-replication",
             )
         except DmsRefusal as refusal:
-            if refusal.code in WRONG_STATE and self._required(arn)["Status"] in _STARTED:
+            if refusal.fault in WRONG_STATE and self._required(arn)["Status"] in _STARTED:
                 return
             raise
 
@@ -150,7 +159,7 @@ class LoadTasks:
         while True:
             task = self._described(arn)
             if task is None or task["Status"] == "deleting":
-                raise LoadFailed(f"The DMS task {arn} was deleted while its load was waited for; reload again.")
+                raise LoadTaskDeleted(arn)
             status = task["Status"]
             statistics = self._statistics(arn) if status in _HAVE_STATISTICS else []
             progress = progress_of(task, statistics)
@@ -158,13 +167,10 @@ class LoadTasks:
             if status in _ENDED:
                 return judge(task, statistics, expected)
             if status in _NOT_STARTED and poll.elapsed >= self._limits.ready_timeout:
-                raise LoadFailed(f"The DMS task {name_of(task)} is still {status}: it was never started.")
+                raise LoadNotStarted(name_of(task), status)
             if poll.expired:
-                raise LoadFailed(
-                    f"The DMS task {name_of(task)} is still {status} after {poll.elapsed:.0f} s, with "
-                    f"{progress.tables_loaded} of {len(expected)} tables and {progress.rows} rows loaded; "
-                    "look for locks on the source or target, or raise load_timeout."
-                )
+                loaded = f"{progress.tables_loaded} of {len(expected)} tables and {progress.rows} rows"
+                raise LoadTimeout(name_of(task), status, poll.elapsed, loaded)
             poll.wait()
 
     def remove(self, arn: str) -> None:
@@ -179,10 +185,7 @@ class LoadTasks:
             if status == "deleting":
                 return
             if poll.expired:
-                raise DmsError(
-                    f"The DMS task {name_of(task)} is still {status} {poll.elapsed:.0f} s after it was to be removed; "
-                    "stop and delete it by hand."
-                )
+                raise TaskNotRemoved(name_of(task), status, poll.elapsed)
             if status == "running":
                 self._attempt("stop_replication_task", f"stopping the task {name_of(task)}", arn)
             elif status in _ENDED or status == "ready":
@@ -228,7 +231,7 @@ class LoadTasks:
         try:
             answer = self._calls.call("list_tags_for_resource", f"reading the tags of the task {arn}", ResourceArn=arn)
         except DmsRefusal as refusal:
-            if refusal.code == NOT_FOUND:
+            if refusal.fault == NOT_FOUND:
                 return {}
             raise
         return {tag["Key"]: tag["Value"] for tag in answer.get("TagList", [])}
@@ -246,7 +249,7 @@ class LoadTasks:
     def _required(self, arn: str) -> dict[str, Any]:
         task = self._described(arn)
         if task is None:
-            raise DmsError(f"DMS knows no task {arn}: it was deleted, or belongs to another account or region.")
+            raise DmsResourceUnknown("task", arn)
         return task
 
     def _statistics(self, arn: str) -> list[dict[str, Any]]:
@@ -263,7 +266,7 @@ class LoadTasks:
         try:
             self._calls.call(operation, doing, ReplicationTaskArn=arn)
         except DmsRefusal as refusal:
-            if refusal.code != NOT_FOUND and refusal.code not in WRONG_STATE:
+            if refusal.fault != NOT_FOUND and refusal.fault not in WRONG_STATE:
                 raise
 
 
@@ -274,4 +277,4 @@ def _refuse_findings(request: TaskRequest) -> None:
         *lint_settings(request.settings, request.table_mappings),
     ]
     if findings:
-        raise MappingError(f"The task {request.identifier} is not sent to DMS: {' '.join(map(str, findings))}")
+        raise TaskFaulty(request.identifier, " ".join(map(str, findings)))

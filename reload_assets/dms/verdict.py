@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reload_assets.dms.calls import clean
-from reload_assets.errors import LoadFailed
+from reload_assets.errors.dms import LoadIncomplete
 
 FINISHED = "FULL_LOAD_ONLY_FINISHED"
 COMPLETED = "Table completed"
@@ -90,11 +90,7 @@ def judge(
     reason = stop_reason(task)
     faults = [*_task_faults(task, reason), *_table_faults(task, statistics, expected)]
     if faults:
-        said = _quoted(task)
-        raise LoadFailed(
-            f"The DMS task {name_of(task)} did not load every table whole: {'; '.join(faults)}"
-            + (f'; DMS says: "{said}".' if said else ".")
-        )
+        raise LoadIncomplete(name_of(task), "; ".join(faults), _quoted(task))
     return LoadResult(
         task_arn=task["ReplicationTaskArn"],
         stop_reason=reason,

@@ -13,7 +13,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from reload_assets.cdc.position import Readiness
-from reload_assets.errors import LedgerError, ReloadRefused
+from reload_assets.errors.reloads import ReloadUnknown, WindowBusy
 from reload_assets.ledger.records import CheckResult, Opening, Reload, StagedTable, staging_name
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
@@ -52,10 +52,7 @@ class Ledger:
         """
         run(connection, "ledger/open:lock_group", group_name=opening.group)
         if busy := self._unfinished(connection, opening.group, opening.window):
-            raise ReloadRefused(
-                f"The window {opening.partition_key} of group {opening.group!r} is being reloaded already, by "
-                f"{busy[0].title} (run {busy[0].run_id}); wait for it to end, or cancel it."
-            )
+            raise WindowBusy(opening.partition_key, opening.group, busy[0].title, busy[0].run_id)
         row = run(
             connection,
             "ledger/open:insert_reload",
@@ -324,7 +321,7 @@ class Ledger:
     def _get(self, connection: Connection[Any], reload_id: int) -> Reload:
         found = self._find(connection, reload_id)
         if found is None:
-            raise LedgerError(f"The ledger admin.reloads has no reload {reload_id}; look for its id there.")
+            raise ReloadUnknown(reload_id)
         return found
 
     @staticmethod

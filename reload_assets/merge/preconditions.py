@@ -10,17 +10,25 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from reload_assets.errors import LedgerError, ReloadRefused
+from reload_assets.errors import in_brackets
+from reload_assets.errors.reloads import (
+    AlreadyMerged,
+    MergeBusy,
+    NotVerified,
+    OtherTables,
+    ParentMissing,
+    ReloadEnded,
+    ReloadUnknown,
+    StagingChanged,
+    StagingGone,
+    StagingReplaced,
+)
 from reload_assets.ledger.records import CheckResult, Reload, StagedTable
 from reload_assets.merge.statements import MergeStatements, merge_statements, pair
 from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.postgres.session import lock_against_writers
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
-
-
-class NeverMergeable(ReloadRefused):
-    """A refusal that no second try can fix: the reload is over, its window has to be loaded again."""
 
 
 def require_mergeable(
@@ -38,7 +46,7 @@ def require_mergeable(
         window_end=reload.window_end,
     ).fetchone()
     if not locked or not locked[0]:
-        raise ReloadRefused(f"The window of {reload.title} is being merged already; wait for that merge to end.")
+        raise MergeBusy(reload.title)
     _require_verdict(connection, reload)
     _require_same_tables(reload, tables)
     with connection.cursor(row_factory=class_row(StagedTable)) as cursor:
@@ -61,10 +69,8 @@ def count_verified(connection: Connection[Any], plan: MergeStatements) -> tuple[
     assert counted is not None
     rows, in_window, counted_at = counted
     if rows != plan.staged.staged_rows:
-        raise NeverMergeable(
-            f"{plan.reload.title}: {plan.staged.staging_schema}.{plan.staged.staging_table} has {rows} rows, but "
-            f"{plan.staged.staged_rows} were verified; reload the window again."
-        )
+        place = f"{plan.staged.staging_schema}.{plan.staged.staging_table}"
+        raise StagingChanged(plan.reload.title, place, rows, plan.staged.staged_rows)
     return in_window, counted_at
 
 
@@ -94,52 +100,39 @@ def refuse_parentless(
     missing, child, reference = found
     if not missing:
         return
-    target = key.parent
     example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
     fix = f"reload the window in which the {key.parent_table} changed"
     if not in_reload:
         fix = f"add {key.parent_table} to the selection, or {fix}"
-    raise NeverMergeable(
-        f"{plan.reload.title} is not merged: {missing} staged row(s) of {plan.table.name} refer to rows "
-        f"of {target} that are neither in production nor staged in this reload, for example {example}; "
-        f"{fix}."
-    )
+    raise ParentMissing(plan.reload.title, missing, plan.table.name, key.parent, example, fix)
 
 
 def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     row = run(connection, "merge/1_preconditions:lock_reload", reload_id=reload.reload_id).fetchone()
     if row is None:
-        raise LedgerError(f"The ledger admin.reloads has no reload {reload.reload_id}; look for its id there.")
+        raise ReloadUnknown(reload.reload_id)
     status, _, error = row
     if status == "merged":
-        raise ReloadRefused(f"{reload.title} is merged already; reload the window again.")
+        raise AlreadyMerged(reload.title)
     if status in ("failed", "cancelled"):
-        raise ReloadRefused(f"{reload.title} has ended as {status} ({error}); reload the window again.")
+        raise ReloadEnded(reload.title, status, error)
     with connection.cursor(row_factory=class_row(CheckResult)) as cursor:
         checks = cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload.reload_id}).fetchall()
     for check in checks:
         if check.blocking and check.status != "passed":
             fix = "run the checks" if check.status == "pending" else "fix its cause and reload the window again"
-            raise ReloadRefused(
-                f"{reload.title} is not verified: the check {check.check_name} of {check.table_name} is "
-                f"{check.status}{f' ({check.detail})' if check.detail else ''}; {fix}."
-            )
+            found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
+            raise NotVerified(reload.title, found, fix)
     if status not in ("verified", "merging"):
-        raise ReloadRefused(f"{reload.title} is {status}, not verified; load it and run its checks first.")
+        raise NotVerified(reload.title, f"it is {status}", "load it and run its checks first")
 
 
 def _require_same_tables(reload: Reload, tables: Sequence[ReloadTable]) -> None:
     given, loaded = {table.name for table in tables}, set(reload.tables)
     if left_out := sorted(loaded - given):
-        raise ReloadRefused(
-            f"{reload.title} loaded {', '.join(left_out)} too, which the merge was asked to leave out; merge all of "
-            "its tables together, or reload the window for the ones you want."
-        )
+        raise OtherTables(reload.title, left_out=", ".join(left_out))
     if unknown := sorted(given - loaded):
-        raise ReloadRefused(
-            f"{reload.title} did not load {', '.join(unknown)}, which the merge was asked for; leave them out, or "
-            "reload the window with them."
-        )
+        raise OtherTables(reload.title, unknown=", ".join(unknown))
 
 
 def _require_staging(connection: Connection[Any], plan: MergeStatements) -> None:
@@ -148,10 +141,7 @@ def _require_staging(connection: Connection[Any], plan: MergeStatements) -> None
     found = plan.run(connection, "1_preconditions:find_staging").fetchone()
     oid = found[0] if found else None
     if oid is None:
-        raise NeverMergeable(f"{plan.reload.title}: its staging table {place} is gone; reload the window again.")
+        raise StagingGone(plan.reload.title, place)
     if oid != known.staging_oid:
-        raise NeverMergeable(
-            f"{plan.reload.title}: {place} is not the staging table that was verified but another one of that name; "
-            "reload the window again."
-        )
+        raise StagingReplaced(plan.reload.title, place)
     lock_against_writers(connection, known.staging_schema, known.staging_table)

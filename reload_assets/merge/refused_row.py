@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets.errors import DatabaseUnreachable
+from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import ColumnWithoutDefault, MergeStatementFailed, RowRefused
+from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
@@ -28,34 +30,30 @@ def explain(
     plans: Sequence[MergeStatements],
     current: MergeStatements | None,
     error: psycopg.Error,
-) -> str:
-    """One sentence about an error of the merge, which has been rolled back by now. ``current`` was being merged.
+) -> MergeFailed:
+    """Say in one sentence what an error of the merge was, which has been rolled back by now.
 
-    ``head`` begins the sentence: what has become of the merge.
+    ``current`` was being merged; ``head`` begins the sentence: what has become of the merge.
     """
     diag = error.diag
     # Constraints that wait are checked when no table is current any more.
     plan = current or next((p for p in plans if p.table.production.name == diag.table_name), None)
-    fix = "fix the row in the source or the rule in production, then reload the window again."
     said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
     state = error.sqlstate or ""
     if plan is None or state[:2] not in ("22", "23", "P0"):
-        place = f" {plan.table.target}:" if plan else ""
-        return f"{head}{place} PostgreSQL says {said!r} (SQLSTATE {state or 'none'}); fix its cause, then merge again."
+        place = f"{plan.table.target}: " if plan else ""
+        return MergeStatementFailed(head, f"{place}PostgreSQL says {said!r} (SQLSTATE {state or 'none'})")
     where = plan.table.target
     if state == _NOT_NULL and diag.column_name and plan.staged_columns([diag.column_name]) is None:
-        return (
-            f"{head} {where}.{diag.column_name} is NOT NULL and has no default, and the source has no such column for "
-            "the missing rows to be inserted; give it a default, then reload the window again."
-        )
+        return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
     key = _find(target, plans, plan, state, rule or "")
     if key is None:
-        return f"{head} {where} refuses a staged row ({because}): {said!r}; {fix}"
+        return RowRefused(head, f"{where} refuses a staged row ({because}): {said!r}")
     # The detail of the others is the whole row.
     detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
-    return f"{head} {where} refuses the staged row {key} ({because}){detail}; {fix}"
+    return RowRefused(head, f"{where} refuses the staged row {key} ({because}){detail}")
 
 
 def _find(

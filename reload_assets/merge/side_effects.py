@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import CountsOff, ReferringRowsHidden, RowsWouldFollow
 from reload_assets.merge.judge import written_columns
 from reload_assets.merge.pieces import ChangePieces, ChildPieces
 from reload_assets.merge.statements import MergeStatements, both, in_production
@@ -25,14 +25,6 @@ _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 class Contention(Exception):
     """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
-
-
-class Unsafe(MergeFailed):
-    """A statement would do something beside what it says. ``reason``: what, and what to do about it."""
-
-    def __init__(self, title: str, reason: str) -> None:
-        super().__init__(f"{title} cannot be merged: {reason}, then reload the window again.")
-        self.reason = reason
 
 
 class Followed(Exception):
@@ -109,11 +101,7 @@ def parked_pieces(plan: MergeStatements) -> ChangePieces:
 def require_readable(table: ReloadTable, reference: Reference) -> None:
     """Raises MergeFailed where the referring rows cannot be looked for."""
     if not reference.child_readable:
-        raise MergeFailed(
-            f"Rows of {reference.child} refer to {table.target} by a foreign key that acts on them ({reference.name}), "
-            "and the login of target.connection cannot read all of them; grant it SELECT there, and exempt it from row "
-            "security."
-        )
+        raise ReferringRowsHidden(reference.child, table.target, reference.name)
 
 
 @contextmanager
@@ -138,10 +126,7 @@ def _written(connection: Connection[Any], tables: list[int]) -> int:
     row = run(connection, "merge/5_effects:count_written", children=tables).fetchone()
     assert row is not None
     if not row[0]:
-        raise MergeFailed(
-            "The server's setting track_counts is off, so that nobody can tell what foreign keys do to other rows; "
-            "switch it on."
-        )
+        raise CountsOff
     return int(row[1])
 
 
@@ -169,12 +154,8 @@ class Effects:
         assert row is not None
         if row[0]:
             acts = f"{reference.name}, ON UPDATE {action(reference, 'UPDATE')}"
-            raise Unsafe(
-                self._plan.reload.title,
-                f"{row[0]} row(s) of {table.target} would change a value to which rows of {reference.child} refer, and "
-                f"those would follow unaudited ({acts}), for example from {self._plan.key_of(row[1])}; "
-                "delete the referring rows or let them refer to another row",
-            )
+            key = self._plan.key_of(row[1])
+            raise RowsWouldFollow(self._plan.reload.title, row[0], table.target, reference.child, acts, key)
 
     @contextmanager
     def nobody_follows(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import TurnedAway
 from reload_assets.merge.preconditions import count_verified, refuse_parentless
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.side_effects import Effects
@@ -206,13 +206,9 @@ class TableMerge:
                 f"the staged row {self._plan.key_of(row[0])} of {self._plan.table.target} is not there under its key"
             )
 
-    def _turned_away(self, what: str) -> MergeFailed:
+    def _turned_away(self, what: str) -> TurnedAway:
         names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in self._triggers) or "a rule"
-        return MergeFailed(
-            f"{self._plan.reload.title}: {what}, because a trigger of production turned "
-            f"it away ({names}); none of that transaction was kept. Have the trigger let the login of "
-            "target.connection pass, then reload the window again."
-        )
+        return TurnedAway(self._plan.reload.title, what, names)
 
     def _count(self, plan: MergeStatements) -> dict[str, int]:
         return dict(plan.run(self._connection, "2_judge:count_outcomes").fetchall())

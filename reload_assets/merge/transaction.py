@@ -16,11 +16,14 @@ import psycopg
 from psycopg import Connection, Cursor, IsolationLevel, errors
 
 from reload_assets.config.model import MergeConfig
-from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadCancelled, ReloadRefused
+from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused
+from reload_assets.errors.merge import MergeContended, MergeSessionLost, MergeYielded, ReloadCancelled
+from reload_assets.errors.reloads import ReloadEndedMeanwhile
+from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
-from reload_assets.merge.preconditions import NeverMergeable, count_verified, require_late_parents, require_mergeable
+from reload_assets.merge.preconditions import count_verified, require_late_parents, require_mergeable
 from reload_assets.merge.refused_row import explain
 from reload_assets.merge.result import MergeResult, Outcomes
 from reload_assets.merge.side_effects import Contention
@@ -161,7 +164,7 @@ class _Merge:
                 return self._run(cancelled)
             except _SessionLost as lost:
                 if self._attempts >= self._patience.attempts:
-                    raise MergeFailed(self._stood_still()) from lost.__cause__
+                    raise MergeSessionLost(self._head, self._patience.stall_limit_ms) from lost.__cause__
                 _LOG.info("%s: attempt %d lost its session", self._reload.title, self._attempts)
 
     def _run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
@@ -186,10 +189,10 @@ class _Merge:
             lost = connection.closed
             if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
                 raise _SessionLost from error
-            text = explain(self._target, self._head, self._plans, self._current, error)
-            if lost and self._ready and self._was_committed(text):
+            failed = explain(self._target, self._head, self._plans, self._current, error)
+            if lost and self._ready and self._was_committed(str(failed)):
                 return self._ready
-            raise MergeFailed(text) from error
+            raise failed from error
         finally:
             connection.close()
 
@@ -274,7 +277,7 @@ class _Merge:
                 if isinstance(error, errors.ForeignKeyViolation) and attempt >= _FOREIGN_KEY_ATTEMPTS:
                     raise
                 if attempt == self._patience.attempts:
-                    raise MergeFailed(self._stalled() if yielded else self._contended(error)) from error
+                    raise (self._yielded() if yielded else self._contended(error)) from error
                 _LOG.info("%s: attempt %d met %s", self._reload.title, attempt, error)
             except BaseException:
                 if not connection.closed:
@@ -282,7 +285,7 @@ class _Merge:
                 raise
             pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
             if stop.wait(pause * random.uniform(0.5, 1.5)):
-                raise ReloadCancelled("The merge was cancelled.")
+                raise ReloadCancelled
             attempt += 1
 
     def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
@@ -353,36 +356,18 @@ class _Merge:
 
     def _require_written(self, written: Cursor[Any]) -> None:
         if written.rowcount != 1:
-            raise LedgerError(
-                f"{self._reload.title} ended while it was being merged; none of that transaction was kept."
-            )
+            raise ReloadEndedMeanwhile(self._reload.title)
 
-    def _stalled(self) -> str:
-        return (
-            f"{self._head} each of {self._patience.attempts} attempts gave way to a session that waited "
-            f"{self._patience.stall_limit_ms} ms for it; raise merge.stall_limit_ms, set merge.mode: chunked or a "
-            "smaller merge.chunk_rows, set against_cdc: fence, or reload shorter windows."
-        )
+    def _yielded(self) -> MergeFailed:
+        return MergeYielded(self._head, self._patience.attempts, self._patience.stall_limit_ms)
 
-    def _stood_still(self) -> str:
-        return (
-            f"{self._head} its session was lost in the middle of a transaction, as happens when the process of the run "
-            f"stands still for longer than merge.stall_limit_ms ({self._patience.stall_limit_ms} ms) and a second: "
-            "PostgreSQL then lets go of its locks; see whether the machine was paused or overloaded, or the network "
-            "cut, and reload the window again."
-        )
-
-    def _contended(self, error: Exception) -> str:
+    def _contended(self, error: Exception) -> MergeFailed:
         place = self._current.table.target if self._current else "the ledger or a staging table"
         met = str(error)
         if isinstance(error, psycopg.Error):
             met = "; ".join(part for part in (error.diag.message_primary, error.diag.context) if part)
-        return (
-            f"{self._head} each of {self._patience.attempts} "
-            f"attempts met another transaction, the last one while it waited in {place} for at most "
-            f"{self._patience.lock_timeout_ms} ms ({' '.join(met.split())}); end that transaction or try again "
-            "later, and reload the window again."
-        )
+        patience = self._patience
+        return MergeContended(self._head, patience.attempts, place, patience.lock_timeout_ms, " ".join(met.split()))
 
 
 def _told(error: BaseException) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.errors.merge import ValuesSwap
 from reload_assets.merge.judge import written_columns
 from reload_assets.merge.pieces import ParkedPieces, RecreatedPieces, UniquePieces
-from reload_assets.merge.side_effects import Contention, Effects, Unsafe, acts_on_update
+from reload_assets.merge.side_effects import Contention, Effects, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
 from reload_assets.postgres.catalog import UniqueKey
 from reload_assets.postgres.session import drop_table, lock_against_checks, prefer_hash_joins
@@ -126,9 +127,5 @@ class UniqueSwaps:
             reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
         ]
         if acting:
-            raise Unsafe(
-                self._plan.reload.title,
-                f"values of {unique.key.name} of {self._plan.table.target} move between rows, for example from "
-                f"{example}, its columns cannot be NULL meanwhile, and the foreign key {acting[0]} acts on deleted "
-                f"rows; make {unique.key.name} a DEFERRABLE constraint",
-            )
+            plan = self._plan
+            raise ValuesSwap(plan.reload.title, unique.key.name, plan.table.target, example, acting[0])

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from psycopg import Connection
 
-from reload_assets.errors import ReloadCancelled
+from reload_assets.errors.merge import ReloadCancelled
 
 _POLL_SECONDS = 0.1
 _CANCEL_SECONDS = 5.0
@@ -47,7 +47,7 @@ def run_cancellable(
     try:
         while not done.wait(_POLL_SECONDS):
             if cancelled is not None and cancelled():
-                raise ReloadCancelled("The merge was cancelled.")
+                raise ReloadCancelled
     except BaseException as error:
         stop.set()
         while not done.is_set():

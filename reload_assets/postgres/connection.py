@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from reload_assets.errors import DatabaseUnreachable
+from reload_assets.errors.target import DatabaseUnreachable
 
 CONNECT_TIMEOUT_SECONDS = 10
 # Either side gives up a peer that is cut off after half a minute, and its locks go with its session. The defaults of
@@ -58,7 +58,4 @@ class TargetDatabase:
             )
         except psycopg.OperationalError as error:
             reason = str(error).replace(self.password, "***").strip().splitlines()[-1]
-            raise DatabaseUnreachable(
-                f"target.connection: cannot log in to PostgreSQL as {self} ({reason}); check the server, the address "
-                "and the password's variable or secret."
-            ) from None
+            raise DatabaseUnreachable(str(self), reason) from None

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from reload_assets.errors import DatabaseUnreachable
+from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
 

@@ -20,7 +20,9 @@ from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
 from reload_assets.engines.staging_tables import create_staging, finish_staging
-from reload_assets.errors import LedgerError, ReloadError, SourceUnavailable
+from reload_assets.errors import ReloadError, SourceUnavailable
+from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
+from reload_assets.errors.target import SessionLost, StatementRefused
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
@@ -64,9 +66,7 @@ class Load:
         try:
             self._close_dead(opening.group, opening.window, run_is_live)
         except UndefinedTable:
-            raise LedgerError(
-                f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
-            ) from None
+            raise LedgerMissing(str(self.target)) from None
         staging_schema = self.config.target.staging_schema
         with self._source() as reader:
             ready = self._gate(run_is_live, reader)
@@ -214,8 +214,7 @@ class Load:
 
     def _task_of(self, reload: Reload) -> str:
         if reload.task_arn is None or reload.status not in ("loading", "loaded"):
-            why = f": {reload.error}" if reload.error else ""
-            raise LedgerError(f"The {reload.title} is {reload.status}{why}; launch its partition again from the start.")
+            raise ReloadNotLoading(reload.title, reload.status, reload.error or "")
         return reload.task_arn
 
     def _table_load(self, reload: Reload, table: ReloadTable) -> TableLoad:
@@ -271,15 +270,12 @@ class Load:
 
 
 def describe(error: BaseException) -> str:
-    """One sentence for the ledger; never a traceback, which could show values."""
+    """One sentence for the ledger, with its code; never a traceback, which could show values."""
     if isinstance(error, ReloadError):
         return str(error)
     if isinstance(error, psycopg.Error):
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, psycopg.OperationalError) and error.sqlstate in (None, "25P03"):
-            return (
-                f"The session on the target database was lost in the middle of this step ({said}); see whether the "
-                "server was restarted, the network cut, or this process paused, and launch the window again."
-            )
-        return f"The target database refused a statement of this step: {said}; fix that and launch the window again."
+            return str(SessionLost(said))
+        return str(StatementRefused(said))
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

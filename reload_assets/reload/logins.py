@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reload_assets.canonical.oracle_types import Delivery
 from reload_assets.config.model import Connection, FromEnvironment, FromSecretsManager, Number, ReloadConfig, text
-from reload_assets.errors import ConfigError
+from reload_assets.errors.config import ConfigValue, SecretUnreadable, SecretWithoutKey
 from reload_assets.postgres.connection import TargetDatabase
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable
 def _port(value: Number, place: str) -> int:
     written = text(value, place)
     if not written.isdigit() or not 0 < int(written) < 65536:
-        raise ConfigError(f"{place}: {written!r} is no TCP port; write a number from 1 to 65535.")
+        raise ConfigValue(place, f"{written!r} is not a TCP port; write a number from 1 to 65535")
     return int(written)
 
 
@@ -72,22 +72,15 @@ def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup
     try:
         secret = lookup(reference.secret)
     except Exception as error:
-        reason = _error_code(error)
-        raise ConfigError(
-            f"{place}: the secret {reference.secret!r} cannot be read from AWS Secrets Manager ({reason}); "
-            "check its name, the region and the rights of this role."
-        ) from None
+        raise SecretUnreadable(place, reference.secret, _fault(error)) from None
     if reference.key is None:
         return secret
     try:
         return str(json.loads(secret)[reference.key])
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(
-            f"{place}: the secret {reference.secret!r} is no JSON document with the key {reference.key!r}; "
-            "fix the key or the secret."
-        ) from None
+        raise SecretWithoutKey(place, reference.secret, reference.key) from None
 
 
-def _error_code(error: Exception) -> str:
+def _fault(error: Exception) -> str:
     answer: dict[str, Any] = getattr(error, "response", {})
     return str(answer.get("Error", {}).get("Code") or type(error).__name__)

@@ -123,7 +123,7 @@ class Publication:
         except ReloadError as error:
             said = f"Whether the CDC task carries the tables still could not be asked. {error}"
         else:
-            said = " ".join(finding.message for finding in obstacles)
+            said = " ".join(map(str, obstacles))
         if not said:
             return confirmed
         return replace(confirmed, settled=False, detail=f"{confirmed.detail} {said}")

@@ -35,7 +35,7 @@ class Remains:
             try:
                 self.remove_task(reload, arn)
             except DmsError as failure:
-                error += f" Its DMS task {arn} is still there: {failure}"
+                error += f" Its DMS task {arn} is still there: {failure.sentence}"
         self.ledger.close(reload_id, status, error)
         if reload.confirm_status == "pending":
             with self.target.connect(autocommit=True) as connection:

@@ -20,9 +20,9 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
-from reload_assets.config.errors import did_you_mean
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ReloadError
+from reload_assets.errors import ReloadError, did_you_mean
+from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.requests import Request, note_ended, note_reload, note_started, open_requests
 from reload_assets.partitions import Family, cadence_key, families
@@ -30,10 +30,6 @@ from reload_assets.resources.reload import ReloadResource
 from reload_assets.windows import Window
 
 _INTERVAL_SECONDS = 15
-
-
-class _BadRequest(ReloadError):
-    """A row that cannot become a run; the message goes into its error column."""
 
 
 def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition]) -> SensorDefinition:
@@ -109,9 +105,8 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
 def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -> tuple[Family, str]:
     """The family and partition that a request means: the cadence's where its window is one of the cadence's."""
     if request.group_name not in by_group:
-        raise _BadRequest(
-            f"group_name: there is no group {request.group_name!r}" + did_you_mean(request.group_name, by_group)
-        )
+        hint = did_you_mean(request.group_name, by_group)
+        raise RequestInvalid("group_name", f"there is no group {request.group_name!r}{hint}")
     window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
     window.require_past(now)
     regular, adhoc = by_group[request.group_name]
@@ -122,7 +117,7 @@ def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -
 
 def _instant(field: str, instant: datetime | None) -> datetime:
     if instant is None:
-        raise _BadRequest(f"{field}: is no instant of the years 1 to 9999; write one such as 2025-01-03T00:00Z.")
+        raise RequestInvalid(field, "is not an instant of the years 1 to 9999; write one such as 2025-01-03T00:00Z.")
     return instant.astimezone(timezone.utc)
 
 
@@ -130,11 +125,10 @@ def _run_request(config: ReloadConfig, family: Family, key: str, request: Reques
     known = list(config.groups[family.group].tables)
     chosen = list(dict.fromkeys(map(str, request.tables))) if request.tables is not None else known
     if not chosen:
-        raise _BadRequest("tables: the list is empty; leave it NULL for all tables of the group.")
+        raise RequestInvalid("tables", "the list is empty; leave it NULL for all tables of the group.")
     for unknown in (name for name in chosen if name not in known):
-        raise _BadRequest(
-            f"tables: {unknown!r} is not a table of the group {family.group}" + did_you_mean(unknown, known)
-        )
+        hint = did_you_mean(unknown, known)
+        raise RequestInvalid("tables", f"{unknown!r} is not a table of the group {family.group}{hint}")
     return RunRequest(
         # Dagster starts one run a key, so a tick that runs twice starts nothing twice.
         run_key=f"request/{request.request_id}",

@@ -2,7 +2,7 @@
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from reload_assets.errors import SweepIncomplete
+from reload_assets.errors.reloads import SweepIncomplete
 from reload_assets.resources.reload import ReloadResource
 
 INTERVAL_SECONDS = 30
@@ -31,7 +31,7 @@ def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipRea
 
     swept = reload.services.sweep(run_is_live, context.log.info, PATIENCE_SECONDS)
     if swept.left:
-        raise SweepIncomplete(f"Could not be cleaned, and will be tried again: {' '.join(swept.left)}")
+        raise SweepIncomplete(" ".join(swept.left))
     said = "; ".join(swept.done) or "Nothing was left behind"
     if strangers:
         said += (

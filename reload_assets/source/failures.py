@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
-
-from reload_assets.errors import closest
 
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
@@ -30,12 +27,6 @@ def reason(error: Exception, password: str | None) -> str:
     text = " ".join(line for line in lines if line and not line.startswith("Help:"))
     text = re.sub(r"\s*\(CONNECTION_ID=[^)]*\)", "", text).rstrip(" .")
     return text.replace(password, "***") if password else text
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'ORDERS'?)`` for the closest name whatever its case, else nothing."""
-    meant = closest(wrong, known)
-    return f" (did you mean {meant!r}?)" if meant else ""
 
 
 def _first(url: URL, option: str) -> str | None:

@@ -15,9 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reload_assets.canonical.oracle_types import Delivery, SourceColumn, type_named
 from reload_assets.canonical.text import source_instant, source_role
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors import closest
+from reload_assets.errors.source import (
+    SourceDialectUnknown,
+    SourceDriverMissing,
+    SourceNameUnknown,
+    SourceNotPrimary,
+    SourceUnreachable,
+    SourceUnreadable,
+)
 from reload_assets.source import dictionary
-from reload_assets.source.failures import describe, did_you_mean, reason
+from reload_assets.source.failures import describe, reason
 from reload_assets.source.statements import SourceTable
 
 __all__ = ["SourceColumn", "SourceReader", "source_url"]
@@ -67,11 +75,9 @@ class SourceReader:
         """The table's visible, stored columns in order, read anew. Raises SourceUnavailable where there is no table."""
         rows = self._rows(dictionary.columns(self.schema, table))
         if not rows:
-            hint = did_you_mean(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
-            raise SourceUnavailable(
-                f"{self._place} has no table {self.schema}.{table} that this user may read{hint}; create it, grant "
-                "SELECT on it, or fix the name."
-            )
+            meant = closest(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
+            missing = f"table {self.schema}.{table} that this user may read"
+            raise SourceNameUnknown(self._place, missing, meant, "create it, grant SELECT on it, or fix the name")
         delivery = self._delivery()
         found = [_column(*row, delivery=delivery) for row in rows]
         self._tables[table] = SourceTable(self.schema, table, tuple(found))
@@ -195,10 +201,8 @@ class SourceReader:
         """Raise SourceUnavailable unless the source can be reached and has the schema."""
         users = [name for (name,) in self._rows(dictionary.users())]
         if self.schema not in users:
-            raise SourceUnavailable(
-                f"{self._place} has no schema {self.schema!r}{did_you_mean(self.schema, users)}; fix the name, "
-                "which Oracle keeps in upper case."
-            )
+            fix = "fix the name, which Oracle keeps in upper case"
+            raise SourceNameUnknown(self._place, f"schema {self.schema!r}", closest(self.schema, users), fix)
 
     def close(self) -> None:
         """Close all connections."""
@@ -215,7 +219,7 @@ class SourceReader:
     def _create_engine(self, url: sa.URL) -> sa.Engine:
         backend = url.get_backend_name()
         if backend not in _DRIVERS:
-            raise SourceUnavailable(f"{self._place} cannot be read: it must be oracle or postgresql, not {backend}.")
+            raise SourceDialectUnknown(self._place, backend)
         timeout = "tcp_connect_timeout" if backend == "oracle" else "connect_timeout"
         connect_args = {} if timeout in url.query else {timeout: CONNECT_TIMEOUT_SECONDS}
         # One connection is kept; another is opened only while rows are being streamed from the first.
@@ -227,9 +231,9 @@ class SourceReader:
         except ImportError as error:
             driver = _DRIVERS[backend].partition("+")[2]
             extra = " (pip install 'reload_assets[oracle]')" if backend == "oracle" else ""
-            raise SourceUnavailable(f"{self._place} needs the driver {driver}: install it{extra}.") from error
+            raise SourceDriverMissing(self._place, driver, extra) from error
         except (SQLAlchemyError, TypeError, ValueError) as error:
-            raise self._failed("cannot be read", error) from None
+            raise SourceUnreadable(self._place, self._reason(error)) from None
         if backend == "oracle":
             sa.event.listen(engine, "connect", _fetch_exact_values)
         return engine
@@ -280,8 +284,7 @@ class SourceReader:
         # The drivers raise TypeError and ValueError for options of the URL that they do not know.
         except (SQLAlchemyError, TypeError, ValueError) as error:
             _raise_interrupt(error)
-            fix = "check the address, the login and its password"
-            raise self._failed("cannot be reached", error, fix) from None
+            raise SourceUnreachable(self._place, self._reason(error)) from None
         with connection:
             try:
                 # Once for each session with a server.
@@ -291,18 +294,14 @@ class SourceReader:
                 yield connection
             except SQLAlchemyError as error:
                 _raise_interrupt(error)
-                raise self._failed("could not be read", error) from None
+                raise SourceUnreadable(self._place, self._reason(error)) from None
 
     def _require_primary(self, role: str) -> None:
         if role != "PRIMARY":
-            raise SourceUnavailable(
-                f"{self._place} is no primary database but a {role.lower()}, which shows older rows than CDC has "
-                "carried; name the primary in source.connection."
-            )
+            raise SourceNotPrimary(self._place, role.lower())
 
-    def _failed(self, what: str, error: Exception, fix: str = "") -> SourceUnavailable:
-        why = reason(error, self._password)
-        return SourceUnavailable(f"{self._place} {what} ({why})" + (f"; {fix}." if fix else "."))
+    def _reason(self, error: Exception) -> str:
+        return reason(error, self._password)
 
 
 def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:

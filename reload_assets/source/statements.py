@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.row_hash import Hashed, checksum, row_hash, segment
 from reload_assets.canonical.text import canonical_text
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors import closest
+from reload_assets.errors.source import SourceColumnType, SourceNameUnknown
 from reload_assets.source.dictionary import named
-from reload_assets.source.failures import did_you_mean
 
 # More digits than Oracle's numbers have.
 _DIGITS = 100
@@ -36,8 +36,10 @@ class SourceTable:
         for column in self.columns:
             if column.name == name:
                 return column
-        hint = did_you_mean(name, (column.name for column in self.columns))
-        raise SourceUnavailable(f"The source's table {self.schema}.{self.name} has no column {name!r}{hint}.")
+        meant = closest(name, (column.name for column in self.columns))
+        raise SourceNameUnknown(
+            f"The source's table {self.schema}.{self.name}", f"column {name!r}", meant, "fix the name"
+        )
 
     def count(self, window_column: str, start: datetime, end: datetime) -> sa.Select[tuple[int]]:
         """How many rows lie in ``[start, end)``."""
@@ -140,9 +142,11 @@ class SourceTable:
 
     def _typed(self, column: SourceColumn, use: str) -> sa.ColumnElement[Any]:
         if column.kind is None:
-            raise SourceUnavailable(
-                f"The source's column {self.schema}.{self.name}.{column.name} is {column.declared}, which cannot be "
-                f"{use}; name a column of type NUMBER, VARCHAR2, CHAR, RAW, DATE or TIMESTAMP."
+            raise SourceColumnType(
+                f"{self.schema}.{self.name}.{column.name}",
+                column.declared,
+                f"cannot be {use}",
+                "name a column of type NUMBER, VARCHAR2, CHAR, RAW, DATE or TIMESTAMP",
             )
         return sa.type_coerce(self._plain(column), column.bind_type)
 
@@ -170,9 +174,11 @@ class SourceTable:
     def _in_window(self, name: str, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
         column = self.column(name)
         if column.kind not in ("date", "timestamp"):
-            raise SourceUnavailable(
-                f"The source's column {self.schema}.{self.name}.{name} is {column.declared}, which cannot cut a "
-                "window; name a column of type DATE or TIMESTAMP (without time zone)."
+            raise SourceColumnType(
+                f"{self.schema}.{self.name}.{name}",
+                column.declared,
+                "cannot cut a window",
+                "name a column of type DATE or TIMESTAMP (without time zone)",
             )
         for bound in (start, end):
             if bound.tzinfo is not None:

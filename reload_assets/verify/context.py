@@ -52,19 +52,19 @@ class Context:
     def matched(self) -> Matched | str:
         """The staged rows against the source's, by key; a text says why that cannot be had, a fix with it."""
         if self.reader is None or self.staged.source_rows_before is None:
-            return "its rows were not noted before the load; reload the window again"
+            return "its rows were not noted before the load; reload the window again."
         staging = (self.staged.staging_table, self.staged.staging_oid)
         bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
         noted = SourceKeys(self.connection, self.reader, self.table, self.staged.staging_schema, staging, bounds)
         try:
             found = noted.match()
         except SourceUnavailable as error:
-            return f"{str(error).rstrip('.')}; fix that and check again"
+            return f"{error.sentence.rstrip('.')}; fix that and check again. [{error.code}]"
         except UndefinedTable:
-            return "the rows that it had before the load are not noted any more; reload the window again"
+            return "the rows that it had before the load are not noted any more; reload the window again."
         if found.noted != self.staged.source_rows_before:
             # Unlogged, as staging is: a server that crashed comes back without them.
-            return "the rows that it had before the load are not noted any more; reload the window again"
+            return "the rows that it had before the load are not noted any more; reload the window again."
         return found
 
     @property

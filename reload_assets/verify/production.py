@@ -12,7 +12,7 @@ from psycopg import Error as DatabaseError
 
 from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
+from reload_assets.errors import CdcNotReady, DmsError, ReloadError, SourceUnavailable
 from reload_assets.ledger.ledger import CheckStatus
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.connection import TargetDatabase
@@ -83,4 +83,5 @@ def _guarded(name: str, check: Callable[[], CheckOutcome]) -> CheckOutcome:
         return check()
     except (DatabaseError, SourceUnavailable, CdcNotReady, DmsError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        return CheckOutcome(name, "could not verify", False, f"{name} could not be verified: {reason}.")
+        end = "" if isinstance(error, ReloadError) else "."
+        return CheckOutcome(name, "could not verify", False, f"{name} could not be verified: {reason}{end}")

@@ -66,7 +66,7 @@ class RowCount:
                 return unverified(NAME, context, problem)
             return CheckOutcome(NAME, "passed", True, _agreement(context, rows, matched), facts)
         if isinstance(matched, str):
-            detail = f"{context.name} has {counted(rows, 'row')}, but the source could not be compared: {matched}."
+            detail = f"{context.name} has {counted(rows, 'row')}, but the source could not be compared: {matched}"
             return CheckOutcome(NAME, "could not verify", True, detail, facts)
         return _by_counts(context, rows, reason or "", facts)
 

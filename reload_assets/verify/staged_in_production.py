@@ -21,6 +21,7 @@ from psycopg import Connection, sql
 from reload_assets.canonical.oracle_types import Kind
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
+from reload_assets.errors.reloads import StagingChanged, StagingGone
 from reload_assets.keys import key_kind
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
@@ -79,18 +80,14 @@ def staged_in_production(
     """The outcome; the connection is in autocommit mode. Raises SourceUnavailable, CdcNotReady, psycopg's errors."""
     place = f"{staged.staging_schema}.{staged.staging_table}"
     if not is_there(connection, staged):
-        detail = f"{place} is not there any more, so its rows cannot be looked for; reload the window to verify it."
-        return CheckOutcome(NAME, "could not verify", False, detail)
+        return CheckOutcome(NAME, "could not verify", False, str(StagingGone(reload.title, place)))
     staging = StagingTable(staging_schema=staged.staging_schema, staging_table=staged.staging_table)
     row = run(connection, "verify/2_staging:count_rows", staging).fetchone()
     assert row is not None
     if row[0] != staged.staged_rows:
         # Unlogged: a server that crashed brings it back empty.
-        detail = (
-            f"{place} has {counted(row[0], 'row')} where {staged.staged_rows:,} were verified, so what was merged "
-            "cannot be looked for; reload the window to verify it."
-        )
-        return CheckOutcome(NAME, "could not verify", False, detail)
+        changed = StagingChanged(reload.title, place, row[0], staged.staged_rows)
+        return CheckOutcome(NAME, "could not verify", False, str(changed))
     # A transaction for the temporary table.
     with connection.transaction():
         found = _Look(connection, reload, table, staged).look(reader, cdc)

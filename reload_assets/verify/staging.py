@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from psycopg import Error as DatabaseError
 
 from reload_assets.config.model import ReloadConfig
+from reload_assets.errors.reloads import StagingGone
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.catalog import read_columns
 from reload_assets.postgres.connection import TargetDatabase
@@ -66,8 +67,5 @@ def _judged(name: str, check: StagingCheck, context: Context, verdicts: list[Ver
 
 
 def _gone(name: str, context: Context) -> CheckOutcome:
-    detail = (
-        f"{context.name}, the table that {context.reload.title} was loaded into, is not there any more; reload the "
-        "window again."
-    )
+    detail = str(StagingGone(context.reload.title, context.name))
     return CheckOutcome(name, "failed" if name == "types" else "could not verify", True, detail)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from reload_assets.errors import CdcNotReady
+from reload_assets.errors.cdc import CdcAhead, CdcBehind
 from reload_assets.source.reader import SourceReader
 from reload_assets_tests.integration.reload_bench import CONTROL, ReloadBench, reload_bench
 from reload_assets_tests.integration.test_cdc_task import CUSTOMERS, DDL, INSERT, OTHER, TABLES
@@ -44,10 +44,7 @@ def shift_status(bench: ReloadBench, by: str) -> None:
 def test_a_position_ahead_of_the_source_is_refused_at_the_gate(new_database: Databases) -> None:
     with opened(new_database) as bench:
         shift_status(bench, "2 hours")
-        expected = (
-            r"is at .*Z, 7,\d\d\d\.\d s ahead of the source's clock, which cannot be believed; see that DMS writes"
-        )
-        with pytest.raises(CdcNotReady, match=expected):
+        with pytest.raises(CdcAhead, match=r"is at .*Z, 7,\d\d\d\.\d s ahead of the source's clock"):
             bench.stage()
         assert bench.on_production("SELECT count(*) FROM admin.reloads") == [(0,)]
 
@@ -56,7 +53,7 @@ def test_a_position_that_runs_ahead_meanwhile_is_not_taken_for_passed(new_databa
     with opened(new_database) as bench:
         reload = bench.stage()
         shift_status(bench, "2 hours")
-        with pytest.raises(CdcNotReady, match="ahead of the source's clock"):
+        with pytest.raises(CdcAhead, match=" the source's clock"):
             bench.merge(reload)
         assert bench.on_production("SELECT status FROM admin.reloads") == [("verified",)]
 
@@ -74,7 +71,7 @@ def test_a_confirm_that_meets_such_a_position_stays_unconfirmed(new_database: Da
 def test_without_the_source_the_targets_clock_has_to_do(new_database: Databases) -> None:
     with opened(new_database) as bench:
         shift_status(bench, "2 hours")
-        with pytest.raises(CdcNotReady, match="ahead of the target's clock"):
+        with pytest.raises(CdcAhead, match=" the target's clock"):
             bench.cdc.require_ready()
 
 
@@ -94,7 +91,7 @@ def test_the_clocks_are_compared_and_noted(new_database: Databases) -> None:
         # By the target's clock it would lag ten minutes, and be refused.
         assert ready.lag_seconds is not None
         assert ready.lag_seconds < 5
-        with pytest.raises(CdcNotReady, match="lags 600 s behind the source"):
+        with pytest.raises(CdcBehind, match="600 s"):
             bench.cdc.require_ready()
 
 

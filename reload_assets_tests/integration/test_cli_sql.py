@@ -112,28 +112,29 @@ def test_it_says_whether_a_cdc_task_writes_the_table(rig: Rig, printed: list[Cho
 def test_without_a_reload_it_says_so(rig: Rig) -> None:
     StagedReload(rig.target, "customers: {window_column: updated_at}")
     assert rig.refused("merge", "sales.orders") == (
-        "The ledger has no reload of sales.orders yet; reload a window of it first."
+        "The ledger has no reload of sales.orders yet; reload a window of it first. [no-reload-yet]"
     )
 
 
 def test_a_reload_of_other_tables_is_refused(rig: Rig) -> None:
     StagedReload(rig.target, "customers: {window_column: updated_at}")
     assert rig.refused("merge", "sales.orders", "--reload", "1") == (
-        f"reload 1 of sales {DAY.key} has no table sales.orders, only customers of sales; name another with --reload."
+        f"reload 1 of sales {DAY.key} has no table sales.orders, only customers of sales; name another with --reload. "
+        "[reload-of-others]"
     )
-    assert rig.refused("merge", "sales.orders", "--reload", "7").startswith("The ledger admin.reloads has no reload 7;")
+    assert "[reload-unknown]" in rig.refused("merge", "sales.orders", "--reload", "7")
 
 
 def test_a_table_that_is_not_configured_is_named(rig: Rig) -> None:
     said = rig.refused("merge", "sales.order")
-    assert said == f"{rig.config}: groups has no table 'sales.order'; did you mean 'sales.orders'?"
+    assert said == f"{rig.config}: groups: has no table 'sales.order'; did you mean 'sales.orders'? [config-value]"
 
 
 def test_a_staging_table_that_was_dropped_is_named(rig: Rig, staged: StagedReload) -> None:
     staged.execute("UPDATE admin.reload_tables SET staging_dropped_at = '2025-02-01 10:00Z'")
     assert rig.refused("merge", "sales.orders") == (
-        f"The staging table staging.orders_r1 of reload 1 of sales {DAY.key} was dropped at 2025-02-01 10:00 UTC; "
-        "reload the window again."
+        f"reload 1 of sales {DAY.key}: its staging table staging.orders_r1 no longer exists; reload the window again. "
+        "[staging-gone]"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reload_assets.confirm.reread import ReaderRows
-from reload_assets.errors import ConfigError
+from reload_assets.errors.tables import RewriteRules, RowSecurity
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
@@ -77,7 +77,7 @@ def test_rules_that_rewrite_statements_are_refused_before_the_load(make: Make, r
         "CREATE TABLE production.customers (id integer PRIMARY KEY, name text, updated_at timestamp);"
         f"CREATE RULE aside AS {rule}"
     )
-    with pytest.raises(ConfigError, match=r"target: production\.customers has rules .*\(aside\)"):
+    with pytest.raises(RewriteRules, match=r"target: production\.customers .*\(aside\)"):
         bench.made.resolve()
     bench.on_production("ALTER TABLE production.customers DISABLE RULE aside")
     bench.made.resolve()
@@ -94,7 +94,7 @@ def test_row_security_that_hides_rows_from_the_login_is_refused(make: Make) -> N
     bench.made.resolve()
     bench.on_production("SET ROLE half_blind")
     try:
-        with pytest.raises(ConfigError, match="row security of production.customers applies to the login"):
+        with pytest.raises(RowSecurity, match="production.customers"):
             bench.made.resolve()
     finally:
         bench.on_production("RESET ROLE; DROP OWNED BY half_blind; DROP ROLE half_blind")

@@ -8,7 +8,7 @@ import pytest
 
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.tasks import LoadTasks, PollLimits
-from reload_assets.errors import DmsError
+from reload_assets.errors.dms import DmsResourceUnknown, EndpointUnconnected, EndpointUnsuitable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import Bench, open_bench, two_databases
 
@@ -51,25 +51,25 @@ def test_good_endpoints_pass_and_untested_connections_are_tested(bench: Bench, t
 
 
 def test_swapped_endpoints_are_named(bench: Bench, tasks: LoadTasks) -> None:
-    with pytest.raises(DmsError, match="endpoint bench-target is of type target, but it is configured as the source"):
+    with pytest.raises(EndpointUnsuitable, match="bench-target is of type target"):
         tasks.check_endpoints(bench.target, bench.source, bench.instance)
 
 
 def test_endpoints_of_another_engine_are_named(bench: Bench, tasks: LoadTasks) -> None:
     source = bench.endpoint("source", "postgres", bench.source_url, EndpointIdentifier="pg-source")
-    with pytest.raises(DmsError, match="source endpoint pg-source has the engine postgres; a reload needs oracle"):
+    with pytest.raises(EndpointUnsuitable, match="source endpoint pg-source has the engine postgres"):
         tasks.check_endpoints(source, bench.target, bench.instance)
     target = bench.endpoint("target", "oracle", bench.target_url, EndpointIdentifier="ora-target")
-    with pytest.raises(DmsError, match="target endpoint ora-target has the engine oracle; a reload needs postgres or"):
+    with pytest.raises(EndpointUnsuitable, match="target endpoint ora-target has the engine oracle"):
         tasks.check_endpoints(bench.source, target, bench.instance)
 
 
 def test_unknown_arns_are_named(bench: Bench, tasks: LoadTasks) -> None:
-    with pytest.raises(DmsError, match=f"no endpoint {UNKNOWN}; check the source endpoint's ARN and the region"):
+    with pytest.raises(DmsResourceUnknown, match=f"source endpoint {UNKNOWN}"):
         tasks.check_endpoints(UNKNOWN, bench.target, bench.instance)
-    with pytest.raises(DmsError, match=f"no endpoint {UNKNOWN}; check the target endpoint's ARN and the region"):
+    with pytest.raises(DmsResourceUnknown, match=f"target endpoint {UNKNOWN}"):
         tasks.check_endpoints(bench.source, UNKNOWN, bench.instance)
-    with pytest.raises(DmsError, match=f"no replication instance {UNKNOWN}"):
+    with pytest.raises(DmsResourceUnknown, match=f"replication instance {UNKNOWN}"):
         tasks.check_endpoints(bench.source, bench.target, UNKNOWN)
 
 
@@ -79,7 +79,7 @@ def test_a_connection_that_fails_is_named_without_a_password_and_tested_again_ne
     target = bench.endpoint(
         "target", "postgres", bench.target_url, EndpointIdentifier="late", Username="late", Password="pw-of-late"
     )
-    with pytest.raises(DmsError, match=r"instance bench to the endpoint late could not be made: .*late") as error:
+    with pytest.raises(EndpointUnconnected, match=r"instance bench to the endpoint late .*late") as error:
         tasks.check_endpoints(bench.source, target, bench.instance)
     assert "pw-of-late" not in str(error.value)
     assert "\n" not in str(error.value)

@@ -70,9 +70,11 @@ def test_a_process_that_stands_still_lets_go_of_its_locks(make_bench: MakeBench,
     assert between == [(1, "cdc"), (2, "old")]
     row = bench.ledger.get(reload.reload_id)
     if attempts == 1:
-        assert said.startswith(f"MergeFailed: {reload.title} is not merged and production is unchanged: its session")
+        assert said.startswith(
+            f"MergeSessionLost: {reload.title} is not merged and production is unchanged: its session"
+        )
         assert "the process of the run stands still for longer than merge.stall_limit_ms (400 ms)" in said
-        assert (row.status, f"MergeFailed: {row.error}\n") == ("failed", said)
+        assert (row.status, f"MergeSessionLost: {row.error}\n") == ("failed", said)
         assert bench.customers() == between
         assert bench.audit() == []
     else:

@@ -10,7 +10,9 @@ import pytest
 
 from reload_assets.config.model import parse_config
 from reload_assets.engines.staging_tables import create_staging, drop_expired_staging, finish_staging
-from reload_assets.errors import DatabaseUnreachable, LedgerError, ReloadRefused
+from reload_assets.errors import code_of
+from reload_assets.errors.reloads import ReloadUnknown, StagingGone, WindowBusy
+from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.install import install
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
@@ -67,7 +69,7 @@ def test_the_installation_can_be_run_again(target: TargetDatabase) -> None:
 
 def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(target: TargetDatabase) -> None:
     first = open_reload(target)
-    with pytest.raises(ReloadRefused, match=r"being reloaded already, by reload 1 of sales 2025-01-02 \(run run-1\)"):
+    with pytest.raises(WindowBusy, match=r"by reload 1 of sales 2025-01-02 \(run run-1\)"):
         open_reload(target, Window(DAY.end - timedelta(microseconds=1), DAY.end + timedelta(days=1)))
     open_reload(target, Window(DAY.end, DAY.end + timedelta(days=1)))
     assert Ledger(target).close(first.reload_id, "failed", "it broke")
@@ -77,7 +79,7 @@ def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(targ
 
 def test_a_refused_opening_leaves_nothing(target: TargetDatabase) -> None:
     open_reload(target)
-    with pytest.raises(ReloadRefused):
+    with pytest.raises(WindowBusy):
         open_reload(target)
     with target.connect() as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'staging' ORDER BY 1").fetchall()
@@ -170,8 +172,36 @@ def test_expired_staging_is_dropped_and_the_ledger_stays(target: TargetDatabase)
     assert ledger.tables(reload.reload_id)["orders"].staging_dropped_at is not None
 
 
+def test_the_code_of_an_error_is_beside_it_in_the_ledger(target: TargetDatabase) -> None:
+    ledger, reload = Ledger(target), open_reload(target)
+    gone = str(StagingGone(reload.title, "staging.orders_r1"))
+    ledger.set_task(reload.reload_id, "task", "arn")
+    ledger.set_loaded(reload.reload_id, "FULL_LOAD_ONLY_FINISHED", {})
+    ledger.record_checks(
+        reload.reload_id,
+        "orders",
+        [CheckResult("orders", "keys", "could not verify", True, gone), result("orders", "row_count", "passed")],
+    )
+    with target.connect() as connection:
+        checks = connection.execute(
+            "SELECT check_name, error_code FROM admin.reload_checks WHERE table_name = 'orders' ORDER BY 1"
+        ).fetchall()
+        shown = connection.execute("SELECT DISTINCT error_code FROM admin.window_status").fetchall()
+    assert checks == [("keys", "staging-gone"), ("row_count", None)]
+    # The verdict quotes the check.
+    assert shown == [("staging-gone",)]
+
+
+@pytest.mark.parametrize("text", ["", "[id]", "It broke.", "a [b-c]. d [e-f-2]", "[staging-gone] later", "x\ny [a-b]"])
+def test_the_ledger_reads_codes_as_python_does(target: TargetDatabase, text: str) -> None:
+    reload = open_reload(target)
+    Ledger(target).close(reload.reload_id, "failed", text)
+    with target.connect() as connection:
+        assert connection.execute("SELECT error_code FROM admin.reloads").fetchone() == (code_of(text),)
+
+
 def test_an_unknown_reload_is_named(target: TargetDatabase) -> None:
-    with pytest.raises(LedgerError, match=r"admin.reloads has no reload 77"):
+    with pytest.raises(ReloadUnknown, match="77"):
         Ledger(target).get(77)
 
 

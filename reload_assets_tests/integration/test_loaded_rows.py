@@ -12,7 +12,7 @@ from reload_assets.config.model import MergeConfig, ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.reread_by_dms import LoadedRows
 from reload_assets.dms.tasks import LoadTasks, PollLimits
-from reload_assets.errors import ReloadRefused
+from reload_assets.errors.reloads import KeyTextDiffers
 from reload_assets.ledger.records import Reload
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleColumn, OracleTable
@@ -110,7 +110,7 @@ def test_a_key_that_the_filter_does_not_find_stops_confirm(dms: tuple[Bench, str
     bench = make({"k": ("NUMBER", "numeric")}, ["k"])
     bench.source.execute(f"""INSERT INTO "SALES"."T" VALUES (0.123456789012, '{NOON}')""".encode())
     reload = bench.merge({"t": [("0.123456789", NOON)]})
-    with pytest.raises(ReloadRefused, match=r"for example \(k\)=\(0.123456789\) in T, which lists it among the rows"):
+    with pytest.raises(KeyTextDiffers, match=r"for example \(k\)=\(0.123456789\) in T, which lists it among the rows"):
         confirm(dms[0], bench, reload)
     assert bench.rows("SELECT count(*) FROM production.t") == [(1,)]
 

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from reload_assets.errors import MergeFailed, ReloadCancelled, ReloadRefused
+from reload_assets.errors.merge import MergeContended, MergeStatementFailed, ReloadCancelled
+from reload_assets.errors.reloads import MergeBusy
 from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Outcomes
 from reload_assets.postgres.connection import TargetDatabase
@@ -81,7 +82,7 @@ def test_hazard_01_a_backend_killed_in_the_middle_leaves_nothing_but_its_error(m
         merge = InThread(lambda: made.merge(reload, **PATIENT))
         made.await_waiting()
         made.rows(MERGE_SESSIONS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
-        with pytest.raises(MergeFailed, match="terminating connection"):
+        with pytest.raises(MergeStatementFailed, match="terminating connection"):
             merge.result()
     assert made.customers() == []
     assert made.audit() == []
@@ -237,7 +238,7 @@ def test_a_window_is_merged_by_one_at_a_time(made: MergeBench) -> None:
         writer.execute(LOCK.format(1).encode())
         first = InThread(lambda: made.merge(reload, **PATIENT))
         made.await_waiting()
-        with pytest.raises(ReloadRefused, match="is being merged already"):
+        with pytest.raises(MergeBusy):
             made.merge(reload, **PATIENT)
         writer.rollback()
         assert first.result().outcomes["customers"] == Outcomes(updated=1)
@@ -263,7 +264,7 @@ def test_a_lock_that_outlives_the_attempts_is_told(made: MergeBench) -> None:
     reload = made.stage({"customers": [(1, "s", NOON)]})
     with made.writer() as writer:
         writer.execute(LOCK.format(1).encode())
-        with pytest.raises(MergeFailed, match=r"each of 2 attempts .*production\.customers for at most 30 ms .*lock"):
+        with pytest.raises(MergeContended, match=r"2 attempts .*production\.customers for at most 30 ms .*lock"):
             made.merge(reload, lock_timeout_ms=30, attempts=2)
     assert made.customers() == [(1, "old")]
     assert made.ledger.get(reload.reload_id).status == "failed"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.errors import MergeFailed
+from reload_assets.errors.merge import ColumnWithoutDefault, RowRefused, ValuesSwap
 from reload_assets.merge import Outcomes
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, LATER, NOON, UPDATED_AT, MakeBench
 
@@ -94,7 +94,7 @@ def test_hazard_15_a_not_null_column_without_default_that_only_production_has(ma
     # Without a missing row the column is in nobody's way.
     assert made.merge(made.stage({"accounts": [(1, None, NOON)]})).outcomes["accounts"].updated == 1
     reload = made.stage({"customers": [(1, "a", NOON)], "accounts": [(2, 1, NOON)]})
-    with pytest.raises(MergeFailed, match=r"production\.accounts\.score is NOT NULL and has no default"):
+    with pytest.raises(ColumnWithoutDefault, match=r"production\.accounts\.score"):
         made.merge(reload)
     assert made.customers() == []
     assert made.ledger.get(reload.reload_id).status == "failed"
@@ -182,7 +182,7 @@ def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
         f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{NOON}'), (2, 'b', 'p', '{NOON}');"
         "INSERT INTO production.visits VALUES (1)"
     )
-    with pytest.raises(MergeFailed, match=r"accounts_email_key .* \(id\)=\([12]\).* make .* DEFERRABLE"):
+    with pytest.raises(ValuesSwap, match=r"accounts_email_key .* \(id\)=\([12]\)"):
         made.reload([(1, "b", "s", NOON), (2, "a", "s", NOON)])
     assert made.rows("SELECT email, name FROM production.accounts ORDER BY id") == [("a", "p"), ("b", "p")]
     assert len(made.rows("SELECT * FROM production.visits")) == 1
@@ -191,6 +191,6 @@ def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
 def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(make_bench: MakeBench) -> None:
     made = make_bench(ACCOUNTS.format("UNIQUE"), ON_ACCOUNTS)
     made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{LATER}'), (8, 'keeps', 'p', '{NOON}')")
-    with pytest.raises(MergeFailed, match=r"reload 1 .*staged row \(id\)=\(5\).*accounts_email_key"):
+    with pytest.raises(RowRefused, match=r"reload 1 .*staged row \(id\)=\(5\).*accounts_email_key"):
         made.reload([(4, "free", "s", NOON), (5, "keeps", "s", NOON)])
     assert made.rows("SELECT id FROM production.accounts ORDER BY id") == [(1,), (8,)]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from reload_assets.errors import TableChanged
+from reload_assets.errors.reloads import ProductionChanged
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets_tests.integration.reload_bench import ReloadBench
 from reload_assets_tests.integration.test_cdc_task import INSERT
@@ -58,7 +58,8 @@ def test_a_change_of_production_between_load_and_merge_is_refused(new_database: 
             with bench.target.transaction(force_rollback=True):
                 bench.on_production(change)
                 with pytest.raises(
-                    TableChanged, match=rf"^production.customers has changed since {reload.title} was opened: {said}"
+                    ProductionChanged,
+                    match=rf"^production.customers .* {reload.title} was opened: {said}",
                 ):
                     bench.resolved(reload)
 

@@ -16,7 +16,7 @@ from dagster import build_resources
 from reload_assets.cli import main
 from reload_assets.config.model import load_config
 from reload_assets.definitions import build_definitions
-from reload_assets.errors import ConfigError
+from reload_assets.errors.config import SecretUnreadable, SecretWithoutKey
 from reload_assets.resources.reload import ReloadResource
 
 REFERENCE = (Path(__file__).parents[2] / "reload.yaml").read_text(encoding="utf-8")
@@ -99,15 +99,13 @@ def test_a_password_is_looked_up_through_dagster_aws(asked: list[tuple[str, str]
 
 
 def test_a_secret_that_is_not_there_is_named(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"target.connection.password: the secret 'prod/gp' cannot be read .*Resource"
-    ):
+    with pytest.raises(SecretUnreadable, match=r"target.connection.password: the secret 'prod/gp' .*Resource"):
         target_password(written(tmp_path, "{secret: prod/gp, key: pw}"))
     assert asked == [("eu-central-2", "prod/gp")]
 
 
 def test_a_secret_without_the_key_is_not_shown(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no JSON document with the key 'password'") as caught:
+    with pytest.raises(SecretWithoutKey, match="'password'") as caught:
         target_password(written(tmp_path, "{secret: prod/pg, key: password}"))
     assert SECRET not in str(caught.value)
 

@@ -80,7 +80,7 @@ def sides(postgres: PostgresServer) -> Iterator[tuple[psycopg.Connection[Any], S
         (
             "by_day",
             "",
-            "(id, updated_at) of production.by_day is no key of SALES.BY_DAY, whose key is (ID): a row whose",
+            "(id, updated_at) of production.by_day is not a key of SALES.BY_DAY, whose key is (ID): a row whose",
         ),
         # Not even where its user vouches for it: the dictionary knows better.
         (
@@ -90,7 +90,11 @@ def sides(postgres: PostgresServer) -> Iterator[tuple[psycopg.Connection[Any], S
         ),
         ("by_state", "", "a row whose state changes would be in production twice; give production a unique index"),
         ("both", "", "write key: [id], on which production.both has a unique index"),
-        ("narrow", "", "(id) of production.narrow is no key of SALES.NARROW, whose key is (ID, STATE): several of the"),
+        (
+            "narrow",
+            "",
+            "(id) of production.narrow is not a key of SALES.NARROW, whose key is (ID, STATE): several of the",
+        ),
         ("expressed", "", "SALES.EXPRESSED has neither a primary key nor a unique index that holds for all rows"),
     ],
 )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceNameUnknown, SourceUnreachable, SourceUnreadable
 from reload_assets.local import sales
 from reload_assets.local.oracle import OracleColumn, OracleForeignKey, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer, free_port
@@ -77,7 +78,7 @@ def test_virtual_and_hidden_columns_are_left_out(new_database: Callable[[str], s
         ]
         assert reader.primary_key("Mixed Case") == []
         assert list(reader.rows_by_key("Mixed Case", ["order"], ["ID"], [[1]])) == [("x",)]
-        with pytest.raises(SourceUnavailable, match="has no column 'DOUBLED'"):
+        with pytest.raises(SourceNameUnknown, match="'DOUBLED'"):
             list(reader.rows_by_key("Mixed Case", ["DOUBLED"], ["ID"], [[1]]))
 
 
@@ -149,18 +150,18 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
     with SourceReader(url, "SALES") as reader:
         with pytest.raises(SourceUnavailable) as failure:
             reader.columns("orders")
-        assert str(failure.value) == (
+        assert failure.value.sentence == (
             f"{place} has no table SALES.orders that this user may read (did you mean 'ORDERS'?); create it, grant "
             "SELECT on it, or fix the name."
         )
-        with pytest.raises(SourceUnavailable, match=r"has no table SALES\.ODERS that .*did you mean 'ORDERS'"):
+        with pytest.raises(SourceNameUnknown, match=r"has no table SALES\.ODERS that .*did you mean 'ORDERS'"):
             reader.count("ODERS", "UPDATED_AT", *WINDOW)
-        with pytest.raises(SourceUnavailable, match=r"SALES\.ORDERS has no column 'UPDATD_AT' .*'UPDATED_AT'"):
+        with pytest.raises(SourceNameUnknown, match=r"SALES\.ORDERS has no column 'UPDATD_AT' .*'UPDATED_AT'"):
             reader.count("ORDERS", "UPDATD_AT", *WINDOW)
     with SourceReader(url, "sales") as reader:
         with pytest.raises(SourceUnavailable) as failure:
             reader.check()
-        assert str(failure.value) == (
+        assert failure.value.sentence == (
             f"{place} has no schema 'sales' (did you mean 'SALES'?); fix the name, which Oracle keeps in upper case."
         )
 
@@ -176,7 +177,7 @@ def test_a_table_that_the_login_may_not_read_is_not_there(
         with SourceReader(url.set(username="source_reader", password="pw-source_reader"), "SALES") as reader:
             reader.check()
             assert reader.count("ORDERS", "UPDATED_AT", *WINDOW) == 1300
-            with pytest.raises(SourceUnavailable, match=r"has no table SALES\.CUSTOMERS that this user may read"):
+            with pytest.raises(SourceNameUnknown, match=r"has no table SALES\.CUSTOMERS that this user may read"):
                 reader.count("CUSTOMERS", "UPDATED_AT", *WINDOW)
     finally:
         connection.execute("DROP OWNED BY source_reader")
@@ -190,7 +191,7 @@ def test_a_column_that_disappears_is_reported_in_one_sentence(new_database: Call
         with SourceReader(sa.make_url(url), "SALES") as reader:
             reader.columns("ORDERS")
             connection.execute('ALTER TABLE "SALES"."ORDERS" DROP COLUMN "AMOUNT"')
-            with pytest.raises(SourceUnavailable, match=r"could not be read .*AMOUNT does not exist") as failure:
+            with pytest.raises(SourceUnreadable, match=r"could not be read .*AMOUNT does not exist") as failure:
                 list(reader.rows_by_key("ORDERS", ["AMOUNT"], ["ORDER_ID"], [[4711]]))
     # Neither the statement's values nor SQLAlchemy's links.
     assert "4711" not in str(failure.value)
@@ -203,7 +204,7 @@ def test_a_wrong_password_is_refused_without_being_told(postgres: PostgresServer
     )
     with SourceReader(url, "SALES") as reader, pytest.raises(SourceUnavailable) as failure:
         reader.check()
-    sentence = str(failure.value)
+    sentence = failure.value.sentence
     assert sentence.startswith(
         f"The source postgresql 127.0.0.1:{postgres.port}/postgres as user postgres cannot be reached ("
     )
@@ -219,7 +220,7 @@ def test_a_server_that_is_down_is_told() -> None:
     )
     with (
         SourceReader(closed, "SALES") as reader,
-        pytest.raises(SourceUnavailable, match=r"cannot be reached \(.*refused"),
+        pytest.raises(SourceUnreachable, match=r"cannot be reached \(.*refused"),
     ):
         reader.check()
 
@@ -238,7 +239,7 @@ def test_a_connection_that_the_server_ended_is_replaced(source: tuple[psycopg.Co
 def test_a_database_without_the_dictionary_is_no_source(new_database: Callable[[str], str]) -> None:
     with (
         SourceReader(sa.make_url(new_database("empty")), "SALES") as reader,
-        pytest.raises(SourceUnavailable, match=r'could not be read .*"ALL_USERS" does not exist'),
+        pytest.raises(SourceUnreadable, match=r'could not be read .*"ALL_USERS" does not exist'),
     ):
         reader.check()
 

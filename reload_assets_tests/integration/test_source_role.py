@@ -8,15 +8,15 @@ from datetime import datetime
 import psycopg
 import pytest
 
-from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.source import SourceNotPrimary
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.reload_bench import open_reader, reload_bench
 from reload_assets_tests.integration.standby import standby_of, stop_replay
 from reload_assets_tests.integration.test_cdc_task import CUSTOMERS, DDL, INSERT, OTHER, TABLES
 
 REFUSED = (
-    r"^The source .*127\.0\.0\.1.* is no primary database but a standby, which shows older rows than CDC has carried; "
-    r"name the primary in source\.connection\.$"
+    r"^The source .*127\.0\.0\.1.* is not a primary database but a standby, which shows older rows than CDC has "
+    r"carried; name the primary in source\.connection\. \[source-not-primary\]$"
 )
 
 
@@ -37,12 +37,12 @@ def test_a_standby_is_not_read_until_it_is_the_primary(
                     lambda: reader.count("CUSTOMERS", "UPDATED_AT", datetime(2025, 1, 1), datetime(2025, 2, 1)),
                     lambda: list(reader.rows_by_key("CUSTOMERS", ["ID"], ["ID"], [(1,)])),
                 ):
-                    with pytest.raises(SourceUnavailable, match=REFUSED):
+                    with pytest.raises(SourceNotPrimary, match=REFUSED):
                         read()
 
             on_primary = bench.reader
             bench.reader = lambda: open_reader(late)
-            with pytest.raises(SourceUnavailable, match=REFUSED):
+            with pytest.raises(SourceNotPrimary, match=REFUSED):
                 bench.stage()
             assert bench.on_production("SELECT count(*) FROM admin.reloads") == [(0,)]
 
@@ -58,7 +58,7 @@ def test_a_standby_is_not_read_until_it_is_the_primary(
             bench.reader = lambda: open_reader(late)
             confirmed = bench.production.confirm(bench.ledger.get(reload.reload_id), tables_then)
             assert not confirmed.settled
-            assert "is no primary database but a standby" in confirmed.detail
+            assert "is not a primary database but a standby" in confirmed.detail
             assert bench.on_production("SELECT id, name FROM production.customers ORDER BY id") == [
                 (1, "new"),
                 (2, "second"),
@@ -89,5 +89,5 @@ def test_a_reader_notices_that_its_server_was_replaced(new_database: Callable[[s
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        with pytest.raises(SourceUnavailable, match=REFUSED):
+        with pytest.raises(SourceNotPrimary, match=REFUSED):
             reader.now()

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from reload_assets.cdc.position import Cdc
+from reload_assets.errors import code_of
 from reload_assets.local.oracle import create_schema, create_table
 from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets.postgres.connection import TargetDatabase
@@ -254,7 +255,7 @@ def test_an_emptied_staging_table_proves_nothing(merged: Merged) -> None:
             connection, merged.staged.reload, merged.staged.table("lines"), staged, merged.reader, None
         )
     assert outcome.status == "could not verify"
-    assert "has 0 rows where 4 were verified" in outcome.detail
+    assert "has 0 rows, but 4 were verified" in outcome.detail
 
 
 def test_hazard_22_equal_content_is_equal_by_oracles_rules(merged: Merged) -> None:
@@ -375,7 +376,9 @@ def test_a_source_that_does_not_answer_is_no_difference(merged: Merged) -> None:
 
 def test_a_dropped_staging_table_leaves_the_other_checks(apart: Merged) -> None:
     apart.produce("DROP TABLE staging.lines_r1")
-    assert [outcome.status for outcome in apart.verify().values()] == ["could not verify", "passed", "passed", "passed"]
+    outcomes = list(apart.verify().values())
+    assert [outcome.status for outcome in outcomes] == ["could not verify", "passed", "passed", "passed"]
+    assert code_of(outcomes[0].detail) == "staging-gone"
 
 
 def test_what_the_login_may_not_read_is_could_not_verify(apart: Merged) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from reload_assets.errors import code_of
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets_tests.integration.staged import NOON, StagedReload, target_of
@@ -102,6 +103,7 @@ def test_no_connection_is_left_where_nothing_could_be_verified(reload: StagedRel
         "lob_limit": "could not verify",
     }
     assert all(outcome.blocking and f"staging.{name}" in outcome.detail for outcome in outcomes.values())
+    assert {code_of(outcome.detail) for outcome in outcomes.values()} == {"staging-gone"}
     assert connections(reload.target) == 0
 
 

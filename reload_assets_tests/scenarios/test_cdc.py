@@ -37,7 +37,7 @@ def with_cdc(setting: str) -> str:
     return changed("  margin_seconds: 0", f"  {setting}\n  margin_seconds: 0")
 
 
-WAITING = "The CDC task cdc is stopped (NORMAL), not running; waiting for it"
+WAITING = "The CDC task cdc is stopped (NORMAL), not running; resume it. Waiting for it."
 FENCED = changed("    owners:", "    against_cdc: fence\n    owners:")
 
 
@@ -118,10 +118,7 @@ def test_a_reload_refuses_while_the_task_is_stopped_and_goes_through_once_it_run
     runner.stack.cdc.task.stop()
     before = changes(runner), reloads(runner)
     refused = runner.run(day.isoformat(), assets=DOCUMENTS)
-    assert failures(refused) == [
-        "The CDC task cdc is stopped (NORMAL), not running; reload the window once it has caught up, or set "
-        "cdc.when_behind."
-    ]
+    assert failures(refused) == ["The CDC task cdc is stopped (NORMAL), not running; resume it. [cdc-not-running]"]
     assert (changes(runner), reloads(runner)) == before
     assert runner.dms_tasks() == []
     assert runner.stack.cdc.task.state().status == "stopped"

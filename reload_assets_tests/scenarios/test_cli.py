@@ -130,7 +130,7 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
         (
             "task_arn: {env: RELOAD_CDC_TASK_ARN}",
             "task_arn: arn:aws:dms:us-east-1:0:task:NONE",
-            "DMS knows no CDC task arn:aws:dms:us-east-1:0:task:NONE; check cdc.task_arn",
+            "DMS knows no CDC task arn:aws:dms:us-east-1:0:task:NONE; check its ARN",
         ),
         ("schema: SALES", "schema: SALE", "SALE"),
         (
@@ -139,7 +139,7 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
             "groups.sales.tables.documents.version_column: 'updatd_at' is not a column of production.documents; "
             "did you mean 'updated_at'?",
         ),
-        ("cadence: daily", "cadence: dayly", "windows.cadence: 'dayly' is no cadence"),
+        ("cadence: daily", "cadence: dayly", "windows.cadence: 'dayly' is not a cadence"),
         ("{env: RELOAD_DMS_SOURCE_ARN}", "{env: RELOAD_DMS_TARGET_ARN}", "is of type target, but it is configured as"),
         ("{env: RELOAD_TARGET_PORT}", "9", "target.connection: cannot log in to PostgreSQL as reload_job@127.0.0.1:9"),
         ("{env: RELOAD_TARGET_PASSWORD}", "{env: RELOAD_SOURCE_PASSWORD}", "target.connection: cannot log in"),
@@ -182,7 +182,7 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(stack: Stack, emp
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
     first, second = command("install"), command("install")
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert "6 schema files applied" in first.stdout
+    assert "7 schema files applied" in first.stdout
     assert "0 schema files applied: all were there" in second.stdout
     with psycopg.connect(empty_database) as connection:
         views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'admin' ORDER BY 1").fetchall()
@@ -201,5 +201,7 @@ def test_a_reload_into_a_target_without_the_schemas_names_the_command(runner: Ru
     assert not result.success
     (said,) = failures(result)
     assert said.startswith("The target reload_job@127.0.0.1:")
-    assert said.endswith("/fresh has no ledger (admin.reloads); install it with: reload-assets install.")
+    assert said.endswith(
+        "/fresh has no ledger (admin.reloads); install it with: reload-assets install. [ledger-missing]"
+    )
     assert runner.dms_tasks() == []

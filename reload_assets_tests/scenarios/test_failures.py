@@ -212,7 +212,7 @@ def test_an_adhoc_partition_that_is_no_window_is_refused(runner: Runner, key: st
     with production_untouched(runner):
         result = runner.run(key, job="reload_window_sales")
     assert not result.success
-    assert failures(result)[0].startswith(f"The partition key '{key}' is no window; write two UTC instants as")
+    assert failures(result)[0].startswith(f"The partition key '{key}' is not a window; write two UTC instants as")
 
 
 def test_an_adhoc_window_in_the_future_is_refused(runner: Runner) -> None:

@@ -68,7 +68,8 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
     failed = command("--config", str(tmp_path / "none.yaml"), "check")
     assert failed.exit_code == 1
     assert failed.stderr.splitlines() == [
-        f"{tmp_path / 'none.yaml'}: No such file or directory; name the file in RELOAD_CONFIG or fix it."
+        f"{tmp_path / 'none.yaml'}: No such file or directory; name the file in RELOAD_CONFIG or fix it. "
+        "[config-unreadable]"
     ]
 
 

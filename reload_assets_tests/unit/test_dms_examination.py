@@ -230,10 +230,10 @@ SITUATIONS: list[tuple[Callable[[Document], Any], str, str, str]] = [
         "other-values",
         "TrimSpaceInChar False and a reload with True",
     ),
-    (with_member("source", EngineName="mysql"), "refuse", "engine", "mysql"),
-    (with_member("target", EngineName="redshift"), "refuse", "engine", "redshift"),
+    (with_member("source", EngineName="mysql"), "refuse", "other-engine", "mysql"),
+    (with_member("target", EngineName="redshift"), "refuse", "other-engine", "redshift"),
     (with_member("target", PostgreSQLSettings={}), "warn", "foreign-keys-enforced", "AfterConnectScript"),
-    (with_member("task", TableMappings="{"), "refuse", "no-mapping", "no JSON"),
+    (with_member("task", TableMappings="{"), "refuse", "no-mapping", "not JSON"),
     (with_member("task", ReplicationTaskSettings=None), "refuse", "no-settings", "settings"),
 ]
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reload_assets.config.model import WindowsConfig
-from reload_assets.errors import ConfigError, WindowError
+from reload_assets.errors.config import ConfigValue
+from reload_assets.errors.windows import PartitionKeyInvalid
 from reload_assets.partitions import (
     cadence_key,
     cadence_keys_ending_in,
@@ -44,7 +45,7 @@ def test_keys_and_windows_are_one_to_one_and_tile_the_time(cadence: str, hours: 
 
 @pytest.mark.parametrize("key", ["", "2025-01-1", "2025-01-01T00:00", "tomorrow", "2024-12-31", "2025-02-30"])
 def test_a_key_that_is_no_window_of_the_cadence_is_refused(key: str) -> None:
-    with pytest.raises(WindowError, match="is no window of the cadence"):
+    with pytest.raises(PartitionKeyInvalid):
         cadence_window(cadence_partitions(windows("daily"), "reload.yaml"), key)
 
 
@@ -67,5 +68,5 @@ def test_the_windows_that_ended_yesterday(cadence: str, count: int) -> None:
 
 
 def test_an_unknown_cadence_is_refused() -> None:
-    with pytest.raises(ConfigError, match="windows.cadence: 'fortnightly' is no cadence"):
+    with pytest.raises(ConfigValue, match="windows.cadence: 'fortnightly'"):
         cadence_partitions(windows("fortnightly"), "reload.yaml")

@@ -42,6 +42,7 @@ WITHOUT_DAGSTER = (
     "confirm",
     "dms",
     "engines",
+    "errors",
     "ledger",
     "merge",
     "postgres",

@@ -32,6 +32,7 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
     r.opened_at,
     r.closed_at,
     r.error,
+    r.error_code,
     r.confirm_status,
     r.confirm_passes,
     t.confirm_inserted + t.confirm_updated + t.confirm_deleted AS confirm_corrections,
@@ -68,4 +69,5 @@ ORDER BY r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name AS
 COMMENT ON VIEW admin.window_status IS
 'One row per window and table: the latest reload of it. state: green (merged, no check failed), red (rejected, failed, '
 'cancelled, or a check failed), running. failed_checks: what stands in the way, one line per check. merged_reload_id: '
-'the latest reload of the window that was merged, if any, which may be an earlier one.';
+'the latest reload of the window that was merged, if any, which may be an earlier one. error_code: see '
+'docs/troubleshooting.md.';

@@ -1,0 +1,108 @@
+"""Errors of ``reload.yaml``: the file, its fields, and the secrets and variables that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reload_assets.errors import ConfigError, sample
+
+
+class ConfigUnreadable(ConfigError):
+    """The file is missing, or is not a YAML mapping."""
+
+    code = "config-unreadable"
+    advice = "Name the file in `RELOAD_CONFIG` or `--config`, or fix its YAML at the line and column of the message."
+    example = sample(
+        place="reload.yaml, line 7, column 12", problem="the key 'cadence' is written twice; fix the YAML there"
+    )
+
+
+class ConfigUnknownField(ConfigError):
+    """A field has a name that is not one of the configuration's."""
+
+    code = "config-unknown-field"
+    advice = "Correct the name; `docs/configuration.md` lists all fields."
+    example = sample(
+        place="reload.yaml: groups.sales.tables.orders.windw_column",
+        problem="there is no such field; did you mean 'window_column'?",
+    )
+
+
+class ConfigMissingField(ConfigError):
+    """A field that has no default is not in the file."""
+
+    code = "config-missing-field"
+    advice = "Write the field; `docs/configuration.md` says what it is for."
+    example = sample(place="reload.yaml: dms.region", problem="is missing; write it in the file")
+
+
+class ConfigValue(ConfigError):
+    """A field has a value that it cannot have, or one that contradicts another field."""
+
+    code = "config-value"
+    advice = "Write a value that the message or `docs/configuration.md` allows."
+    example = sample(
+        place="reload.yaml: target.connection.port", problem="'99999' is not a TCP port; write a number from 1 to 65535"
+    )
+
+
+class ConfigMistakes(ConfigError):
+    """Several fields of the file are wrong; each has a line of its own, with its own code."""
+
+    code = "config-mistakes"
+    advice = "Fix each line; see its code on this page."
+    example = sample(
+        place="reload.yaml",
+        mistakes=(
+            ConfigMissingField(**ConfigMissingField.example),
+            ConfigValue(**ConfigValue.example),
+        ),
+    )
+
+    def __init__(self, place: str, mistakes: Sequence[ConfigError]) -> None:
+        super().__init__(place, f"{len(mistakes)} fields are wrong")
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.mistakes)])
+
+
+class ConfigVariableUnset(ConfigError):
+    """An environment variable that the file names with `{env: NAME}` is not set, or is empty."""
+
+    code = "config-variable-unset"
+    advice = "Set the variable where Dagster's code location runs, not only in your shell."
+    example = sample(place="reload.yaml: target.connection.host", variable="RELOAD_TARGET_HOST")
+
+    def __init__(self, place: str, variable: str) -> None:
+        super().__init__(place, f"the environment variable {variable} is not set; set it and try again")
+
+
+class SecretUnreadable(ConfigError):
+    """AWS Secrets Manager did not give a secret that the file names with `{secret: NAME}`."""
+
+    code = "secret-unreadable"
+    advice = "Check the secret's name, `dms.region`, and that this role may call `secretsmanager:GetSecretValue`."
+    example = sample(
+        place="reload.yaml: target.connection.password", secret="prod/pg", reason="ResourceNotFoundException"
+    )
+
+    def __init__(self, place: str, secret: str, reason: str) -> None:
+        super().__init__(
+            place,
+            f"the secret {secret!r} cannot be read from AWS Secrets Manager ({reason}); check its name, the region "
+            "and the rights of this role",
+        )
+
+
+class SecretWithoutKey(ConfigError):
+    """A secret is not a JSON document, or the document does not have the key that the file names."""
+
+    code = "secret-without-key"
+    advice = "Fix `key` in `reload.yaml`, or the secret. Without `key`, the whole secret is the password."
+    example = sample(place="reload.yaml: target.connection.password", secret="prod/pg", key="password")
+
+    def __init__(self, place: str, secret: str, key: str) -> None:
+        super().__init__(
+            place, f"the secret {secret!r} is not a JSON document with the key {key!r}; fix the key or the secret"
+        )

@@ -1,0 +1,214 @@
+"""Errors of the merge and of a confirm's corrections: the transaction was rolled back, and none of it was kept."""
+
+from __future__ import annotations
+
+from reload_assets.errors import MergeFailed, ReloadError, sample
+
+_TITLE = "reload 7 of sales 2025-01-03"
+_HEAD = f"{_TITLE} is not merged and production is unchanged:"
+_AGAIN = "then reload the window again."
+
+
+class ReloadCancelled(ReloadError):
+    """The merge was cancelled from outside; nothing of its transaction was kept."""
+
+    code = "merge-cancelled"
+    advice = "Materialize production of the window again, or reload it."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__("The merge was cancelled.")
+
+
+class RowRefused(MergeFailed):
+    """Production refuses a staged row: a constraint, a type, or an exception of a trigger."""
+
+    code = "row-refused"
+    advice = "Fix the row in the source, or the rule in production; then reload the window."
+    example = sample(head=_HEAD, what="production.orders refuses the staged row (id)=(7) (check constraint positive)")
+
+    def __init__(self, head: str, what: str) -> None:
+        super().__init__(f"{head} {what}; fix the row in the source or the rule in production, {_AGAIN}")
+
+
+class ColumnWithoutDefault(MergeFailed):
+    """A column of production is NOT NULL without a default, and the source does not have it."""
+
+    code = "column-without-default"
+    advice = "Give the column a default; then reload the window."
+    example = sample(head=_HEAD, column="production.orders.score")
+
+    def __init__(self, head: str, column: str) -> None:
+        super().__init__(
+            f"{head} {column} is NOT NULL and has no default, and the source has no such column for the missing rows "
+            f"to be inserted; give it a default, {_AGAIN}"
+        )
+
+
+class MergeStatementFailed(MergeFailed):
+    """PostgreSQL failed a statement of the merge for a reason that is not a row: a right, a full disk, a restart."""
+
+    code = "merge-statement-failed"
+    advice = "Fix the cause that PostgreSQL names, then materialize production again or reload the window."
+    example = sample(head=_HEAD, said="production.orders: PostgreSQL says 'disk full' (SQLSTATE 53100)")
+
+    def __init__(self, head: str, said: str) -> None:
+        super().__init__(f"{head} {said}; fix its cause, then merge again.")
+
+
+class MergeSessionLost(MergeFailed):
+    """The merge's session was lost in the middle of each transaction."""
+
+    code = "merge-session-lost"
+    advice = "See whether the machine was paused or overloaded, or the network cut; then reload the window."
+    example = sample(head=_HEAD, stall_limit_ms=400)
+
+    def __init__(self, head: str, stall_limit_ms: int) -> None:
+        super().__init__(
+            f"{head} its session was lost in the middle of a transaction, as happens when the process of the run "
+            f"stands still for longer than merge.stall_limit_ms ({stall_limit_ms} ms) and a second: PostgreSQL then "
+            "lets go of its locks; see whether the machine was paused or overloaded, or the network cut, and reload "
+            "the window again."
+        )
+
+
+class MergeYielded(MergeFailed):
+    """Every attempt gave way to another session that had to wait for it, mostly CDC."""
+
+    code = "merge-yielded"
+    advice = "Merge in chunks (`merge.mode: chunked`), behind a fence (`against_cdc: fence`), or shorter windows."
+    example = sample(head=_HEAD, attempts=10, stall_limit_ms=400)
+
+    def __init__(self, head: str, attempts: int, stall_limit_ms: int) -> None:
+        super().__init__(
+            f"{head} each of {attempts} attempts gave way to a session that waited {stall_limit_ms} ms for it; raise "
+            "merge.stall_limit_ms, set merge.mode: chunked or a smaller merge.chunk_rows, set against_cdc: fence, or "
+            "reload shorter windows."
+        )
+
+
+class MergeContended(MergeFailed):
+    """Every attempt met another transaction: a lock that was not free in time, a deadlock, a concurrent writer."""
+
+    code = "merge-contended"
+    advice = (
+        "End the other transaction or try at a quieter time; `merge.lock_timeout_ms` and `merge.attempts` limit it."
+    )
+    example = sample(
+        head=_HEAD, attempts=10, place="production.orders", lock_timeout_ms=200, met="canceling statement due to lock"
+    )
+
+    def __init__(self, head: str, attempts: int, place: str, lock_timeout_ms: int, met: str) -> None:
+        super().__init__(
+            f"{head} each of {attempts} attempts met another transaction, the last one while it waited in {place} for "
+            f"at most {lock_timeout_ms} ms ({met}); end that transaction or try again later, and reload the window "
+            "again."
+        )
+
+
+class CorrectionsContended(MergeFailed):
+    """Every attempt of a confirm to write its corrections met another transaction."""
+
+    code = "corrections-contended"
+    advice = "End the other transaction, then materialize production of the window again."
+    example = sample(title=_TITLE, attempts=10)
+
+    def __init__(self, title: str, attempts: int) -> None:
+        super().__init__(
+            f"The corrections of {title} met another transaction at each of {attempts} attempts; end that transaction, "
+            f"{_AGAIN}"
+        )
+
+
+class TurnedAway(MergeFailed):
+    """A trigger or a rule of production did not let a row be written as the statement said."""
+
+    code = "turned-away"
+    advice = "Have the trigger let the login of `target.connection` pass; then reload the window."
+    example = sample(
+        title=_TITLE,
+        what="1 of 1 rows of production.orders could not be updated",
+        triggers="keep_old of production.orders",
+    )
+
+    def __init__(self, title: str, what: str, triggers: str) -> None:
+        super().__init__(
+            f"{title}: {what}, because a trigger of production turned it away ({triggers}); none of that transaction "
+            f"was kept. Have the trigger let the login of target.connection pass, {_AGAIN}"
+        )
+
+
+class Unsafe(MergeFailed):
+    """A statement would do something beside what it says. ``reason``: what, and what to do about it."""
+
+    def __init__(self, title: str, reason: str) -> None:
+        super().__init__(f"{title} cannot be merged: {reason}, {_AGAIN}")
+        self.reason = reason
+
+
+class RowsWouldFollow(Unsafe):
+    """A merge would change a value to which other rows refer, and a foreign key would change those unaudited."""
+
+    code = "rows-would-follow"
+    advice = "Delete the referring rows, or let them refer to another row; then reload the window."
+    example = sample(
+        title=_TITLE,
+        rows=1,
+        table="production.logins",
+        child="production.sessions",
+        acts="sessions_login_fkey, ON UPDATE CASCADE",
+        key="(id)=(1)",
+    )
+
+    def __init__(self, title: str, rows: int, table: str, child: str, acts: str, key: str) -> None:
+        super().__init__(
+            title,
+            f"{rows} row(s) of {table} would change a value to which rows of {child} refer, and those would follow "
+            f"unaudited ({acts}), for example from {key}; delete the referring rows or let them refer to another row",
+        )
+
+
+class ValuesSwap(Unsafe):
+    """Unique values move between rows that would have to be deleted for it, and a foreign key acts on that."""
+
+    code = "values-swap"
+    advice = "Make the unique constraint DEFERRABLE; then reload the window."
+    example = sample(
+        title=_TITLE, constraint="orders_number_key", table="production.orders", key="(id)=(1)", foreign_key="items_fk"
+    )
+
+    def __init__(self, title: str, constraint: str, table: str, key: str, foreign_key: str) -> None:
+        super().__init__(
+            title,
+            f"values of {constraint} of {table} move between rows, for example from {key}, its columns cannot be NULL "
+            f"meanwhile, and the foreign key {foreign_key} acts on deleted rows; make {constraint} a DEFERRABLE "
+            "constraint",
+        )
+
+
+class ReferringRowsHidden(MergeFailed):
+    """The login cannot read all rows that refer to a table by a foreign key that acts on them."""
+
+    code = "referring-rows-hidden"
+    advice = "Grant the login of `target.connection` SELECT on the referring table, and exempt it from row security."
+    example = sample(child="production.sessions", table="production.logins", foreign_key="sessions_login_fkey")
+
+    def __init__(self, child: str, table: str, foreign_key: str) -> None:
+        super().__init__(
+            f"Rows of {child} refer to {table} by a foreign key that acts on them ({foreign_key}), and the login of "
+            "target.connection cannot read all of them; grant it SELECT there, and exempt it from row security."
+        )
+
+
+class CountsOff(MergeFailed):
+    """The server's setting `track_counts` is off, so nobody can tell what foreign keys do to other rows."""
+
+    code = "counts-off"
+    advice = "Switch `track_counts` on, in `postgresql.conf` or with ALTER SYSTEM."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's setting track_counts is off, so that nobody can tell what foreign keys do to other rows; "
+            "switch it on."
+        )

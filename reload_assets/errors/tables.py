@@ -1,0 +1,187 @@
+"""Errors of a table's configuration against the catalogs of production and of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reload_assets.errors import ConfigError, did_you_mean, sample
+
+_PLACE = "reload.yaml: groups.sales.tables.orders"
+
+
+class TableNotFound(ConfigError):
+    """Production has no table of the configured name, or the login may not see it."""
+
+    code = "table-not-found"
+    advice = "Create the table, grant the login of `target.connection` rights on it, or fix `target`."
+    example = sample(place=f"{_PLACE}.target", table="production.orders")
+
+    def __init__(self, place: str, table: str) -> None:
+        super().__init__(
+            place, f"there is no table {table}, or this login may not see it; create or grant it, or fix the name"
+        )
+
+
+class ColumnNotFound(ConfigError):
+    """A column that the configuration names is not in its table."""
+
+    code = "column-not-found"
+    advice = "Fix the name. Columns of production are written as in PostgreSQL, columns of the source as in Oracle."
+    example = sample(
+        place=f"{_PLACE}.window_column", column="updatd_at", table="production.orders", known=("id", "updated_at")
+    )
+
+    def __init__(self, place: str, column: str, table: str, known: Iterable[str]) -> None:
+        super().__init__(place, f"{column!r} is not a column of {table}{did_you_mean(column, known)}")
+
+
+class ColumnUnmatched(ConfigError):
+    """A column is on one side only: in the source and not in production, or the other way round."""
+
+    code = "column-unmatched"
+    advice = "Add the column to the side that lacks it, name another, or list it in `ignored_source_columns`."
+    example = sample(
+        place=f"{_PLACE}.ignored_source_columns",
+        problem="production.orders has no column for SALES.ORDERS.NOTE; add it to production, or list it here",
+    )
+
+
+class KeyNotUnique(ConfigError):
+    """Production has no unique index on the key of a table."""
+
+    code = "key-not-unique"
+    advice = "Create a unique index on the key (not partial, not deferrable), or name another unique index's columns."
+    example = sample(
+        place=f"{_PLACE}.key", problem="production.orders has no primary key; name the columns of a unique index here"
+    )
+
+
+class KeyNotOfSource(ConfigError):
+    """The key of a table is not, or not surely, a key of the source: two rows of production may be one there."""
+
+    code = "key-not-of-source"
+    advice = "Name the source's own key in `key` and give production a unique index on it."
+    example = sample(
+        place=f"{_PLACE}.key",
+        problem="SALES.ORDERS has neither a primary key nor a unique index that holds for all rows; create one there, "
+        "or write [id] here if it is unique in the source",
+    )
+
+
+class KeyNotExact(ConfigError):
+    """Production's key has a type that does not keep the source's values, so its rows cannot be looked up there."""
+
+    code = "key-not-exact"
+    advice = "Give the key's column in production a type that keeps the source's text, or name another key."
+    example = sample(
+        place=f"{_PLACE}.key",
+        table="production.orders",
+        why="ID is NUMBER(12,3) and becomes numeric(10,2), which rounds it to 2 decimals",
+    )
+
+    def __init__(self, place: str, table: str, why: str) -> None:
+        super().__init__(
+            place,
+            f"rows of {table} cannot be looked up in the source by their key: {why}; give it a type that keeps the "
+            "source's text there, or name another key",
+        )
+
+
+class KeyNotFilterable(ConfigError):
+    """Rows have to be read again by a DMS filter, and a DMS filter cannot find rows by a key of such types."""
+
+    code = "key-not-filterable"
+    advice = "Configure `source.connection`, or name a key with a column of a number or text type."
+    example = sample(
+        place=f"{_PLACE}.key",
+        problem="rows of production.orders are read again by a DMS filter on their key without source.connection, and "
+        "it finds none by a key of such types (id is uuid); configure source.connection, or name a key with a column "
+        "of a number or text type",
+    )
+
+
+class WindowColumnType(ConfigError):
+    """The window column is not a `timestamp without time zone` in production."""
+
+    code = "window-column-type"
+    advice = "Name a column of type `timestamp`; DMS writes Oracle's DATE and TIMESTAMP into such columns."
+    example = sample(place=f"{_PLACE}.window_column", column="day", table="production.orders", declared="date")
+
+    def __init__(self, place: str, column: str, table: str, declared: str) -> None:
+        super().__init__(
+            place,
+            f"{column!r} of {table} is {declared}; a window needs a column of type timestamp without time zone, as "
+            "DMS writes Oracle's DATE and TIMESTAMP",
+        )
+
+
+class TargetShared(ConfigError):
+    """A production table is a part of another one that is configured, too."""
+
+    code = "target-shared"
+    advice = "Keep one of the two entries: the partitioned table, or its parts."
+    example = sample(
+        place=f"{_PLACE}.target",
+        table="production.orders_2025",
+        above="production.orders",
+        other="groups.sales.tables.orders",
+    )
+
+    def __init__(self, place: str, table: str, above: str, other: str) -> None:
+        super().__init__(
+            place,
+            f"{table} is a part of {above}, which is that of {other}, and each would take the other's rows for wrong; "
+            "keep one of the two",
+        )
+
+
+class RowSecurity(ConfigError):
+    """Row security hides rows of a production table from the login."""
+
+    code = "row-security"
+    advice = "`ALTER ROLE ... BYPASSRLS` for the login of `target.connection`, or make it the table's owner."
+    example = sample(place=f"{_PLACE}.target", table="production.orders")
+
+    def __init__(self, place: str, table: str) -> None:
+        super().__init__(
+            place,
+            f"row security of {table} applies to the login of target.connection, and rows that it hides would count "
+            "as missing; give the login BYPASSRLS, or make it the table's owner",
+        )
+
+
+class RewriteRules(ConfigError):
+    """A production table has rules (`CREATE RULE`) that rewrite INSERT, UPDATE or DELETE."""
+
+    code = "rewrite-rules"
+    advice = "Drop the rules, or replace them by triggers that leave the login of `target.connection` alone."
+    example = sample(place=f"{_PLACE}.target", table="production.orders", rules="keep_copy")
+
+    def __init__(self, place: str, table: str, rules: str) -> None:
+        super().__init__(
+            place,
+            f"{table} has rules for INSERT, UPDATE or DELETE ({rules}), which rewrite what the merge and the confirm "
+            "say; drop them, or make triggers of them that leave this login alone",
+        )
+
+
+class SoftDeleteColumn(ConfigError):
+    """`soft_delete_column` cannot mark rows as deleted: wrong type, generated, loaded from the source, or a default."""
+
+    code = "soft-delete-column"
+    advice = "Name a boolean or timestamp column that only production has, and that a live row can leave unset."
+    example = sample(
+        place=f"{_PLACE}.soft_delete_column",
+        problem="'deleted' of production.orders is text; name a column of type boolean or timestamp",
+    )
+
+
+class ForeignKeysCircular(ConfigError):
+    """The foreign keys of a group's tables form a circle, so that the tables have no order."""
+
+    code = "foreign-keys-circular"
+    advice = "Make one of the foreign keys DEFERRABLE in production."
+    example = sample(place="reload.yaml: groups.sales.tables", circle="orders -> invoices -> orders")
+
+    def __init__(self, place: str, circle: str) -> None:
+        super().__init__(place, f"the foreign keys {circle} form a circle; make one of them DEFERRABLE in production")

@@ -1,0 +1,62 @@
+"""Errors of windows, partition keys and reload requests."""
+
+from __future__ import annotations
+
+from reload_assets.errors import ReloadError, WindowError, sample
+
+
+class WindowWithWrongZone(WindowError):
+    """An instant has a zone where none may be, or is not UTC where it has to be."""
+
+    code = "window-zone"
+    advice = "Pass UTC instants to `Window`, and wall-clock times of the source's zone, without a zone, to a filter."
+    example = sample(instant="2025-01-03T00:00:00+01:00", wanted="UTC")
+
+    def __init__(self, instant: str, wanted: str) -> None:
+        super().__init__(f"The bound {instant} of the window is not in {wanted}; convert it first.")
+
+
+class WindowReversed(WindowError):
+    """The end of a window is not after its start."""
+
+    code = "window-reversed"
+    advice = "Give an end that is later than the start; a window is half-open, `[start, end)`."
+    example = sample(start="2025-01-03T00:00:00Z", end="2025-01-02T00:00:00Z")
+
+    def __init__(self, start: str, end: str) -> None:
+        super().__init__(f"The window ends at {end}, which is not after its start {start}; give a later end.")
+
+
+class WindowInFuture(WindowError):
+    """A part of the window has not happened yet: its rows can still change."""
+
+    code = "window-in-future"
+    advice = "Reload the window once it has ended, or ask for one that ends earlier."
+    example = sample(window="2025-01-03T00:00:00Z--2025-01-04T00:00:00Z", now="2025-01-03T09:45:00Z")
+
+    def __init__(self, window: str, now: str) -> None:
+        super().__init__(f"The window {window} ends in the future (now is {now}); reload it once it has ended.")
+
+
+class PartitionKeyInvalid(WindowError):
+    """A partition key does not name a window: neither one of the cadence's nor two UTC instants."""
+
+    code = "partition-key-invalid"
+    advice = "Pick a partition that the UI offers. Ad-hoc keys are `2025-01-03T04:10:00Z--2025-01-03T09:45:00Z`."
+    example = sample(
+        key="2025-1-3", why="", fix="pick one of the cadence's windows that the UI offers, such as '2025-01-01'"
+    )
+
+    def __init__(self, key: str, why: str, fix: str) -> None:
+        super().__init__(f"The partition key {key!r} is not a window{f' ({why})' if why else ''}; {fix}.")
+
+
+class RequestInvalid(ReloadError):
+    """A row of `admin.reload_requests` cannot become a run; its column `error` has the message."""
+
+    code = "request-invalid"
+    advice = "Insert a new row with the named column fixed."
+    example = sample(column="tables", problem="the list is empty; leave it NULL for all tables of the group.")
+
+    def __init__(self, column: str, problem: str) -> None:
+        super().__init__(f"{column}: {problem}")
