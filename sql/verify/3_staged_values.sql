@@ -37,11 +37,14 @@ FROM (
 -- keys, where a column lacks values: how many rows have none, and the keys of some.
 SELECT
     count(*) AS rows,
-    ARRAY(
-        SELECT :s_key_shown FROM :"staging_schema".:"staging_table" AS s WHERE s.:"needed_column" IS NULL LIMIT 5
-    ) AS examples
-FROM :"staging_schema".:"staging_table" AS s
-WHERE s.:"needed_column" IS NULL;
+    coalesce(array_agg(key_text) FILTER (WHERE number <= 5), '{}') AS examples
+FROM (
+    SELECT
+        :s_key_shown AS key_text,
+        row_number() OVER () AS number
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE s.:"needed_column" IS NULL
+) AS without_value;
 
 -- name: count_cut_lobs
 -- lob_limit: the values of a LOB column that reach the limit (bytes) at which DMS cuts them, and the length of the
