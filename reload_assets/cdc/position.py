@@ -22,9 +22,7 @@ from reload_assets.dms.cdc import CdcTask
 from reload_assets.errors import CdcNotReady
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
-
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 2.0
+from reload_assets.retries import WAITING_FOR_CDC, NotYet, wait_for
 
 
 @dataclass(frozen=True)
@@ -126,23 +124,24 @@ class Cdc:
 
         Raises CdcNotReady, DmsError.
         """
-        deadline = time.monotonic() + self._settings.wait_seconds
-        pause, said = _FIRST_PAUSE_SECONDS, False
-        while True:
+        waits, said = self._settings.when_behind == "wait", False
+
+        def look() -> Readiness:
+            nonlocal said
             ready, why = self.look()
             if why is None:
                 return ready
+            waited = f" after {self._settings.wait_seconds:g} s" if waits else ""
+            refused = CdcNotReady(f"{why}{waited}; reload the window once it has caught up, or set cdc.when_behind.")
             # A failed task is nobody's fence, and nobody but a person gets it going.
-            held = ready.status != "failed" and self._is_fenced()
-            patient = self._settings.when_behind == "wait" or held
-            if not patient or time.monotonic() >= deadline:
-                waited = f" after {self._settings.wait_seconds:g} s" if self._settings.when_behind == "wait" else ""
-                raise CdcNotReady(f"{why}{waited}; reload the window once it has caught up, or set cdc.when_behind.")
+            if not waits and (ready.status == "failed" or not self._is_fenced()):
+                raise refused
             if not said:
                 self._say(f"{why}; waiting for it")
                 said = True
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            raise NotYet(lambda seconds: refused)
+
+        return wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
 
     def look(self) -> tuple[Readiness, str | None]:
         """What is to be seen now, and what speaks against a load; None where nothing does."""
@@ -175,26 +174,29 @@ class Cdc:
         """
         wanted = instant + timedelta(seconds=self._settings.margin_seconds)
         began = time.monotonic()
-        pause = _FIRST_PAUSE_SECONDS
+
+        def look() -> Position:
+            position = self.position(connection)
+            if position.passed(wanted):
+                return position
+            state = self.task.state()
+            failed = state.status == "failed"
+            stands = not state.running and state.status not in ("starting", "stopping")
+            if failed or (stands and not self._is_fenced()):
+                because = f" ({state.why})" if state.why else ""
+                raise CdcNotReady(
+                    f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
+                    f"{wanted:%FT%TZ}; {'fix that and ' if failed else ''}resume it."
+                )
+            raise NotYet(
+                lambda seconds: CdcNotReady(
+                    f"The CDC task {state.identifier} has not passed {wanted:%FT%TZ} after {seconds:.0f} s "
+                    f"({_told(position)}); let it catch up, or raise cdc.wait_seconds."
+                )
+            )
+
         with self._target.connect(autocommit=True) as connection:
-            while not (position := self.position(connection)).passed(wanted):
-                waited = time.monotonic() - began
-                state = self.task.state()
-                failed = state.status == "failed"
-                stands = not state.running and state.status not in ("starting", "stopping")
-                if failed or (stands and not self._is_fenced()):
-                    because = f" ({state.why})" if state.why else ""
-                    raise CdcNotReady(
-                        f"The CDC task {state.identifier} is {state.status}{because}, so it will not get to "
-                        f"{wanted:%FT%TZ}; {'fix that and ' if failed else ''}resume it."
-                    )
-                if waited >= self._settings.wait_seconds:
-                    raise CdcNotReady(
-                        f"The CDC task {state.identifier} has not passed {wanted:%FT%TZ} after {waited:.0f} s "
-                        f"({_told(position)}); let it catch up, or raise cdc.wait_seconds."
-                    )
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            position = wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
         self._require_past(self.task.resource, position)
         return time.monotonic() - began
 

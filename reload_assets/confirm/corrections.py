@@ -7,13 +7,12 @@ made in batches, which shrink around it until it stands alone.
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
@@ -21,15 +20,10 @@ from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.errors import MergeFailed
 from reload_assets.merge.chunks import inseparable
-from reload_assets.merge.side_effects import Contention
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import set_up
-from reload_assets.postgres.stall_watch import StallWatch
+from reload_assets.postgres.transaction import Contended, Transactions
 
 _LOG = logging.getLogger(__name__)
-_RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, Contention)
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 5.0
 _REMOVALS, _WRITES = ["held delete", "held soft_delete"], ["held insert", "held update"]
 # More rows than any table has.
 _ALL = 2**62
@@ -52,8 +46,15 @@ class Corrections:
         attempts: int,
         chunk_rows: int | None = None,
     ) -> None:
-        self._target, self._connection, self._plans = target, connection, plans
-        self._lock_timeout_ms, self._stall_limit_ms, self._attempts = lock_timeout_ms, stall_limit_ms, attempts
+        self._connection, self._plans, self._attempts = connection, plans, attempts
+        self._transactions = partial(
+            Transactions,
+            target,
+            connection,
+            lock_timeout_ms=lock_timeout_ms,
+            stall_limit_ms=stall_limit_ms,
+            attempts=attempts,
+        )
         self._in_chunks = chunk_rows is not None and inseparable([plan.merge for plan in plans]) is None
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
         # How many rows the next batch has at most, and how many the last one had.
@@ -66,11 +67,11 @@ class Corrections:
         A row that production refuses gets the verdict blocked and its reason; the others are corrected all the same.
         Raises MergeFailed where contention outlives the attempts; whole chunks are kept then.
         """
-        with StallWatch(self._target, self._connection, self._stall_limit_ms) as watch:
+        with self._transactions() as transactions:
             if not self._in_chunks:
-                return self._attempt(watch, self._apply_in_one)
+                return self._attempt(transactions, self._apply_in_one)
             self._run_each("hold_back")
-            changed = self._apply_in_batches(lambda work: self._attempt(watch, work))
+            changed = self._apply_in_batches(partial(self._attempt, transactions))
             self._run_each("end_corrections")
             return changed
 
@@ -148,27 +149,19 @@ class Corrections:
         with self._connection.transaction():
             return work()
 
-    def _attempt(self, watch: StallWatch, work: Callable[[], int]) -> int:
+    def _attempt(self, transactions: Transactions, work: Callable[[], int]) -> int:
         """Do some work in a transaction of its own, tried again where it met another's lock."""
-        for attempt in range(1, self._attempts + 1):
-            try:
-                with self._connection.transaction():
-                    set_up(self._connection, self._lock_timeout_ms, self._stall_limit_ms)
-                    return work()
-            except (*_RETRIED, errors.QueryCanceled) as error:
-                if isinstance(error, errors.QueryCanceled) and not watch.tripped:
-                    raise
-                watch.reset()
-                _LOG.info("confirm: attempt %d met %s", attempt, error)
-                # A smaller batch is in nobody's way for long.
-                self._size = max(1, self._released // 2)
-            if attempt < self._attempts:
-                pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-                time.sleep(pause * random.uniform(0.5, 1.5))
-        raise MergeFailed(
-            f"The corrections of {self._plans[0].merge.reload.title} met another transaction at each of "
-            f"{self._attempts} attempts; end that transaction, then reload the window again."
-        )
+        try:
+            return transactions.run("confirm", work, after_contention=self._shrink)
+        except Contended as error:
+            raise MergeFailed(
+                f"The corrections of {self._plans[0].merge.reload.title} met another transaction at each of "
+                f"{self._attempts} attempts; end that transaction, then reload the window again."
+            ) from error
+
+    def _shrink(self) -> None:
+        # A smaller batch is in nobody's way for long.
+        self._size = max(1, self._released // 2)
 
     def _run_each(self, statement: str) -> int:
         return sum(plan.run(self._connection, statement).rowcount for plan in self._plans)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reload_assets.dms.polling import PollLimits, jittered, pause
+from reload_assets.dms.polling import PollLimits
 from reload_assets.errors import DmsError, DmsUnreachable
+from reload_assets.retries import try_again
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -52,6 +53,10 @@ class DmsRefusal(DmsError):
         self.code = code
 
 
+class _Passing(Exception):
+    """A call that may work if it is sent again; the text says what became of it."""
+
+
 def clean(text: str) -> str:
     """A text of another program for a sentence of ours: one line, no end stop, no passwords."""
     text = re.sub(r"//[^/@\s]*@", "//", text)
@@ -74,6 +79,13 @@ class DmsCalls:
         DmsUnreachable when no attempt was answered or all were throttled, DmsRefusal when DMS answered with an error,
         DmsError where nothing could be sent.
         """
+        attempts = self._limits.call_attempts
+        try:
+            return try_again(lambda: self._send(operation, doing, request), _Passing, self._limits.calling, attempts)
+        except _Passing as trouble:
+            raise DmsUnreachable(f"{self._place} {trouble} (attempts: {attempts}).") from None
+
+    def _send(self, operation: str, doing: str, request: dict[str, Any]) -> dict[str, Any]:
         # Here, where there is a client already: what only imports this module needs none of botocore.
         from botocore import exceptions
 
@@ -84,27 +96,24 @@ class DmsCalls:
             exceptions.TokenRetrievalError,
             exceptions.SSOError,
         )
-        attempts = self._limits.call_attempts
-        for attempt in range(1, attempts + 1):
-            try:
-                answer: dict[str, Any] = getattr(self._client, operation)(**request)
-                return answer
-            except exceptions.ClientError as error:
-                if not _is_passing(error):
-                    raise self._refusal(error, doing) from None
-                trouble = _passing_trouble(error, doing)
-            except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-                trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
-            except no_credentials as error:
-                raise DmsError(
-                    f"{self._place} was not called when {doing}, for lack of AWS credentials: {clean(str(error))}; "
-                    "set keys, a profile or a role."
-                ) from None
-            except exceptions.BotoCoreError as error:
-                raise DmsError(f"{self._place} was not called when {doing}: {clean(str(error))}.") from None
-            if attempt < attempts:
-                pause(jittered(min(self._limits.interval * 2 ** (attempt - 1), self._limits.max_interval)))
-        raise DmsUnreachable(f"{self._place} {trouble} (attempts: {attempts}).")
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**request)
+            return answer
+        except exceptions.ClientError as error:
+            if not _is_passing(error):
+                raise self._refusal(error, doing) from None
+            raise _Passing(_passing_trouble(error, doing)) from None
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+            raise _Passing(
+                f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
+            ) from None
+        except no_credentials as error:
+            raise DmsError(
+                f"{self._place} was not called when {doing}, for lack of AWS credentials: {clean(str(error))}; "
+                "set keys, a profile or a role."
+            ) from None
+        except exceptions.BotoCoreError as error:
+            raise DmsError(f"{self._place} was not called when {doing}: {clean(str(error))}.") from None
 
     def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
         """A member that every answer of DMS has.

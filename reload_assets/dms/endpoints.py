@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reload_assets.dms.calls import DmsCalls, clean
-from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.polling import PollLimits
 from reload_assets.errors import DmsError
+from reload_assets.retries import NotYet, wait_for
 
 SOURCE_ENGINES = ("oracle",)
 TARGET_ENGINES = ("postgres", "aurora-postgresql")
@@ -86,19 +87,22 @@ class EndpointCheck:
             f"The connection from the DMS replication instance {instance['ReplicationInstanceIdentifier']} "
             f"to the endpoint {endpoint['EndpointIdentifier']}"
         )
-        poll = Poll(self._limits, self._limits.ready_timeout)
-        while True:
+
+        def look() -> None:
             status, failure = self._tested(endpoint, instance)
-            if status == "successful":
-                return
-            if status != "testing":
+            if status == "testing":
+                raise NotYet(
+                    lambda seconds: DmsError(
+                        f"{between} is still being tested after {seconds:.0f} s; look at it in DMS."
+                    )
+                )
+            if status != "successful":
                 raise DmsError(
                     f"{between} could not be made: {failure or status}; "
                     "check the endpoint's host, port, login and network."
                 )
-            if poll.expired:
-                raise DmsError(f"{between} is still being tested after {poll.elapsed:.0f} s; look at it in DMS.")
-            poll.wait()
+
+        wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
         """The status of the connection test and its failure; ``untested`` where there was none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg import Connection, Cursor, IsolationLevel, errors
+from psycopg import Connection, Cursor, IsolationLevel
 
 from reload_assets.config.model import MergeConfig
 from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadCancelled, ReloadRefused
@@ -23,28 +22,17 @@ from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk,
 from reload_assets.merge.preconditions import NeverMergeable, count_verified, require_late_parents, require_mergeable
 from reload_assets.merge.refused_row import explain
 from reload_assets.merge.result import MergeResult, Outcomes
-from reload_assets.merge.side_effects import Contention
 from reload_assets.merge.statements import EVERY_KEY, MergeStatements
 from reload_assets.merge.table import Recheck, TableMerge
 from reload_assets.postgres.cancellable import run_cancellable
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import prefer_probes, set_up
-from reload_assets.postgres.stall_watch import StallWatch
 from reload_assets.postgres.statements import run
+from reload_assets.postgres.transaction import Contended, Transactions
 from reload_assets.tables import ReloadTable
 
 _LOG = logging.getLogger(__name__)
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 5.0
-
-_RETRIED = (
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.LockNotAvailable,
-    # CDC deleted the parent after it was looked for; the next attempt finds it missing.
-    errors.ForeignKeyViolation,
-    Contention,
-)
+# CDC deleted the parent after it was looked for; the next attempt finds it missing.
 _FOREIGN_KEY_ATTEMPTS = 3
 # More rows than any table has: what is left of it.
 _REST = 2**62
@@ -178,8 +166,15 @@ class _Merge:
             connection.rollback()
             self._chunks = sum(plan.staged.merge_chunks for plan in self._plans)
             self._ledger.set_merge_started(self._reload.reload_id)
-            with StallWatch(self._target, connection, self._patience.stall_limit_ms) as watch:
-                return run_cancellable(connection, partial(self._run_all, connection, watch, in_chunks), cancelled)
+            with Transactions(
+                self._target,
+                connection,
+                lock_timeout_ms=self._patience.lock_timeout_ms,
+                stall_limit_ms=self._patience.stall_limit_ms,
+                attempts=self._patience.attempts,
+            ) as transactions:
+                work = partial(self._run_all, connection, transactions, in_chunks)
+                return run_cancellable(connection, work, cancelled)
         except psycopg.Error as error:
             lost = connection.closed
             if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
@@ -220,14 +215,25 @@ class _Merge:
         )
 
     def _run_all(
-        self, connection: Connection[Any], watch: StallWatch, in_chunks: bool, stop: threading.Event
+        self, connection: Connection[Any], transactions: Transactions, in_chunks: bool, stop: threading.Event
     ) -> MergeResult:
         started = time.monotonic()
-        step = self._merge_chunk if in_chunks else self._merge_all
+        step = partial(self._step, connection, self._merge_chunk if in_chunks else self._merge_all, started)
+
+        def rest(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise ReloadCancelled("The merge was cancelled.")
+
         while True:
-            result = self._attempt(connection, watch, stop, step, started)
+            try:
+                result = transactions.run(
+                    self._reload.title, step, foreign_key_attempts=_FOREIGN_KEY_ATTEMPTS, sleep=rest
+                )
+            except Contended as error:
+                raise MergeFailed(self._stalled() if error.yielded else self._contended(error.met)) from error.met
+            self._chunks += 1
             if result is not None:
-                return result
+                return replace(result, seconds=time.monotonic() - started)
 
     def _cuts(self) -> bool:
         """Whether the merge is done in chunks; says why it is not where it should be."""
@@ -242,46 +248,19 @@ class _Merge:
                 _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, plan.table.target, why)
         return reason is None
 
-    def _attempt(
+    def _step(
         self,
         connection: Connection[Any],
-        watch: StallWatch,
-        stop: threading.Event,
         step: Callable[[Connection[Any]], dict[str, Outcomes] | None],
         started: float,
     ) -> MergeResult | None:
-        """One transaction, tried until it is committed; the result when it was the last one."""
-        attempt = 1
-        while True:
-            self._attempts += 1
-            try:
-                self._ready, self._current = None, None
-                outcomes = step(connection)
-                if outcomes is not None:
-                    seconds = time.monotonic() - started
-                    self._ready = MergeResult(outcomes, self._attempts, seconds, self._chunks + 1)
-                connection.commit()
-                self._chunks += 1
-                return replace(self._ready, seconds=time.monotonic() - started) if self._ready else None
-            except (*_RETRIED, errors.QueryCanceled) as error:
-                connection.rollback()
-                yielded = watch.tripped
-                watch.reset()
-                if isinstance(error, errors.QueryCanceled) and not yielded:
-                    raise
-                if isinstance(error, errors.ForeignKeyViolation) and attempt >= _FOREIGN_KEY_ATTEMPTS:
-                    raise
-                if attempt == self._patience.attempts:
-                    raise MergeFailed(self._stalled() if yielded else self._contended(error)) from error
-                _LOG.info("%s: attempt %d met %s", self._reload.title, attempt, error)
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
-            pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-            if stop.wait(pause * random.uniform(0.5, 1.5)):
-                raise ReloadCancelled("The merge was cancelled.")
-            attempt += 1
+        """The work of one transaction; the result when it is the last one."""
+        self._attempts += 1
+        self._ready, self._current = None, None
+        outcomes = step(connection)
+        if outcomes is not None:
+            self._ready = MergeResult(outcomes, self._attempts, time.monotonic() - started, self._chunks + 1)
+        return self._ready
 
     def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
         """The transaction of an atomic merge: every table; their outcomes."""
@@ -319,7 +298,6 @@ class _Merge:
         return merged_outcomes(connection, self._reload)
 
     def _begin(self, connection: Connection[Any]) -> None:
-        set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
         self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
         if self._deferrable:
             run(connection, "merge/defer_constraints")

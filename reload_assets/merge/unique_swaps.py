@@ -12,11 +12,12 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.merge.judge import written_columns
-from reload_assets.merge.side_effects import Contention, Effects, Unsafe, acts_on_update
+from reload_assets.merge.side_effects import Effects, Unsafe, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
 from reload_assets.postgres.catalog import UniqueKey
 from reload_assets.postgres.session import prefer_hash_joins
 from reload_assets.postgres.statements import Part
+from reload_assets.postgres.transaction import Contention
 from reload_assets.soft_delete import unmarked
 
 
