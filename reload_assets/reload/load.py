@@ -7,12 +7,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg.errors import UndefinedTable
 
-from reload_assets.cdc.fence import resume_left_stopped
 from reload_assets.cdc.obstacles import require_carried
 from reload_assets.cdc.position import Cdc, Readiness
 from reload_assets.config.model import ReloadConfig, text
@@ -20,11 +18,11 @@ from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
 from reload_assets.engines.staging_tables import create_staging, finish_staging
-from reload_assets.errors import LedgerError, ReloadError, SourceUnavailable
+from reload_assets.errors import LedgerError, SourceUnavailable
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.reload.remains import Remains
+from reload_assets.reload.sweep import RunIsLive, Sweeper
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
@@ -50,7 +48,7 @@ class Load:
     open_source: Callable[[], SourceReader | None]
     say: Callable[[str], None]
 
-    def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
+    def open(self, opening: Opening, only: Collection[str], *, run_is_live: RunIsLive) -> Reload:
         """Freeze the window and make the staging tables.
 
         A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
@@ -62,14 +60,14 @@ class Load:
         arns = self._arns()
         self.tasks.check_endpoints(*arns)
         try:
-            self._close_dead(opening.group, opening.window, run_is_live)
+            self.sweeper.clear_window(opening.group, opening.window, run_is_live)
         except UndefinedTable:
             raise LedgerError(
                 f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
             ) from None
         staging_schema = self.config.target.staging_schema
         with self._source() as reader:
-            ready = self._gate(run_is_live, reader)
+            ready = self._gate(reader)
             with self.target.connect() as connection:
                 tables = resolve_group(self.config, opening.group, connection, reader, only)
                 remarks = self._remarks(opening.group, tables, ready)
@@ -88,7 +86,7 @@ class Load:
 
     def create_task(self, reload: Reload) -> str:
         """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
-        if left_behind := self._remains.tasks_of(reload):
+        if left_behind := self.sweeper.tasks_of(reload):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
         tables = self._tables(reload)
@@ -172,19 +170,16 @@ class Load:
                 self.say(f"{table.name}: {staged} rows staged" + (f", {trimmed} trimmed" if trimmed else ""))
         return {table.name: table for table in tables}
 
-    def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
-        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in."""
-        self._remains.give_up(reload_id, status, error)
-
     @property
-    def _remains(self) -> Remains:
-        return Remains(self.target, self.ledger, self.tasks, self.say)
+    def sweeper(self) -> Sweeper:
+        """The janitor of what this load, or one of its window before, leaves behind."""
+        cdc_tasks = [self.cdc.task] if self.cdc is not None else []
+        return Sweeper(self.target, self.ledger, self.tasks, cdc_tasks, self.say)
 
-    def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
+    def _gate(self, reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:
             self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
             return None
-        resume_left_stopped(self.cdc.task, self.target, self.ledger, run_is_live, self.say)
         with self.cdc.by_source_clock(reader.now if reader else None):
             return self.cdc.require_ready()
 
@@ -202,11 +197,6 @@ class Load:
         for remark in remarks:
             self.say(remark)
         return remarks
-
-    def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
-        for reload in self.ledger.find_unfinished(group, window):
-            if not run_is_live(reload.run_id):
-                self._remains.close(reload)
 
     def _tables(self, reload: Reload) -> list[ReloadTable]:
         with self.target.connect(autocommit=True) as connection:
@@ -268,18 +258,3 @@ class Load:
             return {}
         start, end = window.in_zone(self.config.source.zone)
         return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
-
-
-def describe(error: BaseException) -> str:
-    """One sentence for the ledger; never a traceback, which could show values."""
-    if isinstance(error, ReloadError):
-        return str(error)
-    if isinstance(error, psycopg.Error):
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate in (None, "25P03"):
-            return (
-                f"The session on the target database was lost in the middle of this step ({said}); see whether the "
-                "server was restarted, the network cut, or this process paused, and launch the window again."
-            )
-        return f"The target database refused a statement of this step: {said}; fix that and launch the window again."
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -29,7 +29,7 @@ from reload_assets.merge import MergeResult, Patience, merge_reload
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.merge.table import Recheck
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.reload.load import describe
+from reload_assets.reload.failures import describe
 from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
 

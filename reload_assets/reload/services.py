@@ -22,8 +22,7 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, source_reader, target_login
 from reload_assets.reload.publish import Publication
-from reload_assets.reload.remains import Remains
-from reload_assets.reload.sweep import Swept, sweep
+from reload_assets.reload.sweep import Sweeper
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -124,10 +123,9 @@ class Services:
             say=say,
         )
 
-    def sweep(self, run_is_live: Callable[[str], bool], say: Callable[[str], None], patience: float) -> Swept:
-        """Clean what dead runs left behind, with at most ``patience`` seconds for each DMS task."""
-        remains = Remains(self.target, self.ledger, self.load_tasks(patience), say)
-        return sweep(remains, self.cdc_tasks(patience), run_is_live)
+    def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
+        """The janitor of all groups, which reports to ``say``. ``patience`` as for load tasks, for each DMS task."""
+        return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
 
     @cached_property
     def _client(self) -> Any:

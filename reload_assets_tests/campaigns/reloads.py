@@ -145,7 +145,7 @@ class Reloader:
             self.done.dead.add(opening.run_id)
             raise
         except BaseException as error:
-            load.give_up(reload.reload_id, "failed", str(error))
+            load.sweeper.give_up(reload.reload_id, "failed", str(error))
             raise
         finally:
             self.done.unmerged.discard(reload.reload_id)
