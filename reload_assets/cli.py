@@ -17,6 +17,7 @@ from reload_assets.errors import ReloadError
 from reload_assets.ledger.install import install
 from reload_assets.postgres.catalog import leading_columns
 from reload_assets.reload.logins import SecretLookup
+from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _install(services: Services) -> None:
     with services.target.connect(autocommit=True) as connection:
-        applied = install(connection, services.config)
+        applied = install(connection, services.config.target)
     print(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views recreated")
 
 
@@ -66,7 +67,7 @@ def _check(services: Services) -> None:
     try:
         with services.target.connect() as connection:
             for group in config.groups:
-                groups[group] = resolve_group(config, group, connection, reader)
+                groups[group] = resolve_group(group_tables(config, group), connection, reader)
                 for table in groups[group]:
                     print(
                         f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
@@ -82,11 +83,7 @@ def _check(services: Services) -> None:
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
     _check_cdc(services, groups)
-    services.load_tasks(_patience(services)).check_endpoints(
-        services.endpoint_arn("source_endpoint_arn"),
-        services.endpoint_arn("target_endpoint_arn"),
-        services.endpoint_arn("replication_instance_arn"),
-    )
+    services.load_tasks(_patience(services)).check_endpoints(*dms_engine(config).arns())
     print("DMS: the endpoints are of the right kind and tested from the replication instance")
 
 
@@ -122,7 +119,7 @@ def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) 
                 cdc.skipped(connection, [], datetime.now(timezone.utc))
             lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
             print(f"cdc: {why}" if why else f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")
-        for remark in require_carried(cdc, config, group, tables):
+        for remark in require_carried(cdc, beside_cdc(config, group), tables):
             print(f"warning: {group}: {remark}")
 
 

@@ -52,7 +52,7 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
                 with cdc.by_source_clock(reader.now if reader else None) if cdc else nullcontext():
                     outcomes = verify_merged(
                         target,
-                        reload.services.config,
+                        reload.services.config.source.zone,
                         current,
                         resolved,
                         ledger.tables(current.reload_id)[table],

@@ -45,7 +45,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
-            ledger, target = reload.services.ledger, reload.services.target
+            ledger, target, config = reload.services.ledger, reload.services.target, reload.services.config
             current = current_reload(ledger, family, context.partition_key, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
@@ -54,10 +54,11 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
             try:
                 outcomes = verify_staging(
                     target,
-                    reload.services.config,
+                    config.source.zone,
                     current,
                     resolved,
                     staged,
+                    lob_limit_kb=config.dms.task.lob_limit_kb,
                     source_configured=reader is not None,
                     checks={key.name for key in context.selected_asset_check_keys},
                     reader=reader,

@@ -6,17 +6,17 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.config.model import ReloadConfig
+from reload_assets.config.model import TargetConfig
 from reload_assets.postgres.statements import names, run
 
 
-def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
+def install(connection: Connection[Any], target: TargetConfig) -> list[str]:
     """Bring the schemas up to date in one transaction; the names of what was applied. Running it again is harmless."""
-    parts = {"staging_schema": config.target.staging_schema, "production_schema": config.target.production_schema}
+    parts = {"staging_schema": target.staging_schema, "production_schema": target.production_schema}
     applied = []
     with connection.transaction():
         run(connection, "ddl/lock_install")
-        for schema in ("admin", config.target.staging_schema):
+        for schema in ("admin", target.staging_schema):
             # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
             if run(connection, "ddl/find_schema", None, schema=schema).fetchone() is None:
                 run(connection, "ddl/create_schema", {"schema": schema})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -12,16 +10,14 @@ from typing import TYPE_CHECKING
 from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc.obstacles import require_carried
-from reload_assets.cdc.position import Cdc, Readiness
-from reload_assets.config.model import ReloadConfig, text
-from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
-from reload_assets.dms.settings import task_settings
-from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
+from reload_assets.cdc.position import Readiness
+from reload_assets.dms.mappings import literal_bounds, table_mappings
+from reload_assets.dms.tasks import LoadResult, Progress
 from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import LedgerError, SourceUnavailable
-from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, staging_name
-from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import beside_cdc, group_tables
+from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
@@ -37,16 +33,8 @@ _CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Load:
-    """The steps, over one configuration, one target and one DMS client. ``say`` reports to whoever watches."""
-
-    config: ReloadConfig
-    target: TargetDatabase
-    ledger: Ledger
-    tasks: LoadTasks
-    cdc: Cdc | None
-    open_source: Callable[[], SourceReader | None]
-    say: Callable[[str], None]
+class Load(Steps):
+    """The steps from a window of the source into staging."""
 
     def open(self, opening: Opening, only: Collection[str], *, run_is_live: RunIsLive) -> Reload:
         """Freeze the window and make the staging tables.
@@ -57,8 +45,7 @@ class Load:
         databases or the DMS endpoints; nothing has been changed then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
-        arns = self._arns()
-        self.tasks.check_endpoints(*arns)
+        self.tasks.check_endpoints(*self.engine.arns())
         try:
             self.sweeper.clear_window(opening.group, opening.window, run_is_live)
         except UndefinedTable:
@@ -66,10 +53,10 @@ class Load:
                 f"The target {self.target} has no ledger (admin.reloads); install it with: reload-assets install."
             ) from None
         staging_schema = self.config.target.staging_schema
-        with self._source() as reader:
+        with self.source() as reader:
             ready = self._gate(reader)
             with self.target.connect() as connection:
-                tables = resolve_group(self.config, opening.group, connection, reader, only)
+                tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
                 remarks = self._remarks(opening.group, tables, ready)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
@@ -91,26 +78,12 @@ class Load:
             return left_behind[0]
         tables = self._tables(reload)
         start, end = reload.loaded_window.in_zone(self.config.source.zone)
-        source_arn, target_arn, instance_arn = self._arns()
-        identifier = task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(3))
-        arn = self.tasks.create(
-            TaskRequest(
-                identifier=identifier,
-                source_endpoint_arn=source_arn,
-                target_endpoint_arn=target_arn,
-                replication_instance_arn=instance_arn,
-                table_mappings=table_mappings([self._table_load(reload, table) for table in tables], start, end),
-                settings=task_settings(
-                    commit_rate=self.config.dms.task.commit_rate,
-                    max_sub_tasks=self.config.dms.task.max_sub_tasks,
-                    lob_max_kb=self.config.dms.task.lob_limit_kb,
-                ),
-                tags=reload.tags,
-            )
-        )
-        self.ledger.set_task(reload.reload_id, identifier, arn)
+        loads = [self.engine.table_load(table, staging_name(table, reload.reload_id)) for table in tables]
+        request = self.engine.request(reload, table_mappings(loads, start, end))
+        arn = self.tasks.create(request)
+        self.ledger.set_task(reload.reload_id, request.identifier, arn)
         self.tasks.wait_ready(arn)
-        self.say(f"DMS task {identifier} is ready ({arn})")
+        self.say(f"DMS task {request.identifier} is ready ({arn})")
         return arn
 
     def start_task(self, reload: Reload) -> None:
@@ -134,7 +107,7 @@ class Load:
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
         read_until = None
         try:
-            with self._source() as reader:
+            with self.source() as reader:
                 counts = self._count(reader, tables, reload.loaded_window)
                 read_until = reader.now() if reader else None
             self.ledger.set_source_rows(reload.reload_id, counts, when="after")
@@ -187,7 +160,7 @@ class Load:
         """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
         if self.cdc is None or self.config.cdc is None or ready is None:
             return []
-        remarks = require_carried(self.cdc, self.config, group, tables)
+        remarks = require_carried(self.cdc, beside_cdc(self.config, group), tables)
         offset = ready.target_clock_offset
         if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
             remarks.append(
@@ -208,37 +181,10 @@ class Load:
             raise LedgerError(f"The {reload.title} is {reload.status}{why}; launch its partition again from the start.")
         return reload.task_arn
 
-    def _table_load(self, reload: Reload, table: ReloadTable) -> TableLoad:
-        return TableLoad(
-            source_schema=self.config.source.schema_name,
-            source_table=table.source_table,
-            window_column=table.window.source,
-            staging_schema=self.config.target.staging_schema,
-            staging_table=staging_name(table, reload.reload_id),
-            ignored_columns=tuple(table.options.ignored_source_columns),
-        )
-
-    def _arns(self) -> tuple[str, str, str]:
-        dms, place = self.config.dms, f"{self.config.file}: dms"
-        return (
-            text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
-            text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
-            text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
-        )
-
-    @contextmanager
-    def _source(self) -> Iterator[SourceReader | None]:
-        reader = self.open_source()
-        try:
-            yield reader
-        finally:
-            if reader is not None:
-                reader.close()
-
     def _note_source(self, reload: Reload) -> None:
         staged = self.ledger.tables(reload.reload_id)
         start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
-        with self._source() as reader, self.target.connect(autocommit=True) as connection:
+        with self.source() as reader, self.target.connect(autocommit=True) as connection:
             if reader is None:
                 return
             for table in resolved_tables(connection, reload):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reload_assets.canonical.oracle_types import Delivery
 from reload_assets.cdc.position import Cdc
@@ -21,11 +21,15 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, source_reader, target_login
+from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
+from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import Sweeper
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
+
+_Steps = TypeVar("_Steps", bound=Steps)
 
 # Who waits for an answer tries an unanswered call once more and then says so.
 _HURRIED_ATTEMPTS = 2
@@ -62,12 +66,8 @@ class Services:
     @cached_property
     def delivery(self) -> Delivery:
         """What DMS makes of the source's values, by the settings of its source endpoint. Raises DmsError."""
-        endpoint = self.load_tasks().source_endpoint(self.endpoint_arn("source_endpoint_arn"))
+        endpoint = self.load_tasks().source_endpoint(dms_engine(self.config).source_arn())
         return Delivery(number_scale(endpoint), trims_char(endpoint))
-
-    def endpoint_arn(self, field: str) -> str:
-        """The ARN in a field of the section ``dms``."""
-        return text(getattr(self.config.dms, field), f"{self.config.file}: dms.{field}")
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
         """The life cycle of load tasks.
@@ -101,31 +101,26 @@ class Services:
 
     def load(self, group: str, say: Callable[[str], None]) -> Load:
         """The steps of a load of a group, which report to ``say``."""
-        return Load(
-            config=self.config,
-            target=self.target,
-            ledger=self.ledger,
-            tasks=self.load_tasks(),
-            cdc=self.cdc(group, say),
-            open_source=self.open_source,
-            say=say,
-        )
+        return self._steps(Load, group, say)
 
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
         """The steps from staging into production of a group, which report to ``say``."""
-        return Publication(
-            config=self.config,
-            target=self.target,
-            ledger=self.ledger,
-            tasks=self.load_tasks(),
-            cdc=self.cdc(group, say),
-            open_source=self.open_source,
-            say=say,
-        )
+        return self._steps(Publication, group, say)
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """The janitor of all groups, which reports to ``say``. ``patience`` as for load tasks, for each DMS task."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
+
+    def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
+        return kind(
+            config=self.config,
+            target=self.target,
+            ledger=self.ledger,
+            tasks=self.load_tasks(),
+            cdc=self.cdc(group, say),
+            open_source=self.open_source,
+            say=say,
+        )
 
     @cached_property
     def _client(self) -> Any:

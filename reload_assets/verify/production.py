@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
 from psycopg import Error as DatabaseError
 
 from reload_assets.cdc.position import Cdc
-from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import CdcNotReady, DmsError, SourceUnavailable
 from reload_assets.ledger.ledger import CheckStatus
 from reload_assets.ledger.records import Reload, StagedTable
@@ -34,7 +34,7 @@ AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source",
 
 def verify_merged(
     target: TargetDatabase,
-    config: ReloadConfig,
+    zone: ZoneInfo,
     reload: Reload,
     table: ReloadTable,
     staged: StagedTable,
@@ -46,7 +46,7 @@ def verify_merged(
     ``staged`` is to be read from the ledger after the merge, as it holds the outcome counts. Without a ``reader``, and
     where the source cannot be read, window_matches_source 'could not verify'; with ``cdc`` it waits for CDC first.
     """
-    bounds = reload.loaded_window.in_zone(config.source.zone)
+    bounds = reload.loaded_window.in_zone(zone)
     with target.connect(autocommit=True) as connection:
         return [
             _guarded(

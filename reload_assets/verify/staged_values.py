@@ -31,8 +31,8 @@ class WindowBounds:
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """The outcome, with how many rows are where."""
         column = context.table.window.staged
-        start, end = context.reload.loaded_window.in_zone(context.config.source.zone)
-        window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.config.source.time_zone}"
+        start, end = context.reload.loaded_window.in_zone(context.zone)
+        window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.zone}"
         facts: dict[str, Fact] = {"window_start": start.isoformat(), "window_end": end.isoformat()}
         if failed(verdicts):
             found = run(context.connection, "verify/outside_window", self._parts(context)).fetchone()
@@ -54,7 +54,7 @@ class WindowBounds:
 
     @staticmethod
     def _parts(context: Context) -> dict[str, Part]:
-        start, end = context.reload.loaded_window.in_zone(context.config.source.zone)
+        start, end = context.reload.loaded_window.in_zone(context.zone)
         bounds = {"window_start": sql.Literal(start), "window_end": sql.Literal(end)}
         return {**context.place, "window_column": context.table.window.staged, **bounds}
 
@@ -152,7 +152,7 @@ class LobLimit:
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """The outcome, with the columns that were cut."""
         lobs = _lobs(context)
-        limit_kb = context.config.dms.task.lob_limit_kb
+        limit_kb = context.lob_limit_kb
         facts: dict[str, Fact] = {"limit_kb": limit_kb, "lob_columns": len(lobs), "cut_values": 0}
         if failed(verdicts):
             found = []
@@ -185,7 +185,7 @@ class LobLimit:
 
 def _lobs(context: Context) -> list[tuple[ReloadColumn, int]]:
     """The LOB columns, as the source declares them or else as production's types suggest, with their limits (bytes)."""
-    limit = context.config.dms.task.lob_limit_kb * 1024
+    limit = context.lob_limit_kb * 1024
     source = context.table.source_columns
     if source is None:
         return [(column, limit) for column in context.table.columns if column.target.type in _TARGET_LOBS]

@@ -182,10 +182,11 @@ class Reloader:
         with self._open_source() as reader:
             outcomes = verify_staging(
                 self._target,
-                self._config,
+                self._config.source.zone,
                 reload,
                 table,
                 staged,
+                lob_limit_kb=self._config.dms.task.lob_limit_kb,
                 source_configured=True,
                 checks=STAGING_CHECKS,
                 reader=reader,

@@ -22,6 +22,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
@@ -85,7 +86,7 @@ class MergeBench:
         # One database serves many tests: to create one takes longer than most of them.
         self.execute("DROP SCHEMA IF EXISTS production, staging, admin CASCADE; CREATE SCHEMA production")
         self.execute(ddl)
-        install(self.connection, self.config)
+        install(self.connection, self.config.target)
 
     def execute(self, statement: str) -> None:
         """Run statements at once, as another session than the merge's."""
@@ -105,7 +106,7 @@ class MergeBench:
 
     def resolve(self, names: Sequence[str] | None = None) -> list[ReloadTable]:
         """The group's tables, or some of them."""
-        return resolve_group(self.config, GROUP, self.connection, None, names)
+        return resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
 
     def stage(self, rows: Mapping[str, Rows], window: Window = DAY, *, verified: bool = True) -> Reload:
         """A reload of the tables named, with these rows in staging, and with its check passed."""

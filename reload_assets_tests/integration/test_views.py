@@ -126,7 +126,7 @@ def test_the_guides_columns_come_first_and_every_view_is_described(reload: Stage
 def test_views_are_made_anew_by_each_installation(reload: StagedReload) -> None:
     reload.execute("CREATE OR REPLACE VIEW admin.merge_logs AS SELECT *, 1 AS added FROM (TABLE admin.merge_logs) AS v")
     with reload.target.connect(autocommit=True) as connection:
-        install(connection, reload.config)
+        install(connection, reload.config.target)
     assert "added" not in columns(reload, "merge_logs")
 
 
