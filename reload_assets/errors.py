@@ -48,10 +48,6 @@ class TableChanged(ReloadRefused):
     """A table is not any more as it was when the reload was opened; its staged rows may not fit it."""
 
 
-class ReloadCancelled(ReloadError):
-    """The reload was called off from outside; nothing was changed."""
-
-
 class MergeFailed(ReloadError):
     """The merge transaction was rolled back: production refused a row, or contention outlived the retries."""
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import Connection, Cursor, IsolationLevel
 
 from reload_assets.config.model import MergeConfig
-from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadCancelled, ReloadRefused
+from reload_assets.errors import DatabaseUnreachable, LedgerError, MergeFailed, ReloadRefused
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
@@ -72,24 +72,23 @@ def merge_reload(
     recheck: Recheck | None = None,
     fenced: bool = False,
     awaits_confirm: bool = False,
-    cancelled: Callable[[], bool] | None = None,
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
     With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
     on with by the next call. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source
     has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
-    has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
+    has the ledger say that the reload is not over yet.
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
-    (failed), ReloadCancelled for ``cancelled``, and whatever else interrupts the calling thread (both cancelled).
+    (failed), and whatever interrupts the calling thread (cancelled).
     Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
     """
     merge = _Merge(target, ledger, reload, tables, zone, patience)
     merge.recheck, merge.fenced, merge.confirm_status = recheck, fenced, "pending" if awaits_confirm else "none"
     try:
-        return merge.run(cancelled)
+        return merge.run()
     except NeverMergeable as error:
         merge.close("failed", str(error), can_go_on=False)
         raise
@@ -97,9 +96,6 @@ def merge_reload(
         merge.close("failed", str(error))
         raise
     except (ReloadRefused, LedgerError):
-        raise
-    except ReloadCancelled as error:
-        merge.close("cancelled", str(error))
         raise
     except Exception as error:
         merge.close("failed", _told(error))
@@ -115,6 +111,10 @@ _IDLE_TIMEOUT = "25P03"
 
 class _SessionLost(Exception):
     """The connection broke before anything was committed, for no reason that the server could tell."""
+
+
+class _Stopped(Exception):
+    """The calling thread was interrupted, and raises that itself."""
 
 
 class _Merge:
@@ -140,17 +140,17 @@ class _Merge:
         # What a transaction that is about to be committed will have done.
         self._ready: MergeResult | None = None
 
-    def run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+    def run(self) -> MergeResult:
         """Merge, with a new session where one was lost before its commit: this process may have stood still."""
         while True:
             try:
-                return self._run(cancelled)
+                return self._run()
             except _SessionLost as lost:
                 if self._attempts >= self._patience.attempts:
                     raise MergeFailed(self._stood_still()) from lost.__cause__
                 _LOG.info("%s: attempt %d lost its session", self._reload.title, self._attempts)
 
-    def _run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+    def _run(self) -> MergeResult:
         connection = self._target.connect()
         try:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
@@ -174,7 +174,7 @@ class _Merge:
                 attempts=self._patience.attempts,
             ) as transactions:
                 work = partial(self._run_all, connection, transactions, in_chunks)
-                return run_cancellable(connection, work, cancelled)
+                return run_cancellable(connection, work)
         except psycopg.Error as error:
             lost = connection.closed
             if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
@@ -222,7 +222,7 @@ class _Merge:
 
         def rest(seconds: float) -> None:
             if stop.wait(seconds):
-                raise ReloadCancelled("The merge was cancelled.")
+                raise _Stopped
 
         while True:
             try:
