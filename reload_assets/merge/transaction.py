@@ -71,22 +71,20 @@ def merge_reload(
     *,
     recheck: Recheck | None = None,
     fenced: bool = False,
-    awaits_confirm: bool = False,
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
-    With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
-    on with by the next call. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source
-    has changed since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. ``awaits_confirm``
-    has the ledger say that the reload is not over yet.
+    With ``patience.chunk_rows`` each chunk is a transaction; the next call resumes a merge that was interrupted between
+    two of them. ``zone`` is that of the source's timestamps. ``recheck`` takes rows back that the source has changed
+    since the load: those whose parent has gone, or (``fenced``, with CDC stopped) all. The reload awaits its confirm
+    then.
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
-    (failed), and whatever interrupts the calling thread (cancelled).
-    Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
+    (failed), and whatever interrupts the calling thread (cancelled). Production is unchanged then, or holds whole
+    chunks: their reload stays 'merging' in the ledger, with the reason.
     """
-    merge = _Merge(target, ledger, reload, tables, zone, patience)
-    merge.recheck, merge.fenced, merge.confirm_status = recheck, fenced, "pending" if awaits_confirm else "none"
+    merge = _Merge(target, ledger, reload, tables, zone, patience, recheck, fenced)
     try:
         return merge.run()
     except NeverMergeable as error:
@@ -118,10 +116,6 @@ class _Stopped(Exception):
 
 
 class _Merge:
-    recheck: Recheck | None = None
-    fenced = False
-    confirm_status = "none"
-
     def __init__(
         self,
         target: TargetDatabase,
@@ -130,9 +124,11 @@ class _Merge:
         tables: Sequence[ReloadTable],
         zone: ZoneInfo,
         patience: Patience,
+        recheck: Recheck | None,
+        fenced: bool,
     ) -> None:
         self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
-        self._patience = patience
+        self._patience, self._recheck, self._fenced = patience, recheck, fenced
         self._plans: list[MergeStatements] = []
         self._current: MergeStatements | None = None
         self._attempts = 0
@@ -285,14 +281,7 @@ class _Merge:
             self._merge_table(connection, plan)
             self._end(connection)
             if len(left) > 1 or plan.keys.upto is not None:
-                self._require_written(
-                    run(
-                        connection,
-                        "ledger/set_merging",
-                        reload_id=self._reload.reload_id,
-                        confirm_status=self.confirm_status,
-                    )
-                )
+                self._require_written(run(connection, "ledger/set_merging", reload_id=self._reload.reload_id))
                 return None
         self._set_merged(connection)
         return merged_outcomes(connection, self._reload)
@@ -319,12 +308,10 @@ class _Merge:
         self._current = plan
         before = {other.table.target for other in self._plans if other.position < plan.position}
         later = {other.table.target for other in self._plans if other.position >= plan.position}
-        return TableMerge(connection, plan, before, later, self.recheck, self.fenced).run()
+        return TableMerge(connection, plan, before, later, self._recheck, self._fenced).run()
 
     def _set_merged(self, connection: Connection[Any]) -> None:
-        self._require_written(
-            run(connection, "ledger/set_merged", reload_id=self._reload.reload_id, confirm_status=self.confirm_status)
-        )
+        self._require_written(run(connection, "ledger/set_merged", reload_id=self._reload.reload_id))
 
     def _require_written(self, written: Cursor[Any]) -> None:
         if written.rowcount != 1:

@@ -60,7 +60,6 @@ class Publication(Steps):
                     # DMS takes minutes to read rows again, which only a fence is worth.
                     recheck=_recheck(source) if fence or isinstance(source, ReaderRows) else None,
                     fenced=fence is not None,
-                    awaits_confirm=True,
                 )
 
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:

@@ -205,6 +205,7 @@ class Reloader:
         if self._mode == "unconfirmed":
             patience = Patience.configured(self._config.merge)
             merge_reload(self._target, self._ledger, reload, tables, self._config.source.zone, patience)
+            self._ledger.give_up_confirm(reload.reload_id, "The mode of the campaign is to go without.")
             self._note(reload, "merged")
             return
         production = self._production()

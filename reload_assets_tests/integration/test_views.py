@@ -106,6 +106,7 @@ def merge(made: StagedReload) -> None:
         made.config.source.zone,
         Patience(lock_timeout_ms=400, stall_limit_ms=400, attempts=3),
     )
+    made.ledger.set_confirm_ended(made.reload.reload_id, "confirmed", 1, 0.0, "not the subject of the test")
 
 
 def one(made: StagedReload, statement: str) -> tuple[Any, ...]:
