@@ -62,24 +62,19 @@ def _check(services: Services) -> None:
 
     config = services.config
     cadence_partitions(config.windows, config.file)
-    reader = services.open_source()
     groups: dict[str, list[ReloadTable]] = {}
-    try:
-        with services.target.connect() as connection:
-            for group in config.groups:
-                groups[group] = resolve_group(group_tables(config, group), connection, reader)
-                for table in groups[group]:
-                    print(
-                        f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
-                        f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
-                        f"window {table.window.name}, version {table.version.name}"
-                    )
-                    _warn_of_scans(connection, table)
-                    if reader is None:
-                        print(f"warning: whether that is a key of {table.source_table} could not be verified")
-    finally:
-        if reader is not None:
-            reader.close()
+    with services.source() as reader, services.target.connect() as connection:
+        for group in config.groups:
+            groups[group] = resolve_group(group_tables(config, group), connection, reader)
+            for table in groups[group]:
+                print(
+                    f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                    f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
+                    f"window {table.window.name}, version {table.version.name}"
+                )
+                _warn_of_scans(connection, table)
+                if reader is None:
+                    print(f"warning: whether that is a key of {table.source_table} could not be verified")
     if reader is None:
         print("source: no connection is configured; checks that need it will say 'could not verify'")
     _check_cdc(services, groups)

@@ -50,8 +50,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]
-            reader = reload.services.open_source()
-            try:
+            with reload.services.source() as reader:
                 outcomes = verify_staging(
                     target,
                     config.source.zone,
@@ -63,9 +62,6 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
                     checks={key.name for key in context.selected_asset_check_keys},
                     reader=reader,
                 )
-            finally:
-                if reader is not None:
-                    reader.close()
             ledger.record_checks(
                 current.reload_id,
                 table,

@@ -6,6 +6,7 @@ Dagster's resource, the commands and the steps of a reload get them here, with t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, source_reader, target_login
 from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
-from reload_assets.reload.steps import Steps
+from reload_assets.reload.steps import Steps, opened
 from reload_assets.reload.sweep import Sweeper
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Services:
     def open_source(self) -> SourceReader | None:
         """Open a reader of the source, which the caller closes; None where no source connection is configured."""
         return source_reader(self.config, self._look_up, lambda: self.delivery)
+
+    def source(self) -> AbstractContextManager[SourceReader | None]:
+        """A reader of the source while this is open; None where no source connection is configured."""
+        return opened(self.open_source)
 
     @cached_property
     def delivery(self) -> Delivery:

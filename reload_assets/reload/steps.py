@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -41,12 +41,17 @@ class Steps:
         """How DMS loads rows of the source."""
         return dms_engine(self.config)
 
-    @contextmanager
-    def source(self) -> Iterator[SourceReader | None]:
+    def source(self) -> AbstractContextManager[SourceReader | None]:
         """A reader of the source while this is open."""
-        reader = self.open_source()
-        try:
-            yield reader
-        finally:
-            if reader is not None:
-                reader.close()
+        return opened(self.open_source)
+
+
+@contextmanager
+def opened(open_source: Callable[[], SourceReader | None]) -> Iterator[SourceReader | None]:
+    """A reader of the source, closed in the end; None where no source connection is configured."""
+    reader = open_source()
+    try:
+        yield reader
+    finally:
+        if reader is not None:
+            reader.close()
