@@ -19,6 +19,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
@@ -90,7 +91,7 @@ class Copy:
     def tables(self) -> list[ReloadTable]:
         """Its tables."""
         with self.connect() as connection:
-            return resolve_group(CONFIG, GROUP, connection, None)
+            return resolve_group(group_tables(CONFIG, GROUP), connection, None)
 
     @property
     def staging(self) -> str:
@@ -167,7 +168,7 @@ class Cases:
         assert found is not None
         start: datetime = found[0]
         run(connection, "create_classes", start=start, end=_END, newer=mix.newer, older=mix.older, missing=mix.missing)
-        install(connection, CONFIG)
+        install(connection, CONFIG.target)
         reload = open_reload(target, Window(_utc(start), _utc(_END)))
         run(connection, "fill_staging", {"staging_table": f"{TABLE}_r{reload.reload_id}"})
         finish_reload(target, reload)
@@ -181,7 +182,7 @@ def open_reload(target: TargetDatabase, window: Window) -> Reload:
     """Open a reload of the orders as the step of the load does."""
     ledger = Ledger(target)
     with target.connect() as connection:
-        tables = resolve_group(CONFIG, GROUP, connection, None)
+        tables = resolve_group(group_tables(CONFIG, GROUP), connection, None)
         reload = ledger.open(connection, Opening(GROUP, window, window, "bench", "bench", "", "run", None), tables)
         for table in tables:
             create_staging(connection, "staging", reload, table, None)
@@ -196,7 +197,7 @@ def finish_reload(target: TargetDatabase, reload: Reload) -> None:
     bounds = reload.loaded_window.in_zone(CONFIG.source.zone)
     second = timedelta(seconds=1)
     with target.connect() as connection:
-        for table in resolve_group(CONFIG, GROUP, connection, None):
+        for table in resolve_group(group_tables(CONFIG, GROUP), connection, None):
             finish_staging(
                 connection,
                 ledger,

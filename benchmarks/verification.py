@@ -17,6 +17,7 @@ from benchmarks.statements import run as execute
 from reload_assets.config.model import parse_config
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.window_matches_source import compare_with_source
@@ -88,7 +89,7 @@ class _Bench:
             ),
             "SALES",
         )
-        self.table: ReloadTable = resolve_group(self._config, GROUP, self.target, self.reader)[0]
+        self.table: ReloadTable = resolve_group(group_tables(self._config, GROUP), self.target, self.reader)[0]
 
     def close(self) -> None:
         self.reader.close()

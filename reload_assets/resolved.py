@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 from pydantic import TypeAdapter
 
-from reload_assets.config.model import ReloadConfig
 from reload_assets.errors.reloads import ProductionChanged, SourceChanged
 from reload_assets.ledger.records import Reload
 from reload_assets.postgres.catalog import CatalogTable, Column, read_table
@@ -41,9 +40,9 @@ def resolved_tables(
 
 
 def unchanged_tables(
-    connection: Connection[Any], config: ReloadConfig, reload: Reload, only: Collection[str] | None = None
+    connection: Connection[Any], place: str, reload: Reload, only: Collection[str] | None = None
 ) -> list[ReloadTable]:
-    """Read them with production's constraints and triggers of now.
+    """Read them with production's constraints and triggers of now. ``place`` is where they are written.
 
     Raises TableChanged where production's columns or keys are not those for which the rows were staged.
     """
@@ -53,7 +52,7 @@ def unchanged_tables(
         if changes := list(_changes(table, production)):
             raise ProductionChanged(table.target, reload.title, "; ".join(changes))
         tables.append(replace(table, production=production))
-    return parents_first(f"{config.file}: groups.{reload.group_name}.tables", tables)
+    return parents_first(place, tables)
 
 
 def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Collection[ReloadTable]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
-from reload_assets.config.model import ReloadConfig, TableConfig
+from reload_assets.config.model import TableConfig
 from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
@@ -78,9 +78,22 @@ class ReloadTable:
         return [(key, by_target[key.parent]) for key in self.production.foreign_keys if key.parent in by_target]
 
 
+@dataclass(frozen=True)
+class GroupTables:
+    """The tables of a group as they are written, at ``place`` of the configuration.
+
+    ``targets`` says of the production tables of all groups where they are named.
+    """
+
+    place: str
+    tables: Mapping[str, TableConfig]
+    production_schema: str
+    source_schema: str
+    targets: Mapping[str, str]
+
+
 def resolve_group(
-    config: ReloadConfig,
-    group: str,
+    group: GroupTables,
     connection: Connection[Any],
     reader: SourceReader | None,
     only: Collection[str] | None = None,
@@ -89,16 +102,8 @@ def resolve_group(
 
     Raises ConfigError for everything that production's or the source's catalog does not bear out.
     """
-    targets = {
-        table.target or name: f"groups.{other}.tables.{name}"
-        for other, one in config.groups.items()
-        for name, table in one.tables.items()
-    }
-    chosen = {name: table for name, table in config.groups[group].tables.items() if only is None or name in only}
-    return parents_first(
-        f"{config.file}: groups.{group}.tables",
-        [_Resolver(config, group, name, table).resolve(connection, reader, targets) for name, table in chosen.items()],
-    )
+    chosen = [name for name in group.tables if only is None or name in only]
+    return parents_first(group.place, [_Resolver(group, name).resolve(connection, reader) for name in chosen])
 
 
 def parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
@@ -119,21 +124,18 @@ def parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
 
 
 class _Resolver:
-    def __init__(self, config: ReloadConfig, group: str, name: str, table: TableConfig) -> None:
-        self.name, self.options = name, table
-        self.place = f"{config.file}: groups.{group}.tables.{name}"
-        self.schema = config.target.production_schema
-        self.source_schema = config.source.schema_name
+    def __init__(self, group: GroupTables, name: str) -> None:
+        self.name, self.options = name, group.tables[name]
+        self.place = f"{group.place}.{name}"
+        self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
 
-    def resolve(
-        self, connection: Connection[Any], reader: SourceReader | None, targets: Mapping[str, str]
-    ) -> ReloadTable:
-        """``targets``: the place of the entry by its production table, of all groups."""
+    def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
+        """Complete and check what is written."""
         options = self.options
         self.production = read_table(connection, self.schema, options.target or self.name)
         if not self.production.columns:
             raise TableNotFound(f"{self.place}.target", self._target)
-        self._require_rows_of_its_own(targets)
+        self._require_rows_of_its_own()
         self._require_plain_writes()
         source_table = options.source or self.name.upper()
         described = reader.columns(source_table) if reader else None
@@ -223,11 +225,11 @@ class _Resolver:
         if not declared.startswith("timestamp") or declared.endswith("with time zone"):
             raise WindowColumnType(f"{self.place}.window_column", window.name, self._target, declared)
 
-    def _require_rows_of_its_own(self, targets: Mapping[str, str]) -> None:
+    def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:
-            if above in targets:
+            if above in self.targets:
                 place = f"{self.place}.target"
-                raise TargetShared(place, self._target, f"{self.schema}.{above}", targets[above])
+                raise TargetShared(place, self._target, f"{self.schema}.{above}", self.targets[above])
 
     def _require_plain_writes(self) -> None:
         """Every row is seen, and what a statement says is what it does."""

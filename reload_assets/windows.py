@@ -51,10 +51,6 @@ class Window:
         """The window with its start moved back by the margin for late commits."""
         return Window(self.start - overlap, self.end)
 
-    def overlaps(self, other: Window) -> bool:
-        """Whether some instant lies in both."""
-        return self.start < other.end and other.start < self.end
-
     def require_past(self, now: datetime) -> None:
         """Raise WindowError if part of the window has not happened yet: its rows can still change without notice."""
         if self.end > now:

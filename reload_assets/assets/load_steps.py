@@ -9,7 +9,8 @@ import psycopg
 from dagster import DagsterInstance, Failure, OpExecutionContext, RetryRequested
 
 from reload_assets.errors import DmsUnreachable, ReloadError
-from reload_assets.reload.load import Load, describe
+from reload_assets.reload.failures import describe
+from reload_assets.reload.load import Load
 
 RETRIES = 3
 RETRY_DELAY_SECONDS = 5
@@ -45,15 +46,15 @@ def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int
     except DmsUnreachable as error:
         if context.retry_number < RETRIES:
             raise RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_SECONDS) from error
-        load.give_up(reload_id, "failed", str(error))
+        load.sweeper.give_up(reload_id, "failed", str(error))
         raise Failure(description=str(error), allow_retries=False) from None
     except (ReloadError, psycopg.Error) as error:
-        load.give_up(reload_id, "failed", describe(error))
+        load.sweeper.give_up(reload_id, "failed", describe(error))
         raise Failure(description=describe(error), allow_retries=False) from None
     except Exception as error:
-        load.give_up(reload_id, "failed", describe(error))
+        load.sweeper.give_up(reload_id, "failed", describe(error))
         raise
     except BaseException:
         # Dagster interrupts a step with an exception that is no Exception when its run is cancelled.
-        load.give_up(reload_id, "cancelled", f"Run {context.run_id} was cancelled.")
+        load.sweeper.give_up(reload_id, "cancelled", f"Run {context.run_id} was cancelled.")
         raise

@@ -9,6 +9,7 @@ from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
 from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
+from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import unchanged_tables
 from reload_assets.resources.reload import ReloadResource
 
@@ -16,7 +17,8 @@ from reload_assets.resources.reload import ReloadResource
 def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """The merged tables of a group over one family of windows."""
     settings = config.groups[family.group]
-    schema = config.target.production_schema
+    written = group_tables(config, family.group)
+    schema = written.production_schema
     how = "in one transaction"
     if config.merge.mode == "chunked":
         how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see a window merged in part"
@@ -49,7 +51,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             ledger = production.ledger
             current = current_reload(ledger, family, context.partition_key, names)
             with production.target.connect(autocommit=True) as connection:
-                tables = unchanged_tables(connection, reload.services.config, current, names)
+                tables = unchanged_tables(connection, written.place, current, names)
             # Whoever cleans up after dead runs has to know whose it is.
             take_up(ledger, current, context.run.run_id)
             # A run that died between the two resumes with the second.

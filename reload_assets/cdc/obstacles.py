@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reload_assets.cdc.position import Cdc
-from reload_assets.config.model import ReloadConfig, text
 from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskFinding, examine
 from reload_assets.errors.cdc import CdcUnsuitable
 from reload_assets.tables import ReloadTable
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a CDC task must allow for: how reloads beside it read the source, and how they meet it.
+
+    ``fenced``: the task is stopped while production is written.
+    """
+
+    source_schema: str
+    source_endpoint_arn: str
+    lob_limit_kb: int
+    fenced: bool
+
+
 def find_obstacles(
-    cdc: Cdc, config: ReloadConfig, group: str, tables: Sequence[ReloadTable]
+    cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]
 ) -> tuple[list[TaskFinding], list[TaskFinding]]:
     """What forbids a reload of these tables beside the task, and what is worth a warning. Raises DmsError.
 
-    With ``against_cdc: fence`` what asks for the fence is no obstacle.
+    Where reloads are fenced what asks for the fence is no obstacle.
     """
-    carried = [_carried(config, table) for table in tables]
-    load_source = text(config.dms.source_endpoint_arn, f"{config.file}: dms.source_endpoint_arn")
-    found = examine(cdc.task.describe(load_source), carried, config.dms.task.lob_limit_kb)
-    forbidding = ("refuse",) if config.groups[group].against_cdc == "fence" else ("refuse", "fence")
+    carried = [_carried(beside.source_schema, table) for table in tables]
+    found = examine(cdc.task.describe(beside.source_endpoint_arn), carried, beside.lob_limit_kb)
+    forbidding = ("refuse",) if beside.fenced else ("refuse", "fence")
     return (
         [finding for finding in found if finding.severity in forbidding],
         [finding for finding in found if finding.severity == "warn"],
     )
 
 
-def require_carried(cdc: Cdc, config: ReloadConfig, group: str, tables: Sequence[ReloadTable]) -> list[str]:
+def require_carried(cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]) -> list[str]:
     """Refuse a reload that the task does not allow; the warnings, a sentence each. Raises CdcNotReady, DmsError."""
-    obstacles, warnings = find_obstacles(cdc, config, group, tables)
+    obstacles, warnings = find_obstacles(cdc, beside, tables)
     if obstacles:
         raise CdcUnsuitable(" ".join(map(str, obstacles)))
     return [str(finding) for finding in warnings]
 
 
-def _carried(config: ReloadConfig, table: ReloadTable) -> CarriedTable:
+def _carried(source_schema: str, table: ReloadTable) -> CarriedTable:
     # Without a description of the source nobody knows which columns are LOBs.
     lobs = {column.name for column in table.source_columns or () if column.type.is_lob}
     return CarriedTable(
-        config.source.schema_name,
+        source_schema,
         table.source_table,
         table.production.schema,
         table.production.name,

@@ -31,9 +31,7 @@ from reload_assets.errors.cdc import (
 )
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
-
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 2.0
+from reload_assets.retries import WAITING_FOR_CDC, NotYet, wait_for
 
 
 @dataclass(frozen=True)
@@ -135,30 +133,29 @@ class Cdc:
 
         Raises CdcNotReady, DmsError.
         """
-        began = time.monotonic()
-        pause, said = _FIRST_PAUSE_SECONDS, False
-        while True:
-            waited = time.monotonic() - began
-            ready, why = self.look(waited)
+        began, waits, said = time.monotonic(), self._settings.when_behind == "wait", False
+
+        def look() -> Readiness:
+            nonlocal said
+            ready, why = self.look(time.monotonic() - began)
             if why is None:
                 return ready
             # A failed task is nobody's fence, and nobody but a person gets it going.
-            held = ready.status != "failed" and self._is_fenced()
-            patient = self._settings.when_behind == "wait" or held
-            if not patient or waited >= self._settings.wait_seconds:
+            if not waits and (ready.status == "failed" or not self._is_fenced()):
                 raise why
             if not said:
                 self._say(f"{why.sentence} Waiting for it.")
                 said = True
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            raise NotYet(lambda seconds: why)
+
+        return wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
 
     def look(self, waited_seconds: float = 0.0) -> tuple[Readiness, CdcNotReady | None]:
         """What is to be seen now, and what speaks against a load; None where nothing does.
 
         ``waited_seconds``: how long the caller has waited for it, for the message.
         """
-        waited = f" after {waited_seconds:.1f} s" if waited_seconds >= _FIRST_PAUSE_SECONDS else ""
+        waited = f" after {waited_seconds:.1f} s" if waited_seconds >= WAITING_FOR_CDC.first else ""
         state = self.task.state()
         if not state.running:
             ready = Readiness(self.task.arn, state.status, None)
@@ -187,20 +184,21 @@ class Cdc:
         """
         wanted = instant + timedelta(seconds=self._settings.margin_seconds)
         began = time.monotonic()
-        pause = _FIRST_PAUSE_SECONDS
+
+        def look() -> Position:
+            position = self.position(connection)
+            if position.passed(wanted):
+                return position
+            state = self.task.state()
+            failed = state.status == "failed"
+            stands = not state.running and state.status not in ("starting", "stopping")
+            if failed or (stands and not self._is_fenced()):
+                stuck = f"so it will not get to {wanted:%FT%TZ}"
+                raise CdcNotRunning(state.identifier, state.status, state.why, stuck)
+            raise NotYet(lambda seconds: CdcNotPassed(state.identifier, f"{wanted:%FT%TZ}", seconds, _told(position)))
+
         with self._target.connect(autocommit=True) as connection:
-            while not (position := self.position(connection)).passed(wanted):
-                waited = time.monotonic() - began
-                state = self.task.state()
-                failed = state.status == "failed"
-                stands = not state.running and state.status not in ("starting", "stopping")
-                if failed or (stands and not self._is_fenced()):
-                    stuck = f"so it will not get to {wanted:%FT%TZ}"
-                    raise CdcNotRunning(state.identifier, state.status, state.why, stuck)
-                if waited >= self._settings.wait_seconds:
-                    raise CdcNotPassed(state.identifier, f"{wanted:%FT%TZ}", waited, _told(position))
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            position = wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
         self._require_past(self.task.resource, position)
         return time.monotonic() - began
 

@@ -97,12 +97,6 @@ def read_statement(text: str) -> Statement | None:
     return reader(tokens[1:]) if reader else None
 
 
-def keys_named(statement: str, key: Sequence[str]) -> set[Key]:
-    """The keys that a statement names, ``key`` being production's key columns; none where it cannot be read."""
-    found = read_statement(statement)
-    return found.keys(key) if found else set()
-
-
 def _tokens(text: str) -> Iterator[_Token]:
     position = 0
     while position < len(text):

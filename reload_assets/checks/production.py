@@ -46,22 +46,20 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
             current = current_reload(ledger, family, context.partition_key, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
-            reader = reload.services.open_source()
             cdc = reload.services.cdc(family.group, context.log.info)
-            try:
-                with cdc.by_source_clock(reader.now if reader else None) if cdc else nullcontext():
-                    outcomes = verify_merged(
-                        target,
-                        reload.services.config,
-                        current,
-                        resolved,
-                        ledger.tables(current.reload_id)[table],
-                        reader,
-                        cdc,
-                    )
-            finally:
-                if reader is not None:
-                    reader.close()
+            with (
+                reload.services.source() as reader,
+                cdc.by_source_clock(reader.now if reader else None) if cdc else nullcontext(),
+            ):
+                outcomes = verify_merged(
+                    target,
+                    reload.services.config.source.zone,
+                    current,
+                    resolved,
+                    ledger.tables(current.reload_id)[table],
+                    reader,
+                    cdc,
+                )
         selected = {key.name for key in context.selected_asset_check_keys}
         for outcome in outcomes:
             if outcome.check_name in selected:

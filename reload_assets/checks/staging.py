@@ -45,26 +45,23 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
-            ledger, target = reload.services.ledger, reload.services.target
+            ledger, target, config = reload.services.ledger, reload.services.target, reload.services.config
             current = current_reload(ledger, family, context.partition_key, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]
-            reader = reload.services.open_source()
-            try:
+            with reload.services.source() as reader:
                 outcomes = verify_staging(
                     target,
-                    reload.services.config,
+                    config.source.zone,
                     current,
                     resolved,
                     staged,
+                    lob_limit_kb=config.dms.task.lob_limit_kb,
                     source_configured=reader is not None,
                     checks={key.name for key in context.selected_asset_check_keys},
                     reader=reader,
                 )
-            finally:
-                if reader is not None:
-                    reader.close()
             ledger.record_checks(
                 current.reload_id,
                 table,

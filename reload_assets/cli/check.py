@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 
 from reload_assets.cli.configured import Configured
 from reload_assets.postgres.catalog import leading_columns
+from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
 
@@ -27,35 +28,26 @@ def check(configured: Configured) -> None:
     services, config = configured.services, configured.config
     cadence_partitions(config.windows, config.file)
     _check_cdc(services, _check_tables(services))
-    services.load_tasks(_patience(services)).check_endpoints(
-        services.endpoint_arn("source_endpoint_arn"),
-        services.endpoint_arn("target_endpoint_arn"),
-        services.endpoint_arn("replication_instance_arn"),
-    )
+    services.load_tasks(_patience(services)).check_endpoints(*dms_engine(config).arns())
     click.echo("DMS: the endpoints are of the right kind and tested from the replication instance")
 
 
 def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
     """Resolve the tables of each group and say what was found; the tables by group."""
     config = services.config
-    reader = services.open_source()
     groups: dict[str, list[ReloadTable]] = {}
-    try:
-        with services.target.connect() as connection:
-            for group in config.groups:
-                groups[group] = resolve_group(config, group, connection, reader)
-                for table in groups[group]:
-                    click.echo(
-                        f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
-                        f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
-                        f"window {table.window.name}, version {table.version.name}"
-                    )
-                    _warn_of_scans(connection, table)
-                    if reader is None:
-                        click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
-    finally:
-        if reader is not None:
-            reader.close()
+    with services.source() as reader, services.target.connect() as connection:
+        for group in config.groups:
+            groups[group] = resolve_group(group_tables(config, group), connection, reader)
+            for table in groups[group]:
+                click.echo(
+                    f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                    f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
+                    f"window {table.window.name}, version {table.version.name}"
+                )
+                _warn_of_scans(connection, table)
+                if reader is None:
+                    click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
     if reader is None:
         click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
     return groups
@@ -96,7 +88,7 @@ def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) 
                 cdc.skipped(connection, [], datetime.now(timezone.utc))
             lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
             click.echo(f"cdc: {why}" if why else f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")
-        for remark in require_carried(cdc, config, group, tables):
+        for remark in require_carried(cdc, beside_cdc(config, group), tables):
             click.echo(f"warning: {group}: {remark}")
 
 

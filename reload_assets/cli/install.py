@@ -13,5 +13,5 @@ from reload_assets.ledger.install import install as install_schemas
 def install(configured: Configured) -> None:
     """Create or upgrade the schemas admin and staging in the target."""
     with configured.services.target.connect(autocommit=True) as connection:
-        applied = install_schemas(connection, configured.config)
+        applied = install_schemas(connection, configured.config.target)
     click.echo(f"{len(applied)} schema files applied: {', '.join(applied) or 'all were there'}; views recreated")

@@ -7,13 +7,12 @@ made in batches, which shrink around it until it stands alone.
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
@@ -23,15 +22,10 @@ from reload_assets.confirm.verdicts import REMOVED, WRITTEN, Verdict
 from reload_assets.errors.merge import CorrectionsContended
 from reload_assets.merge import Patience
 from reload_assets.merge.chunks import inseparable
-from reload_assets.merge.side_effects import Contention
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import set_up
-from reload_assets.postgres.stall_watch import StallWatch
+from reload_assets.postgres.transaction import Contended, Transactions
 
 _LOG = logging.getLogger(__name__)
-_RETRIED = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, Contention)
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 5.0
 # More rows than any table has.
 _ALL = 2**62
 
@@ -49,7 +43,15 @@ class Corrections:
         plans: Sequence[ConfirmStatements],
         patience: Patience,
     ) -> None:
-        self._target, self._connection, self._plans, self._patience = target, connection, plans, patience
+        self._connection, self._plans, self._attempts = connection, plans, patience.attempts
+        self._transactions = partial(
+            Transactions,
+            target,
+            connection,
+            lock_timeout_ms=patience.lock_timeout_ms,
+            stall_limit_ms=patience.stall_limit_ms,
+            attempts=patience.attempts,
+        )
         chunk_rows = patience.chunk_rows
         self._in_chunks = chunk_rows is not None and inseparable([plan.merge for plan in plans]) is None
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
@@ -63,11 +65,11 @@ class Corrections:
         A row that production refuses gets the verdict blocked and its reason; the others are corrected all the same.
         Raises MergeFailed where contention outlives the attempts; whole chunks are kept then.
         """
-        with StallWatch(self._target, self._connection, self._patience.stall_limit_ms) as watch:
+        with self._transactions() as transactions:
             if not self._in_chunks:
-                return self._attempt(watch, self._apply_in_one)
+                return self._attempt(transactions, self._apply_in_one)
             self._run_each("6_correct:hold_back")
-            changed = self._apply_in_batches(lambda work: self._attempt(watch, work))
+            changed = self._apply_in_batches(partial(self._attempt, transactions))
             self._run_each("6_correct:end_corrections")
             return changed
 
@@ -152,25 +154,16 @@ class Corrections:
         with self._connection.transaction():
             return work()
 
-    def _attempt(self, watch: StallWatch, work: Callable[[], int]) -> int:
+    def _attempt(self, transactions: Transactions, work: Callable[[], int]) -> int:
         """Do some work in a transaction of its own. Try again where it met another's lock."""
-        attempts = self._patience.attempts
-        for attempt in range(1, attempts + 1):
-            try:
-                with self._connection.transaction():
-                    set_up(self._connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
-                    return work()
-            except (*_RETRIED, errors.QueryCanceled) as error:
-                if isinstance(error, errors.QueryCanceled) and not watch.tripped:
-                    raise
-                watch.reset()
-                _LOG.info("confirm: attempt %d met %s", attempt, error)
-                # A smaller batch is in nobody's way for long.
-                self._size = max(1, self._released // 2)
-            if attempt < attempts:
-                pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-                time.sleep(pause * random.uniform(0.5, 1.5))
-        raise CorrectionsContended(self._plans[0].merge.reload.title, attempts)
+        try:
+            return transactions.run("confirm", work, after_contention=self._shrink)
+        except Contended as error:
+            raise CorrectionsContended(self._plans[0].merge.reload.title, self._attempts) from error
+
+    def _shrink(self) -> None:
+        # A smaller batch is in nobody's way for long.
+        self._size = max(1, self._released // 2)
 
     def _run_each(self, name: str) -> int:
         return sum(plan.run(self._connection, name).rowcount for plan in self._plans)

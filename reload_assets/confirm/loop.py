@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -35,6 +34,7 @@ from reload_assets.merge.statements import merge_statements
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import analyze, prefer_probes
 from reload_assets.postgres.statements import compose
+from reload_assets.retries import pause
 from reload_assets.tables import ReloadTable
 
 _MOST_PASSES = 30
@@ -141,7 +141,7 @@ class _Confirm:
                 self._close()
                 continue
             if self._count(None):
-                time.sleep(_PAUSE_SECONDS)
+                pause(_PAUSE_SECONDS)
                 continue
             # All is settled. Once more when CDC is past everything that was read and written so far, and with the rows
             # that differ by then: what CDC skipped, or carried elsewhere, shows up in the rows or in the list of

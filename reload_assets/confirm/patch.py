@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of, turned_away
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge import Patience
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import check_constraints, set_up
-from reload_assets.postgres.stall_watch import StallWatch
+from reload_assets.postgres.session import check_constraints
 from reload_assets.postgres.statements import run
+from reload_assets.postgres.transaction import Contended, Transactions
 
 _LOG = logging.getLogger(__name__)
-_MET_A_LOCK = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
 def patch_rows(
@@ -33,31 +33,32 @@ def patch_rows(
     where somebody waits for them longer than the stall limit. A row that production does not take as it was to be gets
     the verdict blocked and its reason.
     """
-    try:
-        with StallWatch(target, connection, patience.stall_limit_ms) as watch, connection.transaction():
-            set_up(connection, patience.lock_timeout_ms, patience.stall_limit_ms)
-            plan.run(connection, "7_patch:lock_patches")
-            plan.run(connection, "7_patch:number_patches")
-            row = plan.run(connection, "7_patch:count_patches").fetchone()
-            assert row is not None
-            patched = _patch(connection, plan, 1, row[0])
-            run(
-                connection,
-                "ledger/confirm:add_corrections",
-                reload_id=plan.merge.reload.reload_id,
-                table_name=plan.merge.table.name,
-                inserted=0,
-                updated=patched,
-                deleted=0,
-            )
-            return patched
-    except (*_MET_A_LOCK, errors.QueryCanceled) as error:
-        if isinstance(error, errors.QueryCanceled) and not watch.tripped:
-            raise
-        _LOG.info(
-            "confirm: rows of %s are left for the next pass: %s", plan.merge.table.target, error.diag.message_primary
-        )
-        return 0
+    limits = {"lock_timeout_ms": patience.lock_timeout_ms, "stall_limit_ms": patience.stall_limit_ms}
+    # The next pass is the other attempt: it reads both sides again.
+    with Transactions(target, connection, **limits, attempts=1) as transactions:
+        try:
+            return transactions.run("confirm", partial(_patch_numbered, connection, plan))
+        except Contended as error:
+            _LOG.info("confirm: rows of %s are left for the next pass: %s", plan.merge.table.target, error)
+            return 0
+
+
+def _patch_numbered(connection: Connection[Any], plan: ConfirmStatements) -> int:
+    plan.run(connection, "7_patch:lock_patches")
+    plan.run(connection, "7_patch:number_patches")
+    row = plan.run(connection, "7_patch:count_patches").fetchone()
+    assert row is not None
+    patched = _patch(connection, plan, 1, row[0])
+    run(
+        connection,
+        "ledger/confirm:add_corrections",
+        reload_id=plan.merge.reload.reload_id,
+        table_name=plan.merge.table.name,
+        inserted=0,
+        updated=patched,
+        deleted=0,
+    )
+    return patched
 
 
 def _patch(connection: Connection[Any], plan: ConfirmStatements, first: int, last: int) -> int:

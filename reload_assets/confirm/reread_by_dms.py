@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from reload_assets.config.model import ReloadConfig, text
 from reload_assets.confirm.reread import Bounds, Key, Wanted
 from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
-from reload_assets.dms.settings import task_settings
-from reload_assets.dms.tasks import LoadTasks, TaskRequest, task_identifier
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.engines.dms_task import DmsEngine
 from reload_assets.engines.staging_tables import again_name, make_table
 from reload_assets.keys import filter_condition
 from reload_assets.ledger.records import Reload, staging_name
@@ -43,15 +41,15 @@ class LoadedRows:
 
     def __init__(
         self,
-        config: ReloadConfig,
+        engine: DmsEngine,
         target: TargetDatabase,
         tasks: LoadTasks,
         reload: Reload,
         reader: SourceReader | None,
     ) -> None:
         self.reader = reader
-        self._config, self._target, self._tasks, self._reload = config, target, tasks, reload
-        self._schema = config.target.staging_schema
+        self._engine, self._target, self._tasks, self._reload = engine, target, tasks, reload
+        self._schema = engine.staging_schema
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
@@ -99,7 +97,7 @@ class LoadedRows:
         # Committed: DMS has to see it.
         with self._target.connect(autocommit=True) as other:
             drop_table(other, self._schema, self._name(batch))
-            make_table(other, self._schema, self._name(batch), batch.table, self._config.target.load_role)
+            make_table(other, self._schema, self._name(batch), batch.table, self._engine.load_role)
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
@@ -113,14 +111,7 @@ class LoadedRows:
                 taken.write(block)
 
     def _table_load(self, batch: _Batch) -> TableLoad:
-        return TableLoad(
-            source_schema=self._config.source.schema_name,
-            source_table=batch.table.source_table,
-            window_column=batch.table.window.source,
-            staging_schema=self._schema,
-            staging_table=self._name(batch),
-            ignored_columns=tuple(batch.table.options.ignored_source_columns),
-        )
+        return self._engine.table_load(batch.table, self._name(batch))
 
     def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
         """The load with the column of its one filter and the conditions on it."""
@@ -132,26 +123,11 @@ class LoadedRows:
         return self._table_load(batch), column.source, conditions
 
     def _load(self, batches: Sequence[_Batch], mappings: dict[str, Any]) -> None:
-        dms, place = self._config.dms, f"{self._config.file}: dms"
-        arn = self._tasks.create(
-            TaskRequest(
-                identifier=task_identifier(self._reload.group_name, self._reload.reload_id, secrets.token_hex(4)),
-                source_endpoint_arn=text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
-                target_endpoint_arn=text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
-                replication_instance_arn=text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
-                table_mappings=mappings,
-                settings=task_settings(
-                    commit_rate=dms.task.commit_rate,
-                    max_sub_tasks=dms.task.max_sub_tasks,
-                    lob_max_kb=dms.task.lob_limit_kb,
-                ),
-                tags=self._reload.tags,
-            )
-        )
+        arn = self._tasks.create(self._engine.request(self._reload, mappings))
         try:
             self._tasks.wait_ready(arn)
             self._tasks.start(arn)
-            schema = self._config.source.schema_name
+            schema = self._engine.source_schema
             self._tasks.wait_loaded(arn, [(schema, batch.table.source_table) for batch in batches])
         finally:
             self._tasks.remove(arn)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reload_assets.dms.polling import PollLimits, jittered, pause
+from reload_assets.dms.polling import PollLimits
 from reload_assets.errors import DmsRefusal
 from reload_assets.errors.dms import (
     DmsAccessDenied,
@@ -18,6 +18,7 @@ from reload_assets.errors.dms import (
     DmsThrottled,
     DmsUnanswered,
 )
+from reload_assets.retries import try_again
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -54,6 +55,14 @@ _UNKNOWN_KEYS = frozenset(
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
 
 
+class _Passing(Exception):
+    """A call that may work if it is sent again. The text says what became of it, unless it was ``throttled``."""
+
+    def __init__(self, text: str, *, throttled: bool = False) -> None:
+        super().__init__(text)
+        self.throttled = throttled
+
+
 def clean(text: str) -> str:
     """A text of another program for a sentence of ours: one line, no end stop, no passwords."""
     text = re.sub(r"//[^/@\s]*@", "//", text)
@@ -76,6 +85,15 @@ class DmsCalls:
         DmsUnreachable when no attempt was answered or all were throttled, DmsRefusal when DMS answered with an error,
         DmsError where nothing could be sent.
         """
+        attempts = self._limits.call_attempts
+        try:
+            return try_again(lambda: self._send(operation, doing, request), _Passing, self._limits.calling, attempts)
+        except _Passing as trouble:
+            if trouble.throttled:
+                raise DmsThrottled(self._place, doing, attempts) from None
+            raise DmsUnanswered(self._place, str(trouble), attempts) from None
+
+    def _send(self, operation: str, doing: str, request: dict[str, Any]) -> dict[str, Any]:
         # Here, where there is a client already: what only imports this module needs none of botocore.
         from botocore import exceptions
 
@@ -86,28 +104,22 @@ class DmsCalls:
             exceptions.TokenRetrievalError,
             exceptions.SSOError,
         )
-        attempts = self._limits.call_attempts
-        for attempt in range(1, attempts + 1):
-            try:
-                answer: dict[str, Any] = getattr(self._client, operation)(**request)
-                return answer
-            except exceptions.ClientError as error:
-                if not _is_passing(error):
-                    raise self._refusal(error, doing) from None
-                throttled = _is_throttled(error)
-                trouble = f"answered with HTTP {_status(error)} when {doing}; try again later"
-            except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-                throttled = False
-                trouble = f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
-            except no_credentials as error:
-                raise DmsCredentialsMissing(self._place, doing, clean(str(error))) from None
-            except exceptions.BotoCoreError as error:
-                raise DmsCallInvalid(self._place, doing, clean(str(error))) from None
-            if attempt < attempts:
-                pause(jittered(min(self._limits.interval * 2 ** (attempt - 1), self._limits.max_interval)))
-        if throttled:
-            raise DmsThrottled(self._place, doing, attempts)
-        raise DmsUnanswered(self._place, trouble, attempts)
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**request)
+            return answer
+        except exceptions.ClientError as error:
+            if not _is_passing(error):
+                raise self._refusal(error, doing) from None
+            trouble = f"answered with HTTP {_status(error)} when {doing}; try again later"
+            raise _Passing(trouble, throttled=_is_throttled(error)) from None
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+            raise _Passing(
+                f"did not answer when {doing}: {clean(str(error))}; check endpoint_url and the network"
+            ) from None
+        except no_credentials as error:
+            raise DmsCredentialsMissing(self._place, doing, clean(str(error))) from None
+        except exceptions.BotoCoreError as error:
+            raise DmsCallInvalid(self._place, doing, clean(str(error))) from None
 
     def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
         """A member that every answer of DMS has.

@@ -8,11 +8,12 @@ from typing import Any
 
 from reload_assets.dms.calls import WRONG_STATE, DmsCalls, clean
 from reload_assets.dms.examination import TaskDescription
-from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.verdict import name_of, stop_reason
 from reload_assets.errors import DmsRefusal
 from reload_assets.errors.cdc import CdcTaskLoads, CdcTaskNotResumed, CdcTaskNotStopped
 from reload_assets.errors.dms import DmsResourceUnknown
+from reload_assets.retries import NotYet, wait_for
 
 # Characters of what DMS says of a failure; the rest is in its log.
 _LONGEST_FAILURE = 300
@@ -81,27 +82,33 @@ class CdcTask:
 
     def stop(self) -> None:
         """Stop it and wait until it has stopped; a task that is stopped already is left as it is."""
-        poll = Poll(self._limits, self._limits.remove_timeout)
-        while (state := self.state()).status not in _STOPPED:
-            if poll.expired:
-                raise CdcTaskNotStopped(state.identifier, state.status, poll.elapsed)
+
+        def look() -> None:
+            state = self.state()
+            if state.status in _STOPPED:
+                return
             if state.running:
                 self._attempt("stop_replication_task", f"stopping the CDC task {state.identifier}")
-            poll.wait()
+            raise NotYet(lambda seconds: CdcTaskNotStopped(state.identifier, state.status, seconds))
+
+        wait_for(look, self._limits.watching, self._limits.remove_timeout)
 
     def resume(self) -> None:
         """Let it go on where it stopped and wait until it runs; a running task is left as it is."""
-        poll = Poll(self._limits, self._limits.ready_timeout)
-        while not (state := self.state()).running:
-            if poll.expired:
-                raise CdcTaskNotResumed(state.identifier, state.status, state.why, poll.elapsed)
+
+        def look() -> None:
+            state = self.state()
+            if state.running:
+                return
             if state.status in _STOPPED:
                 self._attempt(
                     "start_replication_task",
                     f"resuming the CDC task {state.identifier}",
                     StartReplicationTaskType="resume-processing",
                 )
-            poll.wait()
+            raise NotYet(lambda seconds: CdcTaskNotResumed(state.identifier, state.status, state.why, seconds))
+
+        wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _found(self, *, with_settings: bool) -> dict[str, Any]:
         found = self._calls.found(

@@ -18,7 +18,6 @@ def dms_client(
     endpoint_url: str | None = None,
     access_key_id: str | None = None,
     secret_access_key: str | None = None,
-    session_token: str | None = None,
 ) -> Any:
     """A boto3 client for DMS in a region, or for the endpoint URL of a stand-in.
 
@@ -42,7 +41,6 @@ def dms_client(
             region_name=region,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token,
         )
         return session.client(
             "dms",

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reload_assets.dms.calls import DmsCalls, clean
-from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.polling import PollLimits
 from reload_assets.errors.dms import DmsResourceUnknown, EndpointUnconnected, EndpointUnsuitable, InstanceUnavailable
+from reload_assets.retries import NotYet, wait_for
 
 SOURCE_ENGINES = ("oracle",)
 TARGET_ENGINES = ("postgres", "aurora-postgresql")
@@ -81,16 +82,17 @@ class EndpointCheck:
                 EndpointArn=endpoint["EndpointArn"],
             )
         between = (instance["ReplicationInstanceIdentifier"], endpoint["EndpointIdentifier"])
-        poll = Poll(self._limits, self._limits.ready_timeout)
-        while True:
+
+        def look() -> None:
             status, failure = self._tested(endpoint, instance)
-            if status == "successful":
-                return
-            if status != "testing":
+            if status == "testing":
+                raise NotYet(
+                    lambda seconds: EndpointUnconnected(*between, f"is still being tested after {seconds:.0f} s")
+                )
+            if status != "successful":
                 raise EndpointUnconnected(*between, f"could not be made: {failure or status}")
-            if poll.expired:
-                raise EndpointUnconnected(*between, f"is still being tested after {poll.elapsed:.0f} s")
-            poll.wait()
+
+        wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
         """The status of the connection test and its failure; ``untested`` where there was none."""

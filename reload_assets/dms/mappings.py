@@ -19,8 +19,8 @@ _SECOND = timedelta(seconds=1)
 class TableLoad:
     """One source table, the column that cuts the window, and the staging table of this reload.
 
-    Names are written as each side's dictionary has them (Oracle: UPPERCASE). Tables with a higher ``load_order`` are
-    loaded first. ``ignored_columns`` of the source are not loaded: the staging table does not have them.
+    Names are written as each side's dictionary has them (Oracle: UPPERCASE). ``ignored_columns`` of the source are not
+    loaded: the staging table does not have them.
     """
 
     source_schema: str
@@ -28,7 +28,6 @@ class TableLoad:
     window_column: str
     staging_schema: str
     staging_table: str
-    load_order: int | None = None
     ignored_columns: tuple[str, ...] = ()
 
 
@@ -119,14 +118,11 @@ def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list
 
 
 def _selection(table: TableLoad, column: str, conditions: list[dict[str, str]]) -> dict[str, Any]:
-    rule: dict[str, Any] = {
+    return {
         "object-locator": {"schema-name": table.source_schema, "table-name": table.source_table},
         "rule-action": "include",
         "filters": [{"filter-type": "source", "column-name": column, "filter-conditions": conditions}],
     }
-    if table.load_order is not None:
-        rule["load-order"] = table.load_order
-    return rule
 
 
 def _rename(target: str, locator: dict[str, str], value: str) -> dict[str, Any]:

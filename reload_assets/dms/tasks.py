@@ -12,7 +12,7 @@ from typing import Any
 from reload_assets.dms.calls import ALREADY_EXISTS, NOT_FOUND, WRONG_STATE, DmsCalls, clean
 from reload_assets.dms.endpoints import EndpointCheck
 from reload_assets.dms.lint import Finding, lint_mapping, lint_settings
-from reload_assets.dms.polling import Poll, PollLimits
+from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.verdict import LoadResult, Progress, TableName, judge, name_of, progress_of
 from reload_assets.errors import DmsRefusal
 from reload_assets.errors.dms import (
@@ -24,6 +24,7 @@ from reload_assets.errors.dms import (
     TaskNotReady,
     TaskNotRemoved,
 )
+from reload_assets.retries import NotYet, wait_for
 
 __all__ = ["LoadResult", "LoadTasks", "PollLimits", "Progress", "TableName", "TaskRequest", "task_identifier"]
 
@@ -112,8 +113,8 @@ class LoadTasks:
 
     def wait_ready(self, arn: str) -> None:
         """Wait until the task can be started, or has been already."""
-        poll = Poll(self._limits, self._limits.ready_timeout)
-        while True:
+
+        def look() -> None:
             task = self._required(arn)
             status = task["Status"]
             if status == "ready" or (status in _STARTED and task.get("ReplicationTaskStartDate")):
@@ -121,9 +122,9 @@ class LoadTasks:
             if status in _ENDED or status == "deleting":
                 said = clean(task.get("LastFailureMessage") or "") or "DMS gives no reason"
                 raise TaskNotReady(name_of(task), status, said)
-            if poll.expired:
-                raise TaskNotReady(name_of(task), f"still {status}", f"after {poll.elapsed:.0f} s")
-            poll.wait()
+            raise NotYet(lambda seconds: TaskNotReady(name_of(task), f"still {status}", f"after {seconds:.0f} s"))
+
+        wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def start(self, arn: str) -> None:
         """Start the task; a task that was started before is left as it is, since DMS runs it only once."""
@@ -144,19 +145,19 @@ class LoadTasks:
         arn: str,
         expected: Collection[TableName],
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> LoadResult:
         """Wait for the end of a load, whatever state the task is in by now, and judge it.
 
         ``expected`` are the (source schema, source table) names of the mapping; ``on_progress`` is called after every
-        look. An exception of ``sleep``, ``on_progress`` or a signal comes through within a second and leaves the task
-        running. Raises LoadFailed when the task did not load every table whole, was never started, is gone, or outlasts
+        look. An exception of ``on_progress`` or a signal comes through within a second and leaves the task running.
+        Raises LoadFailed when the task did not load every table whole, was never started, is gone, or outlasts
         ``load_timeout`` (it is left running, too).
         """
         if not expected:
             raise ValueError("A load of no table cannot be judged.")
-        poll = Poll(self._limits, self._limits.load_timeout, sleep)
-        while True:
+        began = time.monotonic()
+
+        def look() -> LoadResult:
             task = self._described(arn)
             if task is None or task["Status"] == "deleting":
                 raise LoadTaskDeleted(arn)
@@ -166,12 +167,12 @@ class LoadTasks:
             on_progress(progress)
             if status in _ENDED:
                 return judge(task, statistics, expected)
-            if status in _NOT_STARTED and poll.elapsed >= self._limits.ready_timeout:
+            if status in _NOT_STARTED and time.monotonic() - began >= self._limits.ready_timeout:
                 raise LoadNotStarted(name_of(task), status)
-            if poll.expired:
-                loaded = f"{progress.tables_loaded} of {len(expected)} tables and {progress.rows} rows"
-                raise LoadTimeout(name_of(task), status, poll.elapsed, loaded)
-            poll.wait()
+            loaded = f"{progress.tables_loaded} of {len(expected)} tables and {progress.rows} rows"
+            raise NotYet(lambda seconds: LoadTimeout(name_of(task), status, seconds, loaded))
+
+        return wait_for(look, self._limits.watching, self._limits.load_timeout)
 
     def remove(self, arn: str) -> None:
         """Stop the task if it runs and have DMS delete it; a task that is not there is fine.
@@ -179,18 +180,19 @@ class LoadTasks:
         A task that is being deleted counts as gone: it moves no row any more, and DMS takes about six minutes more.
         Raises DmsError for one that could not be stopped or deleted within ``remove_timeout``.
         """
-        poll = Poll(self._limits, self._limits.remove_timeout)
-        while (task := self._described(arn)) is not None:
-            status = task["Status"]
-            if status == "deleting":
+
+        def look() -> None:
+            task = self._described(arn)
+            if task is None or task["Status"] == "deleting":
                 return
-            if poll.expired:
-                raise TaskNotRemoved(name_of(task), status, poll.elapsed)
+            name, status = name_of(task), task["Status"]
             if status == "running":
-                self._attempt("stop_replication_task", f"stopping the task {name_of(task)}", arn)
+                self._attempt("stop_replication_task", f"stopping the task {name}", arn)
             elif status in _ENDED or status == "ready":
-                self._attempt("delete_replication_task", f"deleting the task {name_of(task)}", arn)
-            poll.wait()
+                self._attempt("delete_replication_task", f"deleting the task {name}", arn)
+            raise NotYet(lambda seconds: TaskNotRemoved(name, status, seconds))
+
+        wait_for(look, self._limits.watching, self._limits.remove_timeout)
 
     def find(self, tags: Mapping[str, str]) -> list[str]:
         """The ARNs of the full-load tasks that carry all of these tags; one that is being deleted counts as gone."""

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from reload_assets.errors import MergeFailed, ReloadError, sample
+from reload_assets.errors import MergeFailed, sample
 
 _TITLE = "reload 7 of sales 2025-01-03"
 _HEAD = f"{_TITLE} is not merged and production is unchanged:"
 _AGAIN = "then reload the window again."
-
-
-class ReloadCancelled(ReloadError):
-    """The merge was cancelled from outside; nothing of its transaction was kept."""
-
-    code = "merge-cancelled"
-    advice = "Materialize production of the window again, or reload it."
-    example = sample()
-
-    def __init__(self) -> None:
-        super().__init__("The merge was cancelled.")
 
 
 class RowRefused(MergeFailed):

@@ -6,21 +6,21 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.config.model import ReloadConfig
+from reload_assets.config.model import TargetConfig
 from reload_assets.postgres.session import create_schema
 from reload_assets.postgres.statements import file_names, run
 
 
-def install(connection: Connection[Any], config: ReloadConfig) -> list[str]:
+def install(connection: Connection[Any], target: TargetConfig) -> list[str]:
     """Bring the schemas up to date in one transaction. Returns the names of what was applied.
 
     Running it again is harmless.
     """
-    parts = {"staging_schema": config.target.staging_schema, "production_schema": config.target.production_schema}
+    parts = {"staging_schema": target.staging_schema, "production_schema": target.production_schema}
     applied = []
     with connection.transaction():
         run(connection, "ddl/install:lock_install")
-        for schema in ("admin", config.target.staging_schema):
+        for schema in ("admin", target.staging_schema):
             # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
             if run(connection, "ddl/install:find_schema", schema=schema).fetchone() is None:
                 create_schema(connection, schema)

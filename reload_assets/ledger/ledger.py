@@ -34,11 +34,11 @@ class Ledger:
         with self._target.connect(autocommit=True) as connection:
             return self._unfinished(connection, group, window)
 
-    def find_loading(self, run_id: str) -> list[Reload]:
-        """Return the reloads of a run whose load has not ended."""
+    def find_loading(self, run_id: str) -> list[tuple[int, str]]:
+        """Return the reloads of a run, with that run, whose load has not ended."""
         with self._target.connect(autocommit=True) as connection:
-            rows = run(connection, "ledger/sweep:find_loading", run_id=run_id).fetchall()
-            return [self._get(connection, row[0]) for row in rows]
+            rows = run(connection, "ledger/sweep:find_loading", run_id=run_id)
+            return [(reload_id, run_id) for (reload_id,) in rows]
 
     def find_left(self) -> list[tuple[int, str]]:
         """Return the reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""

@@ -239,7 +239,7 @@ def install_as_job_role(connection: Connection[Any], job: Login) -> None:
     config = load_config()
     target = TargetDatabase("127.0.0.1", connection.info.port, connection.info.dbname, job.user, job.password)
     with target.connect(autocommit=True) as own:
-        install(own, config)
+        install(own, config.target)
 
 
 def checkout_file(name: str) -> Path:

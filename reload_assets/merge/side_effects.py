@@ -18,13 +18,10 @@ from reload_assets.merge.pieces import ChangePieces, ChildPieces
 from reload_assets.merge.statements import MergeStatements, both, in_production
 from reload_assets.postgres.catalog import Reference
 from reload_assets.postgres.statements import run
+from reload_assets.postgres.transaction import Contention
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
-
-
-class Contention(Exception):
-    """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
 
 
 class Followed(Exception):

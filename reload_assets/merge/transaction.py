@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,11 +12,11 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg import Connection, Cursor, IsolationLevel, errors
+from psycopg import Connection, Cursor, IsolationLevel
 
 from reload_assets.config.model import MergeConfig
 from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused
-from reload_assets.errors.merge import MergeContended, MergeSessionLost, MergeYielded, ReloadCancelled
+from reload_assets.errors.merge import MergeContended, MergeSessionLost, MergeYielded
 from reload_assets.errors.reloads import ReloadEndedMeanwhile
 from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.ledger import Ledger
@@ -26,29 +25,18 @@ from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk,
 from reload_assets.merge.preconditions import count_verified, require_late_parents, require_mergeable
 from reload_assets.merge.refused_row import explain
 from reload_assets.merge.result import MergeResult, Outcomes
-from reload_assets.merge.side_effects import Contention
 from reload_assets.merge.statements import EVERY_KEY, MergeStatements
 from reload_assets.merge.table import TableMerge
 from reload_assets.merge.withhold import Reread
 from reload_assets.postgres.cancellable import run_cancellable
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import check_constraints, defer_constraints, prefer_probes, set_up
-from reload_assets.postgres.stall_watch import StallWatch
 from reload_assets.postgres.statements import run
+from reload_assets.postgres.transaction import Contended, Transactions
 from reload_assets.tables import ReloadTable
 
 _LOG = logging.getLogger(__name__)
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 5.0
-
-_RETRIED = (
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.LockNotAvailable,
-    # CDC deleted the parent after it was looked for; the next attempt finds it missing.
-    errors.ForeignKeyViolation,
-    Contention,
-)
+# CDC deleted the parent after it was looked for; the next attempt finds it missing.
 _FOREIGN_KEY_ATTEMPTS = 3
 # More rows than any table has: what is left of it.
 _REST = 2**62
@@ -87,26 +75,22 @@ def merge_reload(
     *,
     reread: Reread | None = None,
     fenced: bool = False,
-    awaits_confirm: bool = False,
-    cancelled: Callable[[], bool] | None = None,
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
-    With ``patience.chunk_rows`` each chunk is a transaction; a merge that was interrupted between two of them is gone
-    on with by the next call. ``zone`` is that of the source's timestamps. ``reread`` reads rows of the source again;
-    those that it has changed since the load are left out, of those whose parent has gone, or (``fenced``, with CDC
-    stopped) of all. ``awaits_confirm``
-    has the ledger say that the reload is not over yet. ``cancelled`` is asked several times a second.
+    With ``patience.chunk_rows`` each chunk is a transaction; the next call resumes a merge that was interrupted between
+    two of them. ``zone`` is that of the source's timestamps. ``reread`` reads rows of the source again; those that it
+    has changed since the load are left out, of those whose parent has gone, or (``fenced``, with CDC stopped) of all.
+    The reload awaits its confirm then.
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
-    (failed), ReloadCancelled for ``cancelled``, and whatever else interrupts the calling thread (both cancelled).
-    Production is unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
+    (failed), and whatever interrupts the calling thread (cancelled). Production is unchanged then, or holds whole
+    chunks: their reload stays 'merging' in the ledger, with the reason.
     """
-    merge = _Merge(target, ledger, reload, tables, zone, patience)
-    merge.reread, merge.fenced, merge.confirm_status = reread, fenced, "pending" if awaits_confirm else "none"
+    merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced)
     try:
-        return merge.run(cancelled)
+        return merge.run()
     except NeverMergeable as error:
         merge.close("failed", str(error), can_go_on=False)
         raise
@@ -114,9 +98,6 @@ def merge_reload(
         merge.close("failed", str(error))
         raise
     except (ReloadRefused, LedgerError):
-        raise
-    except ReloadCancelled as error:
-        merge.close("cancelled", str(error))
         raise
     except Exception as error:
         merge.close("failed", _told(error))
@@ -134,11 +115,11 @@ class _SessionLost(Exception):
     """The connection broke before anything was committed, for no reason that the server could tell."""
 
 
-class _Merge:
-    reread: Reread | None = None
-    fenced = False
-    confirm_status = "none"
+class _Stopped(Exception):
+    """The calling thread was interrupted, and raises that itself."""
 
+
+class _Merge:
     def __init__(
         self,
         target: TargetDatabase,
@@ -147,9 +128,11 @@ class _Merge:
         tables: Sequence[ReloadTable],
         zone: ZoneInfo,
         patience: Patience,
+        reread: Reread | None,
+        fenced: bool,
     ) -> None:
         self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
-        self._patience = patience
+        self._patience, self._reread, self._fenced = patience, reread, fenced
         self._plans: list[MergeStatements] = []
         self._current: MergeStatements | None = None
         self._attempts = 0
@@ -157,17 +140,17 @@ class _Merge:
         # What a transaction that is about to be committed will have done.
         self._ready: MergeResult | None = None
 
-    def run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+    def run(self) -> MergeResult:
         """Merge, with a new session where one was lost before its commit: this process may have stood still."""
         while True:
             try:
-                return self._run(cancelled)
+                return self._run()
             except _SessionLost as lost:
                 if self._attempts >= self._patience.attempts:
                     raise MergeSessionLost(self._head, self._patience.stall_limit_ms) from lost.__cause__
                 _LOG.info("%s: attempt %d lost its session", self._reload.title, self._attempts)
 
-    def _run(self, cancelled: Callable[[], bool] | None) -> MergeResult:
+    def _run(self) -> MergeResult:
         connection = self._target.connect()
         try:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
@@ -183,8 +166,15 @@ class _Merge:
             connection.rollback()
             self._chunks = sum(plan.staged.merge_chunks for plan in self._plans)
             self._ledger.set_merge_started(self._reload.reload_id)
-            with StallWatch(self._target, connection, self._patience.stall_limit_ms) as watch:
-                return run_cancellable(connection, partial(self._run_all, connection, watch, in_chunks), cancelled)
+            with Transactions(
+                self._target,
+                connection,
+                lock_timeout_ms=self._patience.lock_timeout_ms,
+                stall_limit_ms=self._patience.stall_limit_ms,
+                attempts=self._patience.attempts,
+            ) as transactions:
+                work = partial(self._run_all, connection, transactions, in_chunks)
+                return run_cancellable(connection, work)
         except psycopg.Error as error:
             lost = connection.closed
             if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
@@ -225,14 +215,25 @@ class _Merge:
         )
 
     def _run_all(
-        self, connection: Connection[Any], watch: StallWatch, in_chunks: bool, stop: threading.Event
+        self, connection: Connection[Any], transactions: Transactions, in_chunks: bool, stop: threading.Event
     ) -> MergeResult:
         started = time.monotonic()
-        step = self._merge_chunk if in_chunks else self._merge_all
+        step = partial(self._step, connection, self._merge_chunk if in_chunks else self._merge_all, started)
+
+        def rest(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise _Stopped
+
         while True:
-            result = self._attempt(connection, watch, stop, step, started)
+            try:
+                result = transactions.run(
+                    self._reload.title, step, foreign_key_attempts=_FOREIGN_KEY_ATTEMPTS, sleep=rest
+                )
+            except Contended as error:
+                raise (self._yielded() if error.yielded else self._contended(error.met)) from error.met
+            self._chunks += 1
             if result is not None:
-                return result
+                return replace(result, seconds=time.monotonic() - started)
 
     def _cuts(self) -> bool:
         """Whether the merge is done in chunks; says why it is not where it should be."""
@@ -247,46 +248,19 @@ class _Merge:
                 _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, plan.table.target, why)
         return reason is None
 
-    def _attempt(
+    def _step(
         self,
         connection: Connection[Any],
-        watch: StallWatch,
-        stop: threading.Event,
         step: Callable[[Connection[Any]], dict[str, Outcomes] | None],
         started: float,
     ) -> MergeResult | None:
-        """One transaction, tried until it is committed; the result when it was the last one."""
-        attempt = 1
-        while True:
-            self._attempts += 1
-            try:
-                self._ready, self._current = None, None
-                outcomes = step(connection)
-                if outcomes is not None:
-                    seconds = time.monotonic() - started
-                    self._ready = MergeResult(outcomes, self._attempts, seconds, self._chunks + 1)
-                connection.commit()
-                self._chunks += 1
-                return replace(self._ready, seconds=time.monotonic() - started) if self._ready else None
-            except (*_RETRIED, errors.QueryCanceled) as error:
-                connection.rollback()
-                yielded = watch.tripped
-                watch.reset()
-                if isinstance(error, errors.QueryCanceled) and not yielded:
-                    raise
-                if isinstance(error, errors.ForeignKeyViolation) and attempt >= _FOREIGN_KEY_ATTEMPTS:
-                    raise
-                if attempt == self._patience.attempts:
-                    raise (self._yielded() if yielded else self._contended(error)) from error
-                _LOG.info("%s: attempt %d met %s", self._reload.title, attempt, error)
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
-            pause = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-            if stop.wait(pause * random.uniform(0.5, 1.5)):
-                raise ReloadCancelled
-            attempt += 1
+        """The work of one transaction; the result when it is the last one."""
+        self._attempts += 1
+        self._ready, self._current = None, None
+        outcomes = step(connection)
+        if outcomes is not None:
+            self._ready = MergeResult(outcomes, self._attempts, time.monotonic() - started, self._chunks + 1)
+        return self._ready
 
     def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
         """The transaction of an atomic merge: every table; their outcomes."""
@@ -311,20 +285,12 @@ class _Merge:
             self._merge_table(connection, plan)
             self._end(connection)
             if len(left) > 1 or plan.keys.upto is not None:
-                self._require_written(
-                    run(
-                        connection,
-                        "ledger/merge:set_merging",
-                        reload_id=self._reload.reload_id,
-                        confirm_status=self.confirm_status,
-                    )
-                )
+                self._require_written(run(connection, "ledger/merge:set_merging", reload_id=self._reload.reload_id))
                 return None
         self._set_merged(connection)
         return merged_outcomes(connection, self._reload)
 
     def _begin(self, connection: Connection[Any]) -> None:
-        set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
         self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
         if self._deferrable:
             defer_constraints(connection)
@@ -342,17 +308,10 @@ class _Merge:
         self._current = plan
         before = {other.table.target for other in self._plans if other.position < plan.position}
         later = {other.table.target for other in self._plans if other.position >= plan.position}
-        return TableMerge(connection, plan, before, later, self.reread, self.fenced).run()
+        return TableMerge(connection, plan, before, later, self._reread, self._fenced).run()
 
     def _set_merged(self, connection: Connection[Any]) -> None:
-        self._require_written(
-            run(
-                connection,
-                "ledger/merge:set_merged",
-                reload_id=self._reload.reload_id,
-                confirm_status=self.confirm_status,
-            )
-        )
+        self._require_written(run(connection, "ledger/merge:set_merged", reload_id=self._reload.reload_id))
 
     def _require_written(self, written: Cursor[Any]) -> None:
         if written.rowcount != 1:

@@ -14,10 +14,11 @@ from psycopg import Connection, sql
 from reload_assets.errors.merge import ValuesSwap
 from reload_assets.merge.judge import written_columns
 from reload_assets.merge.pieces import ParkedPieces, RecreatedPieces, UniquePieces
-from reload_assets.merge.side_effects import Contention, Effects, acts_on_update
+from reload_assets.merge.side_effects import Effects, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
 from reload_assets.postgres.catalog import UniqueKey
 from reload_assets.postgres.session import drop_table, lock_against_checks, prefer_hash_joins
+from reload_assets.postgres.transaction import Contention
 from reload_assets.soft_delete import unmarked
 
 

@@ -14,22 +14,17 @@ from typing import Any, TypeVar
 
 from psycopg import Connection
 
-from reload_assets.errors.merge import ReloadCancelled
-
 _POLL_SECONDS = 0.1
 _CANCEL_SECONDS = 5.0
 
 T = TypeVar("T")
 
 
-def run_cancellable(
-    connection: Connection[Any], work: Callable[[threading.Event], T], cancelled: Callable[[], bool] | None
-) -> T:
+def run_cancellable(connection: Connection[Any], work: Callable[[threading.Event], T]) -> T:
     """What ``work`` returns or raises. It gets an event that is set when it has to end without trying again.
 
-    Any exception in the calling thread, or ``cancelled()``, cancels the statement on the connection and waits for the
-    work to end, which then has been rolled back or, too late, committed. Raises ReloadCancelled for ``cancelled()``,
-    but returns the result where the work was done by then.
+    Any exception in the calling thread cancels the statement on the connection and waits for the work to end, which
+    then has been rolled back or, too late, committed; it comes out after that.
     """
     future: Future[T] = Future()
     stop, done = threading.Event(), threading.Event()
@@ -46,9 +41,8 @@ def run_cancellable(
     threading.Thread(target=body, name="reload_assets merge", daemon=True).start()
     try:
         while not done.wait(_POLL_SECONDS):
-            if cancelled is not None and cancelled():
-                raise ReloadCancelled
-    except BaseException as error:
+            pass
+    except BaseException:
         stop.set()
         while not done.is_set():
             # A cancel that comes between two statements hits nothing, so it is sent until the work has ended. A second
@@ -57,7 +51,5 @@ def run_cancellable(
                 connection.cancel_safe(timeout=_CANCEL_SECONDS)
             with contextlib.suppress(BaseException):
                 done.wait(_POLL_SECONDS)
-        if isinstance(error, ReloadCancelled) and future.exception() is None:
-            return future.result()
         raise
     return future.result()

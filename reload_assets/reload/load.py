@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg.errors import UndefinedTable
 
-from reload_assets.cdc.fence import resume_left_stopped
 from reload_assets.cdc.obstacles import require_carried
-from reload_assets.cdc.position import Cdc, Readiness
-from reload_assets.config.model import ReloadConfig, text
-from reload_assets.dms.mappings import TableLoad, literal_bounds, table_mappings
-from reload_assets.dms.settings import task_settings
-from reload_assets.dms.tasks import LoadResult, LoadTasks, Progress, TaskRequest, task_identifier
+from reload_assets.cdc.position import Readiness
+from reload_assets.dms.mappings import literal_bounds, table_mappings
+from reload_assets.dms.tasks import LoadResult, Progress
 from reload_assets.engines.staging_tables import create_staging, finish_staging
-from reload_assets.errors import ReloadError, SourceUnavailable
+from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
-from reload_assets.errors.target import SessionLost, StatementRefused
-from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, staging_name
-from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.reload.remains import Remains
+from reload_assets.reload.parts import beside_cdc, group_tables
+from reload_assets.reload.steps import Steps
+from reload_assets.reload.sweep import RunIsLive, Sweeper
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
@@ -41,18 +34,10 @@ _CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Load:
-    """The steps, over one configuration, one target and one DMS client. ``say`` reports to whoever watches."""
+class Load(Steps):
+    """The steps from a window of the source into staging."""
 
-    config: ReloadConfig
-    target: TargetDatabase
-    ledger: Ledger
-    tasks: LoadTasks
-    cdc: Cdc | None
-    open_source: Callable[[], SourceReader | None]
-    say: Callable[[str], None]
-
-    def open(self, opening: Opening, only: Collection[str], *, run_is_live: Callable[[str], bool]) -> Reload:
+    def open(self, opening: Opening, only: Collection[str], *, run_is_live: RunIsLive) -> Reload:
         """Freeze the window and make the staging tables.
 
         A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
@@ -61,17 +46,16 @@ class Load:
         databases or the DMS endpoints; nothing has been changed then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
-        arns = self._arns()
-        self.tasks.check_endpoints(*arns)
+        self.tasks.check_endpoints(*self.engine.arns())
         try:
-            self._close_dead(opening.group, opening.window, run_is_live)
+            self.sweeper.clear_window(opening.group, opening.window, run_is_live)
         except UndefinedTable:
             raise LedgerMissing(str(self.target)) from None
         staging_schema = self.config.target.staging_schema
-        with self._source() as reader:
-            ready = self._gate(run_is_live, reader)
+        with self.source() as reader:
+            ready = self._gate(reader)
             with self.target.connect() as connection:
-                tables = resolve_group(self.config, opening.group, connection, reader, only)
+                tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
                 remarks = self._remarks(opening.group, tables, ready)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
@@ -88,31 +72,17 @@ class Load:
 
     def create_task(self, reload: Reload) -> str:
         """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
-        if left_behind := self._remains.tasks_of(reload):
+        if left_behind := self.sweeper.tasks_of(reload):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
         tables = self._tables(reload)
         start, end = reload.loaded_window.in_zone(self.config.source.zone)
-        source_arn, target_arn, instance_arn = self._arns()
-        identifier = task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(3))
-        arn = self.tasks.create(
-            TaskRequest(
-                identifier=identifier,
-                source_endpoint_arn=source_arn,
-                target_endpoint_arn=target_arn,
-                replication_instance_arn=instance_arn,
-                table_mappings=table_mappings([self._table_load(reload, table) for table in tables], start, end),
-                settings=task_settings(
-                    commit_rate=self.config.dms.task.commit_rate,
-                    max_sub_tasks=self.config.dms.task.max_sub_tasks,
-                    lob_max_kb=self.config.dms.task.lob_limit_kb,
-                ),
-                tags=reload.tags,
-            )
-        )
-        self.ledger.set_task(reload.reload_id, identifier, arn)
+        loads = [self.engine.table_load(table, staging_name(table, reload.reload_id)) for table in tables]
+        request = self.engine.request(reload, table_mappings(loads, start, end))
+        arn = self.tasks.create(request)
+        self.ledger.set_task(reload.reload_id, request.identifier, arn)
         self.tasks.wait_ready(arn)
-        self.say(f"DMS task {identifier} is ready ({arn})")
+        self.say(f"DMS task {request.identifier} is ready ({arn})")
         return arn
 
     def start_task(self, reload: Reload) -> None:
@@ -136,7 +106,7 @@ class Load:
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
         read_until = None
         try:
-            with self._source() as reader:
+            with self.source() as reader:
                 counts = self._count(reader, tables, reload.loaded_window)
                 read_until = reader.now() if reader else None
             self.ledger.set_source_rows(reload.reload_id, counts, when="after")
@@ -172,19 +142,16 @@ class Load:
                 self.say(f"{table.name}: {staged} rows staged" + (f", {trimmed} trimmed" if trimmed else ""))
         return {table.name: table for table in tables}
 
-    def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
-        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in."""
-        self._remains.give_up(reload_id, status, error)
-
     @property
-    def _remains(self) -> Remains:
-        return Remains(self.target, self.ledger, self.tasks, self.say)
+    def sweeper(self) -> Sweeper:
+        """The janitor of what this load, or one of its window before, leaves behind."""
+        cdc_tasks = [self.cdc.task] if self.cdc is not None else []
+        return Sweeper(self.target, self.ledger, self.tasks, cdc_tasks, self.say)
 
-    def _gate(self, run_is_live: Callable[[str], bool], reader: SourceReader | None) -> Readiness | None:
+    def _gate(self, reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:
             self.say("No CDC task is configured: whether production is being written meanwhile is not known.")
             return None
-        resume_left_stopped(self.cdc.task, self.target, self.ledger, run_is_live, self.say)
         with self.cdc.by_source_clock(reader.now if reader else None):
             return self.cdc.require_ready()
 
@@ -192,7 +159,7 @@ class Load:
         """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
         if self.cdc is None or self.config.cdc is None or ready is None:
             return []
-        remarks = require_carried(self.cdc, self.config, group, tables)
+        remarks = require_carried(self.cdc, beside_cdc(self.config, group), tables)
         offset = ready.target_clock_offset
         if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
             remarks.append(
@@ -203,11 +170,6 @@ class Load:
             self.say(remark)
         return remarks
 
-    def _close_dead(self, group: str, window: Window, run_is_live: Callable[[str], bool]) -> None:
-        for reload in self.ledger.find_unfinished(group, window):
-            if not run_is_live(reload.run_id):
-                self._remains.close(reload)
-
     def _tables(self, reload: Reload) -> list[ReloadTable]:
         with self.target.connect(autocommit=True) as connection:
             return resolved_tables(connection, reload)
@@ -217,37 +179,10 @@ class Load:
             raise ReloadNotLoading(reload.title, reload.status, reload.error or "")
         return reload.task_arn
 
-    def _table_load(self, reload: Reload, table: ReloadTable) -> TableLoad:
-        return TableLoad(
-            source_schema=self.config.source.schema_name,
-            source_table=table.source_table,
-            window_column=table.window.source,
-            staging_schema=self.config.target.staging_schema,
-            staging_table=staging_name(table, reload.reload_id),
-            ignored_columns=tuple(table.options.ignored_source_columns),
-        )
-
-    def _arns(self) -> tuple[str, str, str]:
-        dms, place = self.config.dms, f"{self.config.file}: dms"
-        return (
-            text(dms.source_endpoint_arn, f"{place}.source_endpoint_arn"),
-            text(dms.target_endpoint_arn, f"{place}.target_endpoint_arn"),
-            text(dms.replication_instance_arn, f"{place}.replication_instance_arn"),
-        )
-
-    @contextmanager
-    def _source(self) -> Iterator[SourceReader | None]:
-        reader = self.open_source()
-        try:
-            yield reader
-        finally:
-            if reader is not None:
-                reader.close()
-
     def _note_source(self, reload: Reload) -> None:
         staged = self.ledger.tables(reload.reload_id)
         start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
-        with self._source() as reader, self.target.connect(autocommit=True) as connection:
+        with self.source() as reader, self.target.connect(autocommit=True) as connection:
             if reader is None:
                 return
             for table in resolved_tables(connection, reload):
@@ -267,15 +202,3 @@ class Load:
             return {}
         start, end = window.in_zone(self.config.source.zone)
         return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
-
-
-def describe(error: BaseException) -> str:
-    """One sentence for the ledger, with its code; never a traceback, which could show values."""
-    if isinstance(error, ReloadError):
-        return str(error)
-    if isinstance(error, psycopg.Error):
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate in (None, "25P03"):
-            return str(SessionLost(said))
-        return str(StatementRefused(said))
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

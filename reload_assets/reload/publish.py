@@ -15,36 +15,25 @@ from psycopg import Connection
 
 from reload_assets.cdc.fence import Fence
 from reload_assets.cdc.obstacles import find_obstacles
-from reload_assets.cdc.position import Cdc
-from reload_assets.config.model import ReloadConfig
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.reread import Key, ReaderRows, RowsByTable, SourceRows, Wanted, readable
 from reload_assets.confirm.reread_by_dms import LoadedRows
-from reload_assets.dms.tasks import LoadTasks
 from reload_assets.errors import ReloadError
-from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge import MergeResult, Patience, merge_reload
-from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.reload.load import describe
+from reload_assets.reload.failures import describe
+from reload_assets.reload.parts import beside_cdc
+from reload_assets.reload.steps import Steps
 from reload_assets.resolved import require_unchanged_source
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
-    from reload_assets.source.reader import SourceReader
+    pass
 
 
 @dataclass(frozen=True)
-class Publication:
-    """The steps, over one configuration. ``cdc`` is None where no CDC task is configured, which is said once."""
-
-    config: ReloadConfig
-    target: TargetDatabase
-    ledger: Ledger
-    tasks: LoadTasks
-    cdc: Cdc | None
-    open_source: Callable[[], SourceReader | None]
-    say: Callable[[str], None]
+class Publication(Steps):
+    """The steps from verified staging into production."""
 
     def merge(self, reload: Reload, tables: Sequence[ReloadTable]) -> MergeResult:
         """Merge a verified reload, its tables parents first; see ``merge_reload`` for what is raised, and CdcNotReady.
@@ -68,7 +57,6 @@ class Publication:
                     # DMS takes minutes to read rows again, which only a fence is worth.
                     reread=_Reread(source) if fence or isinstance(source, ReaderRows) else None,
                     fenced=fence is not None,
-                    awaits_confirm=True,
                 )
 
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
@@ -112,14 +100,14 @@ class Publication:
         """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
         if self.cdc is None or isinstance(source, LoadedRows):
             return None
-        return LoadedRows(self.config, self.target, self.tasks, reload, source.reader)
+        return LoadedRows(self.engine, self.target, self.tasks, reload, source.reader)
 
     def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
         """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""
         if self.cdc is None:
             return confirmed
         try:
-            obstacles, _ = find_obstacles(self.cdc, self.config, reload.group_name, tables)
+            obstacles, _ = find_obstacles(self.cdc, beside_cdc(self.config, reload.group_name), tables)
         except ReloadError as error:
             said = f"Whether the CDC task carries the tables still could not be asked. {error}"
         else:
@@ -136,22 +124,20 @@ class Publication:
     @contextmanager
     def _source_rows(self, reload: Reload, tables: Sequence[ReloadTable]) -> Iterator[SourceRows]:
         """Over the source connection; by DMS where there is none, or where it would read a type otherwise than DMS."""
-        reader = self.open_source()
-        try:
-            with self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext():
-                reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
-                if reader is not None:
-                    require_unchanged_source(reader, reload, tables)
-                loaded = LoadedRows(self.config, self.target, self.tasks, reload, reader)
-                if reasons:
-                    self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
-                if reader is None or len(reasons) == len(tables):
-                    yield loaded
-                else:
-                    yield RowsByTable(ReaderRows(reader), loaded) if reasons else ReaderRows(reader)
-        finally:
+        with (
+            self.source() as reader,
+            self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext(),
+        ):
+            reasons = [f"{table.name}: {why}" for table in tables if (why := readable(table))]
             if reader is not None:
-                reader.close()
+                require_unchanged_source(reader, reload, tables)
+            loaded = LoadedRows(self.engine, self.target, self.tasks, reload, reader)
+            if reasons:
+                self.say(f"{reload.title}: rows are read again by a DMS task ({'; '.join(reasons)})")
+            if reader is None or len(reasons) == len(tables):
+                yield loaded
+            else:
+                yield RowsByTable(ReaderRows(reader), loaded) if reasons else ReaderRows(reader)
 
 
 class _Reread:

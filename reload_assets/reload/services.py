@@ -6,8 +6,9 @@ Dagster's resource, the commands and the steps of a reload get them here, with t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reload_assets.canonical.oracle_types import Delivery
 from reload_assets.cdc.position import Cdc
@@ -21,12 +22,15 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, source_reader, target_login
+from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
-from reload_assets.reload.remains import Remains
-from reload_assets.reload.sweep import Swept, sweep
+from reload_assets.reload.steps import Steps, opened
+from reload_assets.reload.sweep import Sweeper
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
+
+_Steps = TypeVar("_Steps", bound=Steps)
 
 # Who waits for an answer tries an unanswered call once more and then says so.
 _HURRIED_ATTEMPTS = 2
@@ -60,15 +64,15 @@ class Services:
         """Open a reader of the source, which the caller closes; None where no source connection is configured."""
         return source_reader(self.config, self._look_up, lambda: self.delivery)
 
+    def source(self) -> AbstractContextManager[SourceReader | None]:
+        """A reader of the source while this is open; None where no source connection is configured."""
+        return opened(self.open_source)
+
     @cached_property
     def delivery(self) -> Delivery:
         """What DMS makes of the source's values, by the settings of its source endpoint. Raises DmsError."""
-        endpoint = self.load_tasks().source_endpoint(self.endpoint_arn("source_endpoint_arn"))
+        endpoint = self.load_tasks().source_endpoint(dms_engine(self.config).source_arn())
         return Delivery(number_scale(endpoint), trims_char(endpoint))
-
-    def endpoint_arn(self, field: str) -> str:
-        """The ARN in a field of the section ``dms``."""
-        return text(getattr(self.config.dms, field), f"{self.config.file}: dms.{field}")
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
         """The life cycle of load tasks.
@@ -102,19 +106,18 @@ class Services:
 
     def load(self, group: str, say: Callable[[str], None]) -> Load:
         """The steps of a load of a group, which report to ``say``."""
-        return Load(
-            config=self.config,
-            target=self.target,
-            ledger=self.ledger,
-            tasks=self.load_tasks(),
-            cdc=self.cdc(group, say),
-            open_source=self.open_source,
-            say=say,
-        )
+        return self._steps(Load, group, say)
 
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
         """The steps from staging into production of a group, which report to ``say``."""
-        return Publication(
+        return self._steps(Publication, group, say)
+
+    def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
+        """The janitor of all groups, which reports to ``say``. ``patience`` as for load tasks, for each DMS task."""
+        return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
+
+    def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
+        return kind(
             config=self.config,
             target=self.target,
             ledger=self.ledger,
@@ -123,11 +126,6 @@ class Services:
             open_source=self.open_source,
             say=say,
         )
-
-    def sweep(self, run_is_live: Callable[[str], bool], say: Callable[[str], None], patience: float) -> Swept:
-        """Clean what dead runs left behind, with at most ``patience`` seconds for each DMS task."""
-        remains = Remains(self.target, self.ledger, self.load_tasks(patience), say)
-        return sweep(remains, self.cdc_tasks(patience), run_is_live)
 
     @cached_property
     def _client(self) -> Any:

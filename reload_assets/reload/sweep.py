@@ -1,6 +1,8 @@
-"""Cleans what dead runs left behind: stopped CDC tasks, DMS load tasks, reloads that nobody resumes.
+"""The janitor: it removes what ended or dead runs left behind.
 
-A reload clears up after itself, however its run ends. A process that is killed cannot.
+That is a CDC task that is stopped, a DMS task of a load or a confirm, tables of rows that were read again, and a row of
+the ledger that says that a reload is under way. A step that fails, a run that ends, the next reload of the window and
+the sensor ``sweeper`` all come here. A process that is killed comes nowhere; the sensor does in its place.
 """
 
 from __future__ import annotations
@@ -8,12 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from reload_assets.cdc.fence import resume_left_stopped
+from reload_assets.cdc.fence import alone_with
 from reload_assets.dms.cdc import CdcTask
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.engines.staging_tables import again_name
+from reload_assets.errors import DmsError
+from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import TAG_PREFIX, Reload
-from reload_assets.reload.load import describe
-from reload_assets.reload.remains import Remains
+from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import run
+from reload_assets.reload.failures import describe
+from reload_assets.windows import Window
+
+_SHORTLY_SECONDS = 0.5
+
+RunIsLive = Callable[[str], bool]
+"""Whether a run may still be at work. It must be true for every run of which nobody knows that it is over."""
 
 
 @dataclass
@@ -23,50 +37,152 @@ class Swept:
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
+    @contextmanager
+    def trying(self, what: str) -> Iterator[None]:
+        """Note a failure and let the sweep continue."""
+        try:
+            yield
+        except Exception as error:
+            self.left.append(f"{what}: {describe(error)}")
 
-def sweep(remains: Remains, cdc_tasks: Sequence[CdcTask], run_is_live: Callable[[str], bool]) -> Swept:
-    """Clean what runs left behind that are not live, and go on after a failure.
 
-    CDC tasks first, because production stands still without them. A verified reload and a merge in chunks stay as they
-    are: whoever materializes production of the window resumes them. ``run_is_live`` must be true for every run
-    that may still be at work.
+@dataclass(frozen=True)
+class Sweeper:
+    """Cleans one target database and one account of DMS. ``cdc_tasks`` are those that a run may have stopped.
+
+    CDC tasks come first, because production stands still without them. ``say`` reports to whoever watches.
     """
-    swept = Swept()
-    report = remains.say
 
-    def say(text: str) -> None:
-        swept.done.append(text)
-        report(text)
+    target: TargetDatabase
+    ledger: Ledger
+    tasks: LoadTasks
+    cdc_tasks: Sequence[CdcTask]
+    say: Callable[[str], None]
 
-    remains = replace(remains, say=say)
-    ledger = remains.ledger
-    for task in cdc_tasks:
-        with _going_on(swept, f"the CDC task {task.arn}"):
-            resume_left_stopped(task, remains.target, ledger, run_is_live, say)
-    with _going_on(swept, "the reloads of dead runs"):
-        for reload_id, run_id in ledger.find_left():
-            if not run_is_live(run_id):
-                with _going_on(swept, f"reload {reload_id}"):
-                    remains.close(ledger.get(reload_id))
-    with _going_on(swept, "the DMS tasks of dead runs"):
-        for arn, tags in remains.tasks.find_reloads().items():
-            reload = _owner(remains, arn, tags)
-            if reload is not None and not run_is_live(reload.run_id):
-                with _going_on(swept, f"the DMS task {arn} of {reload.title}"):
-                    remains.remove_task(reload, arn)
-    return swept
+    def sweep(self, run_is_live: RunIsLive) -> Swept:
+        """Clean what all runs left behind that are not live, and continue after a failure.
 
+        A verified reload and a merge in chunks stay as they are: whoever materializes production of the window resumes
+        them.
+        """
+        swept = Swept()
+        noting = self._noting(swept)
+        noting._resume_each(run_is_live, swept)
+        noting._close_each(self.ledger.find_left, run_is_live, swept)
+        with swept.trying("the DMS tasks of dead runs"):
+            for arn, tags in self.tasks.find_reloads().items():
+                reload = self._owner(arn, tags)
+                if reload is not None and not run_is_live(reload.run_id):
+                    with swept.trying(f"the DMS task {arn} of {reload.title}"):
+                        noting._remove_task(reload, arn)
+        return swept
 
-@contextmanager
-def _going_on(swept: Swept, what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        swept.left.append(f"{what}: {describe(error)}")
+    def end_run(self, run_id: str) -> Swept:
+        """Clean what a run leaves behind at its own end: none of its loads runs on, and no CDC task stays stopped."""
+        swept = Swept()
+        noting = self._noting(swept)
+        noting._resume_each(lambda other: other != run_id, swept)
+        noting._close_each(lambda: self.ledger.find_loading(run_id), lambda other: False, swept)
+        return swept
 
+    def clear_window(self, group: str, window: Window, run_is_live: RunIsLive) -> None:
+        """Make room for a new reload: close those of the window whose run is over, whatever state they are in.
 
-def _owner(remains: Remains, arn: str, tags: dict[str, str]) -> Reload | None:
-    """The reload of a task; None where it is of another ledger, which may count its reloads alike."""
-    reload_id = tags.get(f"{TAG_PREFIX}reload_id", "")
-    reload = remains.ledger.find(int(reload_id)) if reload_id.isdecimal() else None
-    return reload if reload is not None and (reload.task_arn == arn or reload.tags.items() <= tags.items()) else None
+        Raises DmsError where a CDC task does not run then.
+        """
+        for task in self.cdc_tasks:
+            self._resume(task, run_is_live)
+        for reload in self.ledger.find_unfinished(group, window):
+            if not run_is_live(reload.run_id):
+                self._close(reload)
+
+    def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
+        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in.
+
+        A merged reload stays merged, and one that is not confirmed yet becomes unconfirmed. A task that cannot be
+        deleted is named in the ledger.
+        """
+        reload = self.ledger.get(reload_id)
+        for arn in self.tasks_of(reload):
+            try:
+                self._remove_task(reload, arn)
+            except DmsError as failure:
+                error += f" Its DMS task {arn} is still there: {failure}"
+        self.ledger.close(reload_id, status, error)
+        if reload.confirm_status == "pending":
+            with self.target.connect(autocommit=True) as connection:
+                for table in self.ledger.tables(reload_id).values():
+                    place = {"schema": table.staging_schema, "table": again_name(table.staging_table)}
+                    run(connection, "staging/drop_table", place)
+            self.ledger.give_up_confirm(reload_id, error)
+
+    def tasks_of(self, reload: Reload) -> list[str]:
+        """The reload's task; by its tags where the step died before it could write the ARN down, or in a confirm."""
+        if reload.task_arn and reload.confirm_status != "pending":
+            return [reload.task_arn]
+        try:
+            return self.tasks.find(reload.tags)
+        except DmsError as failure:
+            self.say(f"Whether {reload.title} left a DMS task behind could not be found out: {failure}")
+            return []
+
+    def _noting(self, swept: Swept) -> Sweeper:
+        """The same, which also notes in ``swept`` what it did."""
+
+        def say(text: str) -> None:
+            swept.done.append(text)
+            self.say(text)
+
+        return replace(self, say=say)
+
+    def _resume_each(self, run_is_live: RunIsLive, swept: Swept) -> None:
+        for task in self.cdc_tasks:
+            with swept.trying(f"the CDC task {task.arn}"):
+                self._resume(task, run_is_live)
+
+    def _close_each(self, find: Callable[[], list[tuple[int, str]]], run_is_live: RunIsLive, swept: Swept) -> None:
+        with swept.trying("the reloads of dead runs"):
+            for reload_id, run_id in find():
+                if not run_is_live(run_id):
+                    with swept.trying(f"reload {reload_id}"):
+                        self._close(self.ledger.get(reload_id))
+
+    def _resume(self, task: CdcTask, run_is_live: RunIsLive) -> None:
+        """Resume a CDC task that a reload stopped whose run is over. Raises DmsError where it does not run then.
+
+        It is left alone for as long as a reload holds its fence: that one resumes it, even where Dagster takes its run
+        for dead.
+        """
+        if not self._left_stopped(task, run_is_live):
+            return
+        with alone_with(self.target, task.arn, _SHORTLY_SECONDS) as alone:
+            if not alone:
+                self.say(f"the CDC task {task.arn} is kept stopped by a reload that still holds its fence")
+                return
+            # Asked again: another process may have resumed it, and a live run stopped it anew.
+            for reload_id in self._left_stopped(task, run_is_live):
+                self.say(f"reload {reload_id} left the CDC task {task.arn} stopped; resuming it")
+                task.resume()
+                self.ledger.set_cdc_resumed(reload_id)
+
+    def _left_stopped(self, task: CdcTask, run_is_live: RunIsLive) -> list[int]:
+        return [reload_id for reload_id, run_id in self.ledger.find_fenced(task.arn) if not run_is_live(run_id)]
+
+    def _close(self, reload: Reload) -> None:
+        """Give up a reload whose run is over."""
+        doing = "in the middle of its confirm" if reload.status == "merged" else reload.status
+        self.say(f"{reload.title} was left {doing} by run {reload.run_id}; closing it")
+        self.give_up(reload.reload_id, "cancelled", f"Run {reload.run_id} ended and left it {doing}.")
+
+    def _remove_task(self, reload: Reload, arn: str) -> None:
+        self.tasks.remove(arn)
+        self.ledger.set_task_removed(reload.reload_id)
+        self.say(f"DMS task {arn} is stopped and deleted")
+
+    def _owner(self, arn: str, tags: dict[str, str]) -> Reload | None:
+        """The reload of a task; None where it is of another ledger, which may count its reloads alike."""
+        reload_id = tags.get(f"{TAG_PREFIX}reload_id", "")
+        reload = self.ledger.find(int(reload_id)) if reload_id.isdecimal() else None
+        if reload is not None and (reload.task_arn == arn or reload.tags.items() <= tags.items()):
+            return reload
+        return None

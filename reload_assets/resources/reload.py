@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import psycopg
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
-from reload_assets.cdc.fence import resume_left_stopped
 from reload_assets.config.model import load_config
 from reload_assets.errors import ReloadError
-from reload_assets.reload.load import describe
 from reload_assets.reload.services import Services
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.secrets import SecretsResource
@@ -37,14 +34,10 @@ class ReloadResource(ConfigurableResource):
         """
         if context.run is None or context.log is None:
             return
-        own, services = context.run.run_id, self.services
+        services = self.services
         try:
-            for reload in services.ledger.find_loading(own):
-                load = services.load(reload.group_name, context.log.info)
-                load.give_up(reload.reload_id, "cancelled", f"Run {own} ended in the middle of the load.")
-            for task in services.cdc_tasks():
-                resume_left_stopped(
-                    task, services.target, services.ledger, lambda run_id: run_id != own, context.log.info
-                )
-        except (ReloadError, psycopg.Error) as error:
-            context.log.warning(f"Whether the run left a load behind could not be found out: {describe(error)}")
+            left = services.sweeper(context.log.info).end_run(context.run.run_id).left
+        except ReloadError as error:
+            left = [str(error)]
+        if left:
+            context.log.warning(f"What the run left behind could not all be cleaned: {' '.join(left)}")

@@ -29,7 +29,7 @@ def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipRea
             strangers.add(run_id)
         return run is None or not run.is_finished
 
-    swept = reload.services.sweep(run_is_live, context.log.info, PATIENCE_SECONDS)
+    swept = reload.services.sweeper(context.log.info, PATIENCE_SECONDS).sweep(run_is_live)
     if swept.left:
         raise SweepIncomplete(" ".join(swept.left))
     said = "; ".join(swept.done) or "Nothing was left behind"

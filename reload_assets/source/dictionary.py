@@ -84,29 +84,6 @@ def columns(schema: str, table: str) -> sa.Select[tuple[object, ...]]:
     )
 
 
-def primary_key(schema: str, table: str) -> sa.Select[tuple[str]]:
-    """The names of the primary key's columns, in the key's order."""
-    constraint, column = _CONSTRAINTS.c, _CONSTRAINT_COLUMNS.c
-    return (
-        sa.select(column.COLUMN_NAME)
-        .select_from(_CONSTRAINTS)
-        .join(
-            _CONSTRAINT_COLUMNS,
-            sa.and_(
-                column.OWNER == constraint.OWNER,
-                column.CONSTRAINT_NAME == constraint.CONSTRAINT_NAME,
-                column.TABLE_NAME == constraint.TABLE_NAME,
-            ),
-        )
-        .where(
-            _is(constraint.OWNER, schema),
-            _is(constraint.TABLE_NAME, table),
-            _is(constraint.CONSTRAINT_TYPE, "P"),
-        )
-        .order_by(column.POSITION)
-    )
-
-
 def unique_constraints(schema: str, table: str) -> sa.Select[tuple[str, str]]:
     """Name and column, column by column, of the primary key and the unique constraints that hold for every row."""
     constraint, column = _CONSTRAINTS.c, _CONSTRAINT_COLUMNS.c

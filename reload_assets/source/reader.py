@@ -83,11 +83,6 @@ class SourceReader:
         self._tables[table] = SourceTable(self.schema, table, tuple(found))
         return found
 
-    def primary_key(self, table: str) -> list[str]:
-        """The names of the primary key's columns in order; none where the table has no primary key."""
-        self._table(table)
-        return [name for (name,) in self._rows(dictionary.primary_key(self.schema, table))]
-
     def unique_keys(self, table: str) -> list[list[str]]:
         """The columns of each key that the source keeps unique over all rows, the primary key's first.
 
@@ -105,7 +100,7 @@ class SourceReader:
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
         return int(rows)
 
-    def rows_by_key(
+    def rows_as_text(
         self,
         table: str,
         columns: Sequence[str],
@@ -115,21 +110,9 @@ class SourceReader:
     ) -> Iterator[tuple[Any, ...]]:
         """The rows with one of ``keys``, in no order; keys that the source does not have are skipped.
 
-        Keys are values as production has them, or canonical text. ``batch`` keys are asked for at once, fewer where
-        the databases' limits demand it.
+        Canonical text of every column that has one: exact, whatever a value is. Keys are values as production has them,
+        or canonical text. ``batch`` keys are asked for at once, fewer where the databases' limits demand it.
         """
-        made = self._table(table)
-        yield from self._by_key(made, partial(made.rows_by_key, columns, key_columns), key_columns, keys, batch)
-
-    def rows_as_text(
-        self,
-        table: str,
-        columns: Sequence[str],
-        key_columns: Sequence[str],
-        keys: Sequence[Sequence[Any]],
-        batch: int = 500,
-    ) -> Iterator[tuple[Any, ...]]:
-        """As ``rows_by_key``, with canonical text for every column that has one: exact, whatever a value is."""
         made = self._table(table)
         yield from self._by_key(made, partial(made.rows_as_text, columns, key_columns), key_columns, keys, batch)
 
@@ -192,7 +175,7 @@ class SourceReader:
         keys: Sequence[Sequence[Any]],
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
-        """As ``contents``, of the rows with one of ``keys``; see ``rows_by_key``."""
+        """As ``contents``, of the rows with one of ``keys``; see ``rows_as_text``."""
         made = self._table(table)
         select = partial(made.contents_by_key, key_columns, version_column, columns)
         yield from self._by_key(made, select, key_columns, keys, batch)

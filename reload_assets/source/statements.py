@@ -45,18 +45,13 @@ class SourceTable:
         """How many rows lie in ``[start, end)``."""
         return sa.select(sa.func.count()).select_from(self._table).where(self._in_window(window_column, start, end))
 
-    def rows_by_key(
-        self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
-    ) -> sa.Select[tuple[Any, ...]]:
-        """The rows with one of these keys, in no order; ``alike``: as canonical text only (see ``may_be_alike``)."""
-        return sa.select(*(self._plain(self.column(name)) for name in columns)).where(
-            self._has_key(key_columns, keys, alike)
-        )
-
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
-        """The rows with one of these keys, in no order; canonical text where a column has one, else its value."""
+        """The rows with one of these keys, in no order; canonical text where a column has one, else its value.
+
+        ``alike``: keys are compared as canonical text only (see ``may_be_alike``).
+        """
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._has_key(key_columns, keys, alike)
         )

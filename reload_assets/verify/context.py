@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 from psycopg.errors import UndefinedTable
 
-from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import SourceUnavailable
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.catalog import Column
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """One staged table under verification. ``production_columns`` are those of now, not of when the reload opened."""
+    """One staged table under verification. ``production_columns`` are those of now, not of when the reload opened.
+
+    ``zone`` is that of the source's timestamps.
+    """
 
     connection: Connection[Any]
-    config: ReloadConfig
+    zone: ZoneInfo
+    lob_limit_kb: int
     reload: Reload
     table: ReloadTable
     staged: StagedTable
@@ -54,7 +58,7 @@ class Context:
         if self.reader is None or self.staged.source_rows_before is None:
             return "its rows were not noted before the load; reload the window again."
         staging = (self.staged.staging_table, self.staged.staging_oid)
-        bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = self.reload.loaded_window.in_zone(self.zone)
         noted = SourceKeys(self.connection, self.reader, self.table, self.staged.staging_schema, staging, bounds)
         try:
             found = noted.match()

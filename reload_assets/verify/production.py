@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from psycopg import Error as DatabaseError
 
 from reload_assets.cdc.position import Cdc
-from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import CdcNotReady, DmsError, ReloadError, SourceUnavailable
 from reload_assets.ledger.ledger import CheckStatus
 from reload_assets.ledger.records import Reload, StagedTable
@@ -30,7 +30,7 @@ AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source",
 
 def verify_merged(
     target: TargetDatabase,
-    config: ReloadConfig,
+    zone: ZoneInfo,
     reload: Reload,
     table: ReloadTable,
     staged: StagedTable,
@@ -43,7 +43,7 @@ def verify_merged(
     where the source cannot be read, window_matches_source 'could not verify'; with ``cdc`` it waits for CDC first.
     Raises DatabaseUnreachable.
     """
-    bounds = reload.loaded_window.in_zone(config.source.zone)
+    bounds = reload.loaded_window.in_zone(zone)
     with target.connect(autocommit=True) as connection:
         return [
             _guarded(

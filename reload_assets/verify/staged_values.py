@@ -28,8 +28,8 @@ class WindowBounds:
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome, with how many rows are where."""
         column = context.table.window.staged
-        start, end = context.reload.loaded_window.in_zone(context.config.source.zone)
-        window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.config.source.time_zone}"
+        start, end = context.reload.loaded_window.in_zone(context.zone)
+        window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.zone}"
         facts: dict[str, Fact] = {"window_start": start.isoformat(), "window_end": end.isoformat()}
         found = run(
             context.connection,
@@ -138,7 +138,7 @@ class LobLimit:
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome, with the columns that were cut."""
-        limit_kb = context.config.dms.task.lob_limit_kb
+        limit_kb = context.lob_limit_kb
         lobs = lob_columns(context.table, limit_kb)
         cut = {column.staged: (self._count_cut(context, column, limit), limit) for column, limit in lobs}
         facts: dict[str, Fact] = {

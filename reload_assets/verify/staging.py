@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from psycopg import Error as DatabaseError
 
-from reload_assets.config.model import ReloadConfig
 from reload_assets.errors.reloads import StagingGone
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.catalog import read_columns
@@ -31,26 +31,27 @@ _CHECKS: Mapping[str, StagingCheck] = dict(
 
 def verify_staging(
     target: TargetDatabase,
-    config: ReloadConfig,
+    zone: ZoneInfo,
     reload: Reload,
     table: ReloadTable,
     staged: StagedTable,
     *,
+    lob_limit_kb: int,
     source_configured: bool,
     checks: Collection[str],
     reader: SourceReader | None = None,
 ) -> list[CheckOutcome]:
     """The outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
 
-    ``source_configured`` says whether there is a source connection; its ``reader`` tells which rows a load lacks. What
-    goes wrong on the way is an outcome of its own, 'could not verify'. Raises DatabaseUnreachable, and ValueError for
-    a check that there is not.
+    ``zone`` is that of the source's timestamps, ``lob_limit_kb`` where DMS cuts LOBs. ``source_configured`` says
+    whether there is a source connection; its ``reader`` tells which rows a load lacks. What goes wrong on the way is an
+    outcome of its own, 'could not verify'. Raises DatabaseUnreachable, and ValueError for a check that there is not.
     """
     if unknown := set(checks) - set(STAGING_CHECKS):
         raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")
     with target.connect(autocommit=True) as connection:
         production = read_columns(connection, table.production.schema, table.production.name)
-        context = Context(connection, config, reload, table, staged, production, source_configured, reader)
+        context = Context(connection, zone, lob_limit_kb, reload, table, staged, production, source_configured, reader)
         chosen = {name: check for name, check in _CHECKS.items() if name in checks}
         if not is_there(connection, staged):
             return [_gone(name, context) for name in chosen]

@@ -166,7 +166,7 @@ class Bench:
             for role in (*roles.values(), CDC_ROLE):
                 _set_password(connection, role, self.password)
             with self.login("template_target").connect(autocommit=True) as job:
-                install(job, configuration(World(), "confirm"))
+                install(job, configuration(World(), "confirm").target)
             connection.execute(_FOR_JOB.format(job=JOB_ROLE, cdc=CDC_ROLE).encode())
 
     def _administer(self, statement: sql.Composed) -> None:

@@ -145,7 +145,7 @@ class Reloader:
             self.done.dead.add(opening.run_id)
             raise
         except BaseException as error:
-            load.give_up(reload.reload_id, "failed", str(error))
+            load.sweeper.give_up(reload.reload_id, "failed", str(error))
             raise
         finally:
             self.done.unmerged.discard(reload.reload_id)
@@ -182,10 +182,11 @@ class Reloader:
         with self._open_source() as reader:
             outcomes = verify_staging(
                 self._target,
-                self._config,
+                self._config.source.zone,
                 reload,
                 table,
                 staged,
+                lob_limit_kb=self._config.dms.task.lob_limit_kb,
                 source_configured=True,
                 checks=STAGING_CHECKS,
                 reader=reader,
@@ -204,6 +205,7 @@ class Reloader:
         if self._mode == "unconfirmed":
             patience = Patience.configured(self._config.merge)
             merge_reload(self._target, self._ledger, reload, tables, self._config.source.zone, patience)
+            self._ledger.give_up_confirm(reload.reload_id, "The mode of the campaign is to go without.")
             self._note(reload, "merged")
             return
         production = self._production()

@@ -16,6 +16,7 @@ from psycopg import sql
 from reload_assets.cdc.position import Cdc
 from reload_assets.compare.window import Contents, compare_contents
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets_tests.integration.confirm_bench import ScriptedCdc
@@ -161,5 +162,5 @@ def made(source_url: str, target_url: str) -> Iterator[Both]:
         listed = ", ".join(f"{name} {types[1]}" for name, types in COLUMNS.items())
         target.execute(f"CREATE TABLE production.hostile ({listed}, PRIMARY KEY (id, code))".encode())
         target.execute("CREATE INDEX ON production.hostile (updated_at)")
-        (table,) = resolve_group(config("hostile: {window_column: updated_at}"), "sales", target, reader)
+        (table,) = resolve_group(group_tables(config("hostile: {window_column: updated_at}"), "sales"), target, reader)
         yield Both(source, target, reader, table)

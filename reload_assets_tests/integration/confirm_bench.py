@@ -24,6 +24,7 @@ from reload_assets.dms.examination import TaskDescription
 from reload_assets.ledger.records import Reload
 from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.merge_bench import GROUP, MergeBench, Rows
@@ -142,7 +143,7 @@ class ConfirmBench:
     ) -> Confirmed:
         """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
         with self.made.target.connect() as connection:
-            tables = resolve_group(self.made.config, GROUP, connection, self.reader, reload.tables)
+            tables = resolve_group(group_tables(self.made.config, GROUP), connection, self.reader, reload.tables)
         chosen = None if without_position else cast(Cdc, cdc or self.cdc)
         confirmed = Confirmer(
             target=self.made.target,

@@ -17,6 +17,7 @@ from reload_assets.confirm.reread import ReaderRows
 from reload_assets.errors import ReloadError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.confirm_bench import SCHEMA, ScriptedCdc
@@ -40,7 +41,7 @@ def main(asked: dict[str, Any]) -> None:
     ledger = Ledger(target)
     reload = ledger.get(asked["reload_id"])
     with psycopg.connect(asked["target"], autocommit=True) as connection:
-        tables = resolve_group(config, GROUP, connection, reader, reload.tables)
+        tables = resolve_group(group_tables(config, GROUP), connection, reader, reload.tables)
     try:
         confirmed = Confirmer(
             target=target,

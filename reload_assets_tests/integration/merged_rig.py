@@ -87,7 +87,7 @@ class Merged:
         """The outcomes of all checks after the merge, and after a confirm that ended in this way."""
         outcomes = verify_merged(
             self.staged.target,
-            self.staged.config,
+            self.staged.config.source.zone,
             replace(self.staged.reload, confirm_status=confirm_status, confirm_passes=2, confirm_detail="2 passes."),
             self.staged.table(table),
             self.staged.staged(table),

@@ -15,6 +15,7 @@ from reload_assets.errors import ReloadError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.merge import Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.merge_bench import GROUP, UPDATED_AT, bench_document
 
@@ -26,7 +27,7 @@ def main(asked: dict[str, Any]) -> None:
     config = parse_config(yaml.safe_dump(bench_document({"customers": dict(UPDATED_AT)})))
     ledger = Ledger(target)
     with psycopg.connect(asked["url"], autocommit=True) as connection:
-        tables = resolve_group(config, GROUP, connection, None)
+        tables = resolve_group(group_tables(config, GROUP), connection, None)
     patience = Patience(lock_timeout_ms=30_000, stall_limit_ms=400, attempts=asked["attempts"])
     try:
         result = merge_reload(target, ledger, ledger.get(asked["reload_id"]), tables, config.source.zone, patience)

@@ -31,6 +31,7 @@ from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
+from reload_assets.reload.parts import group_tables
 from reload_assets.reload.publish import Publication
 from reload_assets.resolved import unchanged_tables
 from reload_assets.source.reader import SourceReader, source_url
@@ -112,7 +113,7 @@ class ReloadBench:
         )
         info = self.target.info
         server = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
-        install(self.target, self.config)
+        install(self.target, self.config.target)
         self.ledger = Ledger(server)
         self.task = CdcTask(self.account.client, LIMITS, self.arn)
         assert self.config.cdc is not None
@@ -159,7 +160,7 @@ class ReloadBench:
     def tables(self) -> list[ReloadTable]:
         """The group's tables, parents first."""
         with self.reader() as reader:
-            return resolve_group(self.config, GROUP, self.target, reader)
+            return resolve_group(group_tables(self.config, GROUP), self.target, reader)
 
     def stage(self) -> Reload:
         """Open a reload and load its rows; its staging checks count as passed."""
@@ -184,7 +185,7 @@ class ReloadBench:
 
     def resolved(self, reload: Reload) -> list[ReloadTable]:
         """The tables of a reload as its later steps have them."""
-        return unchanged_tables(self.target, self.config, reload)
+        return unchanged_tables(self.target, group_tables(self.config, GROUP).place, reload)
 
     def close(self) -> None:
         """Stop and delete the CDC task, which drops its slot, and end all sessions."""

@@ -20,6 +20,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Opening, Reload, StagedTable, staging_name
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable, resolve_group
@@ -62,8 +63,10 @@ class StagedReload:
         self.ledger = Ledger(target)
         with target.connect(autocommit=True) as connection:
             if not installed:
-                install(connection, self.config)
-            self.tables = {table.name: table for table in resolve_group(self.config, "sales", connection, reader)}
+                install(connection, self.config.target)
+            self.tables = {
+                table.name: table for table in resolve_group(group_tables(self.config, "sales"), connection, reader)
+            }
         opening = Opening("sales", window, window, window.key, "me", "", "run", None)
         with target.connect() as connection:
             self.reload: Reload = self.ledger.open(connection, opening, list(self.tables.values()))
@@ -144,10 +147,11 @@ class StagedReload:
         chosen: Collection[str] = checks or STAGING_CHECKS
         outcomes = verify_staging(
             self.target,
-            self.config,
+            self.config.source.zone,
             self.reload,
             self.table(name),
             self.staged(name),
+            lob_limit_kb=self.config.dms.task.lob_limit_kb,
             source_configured=source_configured,
             checks=chosen,
             reader=self.reader,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from reload_assets.compare.window import compare_contents
 from reload_assets.local import sales
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import resolve_group
 from reload_assets.verify.window_matches_source import compare_with_source
@@ -157,7 +158,7 @@ def test_hazard_25_versions_before_christ_are_in_order(both: Both, there: str, h
     both.source_has(base_row(1, day=there))
     both.production_has(base_row(1, day=here, name="" if outcome == "same" else "other"))
     versioned = config("hostile: {window_column: updated_at, version_column: day}")
-    (table,) = resolve_group(versioned, "sales", both.target, both.reader)
+    (table,) = resolve_group(group_tables(versioned, "sales"), both.target, both.reader)
     assert replace(both, table=table).compare().counts[outcome] == 1
 
 
@@ -251,7 +252,7 @@ def test_a_later_version_that_the_source_never_gets_to_is_wrong(both: Both, colu
     """A version of the year 2030 with other content is not CDC's lead, which the source itself would have."""
     both.fill([base_row(number, stamp=DAY) for number in (1, 2)])
     versioned = config(f"hostile: {{window_column: updated_at, version_column: {column}}}")
-    (table,) = resolve_group(versioned, "sales", both.target, both.reader)
+    (table,) = resolve_group(group_tables(versioned, "sales"), both.target, both.reader)
     compared = replace(both, table=table)
     both.set(column, "2030-01-01", 1)
     assert compared.compare(ScriptedCdc()).equal
@@ -314,7 +315,7 @@ def test_the_reference_tables_are_equal_once_copied(postgres: PostgresServer) ->
         sales.seed(source, first=DAY.date(), days=1, customers_per_day=50, orders_per_day=200, seed=1)
         sales.create_production(target)
         rows = sales.copy_to_production(source, target)
-        for table in resolve_group(config(tables), "sales", target, reader):
+        for table in resolve_group(group_tables(config(tables), "sales"), target, reader):
             found = compare_contents(target, table, WINDOW, reader)
             assert (found.segments_differing, found.counts["same"]) == (0, rows[table.name]), table.name
             assert list(found.left_out) == (["BODY", "SCAN"] if table.name == "documents" else [])

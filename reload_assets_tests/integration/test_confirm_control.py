@@ -13,6 +13,7 @@ from reload_assets.errors import ConfigError, ReloadRefused
 from reload_assets.errors.reloads import KeyTextDiffers
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
@@ -134,7 +135,7 @@ def test_a_type_that_changes_keys_is_refused_when_the_reload_opens(
         bench.made.target.connect() as connection,
         pytest.raises(ConfigError, match=r"reload.yaml: groups.sales.tables.t.key: rows of production.t .*\[key-not-"),
     ):
-        resolve_group(bench.made.config, GROUP, connection, bench.reader)
+        resolve_group(group_tables(bench.made.config, GROUP), connection, bench.reader)
 
 
 # What the control must not stop.

@@ -16,6 +16,7 @@ from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge.statements import merge_statements
 from reload_assets.postgres.statements import file_names, sections
+from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.confirm_bench import confirm_bench
 from reload_assets_tests.integration.merge_bench import GROUP, NOON, UPDATED_AT
@@ -81,7 +82,7 @@ def test_the_script_runs_in_psql_and_changes_nothing(
         reload = bench.merge({"customers": list(case.rows)})
         reader = bench.reader if case.has_reader else None
         with bench.made.target.connect() as connection:
-            tables = resolve_group(bench.made.config, GROUP, connection, reader, reload.tables)
+            tables = resolve_group(group_tables(bench.made.config, GROUP), connection, reader, reload.tables)
         known = bench.made.ledger.tables(reload.reload_id)
         (merge,) = merge_statements(reload, tables, known, bench.made.config.source.zone)
         script = confirm_script(ConfirmStatements(merge, exact=True))

@@ -10,6 +10,7 @@ import pytest
 
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.production import verify_merged
 from reload_assets.windows import Window
@@ -110,7 +111,7 @@ def test_an_unconfirmed_reload_takes_nothing_off_an_earlier_one(bench: ConfirmBe
 
 def resolved(bench: ConfirmBench) -> ReloadTable:
     with bench.made.target.connect() as connection:
-        return resolve_group(bench.made.config, GROUP, connection, bench.reader, ["customers"])[0]
+        return resolve_group(group_tables(bench.made.config, GROUP), connection, bench.reader, ["customers"])[0]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_a_marked_row_counts_as_missing(
         one.check_name: one
         for one in verify_merged(
             bench.made.target,
-            bench.made.config,
+            bench.made.config.source.zone,
             reload,
             resolved(bench),
             bench.made.ledger.tables(reload.reload_id)["customers"],

@@ -59,7 +59,7 @@ def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) ->
             count_verified(connection, plan)
         outcome = verify_merged(
             made.target,
-            made.config,
+            made.config.source.zone,
             made.ledger.get(reload.reload_id),
             plan.table,
             made.ledger.tables(reload.reload_id)["customers"],

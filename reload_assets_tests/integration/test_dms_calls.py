@@ -32,9 +32,7 @@ Answer = tuple[int, bytes]
 
 
 def tasks_at(url: str) -> LoadTasks:
-    client = dms_client(
-        region="eu-west-1", endpoint_url=url, access_key_id="AKIAX", secret_access_key=SECRET, session_token=SECRET
-    )
+    client = dms_client(region="eu-west-1", endpoint_url=url, access_key_id="AKIAX", secret_access_key=SECRET)
     return LoadTasks(client, FAST)
 
 

@@ -34,8 +34,8 @@ from reload_assets_tests.integration.standin_bench import Bench
 
 FAST = PollLimits(interval=0.02, max_interval=0.1, ready_timeout=5, load_timeout=10, remove_timeout=5, call_attempts=3)
 START, END = datetime(2025, 1, 10), datetime(2025, 1, 20)
-CUSTOMERS = TableLoad("SALES", "CUSTOMERS", "UPDATED_AT", "staging", "customers", 2)
-ORDERS = TableLoad("SALES", "ORDERS", "UPDATED_AT", "staging", "orders", 1)
+CUSTOMERS = TableLoad("SALES", "CUSTOMERS", "UPDATED_AT", "staging", "customers")
+ORDERS = TableLoad("SALES", "ORDERS", "UPDATED_AT", "staging", "orders")
 BOTH = {("SALES", "CUSTOMERS"), ("SALES", "ORDERS")}
 TAGS = {"reload/run": "run-1", "reload/id": "7"}
 

@@ -18,6 +18,7 @@ from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
@@ -35,13 +36,13 @@ def target(postgres: PostgresServer, new_database: Callable[[str], str]) -> Targ
     url = new_database("ledger")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(DDL)
-        install(connection, CONFIG)
+        install(connection, CONFIG.target)
     return TargetDatabase("127.0.0.1", postgres.port, url.rsplit("/", 1)[1], postgres.superuser, postgres.password)
 
 
 def tables_of(target: TargetDatabase) -> list[ReloadTable]:
     with target.connect() as connection:
-        return resolve_group(CONFIG, "sales", connection, None)
+        return resolve_group(group_tables(CONFIG, "sales"), connection, None)
 
 
 def open_reload(target: TargetDatabase, window: Window = DAY) -> Reload:
@@ -64,7 +65,7 @@ def result(table: str, check: str, status: str, *, blocking: bool = True) -> Che
 
 def test_the_installation_can_be_run_again(target: TargetDatabase) -> None:
     with target.connect(autocommit=True) as connection:
-        assert install(connection, CONFIG) == []
+        assert install(connection, CONFIG.target) == []
 
 
 def test_an_overlapping_reload_of_the_group_is_refused_until_the_first_ends(target: TargetDatabase) -> None:

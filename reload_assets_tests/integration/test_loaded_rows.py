@@ -17,6 +17,7 @@ from reload_assets.ledger.records import Reload
 from reload_assets.local.dms import DmsStandIn
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import dms_engine
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
 from reload_assets_tests.integration.merge_bench import NOON, UPDATED_AT
 from reload_assets_tests.integration.standin_bench import Bench
@@ -68,7 +69,7 @@ def confirm(dms: Bench, bench: ConfirmBench, reload: Reload) -> Confirmed:
         "target_endpoint_arn": dms.target,
     }
     config: ReloadConfig = made.config.model_copy(update={"dms": made.config.dms.model_copy(update=arns)})
-    rows = LoadedRows(config, made.target, LoadTasks(dms.client, LIMITS), reload, None)
+    rows = LoadedRows(dms_engine(config), made.target, LoadTasks(dms.client, LIMITS), reload, None)
     return Confirmer(
         target=made.target,
         ledger=made.ledger,

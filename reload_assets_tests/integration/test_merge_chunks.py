@@ -214,7 +214,7 @@ def test_no_other_reload_of_the_window_begins_in_its_middle(make_bench: MakeBenc
     # Its run is over, so the next load closes it; what it wrote is left for the next confirm.
     assert bench.ledger.close(reload.reload_id, "cancelled", "Run run ended and left it merging.")
     again = bench.stage({"customers": customer_rows(5), "orders": order_rows(20)})
-    bench.merge(again)
+    bench.merge(again, awaits_confirm=True)
     parts = {
         "group_name": again.group_name,
         "window_start": again.load_start,

@@ -38,10 +38,11 @@ def window_bounds(made: MergeBench, reload: Reload) -> CheckOutcome:
     (table,) = made.resolve()
     (outcome,) = verify_staging(
         made.target,
-        made.config,
+        made.config.source.zone,
         reload,
         table,
         made.ledger.tables(reload.reload_id)["customers"],
+        lob_limit_kb=made.config.dms.task.lob_limit_kb,
         source_configured=False,
         checks=["window_bounds"],
     )
@@ -52,7 +53,9 @@ def staged_in_production(made: MergeBench, reload: Reload) -> CheckOutcome:
     """What the check after the merge says."""
     (table,) = made.resolve()
     staged = made.ledger.tables(reload.reload_id)["customers"]
-    outcomes = verify_merged(made.target, made.config, made.ledger.get(reload.reload_id), table, staged, None)
+    outcomes = verify_merged(
+        made.target, made.config.source.zone, made.ledger.get(reload.reload_id), table, staged, None
+    )
     return next(outcome for outcome in outcomes if outcome.check_name == "staged_in_production")
 
 

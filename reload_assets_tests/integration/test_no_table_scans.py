@@ -213,7 +213,13 @@ class Reloading:
         staged = self.staged
         with self.reader() as reader:
             return verify_merged(
-                staged.target, staged.config, self._reload(), staged.table(name), staged.staged(name), reader, self.cdc
+                staged.target,
+                staged.config.source.zone,
+                self._reload(),
+                staged.table(name),
+                staged.staged(name),
+                reader,
+                self.cdc,
             )
 
     def reader(self) -> SourceReader:

@@ -62,7 +62,7 @@ def idle_job(postgres: PostgresServer) -> Iterator[TargetDatabase]:
 def test_the_role_installs_loads_verifies_and_merges(job: TargetDatabase) -> None:
     reload = StagedReload(job, TABLES)
     with job.connect(autocommit=True) as connection:
-        assert install(connection, reload.config) == []
+        assert install(connection, reload.config.target) == []
     reload.stage("customers", [(1, "one", NOON)])
     reload.stage("orders", [(7, 1, NOON)])
     reload.finish(source=1)
@@ -84,7 +84,7 @@ def test_the_role_installs_loads_verifies_and_merges(job: TargetDatabase) -> Non
     assert result.outcomes["orders"].inserted == 1
     for table in reload.tables.values():
         staged = reload.staged(table.name)
-        merged = verify_merged(job, reload.config, reload.reload, table, staged, None)
+        merged = verify_merged(job, reload.config.source.zone, reload.reload, table, staged, None)
         assert [one.status for one in merged] == ["passed", "passed", "could not verify", "could not verify"], merged
     # The sequence was advanced past the loaded key, and rows can be taken back.
     reload.execute("INSERT INTO production.orders (customer_id) VALUES (1)")
@@ -160,7 +160,7 @@ def test_the_role_writes_rows_of_production(job: TargetDatabase) -> None:
 def test_the_schemas_belong_to_the_role_and_their_installation_is_repeatable(job: TargetDatabase) -> None:
     chosen = config(TABLES)
     with job.connect(autocommit=True) as connection:
-        first, second = install(connection, chosen), install(connection, chosen)
+        first, second = install(connection, chosen.target), install(connection, chosen.target)
         owners = connection.execute(
             "SELECT DISTINCT nspowner::regrole::text FROM pg_namespace WHERE nspname IN ('admin', 'staging')"
         ).fetchall()

@@ -25,6 +25,7 @@ from reload_assets.local.dms.faults import EmptyTable, SlowLoad
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import resolve_group
 from reload_assets.verify.outcome import CheckOutcome
@@ -115,13 +116,14 @@ class Visits:
     def row_count(self, reload: Reload) -> CheckOutcome:
         """What the check says."""
         with self.reader() as reader, self.target.connect() as connection:
-            (table,) = resolve_group(self.config, "sales", connection, reader)
+            (table,) = resolve_group(group_tables(self.config, "sales"), connection, reader)
             (outcome,) = verify_staging(
                 self.target,
-                self.config,
+                self.config.source.zone,
                 reload,
                 table,
                 self.ledger.tables(reload.reload_id)["visits"],
+                lob_limit_kb=self.config.dms.task.lob_limit_kb,
                 source_configured=True,
                 checks=["row_count"],
                 reader=reader,
@@ -169,7 +171,7 @@ def visits(bench: Bench) -> Visits:
     config = parse_config(CONFIG.format(instance=bench.instance, source=bench.source, target=bench.target))
     with psycopg.connect(bench.target_url, autocommit=True) as connection:
         connection.execute(PRODUCTION)
-        install(connection, config)
+        install(connection, config.target)
         info = connection.info
         target = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
     return Visits(bench, config, target, Ledger(target))

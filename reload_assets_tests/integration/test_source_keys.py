@@ -11,6 +11,7 @@ import pytest
 from reload_assets.errors import ConfigError
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.staged import config
@@ -102,7 +103,7 @@ def test_a_key_that_is_not_the_sources_is_refused(
     sides: tuple[psycopg.Connection[Any], SourceReader], table: str, more: str, sentence: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        resolve_group(config(f"{table}: {{window_column: updated_at{more}}}"), "sales", *sides)
+        resolve_group(group_tables(config(f"{table}: {{window_column: updated_at{more}}}"), "sales"), *sides)
     assert f"groups.sales.tables.{table}.key: " in str(caught.value)
     assert sentence in str(caught.value)
 
@@ -120,5 +121,5 @@ def test_a_key_that_is_not_the_sources_is_refused(
 def test_a_key_of_the_source_is_taken(
     sides: tuple[psycopg.Connection[Any], SourceReader], table: str, more: str, key: list[str]
 ) -> None:
-    (found,) = resolve_group(config(f"{table}: {{window_column: updated_at{more}}}"), "sales", *sides)
+    (found,) = resolve_group(group_tables(config(f"{table}: {{window_column: updated_at{more}}}"), "sales"), *sides)
     assert [column.name for column in found.key] == key

@@ -35,7 +35,7 @@ def test_a_standby_is_not_read_until_it_is_the_primary(
                     reader.now,
                     lambda: reader.columns("CUSTOMERS"),
                     lambda: reader.count("CUSTOMERS", "UPDATED_AT", datetime(2025, 1, 1), datetime(2025, 2, 1)),
-                    lambda: list(reader.rows_by_key("CUSTOMERS", ["ID"], ["ID"], [(1,)])),
+                    lambda: list(reader.rows_as_text("CUSTOMERS", ["ID"], ["ID"], [(1,)])),
                 ):
                     with pytest.raises(SourceNotPrimary, match=REFUSED):
                         read()

@@ -76,7 +76,7 @@ def sample(postgres: PostgresServer) -> Iterator[str]:
     with throwaway_database(postgres, "samples") as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(SAMPLE)
-            install(connection, config("orders: {window_column: updated_at}"))
+            install(connection, config("orders: {window_column: updated_at}").target)
             connection.execute(LEDGER)
             connection.execute(CONTROL_TABLES)
         yield url

@@ -11,6 +11,7 @@ from psycopg import Connection
 
 from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets.errors import ConfigError
+from reload_assets.reload.parts import group_tables
 from reload_assets.tables import ReloadTable, resolve_group
 
 DDL = """
@@ -65,7 +66,7 @@ def production(new_database: Callable[[str], str]) -> Iterator[Connection[Any]]:
 
 
 def resolve(production: Connection[Any], tables: str) -> list[ReloadTable]:
-    return resolve_group(config(tables), "sales", production, None)
+    return resolve_group(group_tables(config(tables), "sales"), production, None)
 
 
 def test_key_and_columns_come_from_the_catalog_and_parents_come_first(production: Connection[Any]) -> None:

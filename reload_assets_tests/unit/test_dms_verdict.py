@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reload_assets.dms.calls import clean
-from reload_assets.dms.polling import Poll, PollLimits, pause
 from reload_assets.dms.tasks import task_identifier
 from reload_assets.dms.verdict import Progress, judge, progress_of
 from reload_assets.errors import LoadFailed
@@ -45,10 +43,6 @@ def table(name: str, state: str = "Table completed", rows: int = 5, **members: A
 
 
 BOTH = [table("CUSTOMERS", rows=3), table("ORDERS")]
-
-
-def limits(interval: float, max_interval: float) -> PollLimits:
-    return PollLimits(interval, max_interval, ready_timeout=1, load_timeout=1, remove_timeout=1, call_attempts=1)
 
 
 def test_a_whole_load_is_a_success_with_its_rows() -> None:
@@ -120,24 +114,3 @@ def test_identifiers_of_two_attempts_differ() -> None:
 def test_foreign_texts_lose_passwords_and_line_breaks() -> None:
     text = "connect http://me:hunter2@host/ failed:\n password=hunter2; Secret: hunter2."
     assert clean(text) == "connect http://host/ failed: password=***; Secret: ***"
-
-
-def test_pauses_are_slept_in_slices_that_an_interrupt_can_fall_between() -> None:
-    slept: list[float] = []
-    pause(1.7, slept.append)
-    assert max(slept) <= 0.5
-    assert sum(slept) == pytest.approx(1.7)
-
-
-def test_polls_grow_further_apart_up_to_the_limit_and_end_with_the_timeout() -> None:
-    slept: list[float] = []
-    poll = Poll(limits(0.1, 0.3), 1000, slept.append)
-    for _ in range(8):
-        poll.wait()
-    assert 0.08 <= slept[0] <= 0.12
-    assert all(0.24 <= seconds <= 0.36 for seconds in slept[-4:])
-    short = Poll(limits(60, 60), 0.05)
-    began = time.monotonic()
-    short.wait()
-    assert time.monotonic() - began < 1
-    assert short.expired

@@ -51,6 +51,18 @@ WITHOUT_DAGSTER = (
     "verify",
 )
 
+# Each of these gets its part of the configuration, from reload/parts.py or from who reads the file.
+BELOW_RELOAD = (
+    *(layer for layer in WITHOUT_DAGSTER if layer not in ("config", "reload")),
+    "errors",
+    "keys",
+    "resolved",
+    "retries",
+    "soft_delete",
+    "tables",
+    "windows",
+)
+
 # The machine's own configuration says where packages come from; a file here that does so works on one machine only.
 PACKAGE_INDEX = re.compile(r"https?://\S*[/]simple\b|--(?:extra-)?index[-]url|--find[-]links", re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.~*])/(?:work|root|home)/\w")
@@ -261,6 +273,12 @@ def test_layers_below_the_assets_name_no_dagster() -> None:
     files = [path for layer in WITHOUT_DAGSTER for path in layer_files(layer)]
     assert files
     assert imports_of(files, "dagster") == []
+
+
+def test_layers_below_the_reload_do_not_see_the_whole_configuration() -> None:
+    files = [path for layer in BELOW_RELOAD for path in layer_files(layer)]
+    assert {"cdc", "verify"} <= {path.parent.name for path in files}
+    assert lines_that_match(re.compile(r"\bReloadConfig\b|\bload_config\b"), files) == []
 
 
 def test_layers_below_the_assets_load_no_dagster_through_others() -> None:

@@ -32,7 +32,7 @@ WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
 -- name: set_merging
 -- Some chunks of the merge are in production, others not yet; written in the transaction of each.
 UPDATE admin.reloads
-SET status = 'merging', error = NULL, confirm_status = :'confirm_status'
+SET status = 'merging', error = NULL, confirm_status = 'pending'
 WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');
 
 -- name: interrupt_merge
@@ -51,5 +51,5 @@ SET
     merge_ended_at = clock_timestamp(),
     closed_at = clock_timestamp(),
     error = NULL,
-    confirm_status = :'confirm_status'
+    confirm_status = 'pending'
 WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');

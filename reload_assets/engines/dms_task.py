@@ -1,0 +1,70 @@
+"""Rows by DMS: what a one-time task loads, from where into which table."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reload_assets.config.model import DmsConfig, text
+from reload_assets.dms.mappings import TableLoad
+from reload_assets.dms.settings import task_settings
+from reload_assets.dms.tasks import TaskRequest, task_identifier
+from reload_assets.ledger.records import Reload
+from reload_assets.tables import ReloadTable
+
+
+@dataclass(frozen=True)
+class DmsEngine:
+    """Describes loads from a schema of the source into the staging schema. DMS logs in there as ``load_role``.
+
+    ``place`` is where the settings are written, for messages.
+    """
+
+    settings: DmsConfig
+    place: str
+    source_schema: str
+    staging_schema: str
+    load_role: str | None
+
+    def source_arn(self) -> str:
+        """Return the ARN of the source endpoint. Raises ConfigError where its variable is missing."""
+        return text(self.settings.source_endpoint_arn, f"{self.place}.source_endpoint_arn")
+
+    def arns(self) -> tuple[str, str, str]:
+        """Return the ARNs of source endpoint, target endpoint and replication instance. Raises ConfigError."""
+        return (
+            self.source_arn(),
+            text(self.settings.target_endpoint_arn, f"{self.place}.target_endpoint_arn"),
+            text(self.settings.replication_instance_arn, f"{self.place}.replication_instance_arn"),
+        )
+
+    def table_load(self, table: ReloadTable, staging_table: str) -> TableLoad:
+        """Return how the rows of a table come into one of the staging schema."""
+        return TableLoad(
+            source_schema=self.source_schema,
+            source_table=table.source_table,
+            window_column=table.window.source,
+            staging_schema=self.staging_schema,
+            staging_table=staging_table,
+            ignored_columns=tuple(table.options.ignored_source_columns),
+        )
+
+    def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
+        """Return a new task of a reload, with a name and tags that say whose it is. Raises ConfigError."""
+        source_arn, target_arn, instance_arn = self.arns()
+        tuning = self.settings.task
+        return TaskRequest(
+            identifier=task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(4)),
+            source_endpoint_arn=source_arn,
+            target_endpoint_arn=target_arn,
+            replication_instance_arn=instance_arn,
+            table_mappings=mappings,
+            settings=task_settings(
+                commit_rate=tuning.commit_rate,
+                max_sub_tasks=tuning.max_sub_tasks,
+                lob_max_kb=tuning.lob_limit_kb,
+            ),
+            tags=reload.tags,
+        )

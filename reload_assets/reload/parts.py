@@ -1,0 +1,44 @@
+"""What the layers below get of the configuration: each its part, and none the whole."""
+
+from __future__ import annotations
+
+from reload_assets.cdc.obstacles import Beside
+from reload_assets.config.model import ReloadConfig
+from reload_assets.engines.dms_task import DmsEngine
+from reload_assets.tables import GroupTables
+
+
+def group_tables(config: ReloadConfig, group: str) -> GroupTables:
+    """Return the tables of a group as they are written, to be resolved."""
+    return GroupTables(
+        place=f"{config.file}: groups.{group}.tables",
+        tables=config.groups[group].tables,
+        production_schema=config.target.production_schema,
+        source_schema=config.source.schema_name,
+        targets={
+            table.target or name: f"groups.{other}.tables.{name}"
+            for other, one in config.groups.items()
+            for name, table in one.tables.items()
+        },
+    )
+
+
+def dms_engine(config: ReloadConfig) -> DmsEngine:
+    """Return how DMS loads rows of the source into staging."""
+    return DmsEngine(
+        settings=config.dms,
+        place=f"{config.file}: dms",
+        source_schema=config.source.schema_name,
+        staging_schema=config.target.staging_schema,
+        load_role=config.target.load_role,
+    )
+
+
+def beside_cdc(config: ReloadConfig, group: str) -> Beside:
+    """Return what the CDC task of a group must allow for. Raises ConfigError where a variable is missing."""
+    return Beside(
+        source_schema=config.source.schema_name,
+        source_endpoint_arn=dms_engine(config).source_arn(),
+        lob_limit_kb=config.dms.task.lob_limit_kb,
+        fenced=config.groups[group].against_cdc == "fence",
+    )
