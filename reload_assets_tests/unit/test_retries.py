@@ -63,6 +63,7 @@ def test_pauses_grow_within_their_bounds(policy: Pauses, shortest: float, longes
     assert all(shortest <= seconds <= longest for seconds in found)
     assert policy.first * (1 - policy.jitter) <= found[0] <= policy.first * (1 + policy.jitter)
     assert max(found[-20:]) > policy.longest * 0.8
+    assert (len(set(found[-20:])) > 1) is (policy.jitter > 0)
 
 
 def test_without_jitter_each_pause_is_the_one_before_times_the_growth() -> None:
