@@ -120,9 +120,10 @@ class TableMerge:
         """
         self._effects.require_unreferred(self._plan)
         written = 0
-        for outcomes, statement in ((["inserted"], "insert_rows"), (["updated", "repaired"], "update_judged_rows")):
-            if any(planned.get(outcome) for outcome in outcomes):
-                written += self._plan.run(self._connection, f"3_write:{statement}").rowcount
+        if planned.get("inserted"):
+            written += self._plan.run(self._connection, "3_write:insert_rows").rowcount
+        if planned.get("updated") or planned.get("repaired"):
+            written += self._plan.run(self._connection, "3_write:update_judged_rows").rowcount
         expected = sum(planned.get(outcome, 0) for outcome in TO_WRITE)
         if written == expected:
             return planned

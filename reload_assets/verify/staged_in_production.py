@@ -206,7 +206,7 @@ class _Look:
 
     def _batches(self, size: int) -> Iterator[Sequence[Key]]:
         names = comma(sql.Identifier("d", name) for name in self.key_names)
-        keys = run(self.connection, "verify/4_after_merge:list_differing", {"d_canonical_key": names}).fetchall()
+        keys = run(self.connection, "verify/4_after_merge:list_differing", {"d_noted_key": names}).fetchall()
         for first in range(0, len(keys), size):
             yield keys[first : first + size]
 

@@ -76,7 +76,7 @@ ORDER BY outcome, corrected, written_since;
 
 -- name: list_differing
 -- Their keys as the source spells them. The source is asked for its rows by these.
-SELECT :d_canonical_key FROM pg_temp.staged_differing AS d;
+SELECT :d_noted_key FROM pg_temp.staged_differing AS d;
 
 -- name: judge_differing
 -- Each of them against the source's row: is production as the source is? source_row: what the source has, as a hash;
