@@ -20,7 +20,7 @@ from reload_assets.errors import DmsError
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import TAG_PREFIX, Reload
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import run
+from reload_assets.postgres.session import drop_table
 from reload_assets.reload.failures import describe
 from reload_assets.windows import Window
 
@@ -107,13 +107,12 @@ class Sweeper:
             try:
                 self._remove_task(reload, arn)
             except DmsError as failure:
-                error += f" Its DMS task {arn} is still there: {failure}"
+                error += f" Its DMS task {arn} is still there: {failure.sentence}"
         self.ledger.close(reload_id, status, error)
         if reload.confirm_status == "pending":
             with self.target.connect(autocommit=True) as connection:
                 for table in self.ledger.tables(reload_id).values():
-                    place = {"schema": table.staging_schema, "table": again_name(table.staging_table)}
-                    run(connection, "staging/drop_table", place)
+                    drop_table(connection, table.staging_schema, again_name(table.staging_table))
             self.ledger.give_up_confirm(reload_id, error)
 
     def tasks_of(self, reload: Reload) -> list[str]:

@@ -40,7 +40,7 @@ LIMITS = PollLimits(
 )
 
 
-class Unconfirmed(ReloadError):
+class Unconfirmed(Exception):
     """The merge was committed, but confirm did not finish."""
 
 
@@ -115,7 +115,7 @@ class Reloader:
                 return
             except Died:
                 time.sleep(pause)
-            except (ReloadError, psycopg.Error) as error:
+            except (ReloadError, Unconfirmed, psycopg.Error) as error:
                 said = f"{window.key}: {type(error).__name__}: {' '.join(str(error).split())}"
                 self.done.note(said)
                 (self.done.given_up if number == TRIES - 1 else self.done.retries).append(said)

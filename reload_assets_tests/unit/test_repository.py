@@ -216,12 +216,13 @@ def test_the_page_about_the_statements_describes_pieces_that_there_are() -> None
 
 
 def test_the_code_names_every_statement_and_none_that_there_is_not() -> None:
-    literals = {
+    texts = {
         node.value
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[\w/]+:\w+", node.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+    literals = {text for text in texts if re.fullmatch(r"[\w/]+:\w+", text)}
     statements = {f"{name}:{section}" for name in NAMES for section in sections(name) if section}
     # The module of a step may leave out the folder.
     found = {name: {literal for literal in literals if f"/{name}".endswith(f"/{literal}")} for name in statements}
@@ -231,6 +232,9 @@ def test_the_code_names_every_statement_and_none_that_there_is_not() -> None:
     folders = set(map(folder_of, NAMES)) - {""}
     suspected = {name for name in literals if name.partition(":")[0] in places or folder_of(name) in folders}
     assert suspected - known == set()
+    # A file without sections is named by itself.
+    whole = {text for text in texts if re.fullmatch(r"\w+/\w+", text) and text.partition("/")[0] in folders | places}
+    assert {name for name in whole if name not in NAMES or "" not in sections(name)} == set()
 
 
 def test_nobody_uses_a_word_that_the_glossary_replaces(tracked: list[Path]) -> None:
