@@ -70,7 +70,8 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
+        # A process that inherits an ignored SIGTERM does not end by it.
+        self._process.kill()
         self._process.join()
 
 
