@@ -151,7 +151,7 @@ class Bench:
         self.analyze(connection)
 
     def bare(self, load: Callable[[], None]) -> Callable[[Connection[Any]], None]:
-        """A load into a table without keys, and nothing else."""
+        """Return a load into a table without keys, and nothing else."""
 
         def way(connection: Connection[Any]) -> None:
             self.make(connection)
@@ -160,7 +160,7 @@ class Bench:
         return way
 
     def groups(self) -> dict[str, dict[str, Callable[[Connection[Any]], None]]]:
-        """The ways by group; the first of each is what its others are compared with."""
+        """Return the ways by group; the first of each is what its others are compared with."""
         return {
             "load": {"CSV COPY pipe": self.bare(self.load_by_pipe), "stand-in": self.bare(self.load_by_stand_in)},
             "staging": {
@@ -211,7 +211,7 @@ def run(rows: int = 250_000, repetitions: int = 5, tables: Sequence[str] = tuple
 
 
 def ratios(measured: Mapping[str, Any]) -> dict[str, float | None]:
-    """The stand-in's load in times of a CSV COPY pipe of the same rows, by table."""
+    """Return the stand-in's load in times of a CSV COPY pipe of the same rows, by table."""
     return {
         f"load_vs_pipe_{one['table']}": round(one["ratio"], 3)
         for one in measured["results"]
@@ -220,7 +220,7 @@ def ratios(measured: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def table(measured: Mapping[str, Any]) -> str:
-    """What ``run`` returned, as lines of text."""
+    """Return what ``run`` returned, as lines of text."""
     lines = [f"{measured['rows']} rows, {measured['repetitions']} repetitions"]
     lines.append(f"{'table':8}{'way':32}{'median s':>9}{'min':>8}{'max':>8}{'ratio':>7}{'WAL MB':>8}")
     for one in measured["results"]:

@@ -61,8 +61,9 @@ def _imports(times: int) -> dict[str, Any]:
 
 
 def packages(written: str) -> list[dict[str, Any]]:
-    """The packages of what ``-X importtime`` has written that took longest: milliseconds in all of their own modules,
-    and until ``import package`` alone was done, with everything that it imports in turn."""
+    """Return the packages of what ``-X importtime`` has written that took longest: milliseconds in all of their own
+    modules, and until ``import package`` alone was done, with everything that it imports in turn.
+    """
     own: dict[str, int] = {}
     cumulative: dict[str, int] = {}
     for line in re.finditer(r"^import time: +(\d+) \| +(\d+) \| +(\S+)$", written, re.MULTILINE):
@@ -106,7 +107,7 @@ def _step(wall: float, cpu: float, waits: Sequence[float]) -> dict[str, float]:
 
 
 def _medians(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The same structure with the median of each number."""
+    """Return the same structure with the median of each number."""
     return {
         name: _medians([one[name] for one in measured])
         if isinstance(value, Mapping)
@@ -178,7 +179,7 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """All of it, as lines of text."""
+    """Return all of it, as lines of text."""
     imports, window = found["imports"], found["window"]
     lines = [
         f"import of the definitions: {imports['seconds']:.2f} s, {imports['cpu_seconds']:.2f} s CPU "

@@ -81,11 +81,11 @@ class Copy:
         return TargetDatabase("127.0.0.1", server.port, self.database, server.superuser, server.password)
 
     def connect(self) -> Connection[Any]:
-        """A connection in autocommit mode."""
+        """Return a connection in autocommit mode."""
         return psycopg.connect(self.server.url(self.database), autocommit=True)
 
     def reload(self) -> Reload:
-        """The reload to merge."""
+        """Return the reload to merge."""
         return Ledger(self.target).get(self.reload_id)
 
     def tables(self) -> list[ReloadTable]:
@@ -112,7 +112,7 @@ class Cases:
         self._admin.close()
 
     def prepare(self, case: Case) -> Copy:
-        """The template of a case; ``copy`` makes the databases that are measured on."""
+        """Return the template of a case; ``copy`` makes the databases that are measured on."""
         base = f"base_{case.production}"
         if not self._exists(base):
             self._make_base(base, case.production)
@@ -127,7 +127,7 @@ class Cases:
         return Copy(self._server, name, reload.reload_id)
 
     def copy(self, template: Copy) -> Copy:
-        """A database of its own for one run."""
+        """Return a database of its own for one run."""
         name = f"run_{self._next()}"
         self._clone(template.database, name)
         self._admin.execute("CHECKPOINT")

@@ -24,17 +24,17 @@ class Measured:
     runs: Sequence[Run]
 
     def of(self, strategy: str) -> list[Run]:
-        """The repetitions of one strategy."""
+        """Return the repetitions of one strategy."""
         return [run for run in self.runs if run.strategy == strategy]
 
     def seconds(self, strategy: str) -> float | None:
-        """The median; None where it was not measured or did not succeed each time."""
+        """Return the median; None where it was not measured or did not succeed each time."""
         runs = self.of(strategy)
         return median(run.seconds for run in runs) if runs and not any(run.error for run in runs) else None
 
 
 def ratios(measured: Iterable[Measured], size: Size, server: str) -> dict[str, float | None]:
-    """The figures that the project wants to keep, from the first server."""
+    """Return the figures that the project wants to keep, from the first server."""
     plain = {one.case: one for one in measured if one.server == server and not one.beside_cdc}
     beside = {one.case: one for one in measured if one.server == server and one.beside_cdc}
     main = plain[size.main]
@@ -57,7 +57,7 @@ def ratios(measured: Iterable[Measured], size: Size, server: str) -> dict[str, f
 
 
 def faults(measured: Iterable[Measured]) -> list[str]:
-    """What ours did wrong: errors of its own or of CDC, deadlocks, rows that are not as they should be."""
+    """Return what ours did wrong: errors of its own or of CDC, deadlocks, rows that are not as they should be."""
     found = []
     for one in measured:
         for run in one.runs:
@@ -69,7 +69,7 @@ def faults(measured: Iterable[Measured]) -> list[str]:
 
 
 def table(measured: Iterable[Measured]) -> str:
-    """All parts, one below the other, in monospace."""
+    """Return all parts, one below the other, in monospace."""
     blocks = []
     for one in measured:
         head = f"{one.server}: production / window {one.case}{', beside CDC' if one.beside_cdc else ''}"
@@ -158,13 +158,13 @@ def _cdc_errors(runs: Sequence[Run]) -> Counter[str]:
 
 
 def p99_ms(runs: Sequence[Run]) -> float | None:
-    """The 99th percentile of CDC's transactions in milliseconds: the median of the repetitions' own."""
+    """Return the 99th percentile of CDC's transactions in milliseconds: the median of the repetitions' own."""
     each = [quantiles(run.cdc_seconds, n=100)[-1] for run in runs if len(run.cdc_seconds) > 1]
     return round(1000 * median(each), 1) if each else None
 
 
 def as_json(measured: Iterable[Measured]) -> list[dict[str, Any]]:
-    """Every repetition of every part. CDC's transactions as percentiles, as there are thousands."""
+    """Return every repetition of every part. CDC's transactions as percentiles, as there are thousands."""
     return [
         {
             "server": one.server,
@@ -211,6 +211,6 @@ def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def summary(values: Mapping[str, float | None]) -> str:
-    """The ratios, one a line."""
+    """Return the ratios, one a line."""
     width = max(map(len, values))
     return "\n".join(f"{name.ljust(width)}  {'-' if value is None else f'{value:g}'}" for name, value in values.items())

@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).with_name("sql")
 
 @cache
 def text(name: str) -> str:
-    """The text of ``benchmarks/sql/<name>.sql``."""
+    """Return the text of ``benchmarks/sql/<name>.sql``."""
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 

@@ -110,7 +110,7 @@ class _Bench:
         return "passed"
 
     def compare(self) -> str:
-        """The check window_matches_source."""
+        """Return the check window_matches_source."""
         return compare_with_source("window", self.target, self.table, self._bounds, self.reader, None).status
 
 
@@ -134,7 +134,7 @@ def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, An
 
 
 def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
-    """The cost of comparing, in counts of both sides and in reads of both sides."""
+    """Return the cost of comparing, in counts of both sides and in reads of both sides."""
     medians = {name: median(values) for name, values in found["seconds"].items()}
     count, read, compare, differ = medians.values()
     return {
@@ -145,7 +145,7 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The medians, one a line."""
+    """Return the medians, one a line."""
     lines = [f"content of a window of {found['rows']} rows, seconds: median (min - max)"]
     for name, values in found["seconds"].items():
         lines.append(f"{name:36}{median(values):7.2f} ({min(values):.2f} - {max(values):.2f})")

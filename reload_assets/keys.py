@@ -86,7 +86,7 @@ def key_rule(source: SourceColumn | None, column: Column) -> tuple[Kind, int]:
 
 
 def filter_position(columns: Sequence[Column]) -> int | None:
-    """Which of a key's columns a DMS filter can find rows by; None where it can by none."""
+    """Return which of a key's columns a DMS filter can find rows by; None where it can by none."""
     for types in (_FILTERED, (_TIME,)):
         for position, column in enumerate(columns):
             if column.exact and parse_type(column.base_type).base in types:
@@ -95,7 +95,8 @@ def filter_position(columns: Sequence[Column]) -> int | None:
 
 
 def filter_condition(column: Column, text: str) -> dict[str, str]:
-    """The condition of a DMS filter that finds the rows with a canonical text in ``column``, and perhaps some beside.
+    """Return the condition of a DMS filter that finds the rows with a canonical text in ``column``, and perhaps some
+    beside.
 
     Raises MappingError for a time that DMS's literals cannot write.
     """

@@ -18,7 +18,7 @@ _MINUTE_KEY = "%Y-%m-%d-%H:%M"
 
 
 def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartitionsDefinition:
-    """The cadence's windows as Dagster partitions, in UTC. Raises ConfigError for an unknown cadence."""
+    """Return the cadence's windows as Dagster partitions, in UTC. Raises ConfigError for an unknown cadence."""
     try:
         return TimeWindowPartitionsDefinition(
             start=windows.first.replace(tzinfo=None),
@@ -51,18 +51,18 @@ class Family:
         return f"{self.group}_adhoc" if self.adhoc else self.group
 
     def key(self, stage: str, table: str) -> AssetKey:
-        """The key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
+        """Return the key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
         return AssetKey([*self.prefix, stage, table])
 
     def window(self, partition_key: str) -> Window:
-        """The window that a partition key names. Raises WindowError for a key that names none."""
+        """Return the window that a partition key names. Raises WindowError for a key that names none."""
         if isinstance(self.partitions, TimeWindowPartitionsDefinition):
             return cadence_window(self.partitions, partition_key)
         return parse_window_key(partition_key)
 
 
 def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: str) -> Window:
-    """The window of one of the cadence's keys. Raises WindowError for any other text."""
+    """Return the window of one of the cadence's keys. Raises WindowError for any other text."""
     try:
         found = partitions.time_window_for_partition_key(partition_key)
         window = Window(_utc(found.start), _utc(found.end))
@@ -76,7 +76,7 @@ def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: st
 
 
 def cadence_key(partitions: TimeWindowPartitionsDefinition, window: Window) -> str | None:
-    """The cadence's key for exactly this window; None where it is not one of the cadence's."""
+    """Return the cadence's key for exactly this window; None where it is not one of the cadence's."""
     key = window.start.strftime(partitions.fmt)
     try:
         found = partitions.time_window_for_partition_key(key)
@@ -87,13 +87,13 @@ def cadence_key(partitions: TimeWindowPartitionsDefinition, window: Window) -> s
 
 
 def cadence_keys_ending_in(partitions: TimeWindowPartitionsDefinition, day: Window) -> list[str]:
-    """The keys of the cadence's windows that end within ``(day.start, day.end]``."""
+    """Return the keys of the cadence's windows that end within ``(day.start, day.end]``."""
     keys = partitions.get_partition_keys(current_time=day.end)
     return [key for key in keys if day.start < cadence_window(partitions, key).end <= day.end]
 
 
 def yesterday(now: datetime) -> Window:
-    """The UTC day before the one that ``now`` is in."""
+    """Return the UTC day before the one that ``now`` is in."""
     midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     return Window(midnight - timedelta(days=1), midnight)
 
@@ -113,7 +113,7 @@ def families(config: ReloadConfig, group: str) -> list[Family]:
 
 
 def adhoc_partitions_name(group: str) -> str:
-    """The name of the dynamic partitions that hold a group's ad-hoc windows."""
+    """Return the name of the dynamic partitions that hold a group's ad-hoc windows."""
     return f"{group}_windows"
 
 

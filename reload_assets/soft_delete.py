@@ -8,7 +8,7 @@ from reload_assets.tables import ReloadTable
 
 
 def marked(table: ReloadTable, alias: str = "p") -> sql.Composable:
-    """Whether the production row ``alias`` is marked as deleted, as an SQL condition that is never NULL."""
+    """Return whether the production row ``alias`` is marked as deleted, as an SQL condition that is never NULL."""
     name = table.options.soft_delete_column
     if name is None:
         return sql.SQL("false")
@@ -16,14 +16,14 @@ def marked(table: ReloadTable, alias: str = "p") -> sql.Composable:
 
 
 def alive(table: ReloadTable, alias: str = "p") -> sql.Composable:
-    """The opposite of ``marked``: whether the row counts as being in production."""
+    """Return the opposite of ``marked``: whether the row counts as being in production."""
     if table.options.soft_delete_column is None:
         return sql.SQL("true")
     return sql.SQL("NOT ({})").format(marked(table, alias))
 
 
 def unmarked(table: ReloadTable, held: sql.Composable) -> sql.Composable:
-    """What ``held``, a value of the column that marks rows as deleted, is to be for a row that the source has.
+    """Return what ``held``, a value of the column that marks rows as deleted, is to be for a row that the source has.
 
     Only for tables that have such a column.
     """

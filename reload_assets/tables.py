@@ -98,7 +98,7 @@ def resolve_group(
     reader: SourceReader | None,
     only: Collection[str] | None = None,
 ) -> list[ReloadTable]:
-    """The tables of a group (or ``only`` some of them), parents before children.
+    """Return the tables of a group (or ``only`` some of them), parents before children.
 
     Raises ConfigError for everything that production's or the source's catalog does not bear out.
     """
@@ -167,7 +167,7 @@ class _Resolver:
         return f"{self.production.schema}.{self.production.name}"
 
     def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
-        """The source's order is the one in which DMS writes, so it is staging's."""
+        """Return the source's order is the one in which DMS writes, so it is staging's."""
         source_names = [column.name for column in described]
         ignored = self.options.ignored_source_columns
         for unknown in (name for name in ignored if name not in source_names):
@@ -193,7 +193,7 @@ class _Resolver:
         return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
-        """The column of the same name but for its case; a generated one is never written."""
+        """Return the column of the same name but for its case; a generated one is never written."""
         found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
         exact = [column for column in found if column.name == source_name.lower()]
         return next((column for column in exact or found if not column.generated), None)

@@ -48,7 +48,7 @@ class Window:
         return f"{_written(self.start)}--{_written(self.end)}"
 
     def widened(self, overlap: timedelta) -> Window:
-        """The window with its start moved back by the margin for late commits."""
+        """Return the window with its start moved back by the margin for late commits."""
         return Window(self.start - overlap, self.end)
 
     def require_past(self, now: datetime) -> None:
@@ -57,7 +57,7 @@ class Window:
             raise WindowInFuture(self.key, _written(now.replace(microsecond=0)))
 
     def in_zone(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """The half-open wall-clock bounds, without a zone, of the rows that belong to this window.
+        """Return the half-open wall-clock bounds, without a zone, of the rows that belong to this window.
 
         Both are equal for a window that lies wholly in the second pass of a repeated hour: it owns no rows.
         """
@@ -65,7 +65,10 @@ class Window:
 
 
 def parse_window_key(key: str) -> Window:
-    """The window that an ad-hoc partition key names. Raises WindowError for anything that is not exactly such a key."""
+    """Return the window that an ad-hoc partition key names.
+
+    Raises WindowError for anything that is not exactly such a key.
+    """
     match = _KEY.fullmatch(key)
     if match:
         try:
@@ -78,7 +81,7 @@ def parse_window_key(key: str) -> Window:
 
 
 def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The smallest wall-clock value of the zone that counts as ``instant`` or later; without a zone.
+    """Return the smallest wall-clock value of the zone that counts as ``instant`` or later; without a zone.
 
     ``instant`` is a UTC instant. The values below the bound belong before it, those from it on belong to it or after.
     """
@@ -93,7 +96,7 @@ def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _change_before(instant: datetime, zone: ZoneInfo, reach: timedelta) -> datetime:
-    """The moment, at most ``reach`` before ``instant``, from which the zone's present offset holds."""
+    """Return the moment, at most ``reach`` before ``instant``, from which the zone's present offset holds."""
     offset = _offset(instant.astimezone(zone))
     before, after = instant - reach, instant
     while after - before > _STEP:

@@ -11,7 +11,7 @@ from reload_assets.partitions import Family
 
 
 def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: Collection[str]) -> Reload:
-    """The newest reload of the window for these tables.
+    """Return the newest reload of the window for these tables.
 
     Raises ReloadRefused where there is none, or where the tables were not loaded by one and the same reload.
     """
@@ -28,7 +28,9 @@ def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: C
 
 
 def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
-    """Whether the reload is merged, all of these tables together, and only its confirm has not come to a good end."""
+    """Return whether the reload is merged, all of these tables together, and only its confirm has not come to a good
+    end.
+    """
     return (
         reload.status == "merged"
         and reload.confirm_status in ("pending", "unconfirmed")

@@ -39,7 +39,7 @@ def column_schema(table: ReloadTable) -> TableSchema:
 
 
 def reload_metadata(reload: Reload) -> dict[str, Any]:
-    """Which reload, which window, which DMS task."""
+    """Return which reload, which window, which DMS task."""
     return {
         "reload": reload.reload_id,
         "window start (UTC)": reload.window.start.isoformat(),

@@ -8,7 +8,7 @@ from reload_assets.config.model import ReloadConfig
 
 
 def oracle_key(table: str) -> AssetKey:
-    """The key of a source table's asset."""
+    """Return the key of a source table's asset."""
     return AssetKey(["oracle", table])
 
 

@@ -15,7 +15,7 @@ from reload_assets.resources.reload import ReloadResource
 
 
 def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
-    """The merged tables of a group over one family of windows."""
+    """Return the merged tables of a group over one family of windows."""
     settings = config.groups[family.group]
     written = group_tables(config, family.group)
     schema = written.production_schema

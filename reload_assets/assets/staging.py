@@ -33,7 +33,7 @@ REQUESTED_BY_TAG = "reload_assets/requested_by"
 
 
 def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
-    """The staged tables of a group over one family of windows, loaded together by one DMS task."""
+    """Return the staged tables of a group over one family of windows, loaded together by one DMS task."""
     settings = config.groups[family.group]
     tables = list(settings.tables)
     kinds = {f"dagster/kind/{kind}": "" for kind in ("dms", "postgres", "table")}

@@ -191,7 +191,7 @@ class SourceColumn:
         return BIND_TYPES[bind]
 
     def bind_value(self, value: Any) -> Any:
-        """A key's value, as production has it or as canonical text, as what the driver compares exactly.
+        """Return a key's value, as production has it or as canonical text, as what the driver compares exactly.
 
         Raises SourceUnavailable for a value that the column cannot hold.
         """

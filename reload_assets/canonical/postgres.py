@@ -32,5 +32,5 @@ POSTGRESQL: Mapping[Kind, str] = {
 
 
 def production_text(alias: str, column: str, kind: Kind, scale: int = BARE_SCALE) -> sql.Composed:
-    """The canonical text of one of production's columns; ``scale`` is that of the source's ``bare`` numbers."""
+    """Return the canonical text of one of production's columns; ``scale`` is that of the source's ``bare`` numbers."""
     return sql.SQL(POSTGRESQL[kind]).format(sql.Identifier(alias, column), sql.Literal(scale))

@@ -52,7 +52,7 @@ class Hashed:
 
 
 def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnElement[str]:
-    """The row's MD5 as 32 lower-case digits, of these columns.
+    """Return the row's MD5 as 32 lower-case digits, of these columns.
 
     With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding has to be told.
     """
@@ -61,12 +61,15 @@ def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnEl
 
 
 def checksum(hashed: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """The part of a row's hash that is summed over rows, below 2^60; their order does not matter, their number does."""
+    """Return the part of a row's hash that is summed over rows, below 2^60.
+
+    Their order does not matter, their number does.
+    """
     return _checksum(hashed)
 
 
 def segment(window_text: sa.ColumnElement[str], characters: int) -> sa.ColumnElement[str]:
-    """The first characters of the window column's canonical text: 16 of them are a minute."""
+    """Return the first characters of the window column's canonical text: 16 of them are a minute."""
     return sa.func.substr(window_text, sa.literal_column("1"), sa.literal_column(str(characters)))
 
 

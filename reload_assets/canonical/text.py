@@ -99,7 +99,7 @@ def production_column(alias: str, column: str) -> sa.ColumnElement[Any]:
 
 
 def in_production(element: sa.ColumnElement[Any]) -> sql.SQL:
-    """An expression without bound values, for statements that run in production."""
+    """Return an expression without bound values, for statements that run in production."""
     # paramstyle named: psycopg's own would double the percent signs.
     return sql.SQL(str(element.compile(dialect=postgresql.dialect(paramstyle="named"))))
 

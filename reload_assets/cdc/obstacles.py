@@ -27,7 +27,7 @@ class Beside:
 def find_obstacles(
     cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]
 ) -> tuple[list[TaskFinding], list[TaskFinding]]:
-    """What forbids a reload of these tables beside the task, and what is worth a warning. Raises DmsError.
+    """Return what forbids a reload of these tables beside the task, and what is worth a warning. Raises DmsError.
 
     Where reloads are fenced what asks for the fence is no obstacle.
     """

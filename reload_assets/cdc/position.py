@@ -50,7 +50,8 @@ class Position:
     asked_at: datetime
 
     def passed(self, instant: datetime) -> bool:
-        """Whether every transaction that was committed on the source at ``instant`` or before has been processed.
+        """Return whether every transaction that was committed on the source at ``instant`` or before has been
+        processed.
 
         Transactions are applied in the order of their commits, so one that was committed later proves it; so does a
         task that has read beyond the instant and has nothing in hand.
@@ -60,7 +61,7 @@ class Position:
         return not self.pending_changes and self.read_until is not None and self.read_until > instant
 
     def lag_seconds(self, now: datetime) -> float | None:
-        """How long before ``now``, of the source's clock, the instant is up to which all is applied.
+        """Return how long before ``now``, of the source's clock, the instant is up to which all is applied.
 
         None where DMS has not said one yet.
         """
@@ -151,7 +152,7 @@ class Cdc:
         return wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
 
     def look(self, waited_seconds: float = 0.0) -> tuple[Readiness, CdcNotReady | None]:
-        """What is to be seen now, and what speaks against a load; None where nothing does.
+        """Return what is to be seen now, and what speaks against a load; None where nothing does.
 
         ``waited_seconds``: how long the caller has waited for it, for the message.
         """
@@ -203,7 +204,7 @@ class Cdc:
         return time.monotonic() - began
 
     def position(self, connection: Connection[Any]) -> Position:
-        """How far it is now. Raises CdcNotReady where awsdms_status does not say."""
+        """Return how far it is now. Raises CdcNotReady where awsdms_status does not say."""
         name = self.task.resource
         statement = compose("cdc:get_position", {"control_schema": self._settings.control_schema})
         with (
@@ -216,7 +217,7 @@ class Cdc:
         return found
 
     def _require_past(self, name: str, position: Position) -> datetime:
-        """The source's clock now, or the target's in its stead; no instant of the position may be ahead of it.
+        """Return the source's clock now, or the target's in its stead; no instant of the position may be ahead of it.
 
         Raises CdcNotReady.
         """
@@ -229,7 +230,7 @@ class Cdc:
         return now
 
     def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
-        """The statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""
+        """Return the statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""
         with self._readable("awsdms_apply_exceptions", "ControlSchema"):
             rows = run(
                 connection,

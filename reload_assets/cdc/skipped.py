@@ -46,7 +46,7 @@ class _Token(NamedTuple):
     text: str
 
     def says(self, *words: str) -> bool:
-        """Whether this is one of some keywords or symbols, and not a name or string that looks like it."""
+        """Return whether this is one of some keywords or symbols, and not a name or string that looks like it."""
         return self.kind in ("word", "symbol") and self.text.upper() in words
 
 
@@ -64,18 +64,18 @@ class Statement:
     is_whole: bool = True
 
     def keys(self, columns: Sequence[str]) -> set[Key]:
-        """The keys that the statement names, as text: two for an update that changes the key."""
+        """Return the keys that the statement names, as text: two for an update that changes the key."""
         return {key for key in self._keys(columns) if key is not None}
 
     def removed(self, columns: Sequence[str]) -> set[Key]:
-        """The keys that no row has any more once the statement is applied."""
+        """Return the keys that no row has any more once the statement is applied."""
         before, after = _key(self.before, columns), _key({**self.before, **self.after}, columns)
         if before is None or self.verb == "INSERT" or (self.verb == "UPDATE" and before == after):
             return set()
         return {before}
 
     def is_read(self, columns: Sequence[str]) -> bool:
-        """Whether the keys are all that there are."""
+        """Return whether the keys are all that there are."""
         return None not in self._keys(columns)
 
     def _keys(self, columns: Sequence[str]) -> list[Key | None]:
@@ -175,7 +175,7 @@ def _read_delete(tokens: Sequence[_Token]) -> Statement | None:
 
 
 def _read_table(tokens: Sequence[_Token]) -> tuple[tuple[str, ...], Sequence[_Token]]:
-    """A name with its schema, and what follows."""
+    """Return a name with its schema, and what follows."""
     place = 0
     names: list[str] = []
     while place < len(tokens) and tokens[place].kind in ("name", "word"):
@@ -189,7 +189,7 @@ def _read_table(tokens: Sequence[_Token]) -> tuple[tuple[str, ...], Sequence[_To
 
 
 def _read_parentheses(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequence[_Token], bool]:
-    """What stands inside of the parentheses that these begin with, what follows, and whether they are closed."""
+    """Return what stands inside of the parentheses that these begin with, what follows, and whether they are closed."""
     if not tokens or not tokens[0].says("("):
         return [], tokens, False
     depth = 0
@@ -218,7 +218,10 @@ def _split_at_where(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequenc
 
 
 def _read_condition(tokens: Sequence[_Token]) -> dict[str, Value] | None:
-    """The columns that a condition compares; None where it is not simply one row's, empty where there is none."""
+    """Return the columns that a condition compares.
+
+    None where it is not simply one row's, empty where there is none.
+    """
     tokens = [token for token in tokens if not token.says(";")]
     inside, rest, closed = _read_parentheses(tokens)
     if closed and not rest:
@@ -235,7 +238,7 @@ def _read_condition(tokens: Sequence[_Token]) -> dict[str, Value] | None:
 
 
 def _read_pair(tokens: Sequence[_Token]) -> tuple[str | None, Value]:
-    """A column and its value: ``name = value`` or ``name IS NULL``. Without a name where it is neither."""
+    """Return a column and its value: ``name = value`` or ``name IS NULL``. Without a name where it is neither."""
     for place, token in enumerate(tokens):
         if token.says("="):
             return _read_name(tokens[:place]), _read_value(tokens[place + 1 :])
@@ -245,13 +248,13 @@ def _read_pair(tokens: Sequence[_Token]) -> tuple[str | None, Value]:
 
 
 def _read_name(tokens: Sequence[_Token]) -> str | None:
-    """A column's name, perhaps with its table's before it."""
+    """Return a column's name, perhaps with its table's before it."""
     names, rest = _read_table(tokens)
     return names[-1] if names and not rest else None
 
 
 def _read_value(tokens: Sequence[_Token]) -> Value:
-    """A literal, perhaps with a sign, a cast or the name of its type."""
+    """Return a literal, perhaps with a sign, a cast or the name of its type."""
     tokens = [token for token in tokens if not token.says(";")]
     inside, rest, closed = _read_parentheses(tokens)
     if closed and not rest:
@@ -287,8 +290,9 @@ def _row(pairs: Iterator[tuple[str | None, Value]] | Sequence[tuple[str | None, 
 
 
 def _key(row: Mapping[str, Value], columns: Sequence[str]) -> Key | None:
-    """The values of the key's columns; None where one of them is not known. The letters' case of names is no matter,
-    unless two columns differ in nothing else."""
+    """Return the values of the key's columns; None where one of them is not known. The letters' case of names is no
+    matter, unless two columns differ in nothing else.
+    """
     values = []
     for column in columns:
         alike = [name for name in row if name.lower() == column.lower()]

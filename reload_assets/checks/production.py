@@ -28,7 +28,7 @@ DESCRIPTIONS = {
 
 
 def production_checks(family: Family, table: str) -> AssetChecksDefinition:
-    """The checks of one merged table."""
+    """Return the checks of one merged table."""
     asset = family.key("production", table)
 
     @multi_asset_check(

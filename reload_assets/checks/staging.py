@@ -29,7 +29,7 @@ DESCRIPTIONS = {
 
 
 def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
-    """The blocking checks of one staged table."""
+    """Return the blocking checks of one staged table."""
     asset = family.key("staging", table)
 
     @multi_asset_check(

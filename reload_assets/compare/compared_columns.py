@@ -73,12 +73,12 @@ class ComparedColumns:
         return [column.source for column in self.columns]
 
     def without(self, columns: Sequence[ReloadColumn]) -> list[ReloadColumn]:
-        """The compared columns except some."""
+        """Return the compared columns except some."""
         names = {column.name for column in columns}
         return [column for column in self.columns if column.name not in names]
 
     def row_hash(self, alias: str, columns: Sequence[ReloadColumn] | None = None) -> Any:
-        """The hash of a production row, of all compared columns or of some."""
+        """Return the hash of a production row, of all compared columns or of some."""
         chosen = self.columns if columns is None else columns
         return row_hash(
             [Hashed(production_column(alias, c.name), self.described[c.source]) for c in chosen],
@@ -86,12 +86,12 @@ class ComparedColumns:
         )
 
     def text(self, alias: str, column: ReloadColumn) -> sql.Composable:
-        """The text of a production row's column by which rows are matched."""
+        """Return the text of a production row's column by which rows are matched."""
         scale = self.described[column.source].delivery.number_scale
         return production_text(alias, column.name, self.kinds[column.source], scale)
 
     def typed(self, text: sql.Composable, column: ReloadColumn) -> sql.Composed:
-        """A matched text as a value of production's type, so that an index finds it."""
+        """Return a matched text as a value of production's type, so that an index finds it."""
         return _typed(text, column, self.kinds[column.source])
 
 
@@ -108,7 +108,7 @@ def _typed(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql
 
 
 def _why_not(source: SourceColumn, production_type: str) -> str | None:
-    """Why the content of a column is not compared; None where it is."""
+    """Return why the content of a column is not compared; None where it is."""
     if source.kind is None or not source.is_compared:
         return source.why_without_text
     if re.sub(r"\(.*?\)", "", production_type) not in FAMILIES[source.kind]:

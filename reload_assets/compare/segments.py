@@ -47,7 +47,7 @@ class Sums(NamedTuple):
 
 
 def characters(bounds: Bounds, rows: int) -> int:
-    """How long a prefix makes segments of at most about a thousand rows, where the window has about ``rows``.
+    """Return how long a prefix makes segments of at most about a thousand rows, where the window has about ``rows``.
 
     Each longer prefix cuts up to ten times finer, so a segment may be as small as a hundred rows.
     """
@@ -57,7 +57,7 @@ def characters(bounds: Bounds, rows: int) -> int:
 
 
 def differing(source: Mapping[str, Sums], production: Mapping[str, Sums]) -> list[str]:
-    """The segments in which the two sides do not have the same, in order."""
+    """Return the segments in which the two sides do not have the same, in order."""
     return sorted(name for name in source.keys() | production.keys() if source.get(name) != production.get(name))
 
 

@@ -10,7 +10,7 @@ _BEFORE_CHRIST = " BC"
 
 
 def is_later(left: str | None, right: str | None, kind: Kind) -> bool:
-    """Whether a version is later than another one; False where one of them is NULL. Both are canonical text."""
+    """Return whether a version is later than another one; False where one of them is NULL. Both are canonical text."""
     if left is None or right is None:
         return False
     if kind in ("number", "bare"):
@@ -22,7 +22,7 @@ def is_later(left: str | None, right: str | None, kind: Kind) -> bool:
 
 
 def _moment(text: str) -> tuple[int, str]:
-    """A time as what sorts like it: years before Christ count backwards."""
+    """Return a time as what sorts like it: years before Christ count backwards."""
     if text in ("infinity", "-infinity"):
         return (2, "") if text == "infinity" else (-10_000, "")
     if text.endswith(_BEFORE_CHRIST):

@@ -233,13 +233,13 @@ class _Comparison:
         return {outcome: found for outcome, found in wrong.items() if found}
 
     def _is_older(self, found: Sequence[str] | None, version: str, content: str) -> bool:
-        """Whether the source's row is an older version than production's, noted before it."""
+        """Return whether the source's row is an older version than production's, noted before it."""
         if found is None or found[0] == version or found[1] == content:
             return False
         return not is_later(found[0], version, self.compared.kinds[self.table.version.source])
 
     def _by_key(self, keys: Sequence[Sequence[Any]], columns: Sequence[str]) -> list[tuple[Any, ...]]:
-        """The source's rows with some keys: the key and the version as text, and the hash of some columns."""
+        """Return the source's rows with some keys: the key and the version as text, and the hash of some columns."""
         if not keys:
             return []
         return list(

@@ -19,7 +19,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
     """YAML without silent losses: a key that is written twice is an error, not the last one's win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping of a node; raises a marked error for a repeated key."""
+        """Return the mapping of a node; raises a marked error for a repeated key."""
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -67,7 +67,7 @@ def _short(value: object) -> str:
 
 
 def _fields_beside(model: type[BaseModel], place: list[Any]) -> list[str]:
-    """The field names that are possible where the unknown one stands."""
+    """Return the field names that are possible where the unknown one stands."""
     current: Any = model
     for part in place[:-1]:
         current = _step(current, part)
@@ -88,7 +88,7 @@ def _step(current: Any, part: object) -> Any:
 
 
 def _model_in(annotation: Any) -> Any:
-    """The model, or ``(dict, model)`` for a mapping of models, inside an annotation such as ``X | None``."""
+    """Return the model, or ``(dict, model)`` for a mapping of models, inside an annotation such as ``X | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     inner = [_model_in(argument) for argument in get_args(annotation)]

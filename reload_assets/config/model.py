@@ -41,7 +41,10 @@ class FromEnvironment(_Model):
     env: str = Field(description="Name of the environment variable.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     def read(self, place: str) -> str:
-        """The variable's value; ``place`` names the field in the error. Raises ConfigError where it is not set."""
+        """Return the variable's value.
+
+        ``place`` names the field in the error. Raises ConfigError where it is not set.
+        """
         value = os.environ.get(self.env)
         if not value:
             raise ConfigVariableUnset(place, self.env)
@@ -68,7 +71,7 @@ Secret = Annotated[FromEnvironment | FromSecretsManager, BeforeValidator(_no_pla
 
 
 def text(value: Text | Number, place: str) -> str:
-    """A field that is either written in the file or taken from the environment, as text."""
+    """Return a field that is either written in the file or taken from the environment, as text."""
     return value.read(place) if isinstance(value, FromEnvironment) else str(value)
 
 
@@ -379,7 +382,7 @@ def load_config(path: str | Path | None = None) -> ReloadConfig:
 
 
 def parse_config(written: str, file: str = DEFAULT_PATH) -> ReloadConfig:
-    """The configuration in a YAML text; ``file`` names it in errors. Raises ConfigError."""
+    """Return the configuration in a YAML text; ``file`` names it in errors. Raises ConfigError."""
     try:
         document: Any = yaml.load(written, UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:

@@ -21,7 +21,7 @@ Written by `reload-assets reference`. A value that is not a secret may also be `
 
 
 def reference() -> str:
-    """The reference as Markdown."""
+    """Return the reference as Markdown."""
     return _HEAD + "\n".join(_rows("", ReloadConfig)) + "\n"
 
 
@@ -35,7 +35,7 @@ def _rows(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 
 def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The model that a field holds, and whether it is a mapping of them."""
+    """Return the model that a field holds, and whether it is a mapping of them."""
     if get_origin(annotation) is dict:
         return get_args(annotation)[1], True
     for part in (annotation, *get_args(annotation)):

@@ -216,7 +216,9 @@ class Comparison:
         return slices
 
     def _meanwhile(self, now: datetime) -> Window:
-        """The time of the reload, from an hour earlier where the clock was set back in it: it shows that hour twice."""
+        """Return the time of the reload, from an hour earlier where the clock was set back in it: it shows that hour
+        twice.
+        """
         start = self._touched.since - _MARGIN
         before, after = ((start - _HOUR).astimezone(self._zone), now.astimezone(self._zone))
         if _offset(before) > _offset(after):

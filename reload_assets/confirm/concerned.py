@@ -89,7 +89,7 @@ class SkippedStatements:
         return found
 
     def _list(self, connection: Connection[Any], plan: ConfirmStatements) -> list[Skipped]:
-        """The statements of one table, by the source's name or the target's."""
+        """Return the statements of one table, by the source's name or the target's."""
         table = plan.merge.table
         target, source = (table.production.schema, table.production.name), (self._source_schema, table.source_table)
         listed = self._cdc.skipped(connection, [target[1], source[1]], self._scanned_until)
@@ -124,7 +124,7 @@ class SkippedStatements:
 
     @staticmethod
     def _is_judged(connection: Connection[Any], plan: ConfirmStatements, key: Key) -> bool:
-        """Whether a key is judged already, or a row of it was staged: one that the merge found identical, too."""
+        """Return whether a key is judged already, or a row of it was staged: one that the merge found identical, too."""
         pairs = list(zip(plan.merge.table.key, (sql.Literal(value) for value in key), strict=True))
         judged = [sql.SQL("{} = {}").format(plan.in_key(column), value) for column, value in pairs]
         staged = [sql.SQL("{} = {}").format(in_staging(column), value) for column, value in pairs]
@@ -152,7 +152,7 @@ class SkippedStatements:
     def _is_done(
         connection: Connection[Any], schema: str, table: str, key: Sequence[str], statement: Statement
     ) -> bool:
-        """Whether the row was inserted since, or is gone: its presence says nothing else."""
+        """Return whether the row was inserted since, or is gone: its presence says nothing else."""
         gone = statement.removed(key) if statement.verb == "DELETE" else statement.keys(key)
         named = next(iter(gone))
         if len(gone) != 1:

@@ -161,7 +161,7 @@ def _column_shape(column: ReloadColumn, value: sql.Composable) -> sql.Composable
 
 
 def _plain(column: ReloadColumn, value: sql.Composable) -> sql.Composable:
-    """What stays the same of a key's value when it is spelled in another way."""
+    """Return what stays the same of a key's value when it is spelled in another way."""
     base = parse_type(column.target.base_type).base
     if base == "numeric":
         return sql.SQL("round({}, {})").format(value, sql.Literal(_SAME_DECIMALS))

@@ -170,6 +170,6 @@ class Corrections:
 
 
 def _refers_to_itself(plan: ConfirmStatements) -> bool:
-    """Whether rows of the table refer to each other: such rows have to be written together."""
+    """Return whether rows of the table refer to each other: such rows have to be written together."""
     table = plan.merge.table
     return any(key.parent == table.target for key in table.production.foreign_keys)

@@ -48,7 +48,9 @@ class SourceRows(Protocol):
         """Put the source's rows of a window, and perhaps some beside it, into a temporary table likewise."""
 
     def now(self) -> datetime:
-        """A UTC instant of the source's clock: what was read before shows all that was committed before the read."""
+        """Return a UTC instant of the source's clock: what was read before shows all that was committed before the
+        read.
+        """
 
 
 def readable(table: ReloadTable) -> str | None:

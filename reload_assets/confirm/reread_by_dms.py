@@ -78,7 +78,7 @@ class LoadedRows:
                     drop_table(other, self._schema, self._name(load))
 
     def now(self) -> datetime:
-        """The source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
+        """Return the source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
         if self.reader is not None:
             return self.reader.now()
         with self._target.connect(autocommit=True) as connection:
@@ -114,7 +114,7 @@ class LoadedRows:
         return self._engine.table_load(batch.table, self._name(batch))
 
     def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
-        """The load with the column of its one filter and the conditions on it."""
+        """Return the load with the column of its one filter and the conditions on it."""
         position = batch.table.filter_column
         assert position is not None, "the caller asks for such a table by window"
         column = batch.table.key[position]

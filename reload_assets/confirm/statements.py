@@ -150,11 +150,11 @@ class ConfirmStatements:
         return self.merge.numbered("a")
 
     def is_own_child(self, alias: str) -> sql.Composable:
-        """Whether a referring row ``c``, of this very table, is the row of the key ``alias``."""
+        """Return whether a referring row ``c``, of this very table, is the row of the key ``alias``."""
         return self.merge.same_key(self.merge.numbered(alias), lambda column: sql.Identifier("c", column.name))
 
     def mark_pieces(self) -> MarkPieces:
-        """The column that marks a row as deleted, and the mark."""
+        """Return the column that marks a row as deleted, and the mark."""
         name = self.merge.table.options.soft_delete_column or ""
         is_flag = self.merge.table.production.column(name).type == "boolean"
         return MarkPieces(mark_column=name, mark=sql.SQL("true" if is_flag else "clock_timestamp()"))
@@ -166,7 +166,7 @@ class ConfirmStatements:
         )
 
     def _names_where(self, condition: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
-        """An array of the names of those columns of which a condition holds, with NULL for the others."""
+        """Return an array of the names of those columns of which a condition holds, with NULL for the others."""
         named = (
             sql.SQL("CASE WHEN {} THEN {} END").format(condition(column), sql.Literal(column.name))
             for column in written_columns(self.merge.table)
@@ -174,7 +174,7 @@ class ConfirmStatements:
         return sql.SQL("CAST(ARRAY[{}] AS text [])").format(comma(named))
 
     def _is_patched(self, column: ReloadColumn) -> sql.Composable:
-        """Whether a column is corrected by itself: never read equal, and not set by anybody since it was noted.
+        """Return whether a column is corrected by itself: never read equal, and not set by anybody since it was noted.
 
         Never one that rows of other tables would follow.
         """
@@ -195,7 +195,7 @@ class ConfirmStatements:
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
 
     def _is_left_alone(self) -> sql.Composable:
-        """Whether a row that this reload did not write stays as it is although it differs."""
+        """Return whether a row that this reload did not write stays as it is although it differs."""
         table = self.merge.table
         if not self.exact:
             return sql.SQL("true")
@@ -218,14 +218,14 @@ class ConfirmStatements:
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
 
     def _verdict_without_source(self) -> sql.Composable:
-        """The verdict on a row that the source no longer has and that this reload did not bring back."""
+        """Return the verdict on a row that the source no longer has and that this reload did not bring back."""
         verdict = _BY_POLICY[self.merge.table.options.orphans]
         return sql.SQL(
             "CASE WHEN (k.in_any_window AND NOT k.found_by_comparison) OR p.is_in_window THEN {} ELSE {} END"
         ).format(sql.Literal(verdict.value), sql.Literal(Verdict.LEFT.value))
 
     def _verdict_without_production(self) -> sql.Composable:
-        """The verdict on a row of the source that production lacks."""
+        """Return the verdict on a row of the source that production lacks."""
         left = sql.Literal(Verdict.LEFT.value)
         if not self.exact:
             return left
@@ -235,19 +235,19 @@ class ConfirmStatements:
 
 
 def _differs_noted(column: ReloadColumn, left: Named, right: Named) -> sql.Composable:
-    """Whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
+    """Return whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
     if column.target.base_type == "json":
         return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(left(column), right(column))
     return differs([column], left, right)
 
 
 def _as_noted(column: ReloadColumn) -> sql.Composable:
-    """The column of a production row as it was noted before the source was read."""
+    """Return the column of a production row as it was noted before the source was read."""
     return sql.Identifier("n", column.name)
 
 
 def _as_noted_before(column: ReloadColumn) -> sql.Composable:
-    """The column of a production row as it was noted the time before."""
+    """Return the column of a production row as it was noted the time before."""
     return sql.Identifier("b", column.name)
 
 

@@ -64,7 +64,7 @@ class _Passing(Exception):
 
 
 def clean(text: str) -> str:
-    """A text of another program for a sentence of ours: one line, no end stop, no passwords."""
+    """Return a text of another program for a sentence of ours: one line, no end stop, no passwords."""
     text = re.sub(r"//[^/@\s]*@", "//", text)
     text = re.sub(r"(?i)((?:password|pwd|secret\w*|token)\s*[=:]\s*)[^\s;,&]+", r"\1***", text)
     return " ".join(text.split()).rstrip(". ")
@@ -122,7 +122,7 @@ class DmsCalls:
             raise DmsCallInvalid(self._place, doing, clean(str(error))) from None
 
     def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
-        """A member that every answer of DMS has.
+        """Return a member that every answer of DMS has.
 
         botocore reads an answer that is not JSON as an empty one, which must not pass for "there is no such task".
         """
@@ -145,7 +145,7 @@ class DmsCalls:
     def found(
         self, operation: str, member: str, doing: str, page_size: int = 100, **request: Any
     ) -> list[dict[str, Any]]:
-        """The items that match; none is no error, which for DMS it is."""
+        """Return the items that match; none is no error, which for DMS it is."""
         try:
             return list(self.pages(operation, member, doing, page_size, **request))
         except DmsRefusal as refusal:

@@ -58,7 +58,7 @@ class CdcTask:
         return CdcState(name_of(task), task["Status"], said)
 
     def describe(self, load_source_arn: str) -> TaskDescription:
-        """The task with mapping and settings, its endpoints and its table statistics, in three calls.
+        """Return the task with mapping and settings, its endpoints and its table statistics, in three calls.
 
         ``load_source_arn`` names the source endpoint by which reloads are loaded. Raises DmsError.
         """

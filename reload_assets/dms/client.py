@@ -19,7 +19,7 @@ def dms_client(
     access_key_id: str | None = None,
     secret_access_key: str | None = None,
 ) -> Any:
-    """A boto3 client for DMS in a region, or for the endpoint URL of a stand-in.
+    """Return a boto3 client for DMS in a region, or for the endpoint URL of a stand-in.
 
     Without keys boto3 looks for credentials where it always does. Raises DmsError for half a pair of keys,
     a profile of the environment that there is not, or an endpoint URL that is none; nothing is sent yet.

@@ -33,7 +33,7 @@ class EndpointCheck:
             self._connection(endpoint, instance)
 
     def source(self, arn: str) -> Mapping[str, Any]:
-        """The source endpoint as DMS describes it."""
+        """Return the source endpoint as DMS describes it."""
         return self._endpoint(arn, "source", SOURCE_ENGINES)
 
     def _endpoint(self, arn: str, kind: str, engines: tuple[str, ...]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class EndpointCheck:
         wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
-        """The status of the connection test and its failure; ``untested`` where there was none."""
+        """Return the status of the connection test and its failure; ``untested`` where there was none."""
         found = self._calls.found(
             "describe_connections",
             "Connections",
@@ -113,19 +113,19 @@ def _filters(name: str, value: str) -> list[dict[str, Any]]:
 
 
 def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
-    """The ``ExtraConnectionAttributes`` of an endpoint by name in lower case, as DMS does not mind their case."""
+    """Return the ``ExtraConnectionAttributes`` of an endpoint by name in lower case, as DMS does not mind their case."""
     pairs = (part.partition("=") for part in str(endpoint.get("ExtraConnectionAttributes") or "").split(";"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
 
 
 def number_scale(endpoint: Mapping[str, Any]) -> int:
-    """The NumberDatatypeScale of an Oracle endpoint: decimals of a NUMBER without precision, -1 float, -2 text."""
+    """Return the NumberDatatypeScale of an Oracle endpoint: decimals of a NUMBER without precision, -1 float, -2 text."""
     found = _oracle_setting(endpoint, "NumberDatatypeScale")
     return DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
 
 
 def trims_char(endpoint: Mapping[str, Any]) -> bool:
-    """Whether an Oracle endpoint takes the padding of CHAR and NCHAR away (TrimSpaceInChar)."""
+    """Return whether an Oracle endpoint takes the padding of CHAR and NCHAR away (TrimSpaceInChar)."""
     found = _oracle_setting(endpoint, "TrimSpaceInChar")
     return str(found).lower() not in ("false", "0", "n", "no")
 

@@ -334,7 +334,7 @@ class _Examination:
 
 
 def endpoint_script(endpoint: Mapping[str, Any]) -> str:
-    """What a PostgreSQL endpoint runs after each connect; empty for nothing."""
+    """Return what a PostgreSQL endpoint runs after each connect; empty for nothing."""
     settings = endpoint.get("PostgreSQLSettings")
     nested = settings.get("AfterConnectScript") if isinstance(settings, Mapping) else None
     return str(nested or extra_attributes(endpoint).get("afterconnectscript") or "")

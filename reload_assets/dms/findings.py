@@ -27,19 +27,19 @@ class Finding:
 
 
 def rule_id(rule: Mapping[str, Any]) -> str | None:
-    """The rule-id as text, None where there is none."""
+    """Return the rule-id as text, None where there is none."""
     found = rule.get("rule-id")
     return None if found in (None, "") else str(found)
 
 
 def locator(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object-locator, empty where there is none."""
+    """Return the object-locator, empty where there is none."""
     found = rule.get("object-locator")
     return found if isinstance(found, Mapping) else {}
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The fix for an unknown word: the nearest known one, or all of them."""
+    """Return the fix for an unknown word: the nearest known one, or all of them."""
     words = list(known)
     meant = MEANT.get(str(word))
     if meant not in words:

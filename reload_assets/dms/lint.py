@@ -22,7 +22,7 @@ __all__ = ["Finding", "lint_mapping", "lint_settings"]
 
 
 def lint_mapping(mapping: str | Mapping[str, Any], *, target_schema: str = "") -> list[Finding]:
-    """Every mistake of a table mapping, in the order of its rules; empty for a clean one.
+    """Return every mistake of a table mapping, in the order of its rules; empty for a clean one.
 
     ``target_schema`` is TargetMetadata.TargetSchema of the task's settings: with one, schemas need no case rule.
     """

@@ -17,7 +17,7 @@ _STRICT_POLICIES = ("DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorP
 
 
 def lint_settings(settings: str | Mapping[str, Any], mapping: str | Mapping[str, Any] | None = None) -> list[Finding]:
-    """Every mistake of a reload's task settings; empty for clean ones.
+    """Return every mistake of a reload's task settings; empty for clean ones.
 
     Defaults count: a setting that is left out is judged by DMS's default. With the ``mapping`` of the same task, what
     the two contradict each other in is found too.

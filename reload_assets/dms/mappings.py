@@ -32,7 +32,7 @@ class TableLoad:
 
 
 def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """The bounds as DMS can be told them: wall-clock values of the source's zone, widened to whole seconds.
+    """Return the bounds as DMS can be told them: wall-clock values of the source's zone, widened to whole seconds.
 
     DMS documents date literals without fractions and has no strict ``lt``, so that the load may take rows up to a
     second too many on either side; they are trimmed after the load. Equal bounds are allowed: twice a year a window
@@ -48,7 +48,7 @@ def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) -> dict[str, Any]:
-    """The mapping that loads ``[start, end)`` of the tables, given in wall-clock time of the source's zone.
+    """Return the mapping that loads ``[start, end)`` of the tables, given in wall-clock time of the source's zone.
 
     Each table gets a selection with exactly one ``between`` (conditions inside one filter are OR-ed, and two filters
     on one column were seen to load everything), its own staging table, and lowercase column names.
@@ -70,7 +70,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
 
 
 def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
-    """The mapping that loads rows by key: of each table those whose key column meets one of the conditions.
+    """Return the mapping that loads rows by key: of each table those whose key column meets one of the conditions.
 
     One filter a table: conditions inside one filter are OR-ed, which is wanted here.
     """

@@ -14,32 +14,32 @@ _ANY = "%"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether the pattern matches the name, each of whose characters stands for itself."""
+    """Return whether the pattern matches the name, each of whose characters stands for itself."""
     return _overlap(tuple(_TOKEN.findall(pattern)), tuple(_literal(character) for character in name))
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some name matches both patterns."""
+    """Return whether some name matches both patterns."""
     return _overlap(tuple(_TOKEN.findall(one)), tuple(_TOKEN.findall(other)))
 
 
 def narrower(one: str, other: str) -> bool:
-    """Whether the first pattern is a special case of the second; its wildcards are taken for characters."""
+    """Return whether the first pattern is a special case of the second; its wildcards are taken for characters."""
     return one != other and matches(other, one) and not matches(one, other)
 
 
 def is_wild(name: str) -> bool:
-    """Whether the name holds a wildcard other than ``_``, which most exact names hold."""
+    """Return whether the name holds a wildcard other than ``_``, which most exact names hold."""
     return _ANY in name or re.search(r"\[[^\]]+\]", name) is not None
 
 
 def has_underscore_wildcard(name: str) -> bool:
-    """Whether the name holds an ``_`` that is not written ``[_]``."""
+    """Return whether the name holds an ``_`` that is not written ``[_]``."""
     return "_" in _TOKEN.findall(name)
 
 
 def escaped(name: str) -> str:
-    """A pattern that matches this name alone."""
+    """Return a pattern that matches this name alone."""
     return "".join(_literal(character) for character in name)
 
 

@@ -125,7 +125,7 @@ def _column(rules: Sequence[Rule], schema: str, table: str, name: str) -> str | 
 
 
 def _by(rules: Sequence[Rule], schema: str, table: str, columns: Sequence[str]) -> dict[str, str]:
-    """The first of the rules that is for each column, by its action and number; only columns that have one."""
+    """Return the first of the rules that is for each column, by its action and number; only columns that have one."""
     found = ((name, next((r for r in rules if _matches(r, schema, table, name)), None)) for name in columns)
     return {name: f"{rule['rule-action']} of rule {rule_id(rule)}" for name, rule in found if rule is not None}
 

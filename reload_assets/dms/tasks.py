@@ -50,7 +50,7 @@ class TaskRequest:
 
 
 def task_identifier(group: str, reload_id: int, token: str) -> str:
-    """A name that DMS takes for the task of a reload: ``reload-<group>-<reload_id>-<token>``.
+    """Return a name that DMS takes for the task of a reload: ``reload-<group>-<reload_id>-<token>``.
 
     DMS wants 1 to 255 ASCII letters, digits and hyphens, a letter first, no two hyphens in a row and none at the end,
     and folds to lowercase. ``token`` tells apart what shares a reload id, such as attempts or ledgers.
@@ -81,7 +81,7 @@ class LoadTasks:
         EndpointCheck(self._calls, self._limits).run(source_arn, target_arn, instance_arn)
 
     def source_endpoint(self, arn: str) -> Mapping[str, Any]:
-        """A source endpoint with its settings. Raises DmsError where it is none of Oracle."""
+        """Return a source endpoint with its settings. Raises DmsError where it is none of Oracle."""
         return EndpointCheck(self._calls, self._limits).source(arn)
 
     def create(self, request: TaskRequest) -> str:
@@ -195,14 +195,17 @@ class LoadTasks:
         wait_for(look, self._limits.watching, self._limits.remove_timeout)
 
     def find(self, tags: Mapping[str, str]) -> list[str]:
-        """The ARNs of the full-load tasks that carry all of these tags; one that is being deleted counts as gone."""
+        """Return the ARNs of the full-load tasks that carry all of these tags.
+
+        One that is being deleted counts as gone.
+        """
         if not tags:
             raise ValueError("Without a tag every task would be found.")
         arns = [str(task["ReplicationTaskArn"]) for task in self._full_loads()]
         return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
 
     def find_reloads(self) -> dict[str, dict[str, str]]:
-        """The tags by ARN of the full-load tasks with a name that ``task_identifier`` gives."""
+        """Return the tags by ARN of the full-load tasks with a name that ``task_identifier`` gives."""
         arns = [
             str(task["ReplicationTaskArn"]) for task in self._full_loads() if name_of(task).startswith(_NAME_PREFIX)
         ]

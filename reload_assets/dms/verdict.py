@@ -56,7 +56,7 @@ class LoadResult:
 
 
 def progress_of(task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]]) -> Progress:
-    """The progress that the answers show; zeros while DMS has none."""
+    """Return the progress that the answers show; zeros while DMS has none."""
     stats = task.get("ReplicationTaskStats") or {}
     return Progress(
         status=task["Status"],
@@ -71,7 +71,10 @@ def progress_of(task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]]
 
 
 def stop_reason(task: Mapping[str, Any]) -> str:
-    """The bare stop reason, such as ``FATAL_ERROR``: real failures bury it in a longer text. Empty without one."""
+    """Return the bare stop reason, such as ``FATAL_ERROR``: real failures bury it in a longer text.
+
+    Empty without one.
+    """
     for text in (task.get("StopReason"), task.get("LastFailureMessage")):
         if found := re.search(r"Stop Reason (\w+)", text or ""):
             return found[1]
@@ -81,7 +84,7 @@ def stop_reason(task: Mapping[str, Any]) -> str:
 def judge(
     task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]], expected: Collection[TableName]
 ) -> LoadResult:
-    """The result of a task that has ended.
+    """Return the result of a task that has ended.
 
     Success is status ``stopped``, stop reason FULL_LOAD_ONLY_FINISHED, no table in error, and every expected table
     (source schema, source table), and no other, ``Table completed`` without a refused row. Raises LoadFailed with
@@ -100,7 +103,7 @@ def judge(
 
 
 def name_of(task: Mapping[str, Any]) -> str:
-    """The task's identifier, which people know it by; the ARN's end is opaque."""
+    """Return the task's identifier, which people know it by; the ARN's end is opaque."""
     return str(task.get("ReplicationTaskIdentifier") or task["ReplicationTaskArn"])
 
 

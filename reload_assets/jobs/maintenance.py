@@ -9,7 +9,7 @@ from reload_assets.resources.reload import ReloadResource
 
 @op(description="Drop the staging tables of reloads that ended longer ago than staging.retention_days.")
 def drop_expired_tables(context: OpExecutionContext, reload: ReloadResource) -> list[str]:
-    """The names of the tables dropped."""
+    """Return the names of the tables dropped."""
     with readable_errors():
         dropped = drop_expired(
             reload.services.target, reload.services.ledger, reload.services.config.staging.retention_days

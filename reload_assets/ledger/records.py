@@ -124,7 +124,7 @@ class Opening:
 
 
 def staging_name(table: ReloadTable, reload_id: int) -> str:
-    """The name of a reload's staging table; cut so that it stays within PostgreSQL's 63 bytes."""
+    """Return the name of a reload's staging table; cut so that it stays within PostgreSQL's 63 bytes."""
     suffix = f"_r{reload_id}"
     base = table.production.name.lower().encode()[: 63 - len(suffix)].decode(errors="ignore")
     return base + suffix

@@ -31,7 +31,7 @@ class Request:
 
 
 def open_requests(target: TargetDatabase) -> list[Request]:
-    """The requests that are pending or under way, the oldest first."""
+    """Return the requests that are pending or under way, the oldest first."""
     with (
         target.connect(autocommit=True) as connection,
         connection.cursor(row_factory=class_row(Request)) as cursor,

@@ -82,7 +82,7 @@ class Account:
         return task
 
     def rows_applied(self, task: CdcTask) -> dict[str, int]:
-        """The rows that a CDC task has inserted, updated and deleted since it was started."""
+        """Return the rows that a CDC task has inserted, updated and deleted since it was started."""
         found = self._client.describe_table_statistics(ReplicationTaskArn=task.arn)["TableStatistics"]
         return {kind.lower(): sum(table[kind] for table in found) for kind in ("Inserts", "Updates", "Deletes")}
 
@@ -102,7 +102,7 @@ class Account:
 
 
 def _rules(schema: str, tables: Sequence[str], production_schema: str) -> list[dict[str, Any]]:
-    """The tables by name, into the production schema, with names in lower case."""
+    """Return the tables by name, into the production schema, with names in lower case."""
     places = [{"schema-name": schema, "table-name": table} for table in tables]
     everything = {"schema-name": schema, "table-name": "%"}
     rules: list[dict[str, Any]] = [

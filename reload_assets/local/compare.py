@@ -118,7 +118,7 @@ def outside_digest(
     tables: Sequence[OracleTable] = TABLES,
     schema: str = "production",
 ) -> str:
-    """A digest of all production rows that are not in ``[start, end)``: it changes when any of them does."""
+    """Return a digest of all production rows that are not in ``[start, end)``: it changes when any of them does."""
     digest = hashlib.sha256()
     with target_connection.transaction():
         target_connection.execute(_SETTINGS)

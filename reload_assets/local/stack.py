@@ -104,11 +104,11 @@ class Stack:
         self._cleanup.close()
 
     def connect_source(self) -> Connection[Any]:
-        """A superuser's connection to the source, in autocommit."""
+        """Return a superuser's connection to the source, in autocommit."""
         return psycopg.connect(self.postgres.url("source"), autocommit=True)
 
     def connect_target(self) -> Connection[Any]:
-        """A superuser's connection to the target, in autocommit."""
+        """Return a superuser's connection to the target, in autocommit."""
         return psycopg.connect(self.postgres.url("target"), autocommit=True)
 
     def damage(self, start: datetime, end: datetime, *, seed: int) -> dict[str, dict[str, int]]:
@@ -128,7 +128,7 @@ class Stack:
         return self.cdc.wait_passed(now)
 
     def rows_applied(self) -> dict[str, int]:
-        """The rows of production that CDC has inserted, updated and deleted since the stack is up."""
+        """Return the rows of production that CDC has inserted, updated and deleted since the stack is up."""
         return self._account.rows_applied(self.cdc.task)
 
     def _create_databases(self) -> None:
@@ -243,7 +243,10 @@ def install_as_job_role(connection: Connection[Any], job: Login) -> None:
 
 
 def checkout_file(name: str) -> Path:
-    """A file of the checkout's top folder. Raises FileNotFoundError where the package was installed without it."""
+    """Return a file of the checkout's top folder.
+
+    Raises FileNotFoundError where the package was installed without it.
+    """
     path = Path(reload_assets.__file__).resolve().parents[1] / name
     if not path.exists():
         raise FileNotFoundError(f"{path}: the embedded stack runs from a checkout of the repository; clone it.")

@@ -136,7 +136,7 @@ def _switch_on(url: str) -> None:
 
 
 def graphql(url: str, query: str, **variables: Any) -> dict[str, Any]:
-    """What the UI's server answers to a GraphQL document. Raises RuntimeError for an error answer."""
+    """Return what the UI's server answers to a GraphQL document. Raises RuntimeError for an error answer."""
     request = urllib.request.Request(
         f"{url}/graphql",
         data=json.dumps({"query": query, "variables": variables}).encode(),
@@ -157,7 +157,7 @@ def graphql(url: str, query: str, **variables: Any) -> dict[str, Any]:
 
 
 def _port(wanted: int | None) -> int:
-    """The port asked for, or the usual one unless somebody has it."""
+    """Return the port asked for, or the usual one unless somebody has it."""
     if wanted:
         return wanted
     with socket.socket() as probe:

@@ -21,7 +21,7 @@ from reload_assets.postgres.statements import compose
 
 
 def uncut_because(plan: MergeStatements) -> str | None:
-    """Why a table is merged in one transaction whatever its size; None where it can be cut."""
+    """Return why a table is merged in one transaction whatever its size; None where it can be cut."""
     production = plan.table.production
     written = {column.name for column in written_columns(plan.table)}
     for unique in production.unique_keys:
@@ -34,7 +34,7 @@ def uncut_because(plan: MergeStatements) -> str | None:
 
 
 def inseparable(plans: Sequence[MergeStatements]) -> str | None:
-    """Why no table of a reload can be merged without the others; None where parents can go before children."""
+    """Return why no table of a reload can be merged without the others; None where parents can go before children."""
     positions = {plan.table.target: plan.position for plan in plans}
     for plan in plans:
         for key in plan.table.production.foreign_keys:
@@ -44,7 +44,9 @@ def inseparable(plans: Sequence[MergeStatements]) -> str | None:
 
 
 def next_chunk(connection: Connection[Any], plan: MergeStatements, rows: int) -> MergeStatements:
-    """The plan of the next ``rows`` staged rows after those that the ledger knows to be merged, or of all the rest."""
+    """Return the plan of the next ``rows`` staged rows after those that the ledger knows to be merged, or of all the
+    rest.
+    """
     rest = replace(plan, keys=KeyRange(after=plan.staged.merged_through))
     if uncut_because(plan):
         return rest
@@ -55,7 +57,7 @@ def next_chunk(connection: Connection[Any], plan: MergeStatements, rows: int) ->
 
 
 def merged_outcomes(connection: Connection[Any], reload: Reload) -> dict[str, Outcomes]:
-    """The outcomes of all chunks of a reload's tables, as the ledger has them."""
+    """Return the outcomes of all chunks of a reload's tables, as the ledger has them."""
     names = [field.name for field in fields(Outcomes)]
     with connection.cursor(row_factory=class_row(StagedTable)) as cursor:
         rows = cursor.execute(compose("ledger/read:list_tables"), {"reload_id": reload.reload_id}).fetchall()

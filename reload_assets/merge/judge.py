@@ -14,13 +14,13 @@ Named = Callable[[ReloadColumn], sql.Composable]
 
 
 def written_columns(table: ReloadTable) -> list[ReloadColumn]:
-    """The columns that an update sets: all but the key, and but those that production always numbers itself."""
+    """Return the columns that an update sets: all but the key, and but those that production always numbers itself."""
     key = {column.name for column in table.key}
     return [column for column in table.columns if column.name not in key and column.target.identity != "a"]
 
 
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
-    """The outcome of a staged row whose key production has, as an SQL expression over both.
+    """Return the outcome of a staged row whose key production has, as an SQL expression over both.
 
     A row that is marked as deleted is wrong whatever it holds, as a missing one is: no policy leaves it so.
     """
@@ -46,7 +46,7 @@ def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Compo
 
 
 def assigned(table: ReloadTable, source: Named) -> sql.Composable:
-    """The assignments of an update of the production row ``p`` to the values of a row of the source."""
+    """Return the assignments of an update of the production row ``p`` to the values of a row of the source."""
     pairs = [(column.name, source(column)) for column in written_columns(table)]
     if name := table.options.soft_delete_column:
         pairs.append((name, unmarked(table, sql.Identifier("p", name))))
@@ -54,7 +54,7 @@ def assigned(table: ReloadTable, source: Named) -> sql.Composable:
 
 
 def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:
-    """Whether some of the columns have other content on one side than on the other, as an SQL condition."""
+    """Return whether some of the columns have other content on one side than on the other, as an SQL condition."""
     if not columns:
         return sql.SQL("false")
     return sql.SQL("({})").format(
@@ -66,12 +66,12 @@ def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.C
 
 
 def newer(table: ReloadTable, left: Named, right: Named) -> sql.Composable:
-    """Whether the version on the left is newer than the one on the right, as an SQL condition."""
+    """Return whether the version on the left is newer than the one on the right, as an SQL condition."""
     return sql.SQL("({} > {})").format(_version(table, left), _version(table, right))
 
 
 def not_newer(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
-    """Whether production's version is not newer than the staged one, as an SQL condition."""
+    """Return whether production's version is not newer than the staged one, as an SQL condition."""
     return sql.SQL("{} IS NOT TRUE").format(newer(table, production, staged))
 
 

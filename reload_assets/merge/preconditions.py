@@ -34,7 +34,7 @@ from reload_assets.tables import ReloadTable
 def require_mergeable(
     connection: Connection[Any], reload: Reload, tables: Sequence[ReloadTable], zone: ZoneInfo
 ) -> list[MergeStatements]:
-    """The plans of a reload's tables, once everything that the merge stands on is known to hold and is locked.
+    """Return the plans of a reload's tables, once everything that the merge stands on is known to hold and is locked.
 
     The locks last until the end of the caller's transaction. Raises ReloadRefused.
     """
@@ -61,7 +61,7 @@ def require_mergeable(
 
 
 def count_verified(connection: Connection[Any], plan: MergeStatements) -> tuple[int, datetime]:
-    """How many rows of a whole staging table lie in the window, and when that was counted (UTC).
+    """Return how many rows of a whole staging table lie in the window, and when that was counted (UTC).
 
     Raises NeverMergeable where it has not as many rows as were verified.
     """

@@ -29,12 +29,12 @@ class Followed(Exception):
 
 
 def acts_on_delete(table: ReloadTable) -> list[Reference]:
-    """The foreign keys that write other rows where a row of the table is deleted."""
+    """Return the foreign keys that write other rows where a row of the table is deleted."""
     return [reference for reference in table.production.referenced_by if reference.on_delete in _ACTIONS]
 
 
 def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference]:
-    """The foreign keys that write other rows where one of the columns changes its value."""
+    """Return the foreign keys that write other rows where one of the columns changes its value."""
     changed = set(columns)
     return [
         reference
@@ -44,12 +44,12 @@ def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference
 
 
 def action(reference: Reference, event: str) -> str | None:
-    """What a foreign key does to referring rows at an event, DELETE or UPDATE; None where it does nothing."""
+    """Return what a foreign key does to referring rows at an event, DELETE or UPDATE; None where it does nothing."""
     return _ACTIONS.get(reference.on_delete if event == "DELETE" else reference.on_update)
 
 
 def child_pieces(reference: Reference) -> ChildPieces:
-    """The pieces with which a statement looks for the rows that refer to a row ``p`` of production."""
+    """Return the pieces with which a statement looks for the rows that refer to a row ``p`` of production."""
     child = sql.Identifier(reference.child_schema, reference.child_table)
     return ChildPieces(
         child=child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
@@ -61,7 +61,7 @@ def child_pieces(reference: Reference) -> ChildPieces:
 
 
 def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence[sql.Composable]) -> sql.Composable:
-    """Whether a referred value of a row ``p`` changes, where ``columns`` become ``new``.
+    """Return whether a referred value of a row ``p`` changes, where ``columns`` become ``new``.
 
     Byte by byte: so does PostgreSQL tell whether a foreign key has to act.
     """
@@ -79,18 +79,18 @@ def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence
 
 
 def acting(plan: MergeStatements) -> list[Reference]:
-    """The foreign keys that write other rows where the merge updates a row of the table."""
+    """Return the foreign keys that write other rows where the merge updates a row of the table."""
     return acts_on_update(plan.table, [column.name for column in written_columns(plan.table)])
 
 
 def updated_pieces(plan: MergeStatements, reference: Reference) -> ChangePieces:
-    """Whether the update of a row of the delta changes what a foreign key refers to."""
+    """Return whether the update of a row of the delta changes what a foreign key refers to."""
     written = written_columns(plan.table)
     return ChangePieces(changes(written, reference, [plan.in_delta(column) for column in written]))
 
 
 def parked_pieces(plan: MergeStatements) -> ChangePieces:
-    """Whether a row of the delta gives up a value, and has NULL meanwhile."""
+    """Return whether a row of the delta gives up a value, and has NULL meanwhile."""
     is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(sql.Identifier(plan.givers))
     return ChangePieces(is_giver)
 

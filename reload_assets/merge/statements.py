@@ -107,15 +107,15 @@ class MergeStatements:
         return {column.name: f"c{number}" for number, column in enumerate(self.table.columns, start=1)}
 
     def numbered(self, alias: str) -> Named:
-        """How a statement names a column of a row ``alias`` whose columns are numbered."""
+        """Return how a statement names a column of a row ``alias`` whose columns are numbered."""
         return lambda column: sql.Identifier(alias, self.numbers[column.name])
 
     def in_delta(self, column: ReloadColumn) -> sql.Composable:
-        """The column of a row of the delta."""
+        """Return the column of a row of the delta."""
         return sql.Identifier("d", self.numbers[column.name])
 
     def staged_columns(self, names: Iterable[str]) -> list[ReloadColumn] | None:
-        """The columns of these names in production, or None if some of them are not staged."""
+        """Return the columns of these names in production, or None if some of them are not staged."""
         by_name = {column.name: column for column in self.table.columns}
         wanted = list(names)
         return [by_name[name] for name in wanted] if by_name.keys() >= set(wanted) else None
@@ -167,7 +167,7 @@ class MergeStatements:
         )
 
     def unique_pieces(self, unique: UniqueKey) -> UniquePieces | None:
-        """The pieces about one unique key; None if it has a column that is not staged."""
+        """Return the pieces about one unique key; None if it has a column that is not staged."""
         columns = self.staged_columns(unique.columns)
         if columns is None:
             return None
@@ -194,7 +194,10 @@ class MergeStatements:
         )
 
     def parent_pieces(self, key: ForeignKey, parent: MergeStatements | None) -> ParentPieces | None:
-        """The pieces about one foreign key and its parent's staging; None if it has a column that is not staged."""
+        """Return the pieces about one foreign key and its parent's staging.
+
+        None if it has a column that is not staged.
+        """
         columns = self.staged_columns(key.columns)
         if columns is None:
             return None
@@ -224,7 +227,7 @@ class MergeStatements:
         )
 
     def sequences(self) -> list[tuple[str, SequencePieces]]:
-        """The sequences that number the key, as the catalog spells them, each with its pieces."""
+        """Return the sequences that number the key, as the catalog spells them, each with its pieces."""
         return [
             (name, SequencePieces(sql.SQL(name), column.staged))
             for column in self.table.key
@@ -232,11 +235,11 @@ class MergeStatements:
         ]
 
     def key_of(self, values: Iterable[str]) -> str:
-        """How messages write a row's key: ``(order_id, line_no)=(5, 1)``."""
+        """Return how messages write a row's key: ``(order_id, line_no)=(5, 1)``."""
         return pair([column.name for column in self.table.key], values)
 
     def _in_range(self) -> sql.Composable:
-        """Whether a staged row is one of ``keys``."""
+        """Return whether a staged row is one of ``keys``."""
         staged = sql.SQL("({})").format(comma(in_staging(column) for column in self.table.key))
         limits = [
             sql.SQL("{} {} ({})").format(
@@ -253,12 +256,12 @@ class MergeStatements:
         return both(limits) if limits else sql.SQL("true")
 
     def key_json(self, named: Named) -> sql.Composable:
-        """The key as the audit has it."""
+        """Return the key as the audit has it."""
         pairs = [item for column in self.table.key for item in (sql.Literal(column.name), named(column))]
         return sql.SQL("jsonb_build_object({})").format(comma(pairs))
 
     def canonical_key(self, alias: str) -> sql.Composable:
-        """The key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
+        """Return the key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
         described = {source.name: source for source in self.table.source_columns or ()}
         return comma(
             production_text(alias, self.numbers[column.name], *key_rule(described.get(column.source), column.target))
@@ -266,19 +269,19 @@ class MergeStatements:
         )
 
     def _references(self) -> list[ReloadColumn]:
-        """The columns that refer to parents."""
+        """Return the columns that refer to parents."""
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
         return [column for column in self.table.columns if column.name in names]
 
     def same_key(self, left: Named, right: Named) -> sql.Composable:
-        """Whether two rows have the same key."""
+        """Return whether two rows have the same key."""
         return _equal([left(column) for column in self.table.key], [right(column) for column in self.table.key])
 
 
 def merge_statements(
     reload: Reload, tables: Iterable[ReloadTable], staged: Mapping[str, StagedTable], zone: ZoneInfo
 ) -> list[MergeStatements]:
-    """The plans of a reload's tables, in their order."""
+    """Return the plans of a reload's tables, in their order."""
     bounds = reload.loaded_window.in_zone(zone)
     return [
         MergeStatements(reload, table, staged[table.name], bounds, position)
@@ -292,12 +295,12 @@ def pair(names: Iterable[str], values: Iterable[str]) -> str:
 
 
 def in_production(column: ReloadColumn) -> sql.Composable:
-    """The column of a production row."""
+    """Return the column of a production row."""
     return sql.Identifier("p", column.name)
 
 
 def in_staging(column: ReloadColumn) -> sql.Composable:
-    """The column of a staged row."""
+    """Return the column of a staged row."""
     return sql.Identifier("s", column.staged)
 
 
@@ -322,15 +325,15 @@ def _equal(left: Sequence[sql.Composable], right: Sequence[sql.Composable]) -> s
 
 
 def comma(pieces: Iterable[sql.Composable]) -> sql.Composable:
-    """A list."""
+    """Return a list."""
     return sql.SQL(", ").join(pieces)
 
 
 def both(conditions: Iterable[sql.Composable]) -> sql.Composable:
-    """All of the conditions."""
+    """Return all of the conditions."""
     return sql.SQL(" AND ").join(conditions)
 
 
 def texts(values: Iterable[sql.Composable]) -> sql.Composable:
-    """An array of the values as text."""
+    """Return an array of the values as text."""
     return sql.SQL("ARRAY[{}]").format(comma(sql.SQL("{}::text").format(value) for value in values))

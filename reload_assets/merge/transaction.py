@@ -56,7 +56,7 @@ class Patience:
 
     @classmethod
     def configured(cls, settings: MergeConfig) -> Patience:
-        """What a configuration says."""
+        """Return what a configuration says."""
         return cls(
             lock_timeout_ms=settings.lock_timeout_ms,
             stall_limit_ms=settings.stall_limit_ms,
@@ -201,7 +201,7 @@ class _Merge:
             return False
 
     def _was_committed(self, text: str) -> bool:
-        """Whether the server committed although the connection broke before it could say so."""
+        """Return whether the server committed although the connection broke before it could say so."""
         return not self.close("failed", text) and self._ledger.get(self._reload.reload_id).status == "merged"
 
     @property
@@ -236,7 +236,7 @@ class _Merge:
                 return replace(result, seconds=time.monotonic() - started)
 
     def _cuts(self) -> bool:
-        """Whether the merge is done in chunks; says why it is not where it should be."""
+        """Return whether the merge is done in chunks; says why it is not where it should be."""
         if self._reload.status == "merging":
             return True
         if self._patience.chunk_rows is None:

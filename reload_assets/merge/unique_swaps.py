@@ -33,7 +33,7 @@ class SwapKey:
 
 
 def swap_keys(plan: MergeStatements) -> list[SwapKey]:
-    """The unique keys of a table of whose values some could move, those that are checked late among them."""
+    """Return the unique keys of a table of whose values some could move, those that are checked late among them."""
     written = {column.name: column for column in written_columns(plan.table)}
     found = []
     for key in plan.table.production.unique_keys:
@@ -47,7 +47,9 @@ def swap_keys(plan: MergeStatements) -> list[SwapKey]:
 
 
 def recreated_pieces(plan: MergeStatements) -> RecreatedPieces:
-    """The pieces with which rows are recreated: each column's staged value, or its present one if none is staged."""
+    """Return the pieces with which rows are recreated: each column's staged value, or its present one if none is
+    staged.
+    """
     staged = {column.name: column for column in (*plan.table.key, *written_columns(plan.table))}
     columns = [column for column in plan.table.production.columns if not column.generated]
     kept = {column.name: f"k{number}" for number, column in enumerate(columns) if column.name not in staged}
@@ -111,7 +113,7 @@ class UniqueSwaps:
                 drop_table(self._connection, None, self._plan.givers)
 
     def _find(self, unique: SwapKey, *, keep: bool = False) -> bool:
-        """Whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
+        """Return whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
         with prefer_hash_joins(self._connection):
             self._plan.run(self._connection, "4_unique_swaps:find_givers", unique.pieces)
         row = self._plan.run(self._connection, "4_unique_swaps:count_givers").fetchone()

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def run_cancellable(connection: Connection[Any], work: Callable[[threading.Event], T]) -> T:
-    """What ``work`` returns or raises. It gets an event that is set when it has to end without trying again.
+    """Return what ``work`` returns or raises. It gets an event that is set when it has to end without trying again.
 
     Any exception in the calling thread cancels the statement on the connection and waits for the work to end, which
     then has been rolled back or, too late, committed; it comes out after that.

@@ -134,7 +134,7 @@ class CatalogTable:
         return [column.name for column in self.columns]
 
     def column(self, name: str) -> Column:
-        """The column of that name. Raises KeyError where there is none."""
+        """Return the column of that name. Raises KeyError where there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -142,7 +142,7 @@ class CatalogTable:
 
 
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
-    """The columns of a table by whose ranges an index finds rows."""
+    """Return the columns of a table by whose ranges an index finds rows."""
     return {column for (column,) in run(connection, "catalog/columns:list_leading_columns", schema=schema, table=name)}
 
 

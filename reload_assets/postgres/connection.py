@@ -39,7 +39,7 @@ class TargetDatabase:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
 
     def connect(self, *, autocommit: bool = False) -> Connection[Any]:
-        """A new connection; the caller closes it. Raises DatabaseUnreachable."""
+        """Return a new connection; the caller closes it. Raises DatabaseUnreachable."""
         try:
             return psycopg.connect(
                 host=self.host,

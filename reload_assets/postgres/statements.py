@@ -100,7 +100,7 @@ def join(*parts: Parts | None) -> dict[str, Part]:
 
 
 def binds_values(source: str) -> bool:
-    """Whether a statement has values of its own to bind."""
+    """Return whether a statement has values of its own to bind."""
     return any(match["value"] for match in _TOKEN.finditer(source))
 
 

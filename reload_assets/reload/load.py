@@ -156,7 +156,10 @@ class Load(Steps):
             return self.cdc.require_ready()
 
     def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
-        """What is worth a warning of how the CDC task carries the tables; raises CdcNotReady where it does not."""
+        """Return what is worth a warning of how the CDC task carries the tables.
+
+        Raises CdcNotReady where it does not.
+        """
         if self.cdc is None or self.config.cdc is None or ready is None:
             return []
         remarks = require_carried(self.cdc, beside_cdc(self.config, group), tables)

@@ -19,7 +19,7 @@ SecretLookup = Callable[[str], str]
 
 
 def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
-    """The login to the target database. Raises ConfigError where a variable or secret is missing."""
+    """Return the login to the target database. Raises ConfigError where a variable or secret is missing."""
     place = f"{config.file}: target.connection"
     login = config.target.connection
     return TargetDatabase(
@@ -32,7 +32,7 @@ def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
 
 
 def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
-    """A reader of the source; None where the configuration has no source connection. Raises ConfigError.
+    """Return a reader of the source; None where the configuration has no source connection. Raises ConfigError.
 
     ``delivery`` is asked what DMS makes of values, when columns are described.
     """

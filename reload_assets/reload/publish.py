@@ -103,7 +103,9 @@ class Publication(Steps):
         return LoadedRows(self.engine, self.target, self.tasks, reload, source.reader)
 
     def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
-        """The result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be why."""
+        """Return the result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be
+        why.
+        """
         if self.cdc is None:
             return confirmed
         try:

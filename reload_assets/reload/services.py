@@ -75,7 +75,7 @@ class Services:
         return Delivery(number_scale(endpoint), trims_char(endpoint))
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
-        """The life cycle of load tasks.
+        """Return the life cycle of load tasks.
 
         ``patience`` is the most seconds to wait for a task to change its state, instead of what is configured: who is
         in a hurry comes again.
@@ -83,7 +83,7 @@ class Services:
         return LoadTasks(self._client, self._limits(patience))
 
     def cdc_task_arn(self, group: str) -> str | None:
-        """The ARN of the CDC task that feeds a group's tables; None where none is configured."""
+        """Return the ARN of the CDC task that feeds a group's tables; None where none is configured."""
         if self.config.cdc is None:
             return None
         own = self.config.groups[group].cdc_task_arn
@@ -92,12 +92,12 @@ class Services:
         return text(self.config.cdc.task_arn, f"{self.config.file}: cdc.task_arn")
 
     def cdc_tasks(self, patience: float | None = None) -> list[CdcTask]:
-        """The CDC tasks of all groups, each once. ``patience`` as for load tasks."""
+        """Return the CDC tasks of all groups, each once. ``patience`` as for load tasks."""
         arns = dict.fromkeys(self.cdc_task_arn(group) for group in self.config.groups)
         return [CdcTask(self._client, self._limits(patience), arn) for arn in arns if arn is not None]
 
     def cdc(self, group: str, say: Callable[[str], None], patience: float | None = None) -> Cdc | None:
-        """The CDC task of a group as reloads see it; None where none is configured."""
+        """Return the CDC task of a group as reloads see it; None where none is configured."""
         arn = self.cdc_task_arn(group)
         if arn is None or self.config.cdc is None:
             return None
@@ -105,15 +105,18 @@ class Services:
         return Cdc(self.config.cdc, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
 
     def load(self, group: str, say: Callable[[str], None]) -> Load:
-        """The steps of a load of a group, which report to ``say``."""
+        """Return the steps of a load of a group, which report to ``say``."""
         return self._steps(Load, group, say)
 
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
-        """The steps from staging into production of a group, which report to ``say``."""
+        """Return the steps from staging into production of a group, which report to ``say``."""
         return self._steps(Publication, group, say)
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
-        """The janitor of all groups, which reports to ``say``. ``patience`` as for load tasks, for each DMS task."""
+        """Return the janitor of all groups, which reports to ``say``.
+
+        ``patience`` as for load tasks, for each DMS task.
+        """
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
 
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:

@@ -116,7 +116,10 @@ class Sweeper:
             self.ledger.give_up_confirm(reload_id, error)
 
     def tasks_of(self, reload: Reload) -> list[str]:
-        """The reload's task; by its tags where the step died before it could write the ARN down, or in a confirm."""
+        """Return the reload's task.
+
+        By its tags where the step died before it could write the ARN down, or in a confirm.
+        """
         if reload.task_arn and reload.confirm_status != "pending":
             return [reload.task_arn]
         try:
@@ -126,7 +129,7 @@ class Sweeper:
             return []
 
     def _noting(self, swept: Swept) -> Sweeper:
-        """The same, which also notes in ``swept`` what it did."""
+        """Return the same, which also notes in ``swept`` what it did."""
 
         def say(text: str) -> None:
             swept.done.append(text)
@@ -179,7 +182,7 @@ class Sweeper:
         self.say(f"DMS task {arn} is stopped and deleted")
 
     def _owner(self, arn: str, tags: dict[str, str]) -> Reload | None:
-        """The reload of a task; None where it is of another ledger, which may count its reloads alike."""
+        """Return the reload of a task; None where it is of another ledger, which may count its reloads alike."""
         reload_id = tags.get(f"{TAG_PREFIX}reload_id", "")
         reload = self.ledger.find(int(reload_id)) if reload_id.isdecimal() else None
         if reload is not None and (reload.task_arn == arn or reload.tags.items() <= tags.items()):

@@ -14,7 +14,7 @@ class SecretsResource(ConfigurableResource):
     region_name: str = Field(description="AWS region of the secrets.")
 
     def text(self, name: str) -> str:
-        """The text of a secret, by its name or ARN. Raises botocore's errors."""
+        """Return the text of a secret, by its name or ARN. Raises botocore's errors."""
         # The package brings all its resources and half of Dagster with it, which is as long as all other imports of the
         # definitions take. Where passwords are in variables nobody needs it.
         from dagster_aws.secretsmanager import SecretsManagerResource

@@ -81,7 +81,7 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
 
 
 def _run_of(context: SensorEvaluationContext, request: Request) -> DagsterRun | None:
-    """The newest run of a request: a re-execution carries the tag on."""
+    """Return the newest run of a request: a re-execution carries the tag on."""
     found = context.instance.get_runs(RunsFilter(tags={REQUEST_TAG: str(request.request_id)}), limit=1)
     return found[0] if found else None
 
@@ -103,7 +103,7 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
 
 
 def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -> tuple[Family, str]:
-    """The family and partition that a request means: the cadence's where its window is one of the cadence's."""
+    """Return the family and partition that a request means: the cadence's where its window is one of the cadence's."""
     if request.group_name not in by_group:
         hint = did_you_mean(request.group_name, by_group)
         raise RequestInvalid("group_name", f"there is no group {request.group_name!r}{hint}")

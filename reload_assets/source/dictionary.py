@@ -12,7 +12,7 @@ from sqlalchemy.sql import quoted_name
 
 
 def named(identifier: str) -> quoted_name:
-    """An identifier that is always quoted, so that no database folds its case."""
+    """Return an identifier that is always quoted, so that no database folds its case."""
     return quoted_name(identifier, quote=True)
 
 
@@ -48,17 +48,17 @@ _INDEX_COLUMNS = _view("ALL_IND_COLUMNS", "INDEX_OWNER", "INDEX_NAME", "COLUMN_N
 
 
 def users() -> sa.Select[tuple[str]]:
-    """The names of all schemas."""
+    """Return the names of all schemas."""
     return sa.select(_USERS.c.USERNAME).order_by(_USERS.c.USERNAME)
 
 
 def tables(schema: str) -> sa.Select[tuple[str]]:
-    """The names of the schema's tables that this login may see."""
+    """Return the names of the schema's tables that this login may see."""
     return sa.select(_TABLES.c.TABLE_NAME).where(_is(_TABLES.c.OWNER, schema))
 
 
 def columns(schema: str, table: str) -> sa.Select[tuple[object, ...]]:
-    """The visible, stored columns in order: name, type, bytes, characters, precision, scale, nullable, position.
+    """Return the visible, stored columns in order: name, type, bytes, characters, precision, scale, nullable, position.
 
     Hidden and virtual columns are left out: DMS does not carry them.
     """

@@ -21,7 +21,7 @@ def describe(url: URL) -> str:
 
 
 def reason(error: Exception, password: str | None) -> str:
-    """The driver's own words on one line, without SQLAlchemy's statement, parameters and links."""
+    """Return the driver's own words on one line, without SQLAlchemy's statement, parameters and links."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     lines = [line.strip() for line in str(cause).splitlines()]
     text = " ".join(line for line in lines if line and not line.startswith("Help:"))

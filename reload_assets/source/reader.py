@@ -44,7 +44,10 @@ _IS_PRIMARY = "reload_assets_is_primary"
 def source_url(
     dialect: Literal["oracle", "postgresql"], *, host: str, port: int, database: str, user: str, password: str
 ) -> sa.URL:
-    """The reader's URL; ``database`` is the service name on Oracle (in the URL's own path it would be the SID)."""
+    """Return the reader's URL.
+
+    ``database`` is the service name on Oracle (in the URL's own path it would be the SID).
+    """
     url = sa.URL.create(_DRIVERS[dialect], username=user, password=password, host=host, port=port)
     if dialect == "oracle":
         return url.update_query_dict({"service_name": database})
@@ -72,7 +75,10 @@ class SourceReader:
         return self._place.removeprefix("The source ")
 
     def columns(self, table: str) -> list[SourceColumn]:
-        """The table's visible, stored columns in order, read anew. Raises SourceUnavailable where there is no table."""
+        """Return the table's visible, stored columns in order, read anew.
+
+        Raises SourceUnavailable where there is no table.
+        """
         rows = self._rows(dictionary.columns(self.schema, table))
         if not rows:
             meant = closest(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
@@ -84,7 +90,7 @@ class SourceReader:
         return found
 
     def unique_keys(self, table: str) -> list[list[str]]:
-        """The columns of each key that the source keeps unique over all rows, the primary key's first.
+        """Return the columns of each key that the source keeps unique over all rows, the primary key's first.
 
         Constraints that are disabled or not validated, unusable indexes and those on expressions are none.
         """
@@ -96,7 +102,7 @@ class SourceReader:
         return [columns for columns in keys.values() if known.issuperset(columns)]
 
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
-        """How many rows lie in the half-open ``[start, end)``."""
+        """Return how many rows lie in the half-open ``[start, end)``."""
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
         return int(rows)
 
@@ -126,7 +132,10 @@ class SourceReader:
                 yield tuple(row)
 
     def now(self) -> datetime:
-        """The clock of the source's server, a UTC instant; of a server that is still the primary when it says so."""
+        """Return the clock of the source's server, a UTC instant.
+
+        Of a server that is still the primary when it says so.
+        """
         ((instant, role),) = self._rows(sa.select(source_instant(), source_role()))
         self._require_primary(role)
         found: datetime = instant

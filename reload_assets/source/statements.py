@@ -32,7 +32,7 @@ class SourceTable:
     columns: tuple[SourceColumn, ...]
 
     def column(self, name: str) -> SourceColumn:
-        """The column of exactly that name. Raises SourceUnavailable."""
+        """Return the column of exactly that name. Raises SourceUnavailable."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -42,13 +42,13 @@ class SourceTable:
         )
 
     def count(self, window_column: str, start: datetime, end: datetime) -> sa.Select[tuple[int]]:
-        """How many rows lie in ``[start, end)``."""
+        """Return how many rows lie in ``[start, end)``."""
         return sa.select(sa.func.count()).select_from(self._table).where(self._in_window(window_column, start, end))
 
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
-        """The rows with one of these keys, in no order; canonical text where a column has one, else its value.
+        """Return the rows with one of these keys, in no order; canonical text where a column has one, else its value.
 
         ``alike``: keys are compared as canonical text only (see ``may_be_alike``).
         """
@@ -59,7 +59,9 @@ class SourceTable:
     def segments(
         self, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
     ) -> sa.Select[tuple[str, int, str]]:
-        """The window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as text."""
+        """Return the window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as
+        text.
+        """
         rows = (
             sa.select(
                 segment(self._as_text(window_column), characters).label("segment"),
@@ -99,26 +101,26 @@ class SourceTable:
     def rows_in_window(
         self, columns: Sequence[str], window_column: str, start: datetime, end: datetime
     ) -> sa.Select[tuple[Any, ...]]:
-        """The window's rows, each column as ``rows_as_text`` has it; in no order."""
+        """Return the window's rows, each column as ``rows_as_text`` has it; in no order."""
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._in_window(window_column, start, end)
         )
 
     def key_texts(self, key_columns: Sequence[str]) -> list[sa.ColumnElement[str]]:
-        """The key columns as canonical text, under names of their own."""
+        """Return the key columns as canonical text, under names of their own."""
         return [self._as_text(name).label(f"key{n}") for n, name in enumerate(key_columns)]
 
     def bindable(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Whether a driver can be given the key's values: Python has no time before Christ."""
+        """Return whether a driver can be given the key's values: Python has no time before Christ."""
         pairs = zip(key_columns, key, strict=True)
         return not any(_is_before_christ(self.column(name), value) for name, value in pairs)
 
     def possible(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Whether Oracle's types can hold the key's values at all."""
+        """Return whether Oracle's types can hold the key's values at all."""
         return all(_is_possible(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
     def may_be_alike(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Whether a row may have other values than these in its key, and yet the same canonical text.
+        """Return whether a row may have other values than these in its key, and yet the same canonical text.
 
         DMS rounds a NUMBER without precision, makes a blank of a NUL, and trims the blanks of a CHAR.
         """
@@ -203,7 +205,7 @@ class SourceTable:
         return sa.tuple_(*typed).in_([tuple(key) for key in bound])
 
     def _is_alike(self, column: SourceColumn, value: Any) -> sa.ColumnElement[bool]:
-        """Whether the column's canonical text is ``value``, with a condition before it that an index serves."""
+        """Return whether the column's canonical text is ``value``, with a condition before it that an index serves."""
         typed = self._typed(column, "a key")
         if not _may_be_alike(column, value):
             return typed == sa.literal(column.bind_value(value), column.bind_type)

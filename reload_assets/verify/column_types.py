@@ -18,7 +18,7 @@ class ColumnTypes:
     """The rule of ``admin.oracle_pg_type_verification`` and great_expectations; both must find nothing."""
 
     def expect(self, context: Context) -> Sequence[TypesOf]:
-        """The declared types of production, as they are now."""
+        """Return the declared types of production, as they are now."""
         if not context.production_columns:
             return []
         place = (context.staged.staging_schema, context.staged.staging_table)
@@ -27,7 +27,7 @@ class ColumnTypes:
         return [TypesOf(NAME, context.table.production.schema, context.table.production.name, pairs)]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome: what differs from production's catalog, and what of the source production cannot hold."""
+        """Return the outcome: what differs from production's catalog, and what of the source production cannot hold."""
         differences = _differences(context)
         losses, notes = _against_source(context)
         facts: dict[str, Fact] = {
@@ -75,7 +75,7 @@ def _differences(context: Context) -> list[str]:
 
 
 def _against_source(context: Context) -> tuple[list[str], list[str]]:
-    """What production would lose of the source's values, and what is worth a note, column by column."""
+    """Return what production would lose of the source's values, and what is worth a note, column by column."""
     if context.table.source_columns is None:
         return [], []
     place = {"schema": context.table.production.schema, "table": context.table.production.name}

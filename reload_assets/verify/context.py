@@ -88,24 +88,24 @@ class StagingCheck(Protocol):
 
 
 def is_there(connection: Connection[Any], staged: StagedTable) -> bool:
-    """Whether the staging table that was made for a load is still there."""
+    """Return whether the staging table that was made for a load is still there."""
     place = {"staging_schema": staged.staging_schema, "staging_table": staged.staging_table}
     found = run(connection, "verify/2_staging:find_staging", **place, staging_oid=staged.staging_oid)
     return found.fetchone() is not None
 
 
 def first_problem(verdicts: Sequence[Verdict]) -> str | None:
-    """Why some expectation could not be verified; None where all could."""
+    """Return why some expectation could not be verified; None where all could."""
     return next((verdict.problem for verdict in verdicts if verdict.problem), None)
 
 
 def failed(verdicts: Sequence[Verdict]) -> bool:
-    """Whether some expectation was looked at and not met."""
+    """Return whether some expectation was looked at and not met."""
     return any(not verdict.success and not verdict.problem for verdict in verdicts)
 
 
 def unverified(check: str, context: Context, problem: str) -> CheckOutcome:
-    """The outcome of a check that could not be carried out, which the merge must wait for."""
+    """Return the outcome of a check that could not be carried out, which the merge must wait for."""
     return CheckOutcome(
         check,
         "could not verify",

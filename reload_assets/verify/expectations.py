@@ -187,7 +187,7 @@ def _learn_types(engine: Engine, tables: Sequence[tuple[str, str]]) -> None:
 
 
 def _of_types(datasource: PostgresDatasource, wanted: TypesOf) -> list[Expectation]:
-    """The declared types of production, spelled as great_expectations spells those of staging."""
+    """Return the declared types of production, spelled as great_expectations spells those of staging."""
     from sqlalchemy import inspect
 
     engine = _engines(datasource)[0]
@@ -206,7 +206,7 @@ def _of_types(datasource: PostgresDatasource, wanted: TypesOf) -> list[Expectati
 
 
 def _problem(exception_info: Mapping[str, Any] | None) -> str | None:
-    """The reason in a result's exception_info, which is one exception, or one for each metric."""
+    """Return the reason in a result's exception_info, which is one exception, or one for each metric."""
     info = exception_info or {}
     each = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, Mapping)]
     for one in each:
@@ -216,7 +216,7 @@ def _problem(exception_info: Mapping[str, Any] | None) -> str | None:
 
 
 def _cleaned(reason: str, target: TargetDatabase) -> str:
-    """The first line of a reason: no statement, no link, and never the password."""
+    """Return the first line of a reason: no statement, no link, and never the password."""
     for secret in {target.password, quote(target.password, safe=""), quote_plus(target.password)} - {""}:
         reason = reason.replace(secret, "***")
     lines = [line.strip() for line in reason.splitlines() if line.strip()]

@@ -40,5 +40,5 @@ def examples(keys: Sequence[str], names: Iterable[str], total: int | None = None
 
 
 def key_example(values: Sequence[str | None]) -> str:
-    """A key's values as ``examples`` wants them."""
+    """Return a key's values as ``examples`` wants them."""
     return ", ".join("NULL" if value is None else value for value in values)

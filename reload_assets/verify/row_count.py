@@ -35,7 +35,7 @@ class RowCount:
         return [Expectation(NAME, "ExpectTableRowCountToBeBetween", {"min_value": must})]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """The outcome; without a source connection DMS's own count is all there is to compare with."""
+        """Return the outcome; without a source connection DMS's own count is all there is to compare with."""
         row = run(context.connection, "verify/2_staging:count_rows", context.staging).fetchone()
         assert row is not None
         rows: int = row[0]
@@ -72,7 +72,7 @@ class RowCount:
 
 
 def _without_keys(context: Context) -> str | None:
-    """Why there are only counts to compare with; None where there are keys."""
+    """Return why there are only counts to compare with; None where there are keys."""
     if not context.source_configured:
         return "without a connection to the source"
     return unmatched(context.connection, context.table)

@@ -58,12 +58,12 @@ class Matched:
 
 
 def source_keys_name(staging_oid: int) -> str:
-    """The table beside a staging table in which the source's rows are noted."""
+    """Return the table beside a staging table in which the source's rows are noted."""
     return f"source_keys_{staging_oid}"
 
 
 def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
-    """Why staged rows cannot be found by the keys that the source has; None where they can."""
+    """Return why staged rows cannot be found by the keys that the source has; None where they can."""
     if table.source_columns is None:
         return "there is no description of the source's columns"
     from reload_assets.compare.compared_columns import FAMILIES

@@ -77,7 +77,10 @@ def staged_in_production(
     reader: SourceReader | None,
     cdc: Cdc | None,
 ) -> CheckOutcome:
-    """The outcome; the connection is in autocommit mode. Raises SourceUnavailable, CdcNotReady, psycopg's errors."""
+    """Return the outcome.
+
+    The connection is in autocommit mode. Raises SourceUnavailable, CdcNotReady, psycopg's errors.
+    """
     place = f"{staged.staging_schema}.{staged.staging_table}"
     if not is_there(connection, staged):
         return CheckOutcome(NAME, "could not verify", False, str(StagingGone(reload.title, place)))
@@ -120,7 +123,7 @@ class _Look:
         self.key_names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
 
     def look(self, reader: SourceReader | None, cdc: Cdc | None) -> _Found:
-        """What has become of the staged rows that production has otherwise."""
+        """Return what has become of the staged rows that production has otherwise."""
         self._collect()
         found, suspicious = _Found(), 0
         by_source = reader is not None and readable(self.table) is None

@@ -41,7 +41,7 @@ def verify_staging(
     checks: Collection[str],
     reader: SourceReader | None = None,
 ) -> list[CheckOutcome]:
-    """The outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
+    """Return the outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
 
     ``zone`` is that of the source's timestamps, ``lob_limit_kb`` where DMS cuts LOBs. ``source_configured`` says
     whether there is a source connection; its ``reader`` tells which rows a load lacks. What goes wrong on the way is an

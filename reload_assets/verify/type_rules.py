@@ -33,7 +33,10 @@ class DeclaredType:
 
 
 def judge(source: SourceColumn, production_type: str) -> str | None:
-    """What production's declared type, spelled as by format_type, would lose of the source's values; None: nothing."""
+    """Return what production's declared type, spelled as by format_type, would lose of the source's values.
+
+    None: nothing.
+    """
     target, family = parse_type(production_type), source.type.family
     if family == "number":
         return _number(source, target)
@@ -55,7 +58,7 @@ def judge(source: SourceColumn, production_type: str) -> str | None:
 
 
 def note(source: SourceColumn, production_type: str) -> str | None:
-    """What DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
+    """Return what DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
     family = source.type.family
     if source.is_bare:
         return _carried_bare(source.delivery.number_scale)
@@ -171,7 +174,7 @@ def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
 
 
 def _string_of_a_time(target: DeclaredType, what: str) -> str | None:
-    """A value that arrives as, or becomes, a short string."""
+    """Return a value that arrives as, or becomes, a short string."""
     if target.base in _TEXT and (target.size is None or target.size >= _LONGEST_STRING_OF_A_TIME):
         return None
     if target.base in _TEXT:

@@ -33,7 +33,7 @@ def compare_with_source(
     reader: SourceReader | None,
     cdc: Cdc | None,
 ) -> CheckOutcome:
-    """The outcome. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
+    """Return the outcome. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
 
     With ``cdc`` production is looked at when CDC has passed what was read of the source, and again where it differs.
     Raises SourceUnavailable, CdcNotReady, and psycopg's errors.

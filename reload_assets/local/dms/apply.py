@@ -112,7 +112,7 @@ class Applier:
         return attempt
 
     def _is_nothing(self, change: TargetChange) -> bool:
-        """Whether it is right that no row was changed."""
+        """Return whether it is right that no row was changed."""
         missing_delete = change.kind == "delete" and self._policies["delete"] == "IGNORE_RECORD"
         return change.kind == "truncate" or missing_delete
 
@@ -173,5 +173,5 @@ class Applier:
 
 
 def of_statement(state: str) -> bool:
-    """Whether an error says something of the statement, and not of the connection, the server or its resources."""
+    """Return whether an error says something of the statement, and not of the connection, the server or its resources."""
     return not state.startswith(("08", "53", "57", "58", "XX"))

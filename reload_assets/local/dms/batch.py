@@ -45,14 +45,14 @@ class NetChange:
     row: Row
 
     def statement(self, verb: str) -> Statement:
-        """The net change, or the part ``verb`` of it."""
+        """Return the net change, or the part ``verb`` of it."""
         load = self.plan.load
         row = {} if verb == "delete" else self.row
         return Statement(verb, load.target_schema, load.target_table, row, {} if verb == "insert" else self.key)
 
 
 def net_changes(changes: Iterable[TargetChange]) -> list[NetChange]:
-    """The changes reduced to one a key, in the order in which the keys came up first.
+    """Return the changes reduced to one a key, in the order in which the keys came up first.
 
     Raises OneByOne for a truncated table, a table without a primary key, and a changed key whose row is not known.
     """
@@ -87,7 +87,7 @@ def _place(plan: TablePlan, key: Row) -> tuple[Any, ...]:
 
 
 def _alike(statements: Iterable[Statement]) -> Iterable[Sequence[Statement]]:
-    """The statements that differ in their values only, together, in the order of the first of each."""
+    """Return the statements that differ in their values only, together, in the order of the first of each."""
     found: dict[tuple[Any, ...], list[Statement]] = {}
     for one in statements:
         found.setdefault((one.verb, one.schema, one.table, tuple(one.row)), []).append(one)
@@ -151,7 +151,7 @@ class BatchApplier:
                 yield one.statement("update")
 
     def _execute(self, statements: Sequence[Statement], end: int) -> bool:
-        """Whether it is done; not where it has to be tried again."""
+        """Return whether it is done; not where it has to be tried again."""
         try:
             with self._target.transaction():
                 for rows in _alike(statements):

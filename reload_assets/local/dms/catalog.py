@@ -113,7 +113,7 @@ class SourceColumn:
         return "varchar(37)"
 
     def value(self, lob_limit: int | None) -> sql.Composable:
-        """The SQL expression of what DMS delivers; LOBs are cut at ``lob_limit`` bytes (None: not at all)."""
+        """Return the SQL expression of what DMS delivers; LOBs are cut at ``lob_limit`` bytes (None: not at all)."""
         column = sql.Identifier(self.name)
         if self.oracle_name in _UNSUPPORTED:
             return sql.SQL("NULL")
@@ -133,7 +133,7 @@ class SourceColumn:
         return column
 
     def delivered(self, text: str | None, lob_limit: int | None) -> str | None:
-        """The same for one value of the log, in PostgreSQL's text form."""
+        """Return the same for one value of the log, in PostgreSQL's text form."""
         if text is None or self.oracle_name in _UNSUPPORTED:
             return None
         if self.is_lob:
@@ -154,7 +154,7 @@ def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
 def source_columns(
     source: psycopg.Connection[Any], table: SourceTable, endpoint: Endpoint | None = None
 ) -> list[SourceColumn]:
-    """The columns of a table, in order, as the source endpoint carries them: by its settings, or the defaults."""
+    """Return the columns of a table, in order, as the source endpoint carries them: by its settings, or the defaults."""
     scale = endpoint.setting("NumberDatatypeScale") if endpoint else None
     number_scale = 10 if scale is None else int(scale)
     trims_char = endpoint is None or str(endpoint.setting("TrimSpaceInChar")).lower() != "false"
@@ -163,14 +163,16 @@ def source_columns(
 
 
 def logs_all_columns(source: psycopg.Connection[Any], table: SourceTable) -> bool:
-    """Whether the table has supplemental logging of all columns, and not of its primary key only, as DMS adds it."""
+    """Return whether the table has supplemental logging of all columns, and not of its primary key only, as DMS adds
+    it.
+    """
     query = "SELECT obj_description(format('%%I.%%I', %s::text, %s::text)::regclass, 'pg_class') = %s"
     row = source.execute(query, (table.schema, table.name, ALL_COLUMNS_LOGGED)).fetchone()
     return bool(row and row[0])
 
 
 def rule_type(data_type: Mapping[str, Any]) -> str:
-    """The PostgreSQL type of a mapping rule's ``data-type``."""
+    """Return the PostgreSQL type of a mapping rule's ``data-type``."""
     name = str(data_type.get("type", "string"))
     if name == "numeric":
         return f"numeric({int(data_type.get('precision', 38))},{int(data_type.get('scale', 10))})"

@@ -136,8 +136,8 @@ def _slot(job: Job) -> str:
 
 
 def _passing(error: psycopg.Error) -> bool:
-    """Whether it makes sense to connect again: a lost connection, a server that restarts or is short of something, a
-    slot that an earlier session still reads.
+    """Return whether it makes sense to connect again: a lost connection, a server that restarts or is short of
+    something, a slot that an earlier session still reads.
     """
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

@@ -81,7 +81,7 @@ class ChangeLog:
         self._source.execute(query, (self._slot,))
 
     def mark(self) -> Mark:
-        """What can be said right now."""
+        """Return what can be said right now."""
         row = self._source.execute(_MARK).fetchone()
         assert row is not None
         return Mark(row[0], int(row[1]), int(row[2]))
@@ -93,8 +93,8 @@ class ChangeLog:
         self._source.execute("SELECT pg_logical_emit_message(true, 'dms', '')")
 
     def peek(self, known: Collection[Transaction], most: int) -> tuple[list[Transaction], bool]:
-        """The transactions after those that are ``known`` and not yet taken, in the order of their commits, and whether
-        these are all: the log is read until it has given ``most`` messages of new ones, or to its end.
+        """Return the transactions after those that are ``known`` and not yet taken, in the order of their commits, and
+        whether these are all: the log is read until it has given ``most`` messages of new ones, or to its end.
         """
         limit = most + sum(one.messages for one in known)
         xids = [str(one.xid) for one in known]
@@ -131,5 +131,5 @@ class ChangeLog:
 
 
 def shown(position: int) -> str:
-    """A log position as PostgreSQL writes it: ``0/16B3748``."""
+    """Return a log position as PostgreSQL writes it: ``0/16B3748``."""
     return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

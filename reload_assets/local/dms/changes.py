@@ -66,15 +66,15 @@ class TargetChange:
         return self.change.kind
 
     def original(self) -> Statement:
-        """What the source did."""
+        """Return what the source did."""
         return self._statement(self.kind, self.old_key)
 
     def insert(self) -> Statement:
-        """The new row, inserted instead."""
+        """Return the new row, inserted instead."""
         return self._statement("insert", {})
 
     def update(self) -> Statement:
-        """The row that stands at the new key, made the new one."""
+        """Return the row that stands at the new key, made the new one."""
         return self._statement("update", self.new_key)
 
     def completed(self, values: Row) -> TargetChange:
@@ -112,7 +112,7 @@ class TablePlan:
         return any(column.in_primary_key for column in self.load.source_columns.values())
 
     def is_whole(self, row: Row) -> bool:
-        """Whether a row has all columns that are replicated."""
+        """Return whether a row has all columns that are replicated."""
         return all(one.target in row for one in self.load.columns)
 
     def mapped(self, change: Change) -> TargetChange:
@@ -122,8 +122,8 @@ class TablePlan:
         return TargetChange(self, change, row, old_key, self._key(change.new) if change.new else {})
 
     def looked_up(self, source: psycopg.Connection[Any], change: Change) -> Row:
-        """The LOBs and long values that the log left out of a changed row, as they are by now. Nothing where the row
-        is gone. Other columns that were left out stay out: only supplemental logging of all columns brings them.
+        """Return the LOBs and long values that the log left out of a changed row, as they are by now. Nothing where the
+        row is gone. Other columns that were left out stay out: only supplemental logging of all columns brings them.
         """
         new = change.new or {}
         carried = self._carried(change)
@@ -147,7 +147,7 @@ class TablePlan:
         return dict(zip((target for _, target in left_out), row, strict=True)) if row else {}
 
     def _carried(self, change: Change) -> Row:
-        """The columns that travel: of an update the key, what changed, and what is logged all the same.
+        """Return the columns that travel: of an update the key, what changed, and what is logged all the same.
 
         A table whose log does not hold old rows (REPLICA IDENTITY FULL) cannot tell, and carries all but long values.
         """

@@ -71,7 +71,7 @@ class Control:
             self._calls[operation] = getattr(self, name, None) or getattr(self.tasks, name)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to one checked request. Raises ApiError."""
+        """Return the answer to one checked request. Raises ApiError."""
         if operation not in self._calls:
             raise ApiError("UnknownOperationException", f"{operation} is not served by this stand-in.")
         with self._lock:
@@ -284,7 +284,7 @@ class Control:
 
 
 def _shown(value: Any) -> Any:
-    """What DescribeEndpoints repeats of a member of the request: never a password."""
+    """Return what DescribeEndpoints repeats of a member of the request: never a password."""
     return {name: part for name, part in value.items() if name != "Password"} if isinstance(value, dict) else value
 
 

@@ -79,7 +79,7 @@ class TableLoad:
         return f"{self.selection.table.schema}.{self.selection.table.name}"
 
     def query(self) -> sql.Composed:
-        """The rows as DMS delivers them."""
+        """Return the rows as DMS delivers them."""
         values = [
             self.source_columns[one.source].value(self.lob_limit)
             if one.source
@@ -89,13 +89,13 @@ class TableLoad:
         return sql.SQL("SELECT {} {}").format(sql.SQL(", ").join(values), self._from())
 
     def expected_rows(self, source: psycopg.Connection[Any]) -> int:
-        """The planner's guess, which costs nothing."""
+        """Return the planner's guess, which costs nothing."""
         row = source.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(self.query())).fetchone()
         assert row is not None
         return int(row[0][0]["Plan"]["Plan Rows"])
 
     def cut_lobs(self, source: psycopg.Connection[Any]) -> dict[str, int]:
-        """How many values of each LOB column are over the limit; only columns that have some."""
+        """Return how many values of each LOB column are over the limit; only columns that have some."""
         names = [one.source for one in self.columns if one.source and self.source_columns[one.source].is_lob]
         if self.lob_limit is None or not names:
             return {}
@@ -191,7 +191,10 @@ def move_rows(
 
 
 def constant(expression: str) -> str | None:
-    """The value of an added column: a quoted text or a number; anything else (SQLite functions, variables) is NULL."""
+    """Return the value of an added column: a quoted text or a number.
+
+    Anything else (SQLite functions, variables) is NULL.
+    """
     if len(expression) >= 2 and expression[0] == expression[-1] == "'":
         return expression[1:-1].replace("''", "'")
     return expression if expression.lstrip("-").replace(".", "", 1).isdigit() else None

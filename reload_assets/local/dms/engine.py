@@ -134,7 +134,7 @@ class Engine(threading.Thread, ABC):
 
     @staticmethod
     def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
-        """The progress of earlier runs that a new one resumes."""
+        """Return the progress of earlier runs that a new one resumes."""
         return tables
 
     @staticmethod
@@ -201,6 +201,6 @@ class Engine(threading.Thread, ABC):
                 connection.cancel_safe(timeout=5)
 
     def cleaned(self, error: Exception) -> str:
-        """The error in one line without either password."""
+        """Return the error in one line without either password."""
         once = Exception(self.job.source.without_password(error))
         return self.job.target.without_password(once)

@@ -19,7 +19,7 @@ class Fault:
     cleared: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def concerns(self, subject: str) -> bool:
-        """Whether it strikes this operation (``DescribeReplicationTasks``) or table (``SALES.ORDERS``)."""
+        """Return whether it strikes this operation (``DescribeReplicationTasks``) or table (``SALES.ORDERS``)."""
         return True
 
 
@@ -162,7 +162,7 @@ class Faults:
             fault.cleared.set()
 
     def strike(self, kind: type[_F], subject: str = "") -> _F | None:
-        """The first fault of that kind that concerns the subject, used up once; None where there is none."""
+        """Return the first fault of that kind that concerns the subject, used up once; None where there is none."""
         with self._lock:
             for fault in self._faults:
                 if isinstance(fault, kind) and fault.times != 0 and fault.concerns(subject):
@@ -173,7 +173,7 @@ class Faults:
         return None
 
     def lag(self) -> float:
-        """How many seconds a CDC task is held back now; the longest of several."""
+        """Return how many seconds a CDC task is held back now; the longest of several."""
         with self._lock:
             standing = [fault for fault in self._faults if isinstance(fault, ApplyLag)]
         for fault in standing:
@@ -181,7 +181,7 @@ class Faults:
         return max((fault.seconds for fault in standing), default=0.0)
 
     def described(self) -> list[dict[str, Any]]:
-        """Every fault as JSON, with ``reached`` telling whether it struck."""
+        """Return every fault as JSON, with ``reached`` telling whether it struck."""
         with self._lock:
             return [
                 {"kind": fault.kind, **{name: getattr(fault, name) for name in _parameters(type(fault))}}

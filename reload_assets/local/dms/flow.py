@@ -37,7 +37,8 @@ class CopiedRows:
         self._readable.close()
 
     def take(self, limit: int, size: int) -> tuple[bytearray, int]:
-        """The next rows, at most ``limit`` and none after the one that fills ``size`` bytes, and how many they are.
+        """Return the next rows, at most ``limit`` and none after the one that fills ``size`` bytes, and how many they
+        are.
 
         0 of them is the end. Raises psycopg.Error where the source fails.
         """

@@ -30,7 +30,7 @@ class Selection:
     filters: tuple[Filter, ...]
 
     def condition(self) -> sql.Composable:
-        """The rows that are loaded: filters are AND-ed, the conditions inside each are OR-ed."""
+        """Return the rows that are loaded: filters are AND-ed, the conditions inside each are OR-ed."""
         if not self.filters:
             return sql.SQL("true")
         return sql.SQL(" AND ").join([one.condition() for one in self.filters])
@@ -62,7 +62,7 @@ class TableMapping:
         self._settings = [rule for rule in rules if isinstance(rule, TableSettingsRule)]
 
     def select(self, tables: Iterable[SourceTable]) -> list[Selection]:
-        """The tables that some rule includes and none excludes: higher load-order first, then by name."""
+        """Return the tables that some rule includes and none excludes: higher load-order first, then by name."""
         chosen: list[tuple[int, Selection]] = []
         for table in sorted(tables, key=lambda one: (one.schema, one.name)):
             matching = [
@@ -82,7 +82,7 @@ class TableMapping:
         return schema, table_rule.renamed(table.name) if table_rule else table.name
 
     def columns(self, table: SourceTable, names: Sequence[str]) -> list[MappedColumn]:
-        """The columns that are loaded, in the source's order, then those that rules add."""
+        """Return the columns that are loaded, in the source's order, then those that rules add."""
         here = [rule for rule in self._transformations if rule.target == "column"]
         here = [rule for rule in here if rule.locator.matches(table.schema, table.name)]
         only = [rule for rule in here if rule.action == "include-column"]
@@ -99,7 +99,7 @@ class TableMapping:
         return mapped + [MappedColumn(None, rule.value, rule.data_type, rule.expression) for rule in added]
 
     def lob_settings(self, table: SourceTable) -> TableSettingsRule | None:
-        """The table's own LOB settings, if a rule gives some."""
+        """Return the table's own LOB settings, if a rule gives some."""
         for rule in self._settings:
             if rule.lob_mode and rule.locator.matches(table.schema, table.name):
                 return rule

@@ -16,13 +16,15 @@ _ARN_ALPHABET = string.ascii_uppercase + "234567"
 
 
 def new_arn(kind: str, chosen: str | None = None) -> str:
-    """An ARN with an opaque suffix, which does not hold the identifier, or with the ResourceIdentifier asked for."""
+    """Return an ARN with an opaque suffix, which does not hold the identifier, or with the ResourceIdentifier asked
+    for.
+    """
     suffix = chosen or "".join(secrets.choice(_ARN_ALPHABET) for _ in range(26))
     return f"arn:aws:dms:us-east-1:000000000000:{kind}:{suffix}"
 
 
 def checked_identifier(parameter: str, identifier: str, longest: int) -> str:
-    """The identifier as the service keeps it, in lower case.
+    """Return the identifier as the service keeps it, in lower case.
 
     Raises ApiError unless it is 1 to ``longest`` letters, digits and single hyphens and starts with a letter.
     """
@@ -38,7 +40,7 @@ def checked_identifier(parameter: str, identifier: str, longest: int) -> str:
 def select(
     items: Sequence[_T], request: Mapping[str, Any], values: Mapping[str, Callable[[_T], tuple[str, ...]]]
 ) -> list[_T]:
-    """The items that fit every filter; ``values`` gives an item's values by filter name.
+    """Return the items that fit every filter; ``values`` gives an item's values by filter name.
 
     Raises ApiError for a filter that the call does not have.
     """

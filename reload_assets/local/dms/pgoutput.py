@@ -69,7 +69,10 @@ class Decoder:
         self._open: _Open | None = None
 
     def feed(self, message: bytes) -> Transaction | None:
-        """The transaction that this message completes, if it does. Raises ValueError for a message out of place."""
+        """Return the transaction that this message completes, if it does.
+
+        Raises ValueError for a message out of place.
+        """
         kind, reader = message[:1], _Reader(message, 1)
         if kind == b"B":
             reader.take("!qq")

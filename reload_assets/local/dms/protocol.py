@@ -41,7 +41,7 @@ def wrong_state(message: str) -> ApiError:
 
 
 def read_request(operation: str, body: bytes) -> dict[str, Any]:
-    """The members of a request, timestamps as UTC datetimes.
+    """Return the members of a request, timestamps as UTC datetimes.
 
     Raises ApiError for a body that is no JSON object, an unknown or missing member, a wrong type or enum value.
     """
@@ -63,7 +63,7 @@ def read_request(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def write_answer(operation: str, answer: Mapping[str, Any]) -> bytes:
-    """The answer as JSON; members that the model marks as sensitive (passwords) are left out.
+    """Return the answer as JSON; members that the model marks as sensitive (passwords) are left out.
 
     Raises TypeError for a member that botocore's model does not know: a stand-in must never invent one.
     """

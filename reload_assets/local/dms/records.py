@@ -39,14 +39,14 @@ class Endpoint:
         )
 
     def setting(self, name: str) -> Any:
-        """An endpoint setting, or the extra connection attribute of that name; None where there is neither."""
+        """Return an endpoint setting, or the extra connection attribute of that name; None where there is neither."""
         if name in self.settings:
             return self.settings[name]
         pairs = (part.partition("=") for part in self.echoed.get("ExtraConnectionAttributes", "").split(";"))
         return next((value.strip() for key, _, value in pairs if key.strip().lower() == name.lower()), None)
 
     def without_password(self, error: Exception) -> str:
-        """The error in one line that cannot hold the password."""
+        """Return the error in one line that cannot hold the password."""
         return " ".join(str(error).replace(self.login["Password"], "****").split())
 
     def described(self) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class Replication:
         return done
 
     def _due(self) -> list[Transaction]:
-        """The next transaction, or the next batch, if it is due."""
+        """Return the next transaction, or the next batch, if it is due."""
         due: list[Transaction] = []
         most = (self._tuning["BatchSplitSize"] or _MOST) if self._batches else 1
         count = 0

@@ -40,7 +40,9 @@ _TARGETS = ("schema", "table", "column", "table-tablespace", "index-tablespace")
 
 
 def name_matches(pattern: str, name: str) -> bool:
-    """Whether a name fits a locator's pattern: ``%`` any text, ``_`` one character, ``[_]``, ``[ab]``, ``[a-d]``."""
+    """Return whether a name fits a locator's pattern: ``%`` any text, ``_`` one character, ``[_]``, ``[ab]``,
+    ``[a-d]``.
+    """
     return _regex(pattern).fullmatch(name) is not None
 
 
@@ -117,7 +119,7 @@ class TransformationRule:
     data_type: dict[str, Any]
 
     def renamed(self, name: str) -> str:
-        """The object's new name; the name itself where the action does not rename."""
+        """Return the object's new name; the name itself where the action does not rename."""
         if self.action == "rename":
             return self.value
         if self.action == "convert-lowercase":
@@ -148,7 +150,7 @@ Rule = SelectionRule | TransformationRule | TableSettingsRule
 
 
 def parse_rules(text: str) -> list[Rule]:
-    """Every rule in ascending order of rule-id, so that the first that matches an object wins.
+    """Return every rule in ascending order of rule-id, so that the first that matches an object wins.
 
     Raises ApiError with the service's texts.
     """

@@ -63,8 +63,8 @@ class DmsStandIn:
         return self
 
     def slowest_apply(self, task_arn: str) -> float:
-        """The longest time in seconds that one statement of a CDC task took on the target, one that still runs among
-        them. Raises KeyError for an unknown task.
+        """Return the longest time in seconds that one statement of a CDC task took on the target, one that still runs
+        among them. Raises KeyError for an unknown task.
         """
         return self._control.tasks.measures(task_arn).slowest
 
@@ -73,8 +73,8 @@ class DmsStandIn:
         self._control.tasks.measures(task_arn).reset()
 
     def deadlocks(self, task_arn: str) -> int:
-        """How many transactions of a CDC task were applied again after a deadlock on the target. Raises KeyError for an
-        unknown task.
+        """Return how many transactions of a CDC task were applied again after a deadlock on the target. Raises KeyError
+        for an unknown task.
         """
         return self._control.tasks.measures(task_arn).deadlocks
 

@@ -125,7 +125,7 @@ _LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
 
 
 def complete(text: str | None) -> dict[str, Any]:
-    """The settings of a new task: what was sent, laid over the defaults.
+    """Return the settings of a new task: what was sent, laid over the defaults.
 
     Raises ApiError for text that is no JSON object, an unknown group, or a value that the service refuses.
     """

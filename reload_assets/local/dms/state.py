@@ -67,7 +67,10 @@ class StateFile:
         self._path = path
 
     def load(self) -> State:
-        """What was saved last; an empty state where there is no file. Raises ValueError for another kind of file."""
+        """Return what was saved last.
+
+        An empty state where there is no file. Raises ValueError for another kind of file.
+        """
         if not self._path.exists():
             return State()
         try:

@@ -98,7 +98,7 @@ class Tasks:
             return self._tasks[arn].measures
 
     def create(self, request: dict[str, Any], source: Endpoint, target: Endpoint, instance: Instance) -> Task:
-        """A new task in ``creating``. Raises ApiError for a bad or used identifier, mapping or settings."""
+        """Return a new task in ``creating``. Raises ApiError for a bad or used identifier, mapping or settings."""
         identifier = checked_identifier("ReplicationTaskIdentifier", request["ReplicationTaskIdentifier"], 255)
         if any(task.identifier == identifier for task in self._tasks.values()):
             raise already_exists(f"ReplicationTask {identifier} already exists.")
