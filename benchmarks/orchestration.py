@@ -27,7 +27,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run(imports: int = 5, windows: int = 3) -> dict[str, Any]:
-    """All three measures; seconds, but for the packages of ``imports``, which are in milliseconds.
+    """All three measures; seconds, except the packages of ``imports``, which are in milliseconds.
 
     ``imports`` is the number of fresh processes that import, ``windows`` that of days that are reloaded, each in a
     process of its own; the numbers are medians over them. Raises RuntimeError where a process fails.

@@ -91,6 +91,6 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def warm_up() -> None:
-    """Do what is done once a process, so that it falls into no run: dlt's import."""
+    """Do what is done once per process, so that it falls into no run: dlt's import."""
     _dlt_statements("upsert")
     _dlt_statements("delete-insert")

@@ -193,7 +193,7 @@ class _Resolver:
         return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
-        """Return the column of the same name but for its case; a generated one is never written."""
+        """Return the column of the same name, in any letter case; a generated one is never written."""
         found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
         exact = [column for column in found if column.name == source_name.lower()]
         return next((column for column in exact or found if not column.generated), None)

@@ -17,7 +17,7 @@ RETRY_DELAY_SECONDS = 5
 
 
 def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool:
-    """Return whether another run may still be at work on its reload."""
+    """Return whether another run may still be working on its reload."""
     run = instance.get_run_by_id(run_id)
     return run is not None and run.run_id != own_run_id and not run.is_finished
 

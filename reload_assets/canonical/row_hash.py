@@ -54,7 +54,7 @@ class Hashed:
 def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnElement[str]:
     """Return the row's MD5 as 32 lower-case digits, of these columns.
 
-    With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding has to be told.
+    With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding needs to know.
     """
     hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(columns)]
     return hashes[0] if len(hashes) == 1 else _text_hash(_joined(*hashes), to_utf8)

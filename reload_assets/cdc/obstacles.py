@@ -29,7 +29,7 @@ def find_obstacles(
 ) -> tuple[list[TaskFinding], list[TaskFinding]]:
     """Return what forbids a reload of these tables beside the task, and what is worth a warning. Raises DmsError.
 
-    Where reloads are fenced what asks for the fence is no obstacle.
+    Where reloads are fenced what asks for the fence is not an obstacle.
     """
     carried = [_carried(beside.source_schema, table) for table in tables]
     found = examine(cdc.task.describe(beside.source_endpoint_arn), carried, beside.lob_limit_kb)

@@ -36,7 +36,7 @@ from reload_assets.retries import WAITING_FOR_CDC, NotYet, wait_for
 
 @dataclass(frozen=True)
 class Position:
-    """A row of awsdms_status; instants are UTC, of the source's clock but for ``status_time`` and ``asked_at``.
+    """A row of awsdms_status; instants are UTC, of the source's clock except ``status_time`` and ``asked_at``.
 
     ``read_until``: how far changes were read; ``applied_until``: the commit of the newest applied transaction, which is
     old after a quiet time; ``needed_from``: the oldest change that is still of use to the task.

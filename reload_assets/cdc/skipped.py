@@ -12,7 +12,7 @@ Key = tuple[str, ...]
 
 
 class Unknown(Enum):
-    """A value that is no literal: a function call, a placeholder, or cut off."""
+    """A value that is not a literal: a function call, a placeholder, or cut off."""
 
     UNKNOWN = "unknown"
 

@@ -1,4 +1,4 @@
-"""Calls to DMS: tried again when throttled or unanswered, and every error told in one sentence without credentials."""
+"""Calls to DMS: tried again when throttled or unanswered, and every error in one sentence without credentials."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class DmsCalls:
     def found(
         self, operation: str, member: str, doing: str, page_size: int = 100, **request: Any
     ) -> list[dict[str, Any]]:
-        """Return the items that match; none is no error, which for DMS it is."""
+        """Return the items that match. To match none is an error for DMS, and not here."""
         try:
             return list(self.pages(operation, member, doing, page_size, **request))
         except DmsRefusal as refusal:

@@ -136,6 +136,6 @@ class CdcTask:
 
 def _without_values(text: str) -> str:
     """DMS's text on a failure up to the statement that it quotes, and without the values of rows."""
-    told = re.split(r"\s*\b(?:Statement:|Stop Reason)", text, maxsplit=1)[0]
-    told = re.sub(r"'(?:[^']|'')*'", "'...'", clean(told)).removeprefix("Last Error ")
-    return told[:_LONGEST_FAILURE]
+    said = re.split(r"\s*\b(?:Statement:|Stop Reason)", text, maxsplit=1)[0]
+    said = re.sub(r"'(?:[^']|'')*'", "'...'", clean(said)).removeprefix("Last Error ")
+    return said[:_LONGEST_FAILURE]

@@ -17,7 +17,7 @@ DEFAULT_NUMBER_SCALE = 10
 
 
 class EndpointCheck:
-    """Checks through the API; the first thing that is wrong is told as a DmsError."""
+    """Checks through the API; the first thing that is wrong is raised as a DmsError."""
 
     def __init__(self, calls: DmsCalls, limits: PollLimits) -> None:
         self._calls = calls

@@ -32,7 +32,7 @@ class TableLoad:
 
 
 def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the bounds as DMS can be told them: wall-clock values of the source's zone, widened to whole seconds.
+    """Return the bounds as a DMS filter can say them: wall-clock values of the source's zone, widened to whole seconds.
 
     DMS documents date literals without fractions and has no strict ``lt``, so that the load may take rows up to a
     second too many on either side; they are trimmed after the load. Equal bounds are allowed: twice a year a window
@@ -58,7 +58,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
     [documented for locators in general]; a plain name matches itself under either reading, so ``[_]`` is written only
     where the plain name would also match another table of this mapping [inferred to be the safest reading].
 
-    Raises MappingError where the tables cannot be told apart, or a name cannot be written in a filtered selection.
+    Raises MappingError where two tables have one name, or a name cannot be written in a filtered selection.
     """
     floor, ceiling = literal_bounds(start, end)
     between = {

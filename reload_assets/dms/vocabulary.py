@@ -69,7 +69,7 @@ def _keys(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-# Group -> its keys; None where a group is free-form, no object, or too rarely used to be worth checking.
+# Group -> its keys; None where a group is free-form, not an object, or too rarely used to be worth checking.
 SETTINGS: dict[str, frozenset[str] | None] = {
     "TargetMetadata": _keys(
         "TargetSchema SupportLobs FullLobMode LobChunkSize LimitedSizeLobMode LobMaxSize InlineLobMaxSize "

@@ -17,7 +17,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Request:
-    """A row of ``admin.reload_requests``; instants are UTC, and None where they are none that a window can have."""
+    """A row of ``admin.reload_requests``; instants are UTC, and None where no window can have them."""
 
     request_id: int
     group_name: str

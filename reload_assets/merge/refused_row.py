@@ -59,7 +59,7 @@ def explain(
 def _find(
     target: TargetDatabase, plans: Sequence[MergeStatements], plan: MergeStatements, state: str, rule: str
 ) -> str | None:
-    """Return the key of a refused row, as messages write it; None where it cannot be told."""
+    """Return the key of a refused row, as messages write it; None where nothing tells it."""
     try:
         with target.connect() as connection:
             set_locally(connection, statement_timeout=_PATIENCE)

@@ -103,7 +103,7 @@ def require_readable(table: ReloadTable, reference: Reference) -> None:
 
 @contextmanager
 def nobody_follows(connection: Connection[Any], references: Sequence[Reference], beside: int = 0) -> Iterator[None]:
-    """For statements that must not write any row of the referring tables, told by what the server counts as written.
+    """For statements that must not write any row of the referring tables, by what the server counts as written.
 
     A writer that checks no foreign keys, as CDC in the role of a replica, waits for no lock of ours: its row may come
     between the look at the referring rows and the statement. ``beside``: rows that the statements write there

@@ -155,7 +155,7 @@ class _Merge:
         try:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.read_only = False
-            # Before the ledger is told that a merge begins, and again in the merge's own transaction.
+            # Before the ledger says that a merge begins, and again in the merge's own transaction.
             set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
             self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
             in_chunks = self._cuts()
@@ -197,7 +197,7 @@ class _Merge:
             return self._ledger.close(self._reload.reload_id, status, text)
         except (psycopg.Error, DatabaseUnreachable):
             # The first error is the one to raise.
-            _LOG.warning("%s: the ledger could not be told: %s", self._reload.title, text, exc_info=True)
+            _LOG.warning("%s: the ledger could not be written: %s", self._reload.title, text, exc_info=True)
             return False
 
     def _was_committed(self, text: str) -> bool:

@@ -15,7 +15,7 @@ from reload_assets.postgres.statements import compose, run
 class Column:
     """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``.
 
-    ``base_type`` is the same but for domains, where it is the type of their values, and for enums, where it is
+    ``base_type`` is the same except for domains, where it is the type of their values, and for enums, where it is
     ``enum``. ``exact``: by its collation texts are equal only where every byte is.
     """
 

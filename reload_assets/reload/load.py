@@ -29,7 +29,7 @@ from reload_assets.windows import Window
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
-# Less than this is told by no two clocks.
+# Two clocks cannot tell less than this.
 _CLOCK_TOLERANCE_SECONDS = 1.0
 
 

@@ -62,7 +62,7 @@ class Publication(Steps):
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
         """Confirm a merged reload and note it in the ledger; can be called again until it is confirmed.
 
-        What keeps it from its end is told in the result, not raised: production is merged all the same.
+        What keeps it from finishing is in the result and not raised: production is merged all the same.
         """
         self.ledger.set_confirm_started(reload.reload_id)
         try:

@@ -30,7 +30,7 @@ class ReloadResource(ConfigurableResource):
         """When a run ends, however it ends, no load of it goes on and no CDC task stays stopped by it: a run can be
         cancelled between two steps, or in the middle of the clearing up of one.
 
-        Runs at the end of the whole run, because the definitions use one process a run.
+        Runs at the end of the whole run, because the definitions use one process per run.
         """
         if context.run is None or context.log is None:
             return

@@ -1,4 +1,4 @@
-"""The sensor that turns rows of ``admin.reload_requests`` into runs, one run a row."""
+"""The sensor that turns rows of ``admin.reload_requests`` into runs, one run per row."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -130,7 +130,7 @@ def _run_request(config: ReloadConfig, family: Family, key: str, request: Reques
         hint = did_you_mean(unknown, known)
         raise RequestInvalid("tables", f"{unknown!r} is not a table of the group {family.group}{hint}")
     return RunRequest(
-        # Dagster starts one run a key, so a tick that runs twice starts nothing twice.
+        # Dagster starts one run per key, so a tick that runs twice starts nothing twice.
         run_key=f"request/{request.request_id}",
         job_name=reload_job_name(family),
         partition_key=key,

@@ -198,7 +198,7 @@ def _of_types(datasource: PostgresDatasource, wanted: TypesOf) -> list[Expectati
             continue
         declared = types[name]
         if hasattr(declared, "collation"):
-            # Staging has the database's collation; it is no part of the type.
+            # Staging has the database's collation; it is not a part of the type.
             declared.collation = None
         arguments = {"column": staged, "type_": declared.compile(engine.dialect)}
         expectations.append(Expectation(wanted.check, "ExpectColumnValuesToBeOfType", arguments))

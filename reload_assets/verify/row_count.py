@@ -14,7 +14,7 @@ NAME = "row_count"
 
 
 class RowCount:
-    """The source is live: which rows must be staged is told by keys, see ``reload_assets.verify.source_keys``.
+    """The source is live: keys say which rows must be staged, see ``reload_assets.verify.source_keys``.
 
     Where the keys have no text that both sides share there are only the counts of before and after the load. Rows may
     have come and gone between the two, so they prove a load good where both are staging's, and prove nothing else.
@@ -106,7 +106,7 @@ def _by_counts(context: Context, rows: int, reason: str, facts: dict[str, Fact])
         return CheckOutcome(NAME, "could not verify", False, detail, facts)
     detail = (
         f"{context.name} has {counted(rows, 'row')}{agrees}, the source had {before:,} before the load and {after:,} "
-        f"after it; which of them must be staged cannot be told by key, because {reason}."
+        f"after it; their keys do not say which of them must be staged, because {reason}."
     )
     return CheckOutcome(NAME, "could not verify", False, detail, facts)
 

@@ -1,4 +1,4 @@
-"""Which rows a load must have brought: those that the source had all the time, told by their keys.
+"""Which rows a load must have brought: those that the source had all the time, by their keys.
 
 The source is written while DMS loads it, so no count of it is staging's. What is certain is this. A row that the source
 has before the load begins and after it has ended, with the same content, did not change in between, as each change of
@@ -12,7 +12,7 @@ change, and confirm compares the row with the source. So
 
 A good load is never rejected by this, and one that lacks a row which did not change always is. What it rests on is that
 a row does not leave the window and come back with the same content, version included, during one load. A row that was
-changed during the load and is not staged is no proof against the load: it may have been deleted and inserted again, or
+changed during the load and is not staged does not prove the load wrong: it may have been deleted and inserted again, or
 have left the window and come back. It is counted, and left to confirm.
 """
 

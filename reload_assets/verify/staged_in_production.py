@@ -202,7 +202,7 @@ class _Look:
             if not differing:
                 break
             run(self.connection, "verify/4_after_merge:delete_settled", places=settled)
-        # The source has changed these again and again: what production should have is not to be told.
+        # The source has changed these again and again: nobody can say what production should have.
         for source_row in before.values():
             found.add("changed_since" if source_row else "deleted_since")
         drop_table(self.connection, None, _ROWS)

@@ -54,7 +54,9 @@ def judge(source: SourceColumn, production_type: str) -> str | None:
         return None if target.base == "timestamp with time zone" else _string_of_a_time(target, "the time zone")
     if family == "interval":
         return None if target.base == "interval" else _string_of_a_time(target, "the interval")
-    return f"every value, as {source.base_type} is no type that DMS carries; list the column in ignored_source_columns"
+    return (
+        f"every value, as {source.base_type} is not a type that DMS carries; list the column in ignored_source_columns"
+    )
 
 
 def note(source: SourceColumn, production_type: str) -> str | None:

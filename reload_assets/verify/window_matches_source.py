@@ -59,7 +59,7 @@ def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
     left_out = ", ".join(f"{column} ({why})" for column, why in found.left_out.items())
     if left_out:
         facts["not_compared"] = left_out
-    but = f", but for {left_out}, which cannot be compared" if left_out else ""
+    but = f", except {left_out}, which cannot be compared" if left_out else ""
     lag = (
         f"; {counted(counts['newer'], 'row')} newer in production than when the source was read"
         if counts["newer"]

@@ -170,7 +170,7 @@ def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
     left_out = "BODY (CLOB), RATE (FLOAT(126)), FLAG (NUMBER(1,0), boolean in production)"
     assert outcome.facts["not_compared"] == left_out
     assert outcome.detail == (
-        "The window of production.hostile has the keys, versions and content of the source's 1 row, but for "
+        "The window of production.hostile has the keys, versions and content of the source's 1 row, except "
         f"{left_out}, which cannot be compared."
     )
     both.set("name", "other", 1)

@@ -98,7 +98,7 @@ def test_production_that_equals_the_source_passes(merged: Merged) -> None:
         "not_compared": "NOTE (CLOB), SCAN (BLOB)",
     }
     assert outcomes["window_matches_source"].detail == (
-        "The window of production.lines has the keys, versions and content of the source's 4 rows, but for NOTE "
+        "The window of production.lines has the keys, versions and content of the source's 4 rows, except NOTE "
         "(CLOB), SCAN (BLOB), which cannot be compared."
     )
     assert merged.verify("customers")["foreign_keys"].detail == "production.customers has no foreign keys."

@@ -143,7 +143,7 @@ def test_hazard_23_what_is_lost_is_named(source: SourceColumn, target: str, lost
 def test_types_that_dms_does_not_carry_are_lost_wherever_they_go(name: str) -> None:
     lost = judge(column(name), "text")
     assert lost is not None
-    assert lost.startswith(f"every value, as {name} is no type that DMS carries; list the column in ignored_source")
+    assert lost.startswith(f"every value, as {name} is not a type that DMS carries; list the column in ignored_source")
 
 
 @pytest.mark.parametrize(

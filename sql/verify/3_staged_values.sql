@@ -1,4 +1,4 @@
--- Verify, step 3: what the staged rows themselves must show. Whether keys are unique and values are NULL is told by
+-- Verify, step 3: what the staged rows themselves must show. Whether keys are unique and values are NULL is said by
 -- great_expectations; where it finds some, the statements here count them and name examples.
 -- s: a staged row.
 -- By hand: psql -f sql/example.psql -f sql/verify/3_staged_values.sql
