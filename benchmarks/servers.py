@@ -28,7 +28,7 @@ _ROOM_BYTES = 10 * 2**30
 
 
 def installations() -> dict[str, Path]:
-    """Return the folders with ``postgres`` to measure on: the embedded one, then the distribution's oldest from 15 on."""
+    """Return the folders with ``postgres`` to measure: the embedded one, then the distribution's oldest from 15 on."""
     found = {"embedded": find_binaries()}
     versions = sorted(
         (path for path in _DISTRIBUTION.glob("*/bin") if (path / "initdb").exists()),

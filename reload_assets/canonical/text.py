@@ -59,7 +59,7 @@ class canonical_text(FunctionElement[str]):
 
 
 class source_role(FunctionElement[str]):
-    """``source_role()``: ``PRIMARY`` where the source's database takes writes itself, and is not a copy of another one."""
+    """``source_role()``: ``PRIMARY`` where the source's database takes writes itself and is not a copy of another."""
 
     type = sa.String()
     inherit_cache = True

@@ -124,7 +124,7 @@ class SkippedStatements:
 
     @staticmethod
     def _is_judged(connection: Connection[Any], plan: ConfirmStatements, key: Key) -> bool:
-        """Return whether a key is judged already, or a row of it was staged: one that the merge found identical, too."""
+        """Return whether a key is judged already, or its row was staged: one that the merge found identical, too."""
         pairs = list(zip(plan.merge.table.key, (sql.Literal(value) for value in key), strict=True))
         judged = [sql.SQL("{} = {}").format(plan.in_key(column), value) for column, value in pairs]
         staged = [sql.SQL("{} = {}").format(in_staging(column), value) for column, value in pairs]

@@ -113,13 +113,13 @@ def _filters(name: str, value: str) -> list[dict[str, Any]]:
 
 
 def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ``ExtraConnectionAttributes`` of an endpoint by name in lower case, as DMS does not mind their case."""
+    """Return the ``ExtraConnectionAttributes`` of an endpoint by name in lower case: DMS ignores their case."""
     pairs = (part.partition("=") for part in str(endpoint.get("ExtraConnectionAttributes") or "").split(";"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
 
 
 def number_scale(endpoint: Mapping[str, Any]) -> int:
-    """Return the NumberDatatypeScale of an Oracle endpoint: decimals of a NUMBER without precision, -1 float, -2 text."""
+    """Return the NumberDatatypeScale of an Oracle endpoint: decimals of a bare NUMBER, -1 float, -2 text."""
     found = _oracle_setting(endpoint, "NumberDatatypeScale")
     return DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
 

@@ -173,5 +173,5 @@ class Applier:
 
 
 def of_statement(state: str) -> bool:
-    """Return whether an error says something of the statement, and not of the connection, the server or its resources."""
+    """Return whether an error is about the statement, and not the connection, the server or its resources."""
     return not state.startswith(("08", "53", "57", "58", "XX"))

@@ -154,7 +154,7 @@ def source_tables(source: psycopg.Connection[Any]) -> list[SourceTable]:
 def source_columns(
     source: psycopg.Connection[Any], table: SourceTable, endpoint: Endpoint | None = None
 ) -> list[SourceColumn]:
-    """Return the columns of a table, in order, as the source endpoint carries them: by its settings, or the defaults."""
+    """Return the columns of a table, in order, as the source endpoint carries them by its settings or the defaults."""
     scale = endpoint.setting("NumberDatatypeScale") if endpoint else None
     number_scale = 10 if scale is None else int(scale)
     trims_char = endpoint is None or str(endpoint.setting("TrimSpaceInChar")).lower() != "false"

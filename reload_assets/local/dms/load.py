@@ -144,7 +144,7 @@ class FullLoad(Engine):
                 raise TaskFailed(text)
 
     def _watch(self, table: SourceTable) -> Callable[[int], int]:
-        """Return the faults of loading this table, as ``move_rows`` asks for them: each strikes at its number of rows."""
+        """Return the faults of loading this table as ``move_rows`` wants them. Each strikes at its number of rows."""
         subject = f"{table.schema}.{table.name}"
         error = self.faults.strike(faults.TableError, subject)
         pause = self.faults.strike(faults.Pause, subject)
