@@ -26,8 +26,9 @@ demo: setup ## damage a day, reload it, and show that production equals the sour
 ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
+# In the order of their folders: the tests of the UI take longest, and come first.
 test: setup ## run every test, two at a time
-	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: setup ## kill runs beside a real daemon, and see that what they leave is cleaned within a minute
 	@$(RUN) pytest -m chaos $(ARGS)

@@ -21,6 +21,8 @@ from reload_assets_tests.roles import make_logins_cheap
 settings.register_profile("reload_assets", deadline=None)
 settings.load_profile("reload_assets")
 
+# Many tests start processes, which would compile this package each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 4 << 30

@@ -142,7 +142,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
 
     @op(
         name=f"finish_staging_{suffix}",
-        description="Trim the staged rows to the half-open window, key and analyse the staging tables.",
+        description="Trim the staged rows to the half-open window, key and analyze the staging tables.",
         out={name: Out(Nothing, is_required=False) for name in tables},
         tags={"dagster/compute_kind": "postgres"},
     )

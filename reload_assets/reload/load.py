@@ -123,7 +123,7 @@ class Load(Steps):
         self.ledger.set_task_removed(reload.reload_id)
 
     def finish(self, reload: Reload) -> dict[str, ReloadTable]:
-        """Trim the staged rows to the window, key and analyse the staging tables; the tables by name."""
+        """Trim the staged rows to the window, key and analyze the staging tables; the tables by name."""
         zone = self.config.source.zone
         bounds = reload.loaded_window.in_zone(zone)
         with self.target.connect() as connection:

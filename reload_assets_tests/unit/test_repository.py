@@ -69,6 +69,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.~*])/(?:work|root|home)/\w")
 LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]+\.lock|package-lock\.json|pnpm-lock\.yaml)$")
 
 # See docs/glossary.md, the page that has to name them.
+AMERICAN = re.compile(
+    r"(?<!`)\b(?:behavior|color|center|favor|judgment|canceled|labeled|modeled|organiz\w+|recogniz\w+)\b"
+)
 UNUSED_WORDS = re.compile(
     r"\bmend(?:s|ed|ing)?\b|\bput right\b|\bpass(?:ed|es) over\b|\bmade anew\b|\b(?:gone|goes) on with\b"
     r"|\bcomes? to (?:its|an) end\b|\bfor want of\b|\bwhatever dies\b|\b\d+ looks\b|\bthe guides'?\b",
@@ -241,6 +244,12 @@ def test_nobody_uses_a_word_that_the_glossary_replaces(tracked: list[Path]) -> N
     readable = [path for path in tracked if path.suffix in (".py", ".sql", ".md", ".yaml", ".svg")]
     exempt = {CHECKOUT / "docs" / "glossary.md", Path(__file__).resolve()}
     assert lines_that_match(UNUSED_WORDS, [path for path in readable if path not in exempt]) == []
+
+
+def test_pages_are_spelled_in_one_way(tracked: list[Path]) -> None:
+    pages = [path for path in tracked if path.suffix == ".md" and path != CHECKOUT / "docs" / "glossary.md"]
+    assert pages
+    assert lines_that_match(AMERICAN, pages) == []
 
 
 def test_the_glossary_names_the_verdicts_and_outcomes_that_there_are() -> None:
