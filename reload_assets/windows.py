@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from reload_assets.errors.windows import PartitionKeyInvalid, WindowInFuture, WindowReversed, WindowWithWrongZone
 
 _STEP = timedelta(microseconds=1)
-# One spelling a window: a key that could be spelled twice would be loaded twice.
+# One spelling per window: a key that could be spelled twice would be loaded twice.
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"
 _KEY_FIX = (
     "write two UTC instants as 2025-01-03T04:10:00Z--2025-01-03T09:45:00Z (microseconds as .000001 only where they are "

@@ -55,6 +55,6 @@ def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int
         load.sweeper.give_up(reload_id, "failed", describe(error))
         raise
     except BaseException:
-        # Dagster interrupts a step with an exception that is no Exception when its run is cancelled.
+        # Dagster interrupts a step with a BaseException that is not an Exception when its run is cancelled.
         load.sweeper.give_up(reload_id, "cancelled", f"Run {context.run_id} was cancelled.")
         raise

@@ -72,7 +72,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
 def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
     """Return the mapping that loads rows by key: of each table those whose key column meets one of the conditions.
 
-    One filter a table: conditions inside one filter are OR-ed, which is wanted here.
+    One filter per table: conditions inside one filter are OR-ed, which is wanted here.
     """
     filters = {table.source_table: (column, list(conditions)) for table, column, conditions in tables}
     return _mappings([table for table, _, _ in tables], filters)

@@ -67,7 +67,7 @@ class Traffic:
 
     New orders with their items, some with a new customer; changes and deletes of those; changes of rows whose
     UPDATED_AT is in ``[start, end)``, and deletes of some. The same ``seed`` on the same rows makes the same
-    transactions, but for the clock. An error ends it, and is raised by ``require_alive`` and at the end.
+    transactions, except for the clock. An error ends it, and is raised by ``require_alive`` and at the end.
     """
 
     def __init__(self, url: str, start: datetime, end: datetime, *, seed: int) -> None:

@@ -50,7 +50,7 @@ class Swept:
 class Sweeper:
     """Cleans one target database and one account of DMS. ``cdc_tasks`` are those that a run may have stopped.
 
-    CDC tasks come first, because production stands still without them. ``say`` reports to whoever watches.
+    CDC tasks come first, because production is not updated without them. ``say`` reports to whoever watches.
     """
 
     target: TargetDatabase

@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     CHECK (window_start < window_end AND load_start <= window_start)
 );
 COMMENT ON TABLE admin.reloads IS
-'One row a reload: one window of one table group, one attempt. status: open (window frozen, staging made), '
+'One row per reload: one window of one table group, one attempt. status: open (window frozen, staging made), '
 'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merging (in chunks: some are in '
 'production), merged, failed, cancelled. '
 'confirm_status, after the merge: pending, confirmed (production was found equal to the source), unconfirmed (see '
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
     UNIQUE (reload_id, table_name)
 );
 COMMENT ON TABLE admin.reload_tables IS
-'One row a table of a reload. Staged row outcomes: inserted, updated (staged is newer), repaired (same version, other '
+'One row per table of a reload. Staged row outcomes: inserted, updated (staged is newer), repaired (same version, other '
 'content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped (same '
 'version, other content, policy skip). confirm_keys: rows that were read again from the source after the merge; '
 'confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and that the '

@@ -71,7 +71,7 @@ class Replication:
         # Everything that was committed before is applied or held.
         self._read_to = 0
         self._drained = False
-        # Where the last applied transaction ends, and up to where the source was told so.
+        # Where the last applied transaction ends, and up to where this was reported to the source.
         self._end = 0
         self._taken = 0
         self._tidied_at = 0.0
