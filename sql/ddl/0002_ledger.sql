@@ -97,10 +97,10 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
 );
 COMMENT ON TABLE admin.reload_tables IS
 'One row per table of a reload. Staged row outcomes: inserted, updated (staged is newer), repaired (same version, '
-'other content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped (same '
-'version, other content, policy skip). confirm_keys: rows that were read again from the source after the merge; '
-'confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and that the '
-'policy leaves alone. merge_chunks: the transactions that merged the table. Rows, not bytes.';
+'other content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped '
+'(same version, other content, policy skip). confirm_keys: rows that were read again from the source after the '
+'merge; confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and '
+'that the policy leaves alone. merge_chunks: the transactions that merged the table. Rows, not bytes.';
 
 CREATE TABLE IF NOT EXISTS admin.reload_checks (
     reload_id bigint NOT NULL REFERENCES admin.reloads (reload_id) ON DELETE CASCADE,
