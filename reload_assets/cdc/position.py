@@ -196,7 +196,9 @@ class Cdc:
             if failed or (stands and not self._is_fenced()):
                 stuck = f"so it will not get to {wanted:%FT%TZ}"
                 raise CdcNotRunning(state.identifier, state.status, state.why, stuck)
-            raise NotYet(lambda seconds: CdcNotPassed(state.identifier, f"{wanted:%FT%TZ}", seconds, _told(position)))
+            raise NotYet(
+                lambda seconds: CdcNotPassed(state.identifier, f"{wanted:%FT%TZ}", seconds, _reached(position))
+            )
 
         with self._target.connect(autocommit=True) as connection:
             position = wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
@@ -253,6 +255,6 @@ class Cdc:
             raise ControlTableDenied(place) from None
 
 
-def _told(position: Position) -> str:
+def _reached(position: Position) -> str:
     until = position.applied_until.isoformat() if position.applied_until else "nothing yet"
     return f"applied up to {until}, {position.pending_changes} changes pending"

@@ -100,10 +100,10 @@ def merge_reload(
     except (ReloadRefused, LedgerError):
         raise
     except Exception as error:
-        merge.close("failed", _told(error))
+        merge.close("failed", _named(error))
         raise
     except BaseException as error:
-        merge.close("cancelled", f"The merge was interrupted by {_told(error)}.")
+        merge.close("cancelled", f"The merge was interrupted by {_named(error)}.")
         raise
 
 
@@ -329,5 +329,5 @@ class _Merge:
         return MergeContended(self._head, patience.attempts, place, patience.lock_timeout_ms, " ".join(met.split()))
 
 
-def _told(error: BaseException) -> str:
+def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
