@@ -26,5 +26,5 @@ def run(
     """Execute ``benchmarks/sql/<name>.sql``, which may hold several statements."""
     # Values are put in on this side: the server binds none where there are several statements.
     cursor = ClientCursor(connection)
-    cursor.execute(compose_text(text(name), f"{name}.sql", parts), values if binds_values(text(name)) else None)
+    cursor.execute(compose_text(text(name), f"{name}.sql", parts or {}), values if binds_values(text(name)) else None)
     return cursor

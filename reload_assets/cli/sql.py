@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
+from psycopg.errors import UndefinedTable
 
 from reload_assets.cli.configured import Configured
 from reload_assets.confirm.script import confirm_script
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.errors import did_you_mean
 from reload_assets.errors.config import ConfigValue
-from reload_assets.errors.reloads import NoReloadYet, ReloadOfOthers, StagingGone
+from reload_assets.errors.reloads import LedgerMissing, NoReloadYet, ReloadOfOthers, StagingGone
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.script import merge_script
 from reload_assets.merge.statements import MergeStatements, merge_statements
@@ -61,7 +62,12 @@ def sql(configured: Configured, step: str, table: str, reload_id: int | None) ->
 
     Names, window and keys are those of the table's latest reload. The script rolls back what it does.
     """
-    click.echo(STEPS[step](_chosen(configured.services, table, reload_id)), nl=False)
+    services = configured.services
+    try:
+        chosen = _chosen(services, table, reload_id)
+    except UndefinedTable:
+        raise LedgerMissing(str(services.target)) from None
+    click.echo(STEPS[step](chosen), nl=False)
 
 
 def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:

@@ -178,7 +178,7 @@ class Comparison:
         """Take the keys to which CDC may have carried rows of this reload, wherever they are."""
         production = plan.merge.table.production
         place = {"schema": production.schema, "table": production.name}
-        row = run(connection, "confirm/8_compare:get_size", None, **place).fetchone()
+        row = run(connection, "confirm/8_compare:get_size", **place).fetchone()
         assert row is not None
         if row[0] > _MOST_BYTES or self._touched.xid is None:
             why = "the beginning of the merge is not known" if self._touched.xid is None else f"it has {row[0]:,} bytes"

@@ -66,7 +66,7 @@ def file_names(folder: str) -> list[str]:
     return sorted(f"{folder}/{entry.name.removesuffix('.sql')}" for entry in entries if entry.name.endswith(".sql"))
 
 
-def compose(name: str, *parts: Parts | None) -> sql.SQL:
+def compose(name: str, *parts: Parts) -> sql.SQL:
     """Return a statement with its identifiers and pieces filled in and its values as placeholders.
 
     Raises KeyError for a part that the statement names and the caller does not give, and ValueError for one that is
@@ -75,23 +75,21 @@ def compose(name: str, *parts: Parts | None) -> sql.SQL:
     return compose_text(text(name), f"sql/{name}", *parts)
 
 
-def compose_text(source: str, title: str, *parts: Parts | None) -> sql.SQL:
+def compose_text(source: str, title: str, *parts: Parts) -> sql.SQL:
     """Compose a statement that lies elsewhere; ``title`` names it in errors. Raises what ``compose`` does."""
     return sql.SQL(_fill(source, title, join(*parts), as_placeholders=binds_values(source)))
 
 
-def run(connection: Connection[Any], name: str, /, *parts: Parts | None, **values: Any) -> Cursor[Any]:
+def run(connection: Connection[Any], name: str, /, *parts: Parts, **values: Any) -> Cursor[Any]:
     """Execute a statement on the connection, inside whatever transaction the caller has open."""
     # A statement without values of its own takes none: psycopg would look for placeholders in its names.
     return connection.execute(compose(name, *parts), values if binds_values(text(name)) else None)
 
 
-def join(*parts: Parts | None) -> dict[str, Part]:
+def join(*parts: Parts) -> dict[str, Part]:
     """Join parts to one mapping. Raises ValueError for a name that has two values."""
     joined: dict[str, Part] = {}
     for one in parts:
-        if one is None:
-            continue
         named = one if isinstance(one, Mapping) else {item.name: getattr(one, item.name) for item in fields(one)}
         for name, value in named.items():
             if joined.setdefault(name, value) != value:

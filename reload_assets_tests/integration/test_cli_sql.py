@@ -109,6 +109,10 @@ def test_it_says_whether_a_cdc_task_writes_the_table(rig: Rig, printed: list[Cho
     assert [one.beside_cdc for one in printed] == [True]
 
 
+def test_without_a_ledger_it_says_what_to_run(rig: Rig) -> None:
+    assert rig.refused("confirm", "sales.orders").endswith("reload-assets install. [ledger-missing]")
+
+
 def test_without_a_reload_it_says_so(rig: Rig) -> None:
     StagedReload(rig.target, "customers: {window_column: updated_at}")
     assert rig.refused("merge", "sales.orders") == (

@@ -56,7 +56,7 @@ class Pieces:
 def test_parts_are_fields_too_and_may_be_given_in_turn(written: dict[str, str]) -> None:
     written["q"] = """SELECT :columns FROM :"schema".:"table\""""
     pieces = Pieces("s", sql.Identifier("a"))
-    assert compose("q", pieces, {"table": "t"}, None).as_string() == 'SELECT "a" FROM "s"."t"'
+    assert compose("q", pieces, {"table": "t"}).as_string() == 'SELECT "a" FROM "s"."t"'
     assert compose("q", pieces, {"table": "t", "columns": sql.Identifier("a")}).as_string().startswith('SELECT "a"')
 
 
