@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind, SourceColumn
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
+from reload_assets.canonical.postgres import TextRule
+from reload_assets.conversions.declared import DeclaredType, parse_type
+from reload_assets.conversions.pair import Pair
+from reload_assets.conversions.rules import UUID_BYTES
 from reload_assets.errors.dms import KeyTimeNotFilterable
 from reload_assets.postgres.catalog import Column
-from reload_assets.verify.type_rules import DeclaredType, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -29,7 +32,7 @@ EXACT: Mapping[Kind, Sequence[str]] = {
     "padded": (*_TEXTS, "character", "bpchar"),
     "date": (_TIME,),
     "timestamp": (_TIME,),
-    "raw": ("bytea",),
+    "raw": ("bytea", "uuid"),
     "blanks": (),
 }
 """Production's types, without sizes, in which a key column of each of the source's kinds keeps its values."""
@@ -73,16 +76,12 @@ def inexact(source: SourceColumn, column: Column) -> str | None:
     return f"{types}, {change}" if change else None
 
 
-def key_kind(source: SourceColumn | None, column: Column) -> Kind:
+def key_rule(source: SourceColumn | None, column: Column) -> TextRule:
     """Choose the rule for the text by which a key column is looked up; ``source`` is None where nobody described it."""
-    if source is not None:
-        return source.kind or "text"
-    return _KINDS.get(parse_type(column.base_type).base, "text")
-
-
-def key_rule(source: SourceColumn | None, column: Column) -> tuple[Kind, int]:
-    """Choose the rule as ``key_kind`` does, with the scale of ``bare`` numbers."""
-    return key_kind(source, column), source.delivery.number_scale if source else BARE_SCALE
+    if source is None:
+        return TextRule(_KINDS.get(parse_type(column.base_type).base, "text"))
+    # No exact pair of a key depends on a zone.
+    return Pair(source, column, "UTC").matching_rule or TextRule("text")
 
 
 def filter_position(columns: Sequence[Column]) -> int | None:
@@ -130,6 +129,8 @@ def _change_in_source(source: SourceColumn) -> str | None:
 
 
 def _rounding(source: SourceColumn, target: DeclaredType) -> str | None:
+    if target.base == "uuid" and source.length != UUID_BYTES:
+        return f"which holds exactly {UUID_BYTES} bytes"
     if source.kind in ("number", "bare"):
         kept = 0 if target.base in _INTEGERS else target.scale
         return f"which rounds it to {kept} decimals" if kept is not None and source.decimals > kept else None

@@ -11,6 +11,8 @@ from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.model import TableConfig
+from reload_assets.conversions.accepted import require_accepted
+from reload_assets.conversions.pair import Pair
 from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
@@ -61,6 +63,21 @@ class ReloadTable:
     options: TableConfig
     source_columns: tuple[SourceColumn, ...] | None
     """The source's own description of ``columns``; None without a source connection."""
+    zone: str
+    """The zone of the source's wall-clock values."""
+
+    def pair(self, column: ReloadColumn) -> Pair | None:
+        """Return a column of the source with its column of production; None where the source is not described."""
+        for source in self.source_columns or ():
+            if source.name == column.source:
+                return Pair(source, column.target, self.zone)
+        return None
+
+    @property
+    def pairs(self) -> list[tuple[ReloadColumn, Pair]]:
+        """The columns with their pairs, in their order; none where the source is not described."""
+        pairs = [(column, self.pair(column)) for column in self.columns]
+        return [(column, pair) for column, pair in pairs if pair is not None]
 
     @property
     def filter_column(self) -> int | None:
@@ -89,6 +106,7 @@ class GroupTables:
     tables: Mapping[str, TableConfig]
     production_schema: str
     source_schema: str
+    zone: str
     targets: Mapping[str, str]
 
 
@@ -128,6 +146,7 @@ class _Resolver:
         self.name, self.options = name, group.tables[name]
         self.place = f"{group.place}.{name}"
         self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
+        self.zone = group.zone
 
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete and check what is written."""
@@ -150,7 +169,7 @@ class _Resolver:
         self._require_source_key(key, source_table, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
-        return ReloadTable(
+        table = ReloadTable(
             name=self.name,
             source_table=source_table,
             production=self.production,
@@ -160,7 +179,10 @@ class _Resolver:
             version=version,
             options=options,
             source_columns=tuple(column for column in described if column.name in kept) if described else None,
+            zone=self.zone,
         )
+        require_accepted(self.place, table)
+        return table
 
     @property
     def _target(self) -> str:

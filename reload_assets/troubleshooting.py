@@ -43,7 +43,7 @@ An error that quotes another one has its own code last.
 
 _CHECK_ADVICE: Mapping[str, str] = {
     "row_count": "Reload the window; if it lacks rows again, look for filters, masks or errors in the load task's log.",
-    "types": "Alter the production column or name it in `ignored_source_columns`, then reload the window.",
+    "types": "Change the type in production, accept the loss, or fix the rows (docs/types.md); then reload the window.",
     "window_bounds": "Reload the window; somebody wrote into staging, or DMS's filter did not hold.",
     "keys": "Fix the named rows in the source, or the constraint in production, then reload the window.",
     "lob_limit": "Raise `dms.task.lob_limit_kb` above the longest LOB, then reload the window.",

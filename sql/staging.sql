@@ -23,6 +23,17 @@ WHERE
     (:"window_column" >= :'filter_start'::timestamp AND :"window_column" < :'start'::timestamp)
     OR (:"window_column" >= :'end'::timestamp AND :"window_column" <= :'filter_end'::timestamp);
 
+-- name: count_misfits
+-- Count the values that production's types refuse, and those that they change, by column that was loaded in another type.
+SELECT
+    ARRAY[:misfit_counts]::bigint [] AS misfits,
+    ARRAY[:changed_counts]::bigint [] AS changed
+FROM :"staging_schema".:"staging_table";
+
+-- name: convert_columns
+-- Give loaded columns production's types. All in one statement: the table is rewritten once.
+ALTER TABLE :"staging_schema".:"staging_table" :alterations;
+
 -- name: count_rows
 -- Count the staged rows, and in how many of them each column is NULL (in the order of the columns).
 SELECT

@@ -15,7 +15,8 @@ from reload_assets.errors.source import SourceKeyValue
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw"]
+Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid"]
+"""The rules that make a canonical text. The last three are for what production's type keeps of a value."""
 
 Family = Literal["number", "float", "string", "lob", "bytes", "time", "zoned", "interval"]
 """How DMS delivers a type: a number, a binary float, text, a LOB's text, bytes, a timestamp, or a time as a string."""

@@ -17,6 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.canonical.text import canonical_text
 
 _PIECE_BYTES = 4_000
@@ -31,10 +32,11 @@ _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 @dataclass(frozen=True)
 class Hashed:
-    """A column of a row, of the source or of production, with the source's description; it must have a ``kind``."""
+    """A column of a row, of the source or of production, with the source's description and the rule of its text."""
 
     value: sa.ColumnElement[Any]
     source: SourceColumn
+    rule: TextRule
 
     @property
     def is_text(self) -> bool:
@@ -98,9 +100,8 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 
 
 def _text(column: Hashed) -> sa.ColumnElement[str]:
-    assert column.source.kind is not None
     value = _database_text(column.value) if column.source.type.is_national else column.value
-    return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
+    return canonical_text(value, column.rule)
 
 
 class _database_text(FunctionElement[str]):

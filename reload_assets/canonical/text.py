@@ -17,8 +17,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind
-from reload_assets.canonical.postgres import POSTGRESQL
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 
 # The third argument shields from the session's own settings: a decimal comma, a Buddhist calendar.
 _PLAIN = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
@@ -41,21 +41,26 @@ _ORACLE: dict[Kind, str] = {
     # DMS turns NUL, which PostgreSQL refuses, into a blank.
     "padded": "RTRIM(REPLACE({0}, CHR(0), ' '))",
     "blanks": "REPLACE({0}, CHR(0), ' ')",
+    "short time": _TIME.format(
+        "CAST({0} AS TIMESTAMP({1}))", 'YYYY-MM-DD HH24:MI:SS.FF6" BC"', "YYYY-MM-DD HH24:MI:SS.FF6"
+    ),
+    "day": _TIME.format("{0}", 'YYYY-MM-DD" 00:00:00.000000 BC"', 'YYYY-MM-DD" 00:00:00.000000"'),
     "raw": "LOWER(RAWTOHEX({0}))",
+    "uuid": "LOWER(TRANSLATE({0}, 'x-{{}}', 'x'))",
     "text": "REPLACE({0}, CHR(0), ' ')",
 }
 
 
 class canonical_text(FunctionElement[str]):
-    """``canonical_text(column, kind, scale)``: canonical text of a column's values; ``scale`` is for ``bare``."""
+    """``canonical_text(column, rule)``: the shared text of a column's values."""
 
     type = sa.String()
     # Two of these differ by more than their arguments, so SQLAlchemy must not take one's SQL for the other's.
     inherit_cache = False
 
-    def __init__(self, column: sa.ColumnElement[Any], kind: Kind, scale: int = BARE_SCALE) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], rule: TextRule) -> None:
         super().__init__(column)
-        self.kind, self.scale = kind, scale
+        self.rule = rule
 
 
 class source_role(FunctionElement[str]):
@@ -106,9 +111,9 @@ def in_production(element: sa.ColumnElement[Any]) -> sql.SQL:
 
 @compiles(canonical_text, "oracle")
 def _on_oracle(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return _ORACLE[element.kind].format(compiler.process(element.clauses, **options), element.scale)
+    return _ORACLE[element.rule.kind].format(compiler.process(element.clauses, **options), element.rule.scale)
 
 
 @compiles(canonical_text, "postgresql")
 def _on_postgresql(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options), element.scale)
+    return element.rule.template.format(compiler.process(element.clauses, **options), element.rule.scale)

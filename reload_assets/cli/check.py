@@ -45,12 +45,23 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                     f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
                     f"window {table.window.name}, version {table.version.name}"
                 )
+                _note_refused(table)
                 _warn_of_scans(connection, table)
                 if reader is None:
                     click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
     if reader is None:
         click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
     return groups
+
+
+def _note_refused(table: ReloadTable) -> None:
+    """Note which values of the source production would refuse. A load names such rows, and nothing is merged."""
+    for column, pair in table.pairs:
+        if pair.conversion.refused is not None:
+            click.echo(
+                f"note: {table.target}.{column.name} is {column.target.type} and refuses {pair.conversion.refused}: "
+                f"{pair.source.name} is {pair.source.declared}"
+            )
 
 
 def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:

@@ -60,9 +60,7 @@ class Differences:
     def typed_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as values of production's types."""
         pairs = zip(self._names, self._table.key, strict=True)
-        return sql.SQL(", ").join(
-            typed_key(sql.Identifier("f", name), column, self.compared.kinds[column.source]) for name, column in pairs
-        )
+        return sql.SQL(", ").join(typed_key(sql.Identifier("f", name), column) for name, column in pairs)
 
     @property
     def text_keys(self) -> sql.Composable:
@@ -125,11 +123,7 @@ class Differences:
         place = self._place(one)
         ((plan,),) = run(self._connection, "verify/5_window:estimate_window", place, start=start, end=end).fetchall()
         length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
-        text = canonical_text(
-            production_column("p", one.column.name),
-            self.compared.kind(one.column),
-            self.compared.described[one.column.source].delivery.number_scale,
-        )
+        text = canonical_text(production_column("p", one.column.name), self.compared.rule(one.column))
         pieces = SegmentPieces(
             p_segment=in_production(segment(text, length)),
             p_checksum=in_production(checksum(self.compared.row_hash("p"))),

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
 from reload_assets.cdc.position import Cdc
@@ -119,7 +120,7 @@ class _Comparison:
         }
         self._wait()
         column = self.table.window
-        text = canonical_text(production_column("p", column.name), self.compared.kind(column))
+        text = canonical_text(production_column("p", column.name), self.compared.rule(column))
         pieces = SegmentPieces(
             p_segment=in_production(segment(text, length)),
             p_checksum=in_production(checksum(self.compared.row_hash("p"))),
@@ -153,7 +154,7 @@ class _Comparison:
 
     def _compare(self, before: Contents, same: int) -> Contents:
         pairs = list(zip(self.names, self.table.key, strict=True))
-        version, kind = self.table.version, self.compared.kinds[self.table.version.source]
+        version, kind = self.table.version, self.compared.rules[self.table.version.source].kind
         pieces = RangePieces(
             p_key_texts=sql.SQL(", ").join(
                 sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
@@ -221,7 +222,7 @@ class _Comparison:
         older = [
             key for key, version, content, _ in _split(noted, size) if self._is_older(now.get(key), version, content)
         ]
-        rests = {row[:size]: row[-1] for row in self._by_key(older, [column.source for column in rest])} if rest else {}
+        rests = {row[:size]: row[-1] for row in self._by_key(older, self.compared.rules_of(rest))} if rest else {}
         wrong: dict[str, list[str]] = {"later": [], "content": []}
         for key, version, content, rest_hash in _split(noted, size):
             if key not in now or now[key][1] == content:
@@ -236,9 +237,9 @@ class _Comparison:
         """Return whether the source's row is an older version than production's, noted before it."""
         if found is None or found[0] == version or found[1] == content:
             return False
-        return not is_later(found[0], version, self.compared.kinds[self.table.version.source])
+        return not is_later(found[0], version, self.compared.rules[self.table.version.source].kind)
 
-    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Mapping[str, TextRule]) -> list[tuple[Any, ...]]:
         """Return the source's rows with some keys: the key and the version as text, and the hash of some columns."""
         if not keys:
             return []

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from reload_assets.canonical.lost import Lost
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.errors.config import ConfigUnreadable, ConfigVariableUnset
 
@@ -262,6 +263,11 @@ class TableConfig(_Model):
     )
     ignored_source_columns: list[str] = Field(
         default_factory=list, description="Source columns that production does not have and does not need."
+    )
+    accept: dict[str, Lost] = Field(
+        default_factory=dict,
+        description="What production's types may lose of the source's values, by column of production: decimals, "
+        "digits, time of day, date, fractions, time zone, trailing blanks or spelling.",
     )
     equal_version: Literal["repair", "skip"] = Field(
         "repair", description="What to do with a row of the same version but other content."

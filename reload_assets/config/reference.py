@@ -37,7 +37,8 @@ def _rows(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """Return the model that a field holds, and whether it is a mapping of them."""
     if get_origin(annotation) is dict:
-        return get_args(annotation)[1], True
+        model, _ = _model(get_args(annotation)[1])
+        return model, True
     for part in (annotation, *get_args(annotation)):
         if isinstance(part, type) and issubclass(part, BaseModel) and part.__module__ == ReloadConfig.__module__:
             # The two kinds of references are types of values, not sections.

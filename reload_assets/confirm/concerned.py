@@ -8,7 +8,7 @@ row that is judged or was staged. So a row that nobody reloads and that producti
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from reload_assets.confirm.pieces import NamedKey, NamedOutside, NamedPieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge.statements import both, in_staging
 from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadTable
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """Two servers' clocks: a statement that CDC skipped is read rather twice than not at all."""
@@ -98,7 +99,7 @@ class SkippedStatements:
     def _add(self, connection: Connection[Any], plan: ConfirmStatements, skipped: Skipped) -> int:
         key = [column.name for column in plan.merge.table.key]
         statement = read_statement(skipped.statement)
-        named = statement.keys(key) if statement else set()
+        named = _readable(plan.merge.table, statement.keys(key)) if statement else set()
         if statement is None or not statement.is_read(key):
             self._unread.add(skipped)
         ours = skipped.skipped_at >= self._ours_since
@@ -109,7 +110,7 @@ class SkippedStatements:
                 )
                 if not concerned or statement is None:
                     return 0
-                removed = statement.removed(key)
+                removed = _readable(plan.merge.table, statement.removed(key))
                 return sum(self._collect(connection, plan, one, ours, ours and one in removed) for one in named)
         except (DataError, IntegrityError):
             # Not of the key's type, or not of its domain: a statement of a form that is not known.
@@ -170,6 +171,15 @@ class SkippedStatements:
             return False
         assert row is not None
         return bool(row[0]) == (statement.verb == "INSERT")
+
+
+def _readable(table: ReloadTable, keys: Iterable[Key]) -> set[Key]:
+    """Return keys as production's types read them: CDC writes a RAW as bytes, also where production has a uuid."""
+    is_uuid = [column.target.base_type == "uuid" for column in table.key]
+    return {
+        tuple(value.removeprefix("\\x") if uuid else value for value, uuid in zip(key, is_uuid, strict=True))
+        for key in keys
+    }
 
 
 def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:

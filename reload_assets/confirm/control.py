@@ -15,12 +15,12 @@ from psycopg import Connection, sql
 from reload_assets.confirm.pieces import ControlPieces
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
+from reload_assets.conversions.declared import parse_type
 from reload_assets.errors.reloads import KeyTextDiffers
 from reload_assets.merge.judge import Named
 from reload_assets.merge.statements import both, comma, in_production, in_staging, texts
 from reload_assets.postgres.session import analyze, drop_table, truncate
 from reload_assets.tables import ReloadColumn
-from reload_assets.verify.type_rules import parse_type
 
 KEYS_PER_SHAPE = 8
 """Staged keys of one shape that are looked up; some of them may have been deleted since the load."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import psycopg
 
 from reload_assets.merge.side_effects import action
 from reload_assets.postgres.catalog import Reference
+from reload_assets.postgres.refused import words_of
 from reload_assets.tables import ReloadTable
 
 _FOREIGN_KEY = "23503"
@@ -35,22 +34,19 @@ def is_refusal(error: psycopg.Error) -> bool:
 def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
     """Write the reason that an error gives: the rule, the SQLSTATE and PostgreSQL's words, without the row's values."""
     diag, state = error.diag, error.sqlstate or "none"
-    said = diag.message_primary or "no message"
-    if state.startswith("22"):
-        # PostgreSQL quotes the value that does not fit.
-        said = re.sub(r'"[^"]*"', '"..."', said)
+    said = words_of(error)
     place = f"{diag.schema_name}.{diag.table_name}" if diag.table_name else table.target
     if state == _FOREIGN_KEY:
         advice = "reload the windows of the rows that refer to it"
         if place == table.target:
             advice = "reload the window of the row that it refers to"
-        return f"foreign key {diag.constraint_name} of {place}, SQLSTATE {state}: {said}; {advice}"
+        return f"foreign key {diag.constraint_name} of {place}, {said}; {advice}"
     if state in _TAKEN:
         rule = f"{_TAKEN[state]} {diag.constraint_name} of {place}"
-        return f"{rule}, SQLSTATE {state}: {said}; reload the window of the row that has the value"
+        return f"{rule}, {said}; reload the window of the row that has the value"
     name = diag.constraint_name or diag.column_name
     rule = f"{_RULES.get(state, 'rule')} {name} of {place}, " if name else ""
-    return f"{rule}SQLSTATE {state}: {said}; fix the row in the source or the rule in production"
+    return f"{rule}{said}; fix the row in the source or the rule in production"
 
 
 def followed(reference: Reference, event: str) -> str:

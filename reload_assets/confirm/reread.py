@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import Connection, DataError, IntegrityError, sql
 
-from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.confirm.pieces import TextPieces
 from reload_assets.confirm.refusals import reason_of
 from reload_assets.postgres.session import copy_in, drop_table
 from reload_assets.postgres.statements import run
-from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -134,22 +133,18 @@ def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
     """Compose how texts of a table's columns become rows of the temporary table ``rows``."""
     numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
     text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
-    described = {column.name: column for column in table.source_columns or ()}
-    typed = sql.SQL(", ").join(
-        _typed(sql.Identifier("t", name), column, described[column.source])
-        for name, column in zip(numbered, table.columns, strict=True)
-    )
+    typed = {
+        column.name: pair.typed(sql.Identifier("t", name))
+        for name, (column, pair) in zip(numbered, table.pairs, strict=True)
+    }
     places = {column.name: number for number, column in enumerate(table.columns, start=1)}
-    keys_typed = [
-        _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source]) for column in table.key
-    ]
     return TextPieces(
         source_rows=rows,
         texts=f"{rows}_texts",
         text_columns=text_columns,
         key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
-        t_typed=typed,
-        t_key_typed=sql.SQL(", ").join(keys_typed),
+        t_typed=sql.SQL(", ").join(typed.values()),
+        t_key_typed=sql.SQL(", ").join(typed[column.name] for column in table.key),
         t_is_chosen=sql.SQL("true"),
     )
 
@@ -181,17 +176,3 @@ def _text(value: Any) -> str | None:
         return bytes(value).hex()
     # DMS turns NUL, which PostgreSQL refuses, into a space.
     return str(value).replace("\x00", " ")
-
-
-def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> sql.Composable:
-    declared = sql.SQL(column.target.type)
-    if source.type.family == "bytes":
-        return sql.SQL("decode({}, 'hex')").format(text)
-    if source.kind == "bare":
-        scale = sql.Literal(source.decimals)
-        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
-        return sql.SQL("CAST({} AS {})").format(rounded, declared)
-    if column.target.collatable:
-        # No cast: it would cut a text that is too long, where an assignment refuses it.
-        return text
-    return sql.SQL("CAST({} AS {})").format(text, declared)

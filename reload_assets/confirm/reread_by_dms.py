@@ -13,8 +13,10 @@ from psycopg import Connection
 from reload_assets.confirm.reread import Bounds, Key, Wanted
 from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.engines.converting import convert_columns
 from reload_assets.engines.dms_task import DmsEngine
 from reload_assets.engines.staging_tables import again_name, make_table
+from reload_assets.errors.dms import LoadUnfit
 from reload_assets.keys import filter_condition
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
@@ -101,6 +103,10 @@ class LoadedRows:
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
+        with self._target.connect() as other:
+            converted = convert_columns(other, self._schema, self._name(batch), batch.table)
+        if unfit := [one.column for one in converted if one.misfits or one.refusal]:
+            raise LoadUnfit(batch.table.target, unfit)
         numbers = range(1, len(batch.table.columns) + 1)
         with (
             self._target.connect() as other,

@@ -109,12 +109,9 @@ def _differences(plan: ConfirmStatements) -> DifferencePieces:
 
     table = plan.merge.table
     texts = [sql.Identifier("f", name) for name in _key_names(plan)]
-    kinds = {column.name: column.kind for column in table.source_columns or ()}
     return DifferencePieces(
         f_key=sql.SQL(", ").join(texts),
-        f_key_typed=sql.SQL(", ").join(
-            typed_key(text, column, kinds[column.source]) for text, column in zip(texts, table.key, strict=True)
-        ),
+        f_key_typed=sql.SQL(", ").join(typed_key(text, column) for text, column in zip(texts, table.key, strict=True)),
         f_is_chosen=_TRUE,
     )
 

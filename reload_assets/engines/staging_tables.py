@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.errors import UniqueViolation
 
+from reload_assets.engines.converting import as_json, convert_columns, loaded_type
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
@@ -36,8 +37,8 @@ def create_staging(
 def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
     """Create an empty table for DMS to load rows of ``table`` into."""
     columns = sql.SQL(", ").join(
-        # The type is production's own spelling of it, from format_type.
-        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
+        # The type is production's own spelling of it, from format_type, unless that would refuse or change values.
+        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(loaded_type(table, column)))
         for column in table.columns
     )
     place = {"staging_schema": schema, "new_table": name}
@@ -57,7 +58,9 @@ def finish_staging(
     filter_bounds: tuple[datetime, datetime],
     load_role: str | None,
 ) -> tuple[int, int]:
-    """Trim a loaded staging table to the half-open window, key and analyze it. Returns the rows staged and trimmed.
+    """Trim a loaded staging table to the half-open window, convert, key and analyze it.
+
+    Returns the rows staged and trimmed.
 
     ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
     leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
@@ -75,6 +78,7 @@ def finish_staging(
         filter_start=filter_bounds[0],
         filter_end=filter_bounds[1],
     ).rowcount
+    converted = convert_columns(connection, schema, name, table)
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
     if full:
@@ -84,6 +88,8 @@ def finish_staging(
         _add_key(connection, schema, name, table)
     analyze(connection, schema, name)
     ledger.set_staged(connection, reload.reload_id, table.name, staged, trimmed)
+    if converted:
+        ledger.set_conversions(connection, reload.reload_id, table.name, as_json(converted))
     return staged, trimmed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reload_assets.errors import DmsError, DmsRefusal, DmsUnreachable, LoadFailed, MappingError, sample
 
 _PLACE = "DMS at https://dms.eu-west-1.amazonaws.com (eu-west-1)"
@@ -248,6 +250,20 @@ class LoadIncomplete(LoadFailed):
         super().__init__(
             f"The DMS task {task} did not load every table whole: {faults}"
             + (f'; DMS says: "{said}".' if said else ".")
+        )
+
+
+class LoadUnfit(LoadFailed):
+    """Rows that were read again hold values that production's types refuse."""
+
+    code = "load-unfit"
+    advice = "Fix the rows in the source, or change the type in production; then reload the window."
+    example = sample(table="production.orders", columns=("amount",))
+
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{table} refuses values of {', '.join(columns)} that the source has by now; fix these rows in the source, "
+            "or change the type in production, then reload the window."
         )
 
 

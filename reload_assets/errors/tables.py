@@ -46,6 +46,42 @@ class ColumnUnmatched(ConfigError):
     )
 
 
+class TypesLose(ConfigError):
+    """Production's types would change values of the source without notice, or cannot hold them at all."""
+
+    code = "types-lose"
+    advice = (
+        "Change the column's type in production. Where the loss is wanted, accept it with the word that the message "
+        "names, as in `accept: {amount: decimals}`. A source column that production does not need goes into "
+        "`ignored_source_columns`."
+    )
+    example = sample(
+        place=f"{_PLACE}.accept",
+        table="production.orders",
+        found=(
+            "AMOUNT is NUMBER(12,4) and amount is numeric(10,2), which would lose decimals beyond 2 (accept: decimals)",
+        ),
+    )
+
+    def __init__(self, place: str, table: str, found: Iterable[str]) -> None:
+        super().__init__(
+            place,
+            f"{table} cannot hold the source as it is: {'; '.join(found)}; change the type there, or accept the loss "
+            "here by column where it has a word",
+        )
+
+
+class AcceptedNotLost(ConfigError):
+    """A table accepts a loss that its types do not cause."""
+
+    code = "accepted-not-lost"
+    advice = "Remove the column from `accept`."
+    example = sample(place=f"{_PLACE}.accept", column="amount", table="production.orders", accepted="decimals")
+
+    def __init__(self, place: str, column: str, table: str, accepted: str) -> None:
+        super().__init__(place, f"{column} of {table} loses nothing of the source, nor {accepted}; remove it here")
+
+
 class KeyNotUnique(ConfigError):
     """Production has no unique index on the key of a table."""
 

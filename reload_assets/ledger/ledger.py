@@ -204,6 +204,16 @@ class Ledger:
             trimmed_rows=trimmed,
         )
 
+    def set_conversions(self, connection: Connection[Any], reload_id: int, table: str, conversions: str) -> None:
+        """Write what the conversions to production's types came to, as JSON by column; in the caller's transaction."""
+        run(
+            connection,
+            "ledger/load:set_conversions",
+            reload_id=reload_id,
+            table_name=table,
+            conversions=conversions,
+        )
+
     def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
         """Write results of checks on a table. Returns the reload's status then, or None if it has ended."""
         with self._target.connect() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
@@ -81,6 +82,8 @@ class StagedTable:
     dms_rows: int | None
     trimmed_rows: int
     staged_rows: int
+    conversions: dict[str, dict[str, Any]]
+    """By converted column: how many values were changed or did not fit, and PostgreSQL's refusal if there was one."""
     inserted: int
     updated: int
     repaired: int

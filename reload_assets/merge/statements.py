@@ -264,7 +264,7 @@ class MergeStatements:
         """Return the key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
         described = {source.name: source for source in self.table.source_columns or ()}
         return comma(
-            production_text(alias, self.numbers[column.name], *key_rule(described.get(column.source), column.target))
+            production_text(alias, self.numbers[column.name], key_rule(described.get(column.source), column.target))
             for column in self.table.key
         )
 

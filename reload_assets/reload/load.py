@@ -192,7 +192,7 @@ class Load(Steps):
                 known = staged[table.name]
                 if known.source_rows_before is not None:
                     continue
-                if unmatched(connection, table):
+                if unmatched(table):
                     rows = reader.count(table.source_table, table.window.source, start, end)
                 else:
                     place = (known.staging_table, known.staging_oid)

@@ -15,6 +15,7 @@ def group_tables(config: ReloadConfig, group: str) -> GroupTables:
         tables=config.groups[group].tables,
         production_schema=config.target.production_schema,
         source_schema=config.source.schema_name,
+        zone=config.source.time_zone,
         targets={
             table.target or name: f"groups.{other}.tables.{name}"
             for other, one in config.groups.items()

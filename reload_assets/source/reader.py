@@ -26,7 +26,7 @@ from reload_assets.errors.source import (
 )
 from reload_assets.source import dictionary
 from reload_assets.source.failures import describe, reason
-from reload_assets.source.statements import SourceTable
+from reload_assets.source.statements import Compared, SourceTable
 
 __all__ = ["SourceColumn", "SourceReader", "source_url"]
 
@@ -142,7 +142,7 @@ class SourceReader:
         return found.replace(tzinfo=timezone.utc)
 
     def segments(
-        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, table: str, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> Iterator[tuple[str, int, str]]:
         """The rows in ``[start, end)`` by the first ``characters`` of the window column's canonical text.
 
@@ -158,7 +158,7 @@ class SourceReader:
         table: str,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         window_column: str,
         ranges: Iterable[tuple[datetime, datetime]],
         batch: int = 5_000,
@@ -180,7 +180,7 @@ class SourceReader:
         table: str,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         keys: Sequence[Sequence[Any]],
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:

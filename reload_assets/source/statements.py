@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from functools import cached_property
@@ -13,11 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule, own_rule
 from reload_assets.canonical.row_hash import Hashed, checksum, row_hash, segment
 from reload_assets.canonical.text import canonical_text
 from reload_assets.errors import closest
 from reload_assets.errors.source import SourceColumnType, SourceNameUnknown
 from reload_assets.source.dictionary import named
+
+Compared = Collection[str] | Mapping[str, TextRule]
+"""The columns whose content is hashed, by name; a mapping says by which rule each makes its text."""
 
 # More digits than Oracle's numbers have.
 _DIGITS = 100
@@ -57,7 +61,7 @@ class SourceTable:
         )
 
     def segments(
-        self, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> sa.Select[tuple[str, int, str]]:
         """Return the window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as
         text.
@@ -78,7 +82,7 @@ class SourceTable:
         self,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         window_column: str,
         start: datetime,
         end: datetime,
@@ -90,7 +94,7 @@ class SourceTable:
         self,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         keys: Sequence[Sequence[Any]],
         *,
         alike: bool = False,
@@ -148,20 +152,25 @@ class SourceTable:
         return sa.type_coerce(self._plain(column), column.bind_type)
 
     def _contents(
-        self, key_columns: Sequence[str], version_column: str, columns: Sequence[str]
+        self, key_columns: Sequence[str], version_column: str, columns: Compared
     ) -> sa.Select[tuple[str | None, ...]]:
         texts = (self._as_text(name).label(f"v{n}") for n, name in enumerate((*key_columns, version_column)))
         return sa.select(*texts, self._hash(columns).label("content"))
 
-    def _hash(self, names: Sequence[str]) -> sa.ColumnElement[str]:
-        columns = [self.column(name) for name in names]
-        return row_hash([Hashed(self._typed(column, "compared by its text"), column) for column in columns])
+    def _hash(self, compared: Compared) -> sa.ColumnElement[str]:
+        rules = compared if isinstance(compared, Mapping) else {}
+        hashed = []
+        for column in (self.column(name) for name in compared):
+            value = self._typed(column, "compared by its text")
+            rule = rules.get(column.name) or _own_rule(column)
+            # What production's type asks for is not for a source that is PostgreSQL, too.
+            hashed.append(Hashed(value, column, replace(rule, production=None)))
+        return row_hash(hashed)
 
     def _as_text(self, name: str) -> sa.ColumnElement[str]:
         column = self.column(name)
         value = self._typed(column, "a key or a version")
-        assert column.kind is not None
-        return canonical_text(value, column.kind, column.delivery.number_scale)
+        return canonical_text(value, _own_rule(column))
 
     def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
         if column.kind is None:
@@ -209,8 +218,7 @@ class SourceTable:
         typed = self._typed(column, "a key")
         if not _may_be_alike(column, value):
             return typed == sa.literal(column.bind_value(value), column.bind_type)
-        assert column.kind is not None
-        same = canonical_text(typed, column.kind) == sa.literal(str(value), sa.String())
+        same = canonical_text(typed, _own_rule(column)) == sa.literal(str(value), sa.String())
         if column.kind == "bare":
             number, exact = column.bind_value(value), Context(prec=_DIGITS)
             # Half of the last decimal that DMS keeps.
@@ -226,6 +234,12 @@ class SourceTable:
             beginning = beginning.replace(character, f"!{character}")
         pattern = sa.literal(f"{beginning}%", sa.String() if column.kind == "padded" else column.bind_type)
         return sa.and_(typed.like(pattern, escape="!"), same)
+
+
+def _own_rule(column: SourceColumn) -> TextRule:
+    rule = own_rule(column)
+    assert rule is not None, "only for columns that can be typed"
+    return rule
 
 
 def _may_be_alike(column: SourceColumn, value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -41,6 +41,13 @@ class Context:
     production_columns: Sequence[Column]
     source_configured: bool
     reader: SourceReader | None
+
+    @cached_property
+    def table_now(self) -> ReloadTable:
+        """The table with production's columns as they are now."""
+        now = {column.name: column for column in self.production_columns}
+        columns = [replace(column, target=now.get(column.name, column.target)) for column in self.table.columns]
+        return replace(self.table, columns=tuple(columns))
 
     @property
     def name(self) -> str:

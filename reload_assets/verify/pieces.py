@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.sql import Composable
 
-from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
+from reload_assets.canonical.postgres import TextRule, production_text
+from reload_assets.keys import key_rule
 from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -101,16 +101,15 @@ def source_key_pieces(table: ReloadTable, source_keys: str) -> SourceKeyPieces:
     """Compose how staged rows are matched with the noted ones; each key column of the source must have a ``kind``."""
     names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
     described = {column.name: column for column in table.source_columns or ()}
-    kinds = [described[column.source].kind for column in table.key]
+    rules = [key_rule(described[column.source], column.target) for column in table.key]
     return SourceKeyPieces(
         source_keys=source_keys,
         key_text_columns=comma(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in names),
         s_named_key_texts=comma(
             sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
-                production_text("s", column.staged, kind), sql.Identifier(name)
+                production_text("s", column.staged, rule), sql.Identifier(name)
             )
-            for name, column, kind in zip(names, table.key, kinds, strict=True)
-            if kind is not None
+            for name, column, rule in zip(names, table.key, rules, strict=True)
         ),
         e_is_s=_both(sql.SQL("{} = {}").format(sql.Identifier("e", name), sql.Identifier("s", name)) for name in names),
     )
@@ -134,11 +133,11 @@ def lob_pieces(column: ReloadColumn) -> LobPieces:
 
 
 def differing_pieces(
-    table: ReloadTable, numbers: dict[str, str], key_names: Sequence[str], kinds: Sequence[Kind]
+    table: ReloadTable, numbers: dict[str, str], key_names: Sequence[str], rules: Sequence[TextRule]
 ) -> DifferingPieces:
     """Compose how staged rows are compared with production.
 
-    ``numbers`` are the names (c1, c2 ...) that columns have in temporary tables, ``key_names`` and ``kinds`` those of
+    ``numbers`` are the names (c1, c2 ...) that columns have in temporary tables, ``key_names`` and ``rules`` those of
     the key's texts.
     """
     return DifferingPieces(
@@ -147,8 +146,8 @@ def differing_pieces(
         version_column=table.version.name,
         staged_version_column=table.version.staged,
         s_named_key_texts=comma(
-            sql.SQL("{} AS {}").format(production_text("s", column.staged, kind), sql.Identifier(name))
-            for name, column, kind in zip(key_names, table.key, kinds, strict=True)
+            sql.SQL("{} AS {}").format(production_text("s", column.staged, rule), sql.Identifier(name))
+            for name, column, rule in zip(key_names, table.key, rules, strict=True)
         ),
         s_key_numbered=comma(
             sql.SQL("{} AS {}").format(sql.Identifier("s", column.staged), sql.Identifier(numbers[column.name]))

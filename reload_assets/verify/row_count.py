@@ -75,7 +75,7 @@ def _without_keys(context: Context) -> str | None:
     """Return why there are only counts to compare with; None where there are keys."""
     if not context.source_configured:
         return "without a connection to the source"
-    return unmatched(context.connection, context.table)
+    return unmatched(context.table)
 
 
 def _by_counts(context: Context, rows: int, reason: str, facts: dict[str, Fact]) -> CheckOutcome:

@@ -18,7 +18,6 @@ have left the window and come back. It is counted, and left to confirm.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,19 +61,15 @@ def source_keys_name(staging_oid: int) -> str:
     return f"source_keys_{staging_oid}"
 
 
-def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
+def unmatched(table: ReloadTable) -> str | None:
     """Return why staged rows cannot be found by the keys that the source has; None where they can."""
     if table.source_columns is None:
         return "there is no description of the source's columns"
-    from reload_assets.compare.compared_columns import FAMILIES
-
-    place = {"schema": table.production.schema, "table": table.production.name}
-    types: dict[str, str] = dict(run(connection, "verify/1_source_keys:list_base_types", **place).fetchall())
-    described = {column.name: column for column in table.source_columns}
     for column in table.key:
-        source = described[column.source]
-        if source.kind is None or re.sub(r"\(.*?\)", "", types[column.name]) not in FAMILIES[source.kind]:
-            return f"the key column {source.name} is {source.declared}, {types[column.name]} in production"
+        pair = table.pair(column)
+        if pair is not None and pair.shared_rule is None:
+            source = pair.source
+            return f"the key column {source.name} is {source.declared}, {column.target.type} in production"
     return None
 
 

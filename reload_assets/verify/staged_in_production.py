@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
-from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
 from reload_assets.errors.reloads import StagingChanged, StagingGone
-from reload_assets.keys import key_kind
+from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
 from reload_assets.postgres.session import drop_table, truncate
@@ -160,7 +160,7 @@ class _Look:
             self.connection,
             "verify/4_after_merge:collect_differing",
             StagingTable(staging_schema=self.staged.staging_schema, staging_table=self.staged.staging_table),
-            differing_pieces(table, self.numbers, self.key_names, [self._kind(column) for column in table.key]),
+            differing_pieces(table, self.numbers, self.key_names, [self._rule(column) for column in table.key]),
             reload_id=self.reload.reload_id,
             table_name=table.name,
         )
@@ -213,6 +213,6 @@ class _Look:
         for first in range(0, len(keys), size):
             yield keys[first : first + size]
 
-    def _kind(self, column: ReloadColumn) -> Kind:
+    def _rule(self, column: ReloadColumn) -> TextRule:
         described = {source.name: source for source in self.table.source_columns or ()}
-        return key_kind(described.get(column.source), column.target)
+        return key_rule(described.get(column.source), column.target)

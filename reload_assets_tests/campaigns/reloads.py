@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.publish import Publication
 from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.source.statements import Compared
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
@@ -56,7 +57,7 @@ class _Watched(SourceReader):
         self._compared = compared
 
     def segments(
-        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, table: str, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> Iterator[tuple[str, int, str]]:
         for number, bounds in enumerate(BOUNDS):
             if start <= bounds[0] and bounds[1] <= end:

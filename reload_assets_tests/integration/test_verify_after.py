@@ -408,7 +408,7 @@ def test_the_types_check_knows_the_sources_types(apart: Merged) -> None:
     apart.produce("ALTER TABLE staging.lines_r1 ALTER COLUMN order_id TYPE numeric(30, 5)")
     narrow = apart.staged.verify("lines", "types")["types"]
     assert (narrow.status, narrow.facts["losses"], narrow.facts["differences"]) == ("failed", 1, 0)
-    assert "ORDER_ID is NUMBER, order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
+    assert "ORDER_ID is NUMBER and order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
 
 
 def test_lobs_are_those_that_the_source_declares(merged: Merged) -> None:

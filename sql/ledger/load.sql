@@ -35,6 +35,11 @@ WHERE reload_id = :'reload_id'::bigint AND status = 'loading';
 UPDATE admin.reloads SET task_removed_at = clock_timestamp()
 WHERE reload_id = :'reload_id'::bigint AND task_removed_at IS NULL;
 
+-- name: set_conversions
+-- Write what the conversion of loaded columns to production's types came to, by column.
+UPDATE admin.reload_tables SET conversions = :'conversions'::jsonb
+WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
+
 -- name: set_staged
 -- Write what a load left in staging: the rows of the window, and those that were trimmed beside it.
 UPDATE admin.reload_tables SET staged_rows = :'staged_rows'::bigint, trimmed_rows = :'trimmed_rows'::bigint

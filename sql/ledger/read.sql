@@ -60,6 +60,7 @@ SELECT
     dms_rows,
     trimmed_rows,
     staged_rows,
+    conversions,
     inserted,
     updated,
     repaired,

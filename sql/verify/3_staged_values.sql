@@ -46,6 +46,16 @@ FROM (
     WHERE s.:"needed_column" IS NULL
 ) AS without_value;
 
+-- name: list_misfits
+-- types, where values do not fit production's type: the keys of some.
+SELECT coalesce(array_agg(key_text), '{}') AS examples
+FROM (
+    SELECT :s_key_shown AS key_text
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE :s_is_misfit
+    LIMIT 5
+) AS misfits;
+
 -- name: count_cut_lobs
 -- lob_limit: the values of a LOB column that reach the limit (bytes) at which DMS cuts them, and the length of the
 -- longest; no row if all is well. A cut inside a character of several bytes leaves up to three bytes less.
