@@ -22,6 +22,7 @@ from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.pieces import NewerPieces, RangePieces, SegmentPieces, WindowTable
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
+from reload_assets.config.model import TableConfig
 from reload_assets.postgres.session import analyze, copy_in
 from reload_assets.postgres.statements import run
 from reload_assets.soft_delete import alive
@@ -40,7 +41,8 @@ class Contents:
     """Rows by outcome with some of their keys, as ``compare_ranges`` of ``sql/verify/5_window.sql`` names them.
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
-    the names of those of the source's columns that were not compared.
+    the names of those of the source's columns that were not compared. ``left`` counts by outcome the rows that differ
+    and that the table's policies leave as they are; they are in ``counts``, too.
     """
 
     counts: Mapping[str, int]
@@ -50,11 +52,18 @@ class Contents:
     some: Mapping[str, Sequence[str]] = field(default_factory=dict)
     looked_up: int = 0
     gone: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def wrong(self) -> dict[str, int]:
+        """The rows that differ, by outcome, without those that are newer in production or left there by a policy."""
+        differing = {outcome: count for outcome, count in self.counts.items() if outcome not in ("same", "newer")}
+        return {outcome: count - self.left.get(outcome, 0) for outcome, count in differing.items()}
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but what is newer in production."""
-        return not any(count for outcome, count in self.counts.items() if outcome not in ("same", "newer"))
+        """Whether nothing differs but what is newer in production, or left there by a policy."""
+        return not any(self.wrong.values())
 
 
 def compare_contents(
@@ -193,8 +202,9 @@ class _Comparison:
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
+        left = _left(self.table.options, counts, gone)
         return Contents(
-            counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone
+            counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
         )
 
     def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:
@@ -265,6 +275,16 @@ class _Comparison:
         gone = sum(1 for row in wrong if row[:size] not in there)
         keys = [", ".join(row[:size]) for row in wrong[:_EXAMPLES]]
         return len(wrong), gone, len(extra) - len(wrong), keys
+
+
+def _left(options: TableConfig, counts: Mapping[str, int], gone: int) -> dict[str, int]:
+    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone."""
+    policies = {
+        "content": counts.get("content", 0) if options.equal_version == "skip" else 0,
+        "unversioned": counts.get("unversioned", 0) if options.null_version == "report" else 0,
+        "extra": gone if options.orphans == "report" else 0,
+    }
+    return {outcome: count for outcome, count in policies.items() if count}
 
 
 def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[str, ...], str, str, str]]:

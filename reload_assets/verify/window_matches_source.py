@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from reload_assets.compare.window import Contents
     from reload_assets.source.reader import SourceReader
 
+_POLICIES = {"content": "equal_version: skip", "unversioned": "null_version: report", "extra": "orphans: report"}
 _WORDS = {
     "missing": "missing in production",
     "other": "of another version in production",
     "content": "of the same version and other content in production",
+    "unversioned": "of other content in production, without a version on one side",
     "later": "of a later version in production than the source has",
     "extra": "in production only",
 }
@@ -65,30 +67,40 @@ def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
         if counts["newer"]
         else ""
     )
-    wrong = _wrong(table, found, counts)
-    if wrong:
+    # Which of the extra rows are gone is known by number only: where some are wrong, all are named together.
+    left_alone = {kind: count for kind, count in found.left.items() if kind != "extra" or not found.wrong["extra"]}
+    left = _sentences(table, found, left_alone, by_policy=True)
+    facts |= {f"{kind}_left": count for kind, count in found.left.items()}
+    apart = f"; the table's policies leave {left}" if left else ""
+    if not found.equal:
+        wrong = {
+            kind: found.counts[kind] if kind == "extra" and count else count for kind, count in found.wrong.items()
+        }
         detail = (
-            f"The window of {table.target} is not the source's: {wrong}{lag}; check again once CDC has caught up, then "
-            "reload the window, or remove rows that the source has deleted."
+            f"The window of {table.target} is not the source's: {_sentences(table, found, wrong)}{lag}{apart}; "
+            "check again once CDC has caught up, then reload the window."
         )
         return CheckOutcome(name, "failed", False, detail, facts)
     total = counts["same"] + counts["newer"]
     detail = (
         f"The window of {table.target} has the keys, versions and content of the source's {counted(total, 'row')}"
-        f"{but}{lag}."
+        f"{but}{lag}{apart}."
     )
     return CheckOutcome(name, "passed", False, detail, facts)
 
 
-def _wrong(table: ReloadTable, found: Contents, counts: Mapping[str, int]) -> str:
+def _sentences(table: ReloadTable, found: Contents, counts: Mapping[str, int], *, by_policy: bool = False) -> str:
+    """Say which rows differ: some of those of each outcome, and why they are left where a policy leaves them."""
     keys = [column.name for column in table.key]
-    wrong = []
+    said = []
     for kind, text in _WORDS.items():
-        if count := counts[kind]:
+        if count := counts.get(kind, 0):
             sentence = f"{counted(count, 'row')} {text} ({examples(found.some[kind], keys, count)})"
-            if kind == "extra":
+            if by_policy:
+                sentence += f" ({_POLICIES[kind]})"
+            elif kind == "extra":
                 moved = found.looked_up - found.gone
-                of = "" if found.looked_up == count else f" of the first {found.looked_up:,}"
+                of = "" if found.looked_up == found.counts[kind] else f" of the first {found.looked_up:,}"
                 sentence += f", {found.gone:,}{of} gone from the source and {moved:,} moved out of the window there"
-            wrong.append(sentence)
-    return "; ".join(wrong)
+            said.append(sentence)
+    return "; ".join(said)

@@ -47,8 +47,8 @@ FROM unnest(:'range_starts'::timestamp[], :'range_ends'::timestamp[]) AS ranges 
 -- name: compare_ranges
 -- The source's rows against production's, row by row, by canonical text: outcome, rows, some keys. A row that production
 -- has outside the ranges is found by its key. newer: production holds a later version than the source gave; the source
--- was read first, and is asked again. content: the version is the same, and something else is not. extra: production's
--- ranges have a row that the source's do not have.
+-- was read first, and is asked again. content: the version is the same, and something else is not. unversioned: a side has
+-- no version. extra: production's ranges have a row that the source's do not have.
 WITH production_window AS (
     SELECT
         :p_key_texts,
@@ -96,8 +96,9 @@ judged AS (
         CASE
             WHEN in_source IS NULL THEN 'extra'
             WHEN in_production IS NULL THEN 'missing'
-            WHEN source_version IS NOT DISTINCT FROM production_version
-                THEN CASE WHEN source_content = production_content THEN 'same' ELSE 'content' END
+            WHEN source_version IS NOT DISTINCT FROM production_version AND source_content = production_content THEN 'same'
+            WHEN source_version IS NULL OR production_version IS NULL THEN 'unversioned'
+            WHEN source_version = production_version THEN 'content'
             WHEN :production_is_later THEN 'newer'
             ELSE 'other'
         END AS outcome
