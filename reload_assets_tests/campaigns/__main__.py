@@ -16,7 +16,7 @@ from reload_assets_tests.campaigns.workers import Broken, run_all
 
 _PROGRESS_EVERY = 20
 _MOST_BROKEN = 5
-"""Runs that the harness could not end, after which it is no use to go on."""
+"""Runs that the harness could not end, after which the campaign gives up."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""A target that crashes comes back with its unlogged tables empty, staging among them; nothing is made of that."""
+"""After a crash of the target its unlogged tables, such as staging, are empty; no step draws conclusions from that."""
 
 from __future__ import annotations
 
