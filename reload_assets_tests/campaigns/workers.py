@@ -64,7 +64,7 @@ def _work(todo: Queue[Job | None], done: Queue[Result | Broken]) -> None:
     ended = threading.Event()
 
     def end(number: int, frame: object) -> None:
-        # The process stops its servers even if it is terminated, interrupted or orphaned. An exit that meets a finalizer
+        # The process stops its servers even if it is terminated, interrupted or orphaned. An exit raised in a finalizer
         # is lost, and there may be nobody to take the results.
         ended.set()
         done.cancel_join_thread()

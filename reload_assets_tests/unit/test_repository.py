@@ -84,8 +84,8 @@ UNUSED_WORDS = re.compile(
     r"|\btold\b|\bbut for\b|\bst(?:ands?|ood|anding) still\b"
     # 'There is no X', and comparisons such as 'is no longer', are fine.
     r"|(?<!there )\b(?:is|are|was|were) no (?!(?:longer|more|less|one|further|other|such|better|worse)\b)[\w`']+"
-    # 'Twice a second' and other rates in time are fine, and so are 'in which part of a table a row lies' and 'once a row
-    # is there'.
+    # 'Twice a second' and other rates in time are fine. So are 'in which part of a table a row lies' and 'once a row is
+    # there'.
     rf"|(?<!of )\b(?:one|two|three|four|each|an?|few|some|several|\d+) {COUNTED}s? an? {COUNTED}\b"
     rf"|\bonce an? {COUNTED}\b(?=\s*[,.;:)])",
     re.IGNORECASE,
