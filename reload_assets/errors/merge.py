@@ -154,7 +154,7 @@ class RowsWouldFollow(Unsafe):
         super().__init__(
             title,
             f"{rows} row(s) of {table} would change a value to which rows of {child} refer, and a foreign key would "
-            f"change those unaudited ({acts}), for example for {key}; delete the referring rows, or let them refer to "
+            f"change those unaudited ({acts}), for example from {key}; delete the referring rows, or let them refer to "
             "another row",
         )
 
