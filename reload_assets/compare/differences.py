@@ -123,8 +123,10 @@ class Differences:
         """Both sides' sums by segment: production's, then the source's, in the order in which they are read."""
         start, end = one.bounds
         place = self._place(one)
-        ((plan,),) = run(self._connection, "verify/5_window:estimate_window", place, start=start, end=end).fetchall()
-        length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
+        ((estimate,),) = run(
+            self._connection, "verify/5_window:estimate_window", place, start=start, end=end
+        ).fetchall()
+        length = characters(one.bounds, estimate[0]["Plan"]["Plan Rows"])
         text = canonical_text(
             production_column("p", one.column.name),
             self.compared.kind(one.column),

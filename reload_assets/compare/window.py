@@ -105,8 +105,8 @@ class _Comparison:
     def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
         """Both sides' sums by segment."""
         window = {"start": self.bounds[0], "end": self.bounds[1]}
-        ((plan,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
-        length = characters(self.bounds, plan[0]["Plan"]["Plan Rows"])
+        ((estimate,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
+        length = characters(self.bounds, estimate[0]["Plan"]["Plan Rows"])
         source = {
             name: Sums(rows, total)
             for name, rows, total in self.reader.segments(
