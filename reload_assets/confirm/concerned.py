@@ -139,7 +139,7 @@ class SkippedStatements:
         return bool(row[0] or row[1])
 
     def _look_outside(self, connection: Connection[Any], schema: str, table: str, key: list[str] | None) -> None:
-        """Note what a foreign key refused in a table outside the reload, unless the statement's change is there by now."""
+        """Note what a foreign key refused in a table outside the reload, unless the change is there by now."""
         for skipped in self._cdc.skipped(connection, [table], self._ours_since):
             if not _is_of(skipped, (schema, table)) or _state(skipped) not in (None, _FOREIGN_KEY):
                 continue
