@@ -78,7 +78,7 @@ class TableMerge:
         return outcomes
 
     def _leave_out(self) -> bool:
-        """Remove rows that the source no longer has from the delta. Returns whether the delta may have changed.
+        """Remove from the delta the rows that the source no longer has. Returns whether the delta may have changed.
 
         If the source deleted a parent since the load, it deleted the children before that. Raises NeverMergeable if
         the source still has a child: then its parent is missing in production.

@@ -59,7 +59,7 @@ class SourceTable:
     def segments(
         self, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
     ) -> sa.Select[tuple[str, int, str]]:
-        """Return the window's segments: the first ``characters`` of the window column, rows, sum of checksums as text."""
+        """Return the window's segments: the first ``characters`` of the window column, rows, sum of checksums."""
         rows = (
             sa.select(
                 segment(self._as_text(window_column), characters).label("segment"),
