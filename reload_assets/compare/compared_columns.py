@@ -1,4 +1,4 @@
-"""Which columns of a table source and production can be compared by, and the row hash of these."""
+"""Finds the columns by which source and production can be compared, and composes the hash of these."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 _TEXTS = ("text", "character varying", "character", "citext")
-# Production's types whose values have the text of the source's kind: no text is made of numbers in a text column.
+# For each kind of source column, the production types that give the same text. A number kept in a text column does not.
 FAMILIES: Mapping[Kind, Sequence[str]] = {
     "number": ("smallint", "integer", "bigint", "numeric"),
     "bare": ("smallint", "integer", "bigint", "numeric"),
@@ -31,14 +31,14 @@ FAMILIES: Mapping[Kind, Sequence[str]] = {
 
 
 class ComparedColumns:
-    """The columns of one table that have a text which source and production share.
+    """The columns of one table that have the same text in source and production.
 
-    ``columns`` are compared, ``left_out`` says why by the source's names of those that are not. Raises
-    SourceUnavailable where the source is not described, or a key or version column has no such text.
+    ``columns`` are compared. ``left_out`` has the reasons why the others are not, by their names in the source. Raises
+    SourceUnavailable if the source is not described, or if a key or version column has no such text.
     """
 
     def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
-        """``paired``: the columns by whose text rows are matched; each of them needs one."""
+        """``paired``: the columns by whose text rows are matched. Each of them must have one."""
         if table.source_columns is None:
             raise SourceNotDescribed(table.source_table)
         self.described = {column.name: column for column in table.source_columns}
@@ -56,7 +56,7 @@ class ComparedColumns:
                 self.left_out[column.source] = why
 
     def kind(self, column: ReloadColumn) -> Kind:
-        """Return the rule of a column's text. Raises SourceUnavailable where it has none."""
+        """Return the rule of a column's text. Raises SourceUnavailable if it has none."""
         described = self.described[column.source]
         if described.kind is None:
             raise SourceColumnType(
@@ -69,7 +69,7 @@ class ComparedColumns:
 
     @property
     def sources(self) -> list[str]:
-        """The source's names of the compared columns."""
+        """The names that the compared columns have in the source."""
         return [column.source for column in self.columns]
 
     def without(self, columns: Sequence[ReloadColumn]) -> list[ReloadColumn]:
@@ -86,18 +86,18 @@ class ComparedColumns:
         )
 
     def text(self, alias: str, column: ReloadColumn) -> sql.Composable:
-        """Return the text of a production row's column by which rows are matched."""
+        """Return the text of a production column, by which rows are matched."""
         scale = self.described[column.source].delivery.number_scale
         return production_text(alias, column.name, self.kinds[column.source], scale)
 
     def typed(self, text: sql.Composable, column: ReloadColumn) -> sql.Composed:
-        """Return a matched text as a value of production's type, so that an index finds it."""
+        """Return a matched text as a value of production's type, so that an index can find it."""
         return _typed(text, column, self.kinds[column.source])
 
 
 def typed_key(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql.Composable:
-    """Give the text of a key production's type, where the value is assigned."""
-    # No cast of a text: it would cut one that is too long, where an assignment refuses it.
+    """Return the text of a key as a value of production's type, to be assigned to a column."""
+    # Text is not cast: a cast would silently cut a text that is too long, while an assignment refuses it.
     return text if column.target.collatable else _typed(text, column, kind)
 
 
@@ -108,7 +108,7 @@ def _typed(text: sql.Composable, column: ReloadColumn, kind: Kind | None) -> sql
 
 
 def _why_not(source: SourceColumn, production_type: str) -> str | None:
-    """Return why the content of a column is not compared; None where it is."""
+    """Return why the content of a column is not compared; None if it is."""
     if source.kind is None or not source.is_compared:
         return source.why_without_text
     if re.sub(r"\(.*?\)", "", production_type) not in FAMILIES[source.kind]:

@@ -1,4 +1,4 @@
-"""``types``: staging's declared types are production's, and production's can hold the source's."""
+"""The check ``types``: staging has production's declared types, and these can hold the source's values."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NAME = "types"
 
 
 class ColumnTypes:
-    """The rule of ``admin.oracle_pg_type_verification`` and great_expectations; both must find nothing."""
+    """Passes if neither ``admin.oracle_pg_type_verification`` nor great_expectations finds a difference."""
 
     def expect(self, context: Context) -> Sequence[TypesOf]:
-        """Return the declared types of production, as they are now."""
+        """Expect the declared types that production has now."""
         if not context.production_columns:
             return []
         place = (context.staged.staging_schema, context.staged.staging_table)
@@ -27,7 +27,7 @@ class ColumnTypes:
         return [TypesOf(NAME, context.table.production.schema, context.table.production.name, pairs)]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """Return the outcome: what differs from production's catalog, and what of the source production cannot hold."""
+        """Return the outcome: how staging differs from production, and which source values production cannot hold."""
         differences = _differences(context)
         losses, notes = _against_source(context)
         facts: dict[str, Fact] = {
@@ -75,7 +75,7 @@ def _differences(context: Context) -> list[str]:
 
 
 def _against_source(context: Context) -> tuple[list[str], list[str]]:
-    """Return what production would lose of the source's values, and what is worth a note, column by column."""
+    """Return what production would lose of the source's values, and what deserves a note, column by column."""
     if context.table.source_columns is None:
         return [], []
     place = {"schema": context.table.production.schema, "table": context.table.production.name}

@@ -1,9 +1,9 @@
-"""Whether production's type can hold what the source's type can: the rule, column by column, without a database.
+"""Decides, for one column, whether production's type can hold all values of the source's. Needs no database.
 
-What DMS itself does to a type on the way (facts of its Oracle source) is part of the rule: DATE and TIMESTAMP arrive
-as timestamps, TIMESTAMP WITH TIME ZONE and INTERVAL as strings, FLOAT as a binary float, NUMBER without a precision
-as a number of 10 decimals, ROWID and BFILE not at all. Text that production parses (uuid, enum, json ...) is fine:
-what does not fit there fails the load and is not lost.
+The rule allows for what DMS does to Oracle's types. DATE and TIMESTAMP arrive as timestamps, TIMESTAMP WITH TIME ZONE
+and INTERVAL as strings, FLOAT as a binary float, NUMBER without a precision as a number with 10 decimals, and ROWID and
+BFILE not at all. Text that production parses (uuid, enum, json ...) passes: a value that does not fit fails the load,
+and so is not lost silently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from reload_assets.canonical.oracle_types import SourceColumn
 
-# Decimal digits of every integer that fits.
+# The number of decimal digits with which every integer fits.
 _INTEGERS = {"smallint": 4, "integer": 9, "bigint": 18}
 _FLOATS = {"real": 6, "double precision": 15}
 _MAX_PRECISION = 38
@@ -25,7 +25,7 @@ _SINGLE_BITS = 24
 
 @dataclass(frozen=True)
 class DeclaredType:
-    """A declared PostgreSQL type taken apart: ``numeric(10,2)`` is numeric, 10, 2."""
+    """The parts of a declared PostgreSQL type: ``numeric(10,2)`` is numeric, 10, 2."""
 
     base: str
     size: int | None
@@ -33,9 +33,9 @@ class DeclaredType:
 
 
 def judge(source: SourceColumn, production_type: str) -> str | None:
-    """Return what production's declared type, spelled as by format_type, would lose of the source's values.
+    """Return what production's declared type would lose of the source's values; None if nothing.
 
-    None: nothing.
+    The type is spelled as format_type does.
     """
     target, family = parse_type(production_type), source.type.family
     if family == "number":
@@ -60,7 +60,7 @@ def judge(source: SourceColumn, production_type: str) -> str | None:
 
 
 def note(source: SourceColumn, production_type: str) -> str | None:
-    """Return what DMS or PostgreSQL changes of such values whatever production's type is; None for nothing."""
+    """Return how DMS or PostgreSQL changes such values regardless of production's type; None if they do not."""
     family = source.type.family
     if source.is_bare:
         return _carried_bare(source.delivery.number_scale)
@@ -82,7 +82,7 @@ def _carried_bare(scale: int) -> str:
 
 
 def parse_type(declared: str) -> DeclaredType:
-    """Take a type apart that is spelled as by format_type."""
+    """Parse a type that is spelled as format_type does."""
     sizes = re.search(r"\((\d+)(?:,(-?\d+))?\)", declared)
     base = re.sub(r"\(.*?\)", "", declared)
     if sizes is None:
@@ -176,7 +176,7 @@ def _timestamp(source: SourceColumn, target: DeclaredType) -> str | None:
 
 
 def _string_of_a_time(target: DeclaredType, what: str) -> str | None:
-    """Return a value that arrives as, or becomes, a short string."""
+    """Return the finding for a value that arrives as, or becomes, a short string."""
     if target.base in _TEXT and (target.size is None or target.size >= _LONGEST_STRING_OF_A_TIME):
         return None
     if target.base in _TEXT:

@@ -61,7 +61,7 @@ class Job:
     world: str | None = None
 
 
-def plan(runs: int, seed: str, world: str | None = None) -> list[Job]:
+def list_jobs(runs: int, seed: str, world: str | None = None) -> list[Job]:
     """The runs of a campaign: ours over its modes and policies in turn, a fifth as many of each baseline."""
     jobs = []
     for number in range(runs):
