@@ -1,7 +1,7 @@
-"""Canonical text (see ``reload_assets.canonical.text``) of what stands in production, for statements that run there.
+"""Composes canonical text (see ``reload_assets.canonical.text``) for statements that run in production.
 
-Apart from the source's own statements because these need no SQLAlchemy, which a process that does not read the source
-would import for nothing.
+This is a separate module because it does not import SQLAlchemy, which a process that does not read the source does not
+need.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ POSTGRESQL: Mapping[Kind, str] = {
     "short time": TIME_TEXT.format("CAST({0} AS TIMESTAMP({1}))"),
     "day": TIME_TEXT.format("DATE_TRUNC('day', CAST({0} AS TIMESTAMP))"),
     "padded": "NULLIF(RTRIM({0}), '')",
-    # Its cast to text would take the blanks of a CHAR.
+    # CONCAT, because a cast to text would strip the trailing blanks of a CHAR.
     "blanks": "NULLIF(CONCAT({0}), '')",
     "raw": "ENCODE({0}, 'hex')",
     "text": "{0}",
     "uuid": "LOWER(TRANSLATE({0}, 'x-{{}}', 'x'))",
 }
-"""What makes the canonical text of a column of each kind on PostgreSQL, which the stand-in for the source is, too."""
+"""The template of canonical text on PostgreSQL, by kind. The stand-in for the source uses it too."""
 
 
 @dataclass(frozen=True)

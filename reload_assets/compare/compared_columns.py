@@ -1,4 +1,4 @@
-"""Which columns of a table source and production can be compared by, and the row hash of these."""
+"""Finds the columns by which source and production can be compared, and composes the hash of these."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from reload_assets.tables import ReloadColumn, ReloadTable
 
 
 class ComparedColumns:
-    """The columns of one table that have a text which source and production share.
+    """The columns of one table that have the same text in source and production.
 
-    ``columns`` are compared, ``left_out`` says why by the source's names of those that are not. Raises
-    SourceUnavailable where the source is not described, or a key or version column has no such text.
+    ``columns`` are compared. ``left_out`` has the reasons why the others are not, by their names in the source. Raises
+    SourceUnavailable if the source is not described, or if a key or version column has no such text.
     """
 
     def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
-        """``paired``: the columns by whose text rows are matched; each of them needs one."""
+        """``paired``: the columns by whose text rows are matched. Each of them must have one."""
         if table.source_columns is None:
             raise SourceNotDescribed(table.source_table)
         self._table = table

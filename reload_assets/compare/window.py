@@ -1,8 +1,8 @@
-"""A window of production against the source's: first sums of segments, then the rows of segments that differ.
+"""Compares a window of production with the source's: first sums of segments, then rows of segments that differ.
 
-Each side reads its window once and hands out one sum for about a thousand rows; rows travel only from segments whose
-sums differ. Both sides make the same canonical text of a value (``reload_assets.canonical.text``) and the same hash
-of a row (``reload_assets.canonical.row_hash``), and production's rows are compared inside PostgreSQL.
+Each side reads its window once and returns a sum for each thousand rows or so. Rows are transferred only for segments
+whose sums differ. Both sides make the same canonical text of a value (``reload_assets.canonical.text``) and the same
+hash of a row (``reload_assets.canonical.row_hash``). Production's rows are compared inside PostgreSQL.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
 
-# Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.
+# How many extra rows are looked up in the source by key, to tell deleted rows from rows that left the window.
 _LOOKED_UP = 1_000
-# A row that changes between the read of the source and that of production differs without being wrong.
+# How often to read: a row that changes between the two reads differs without being wrong.
 _ROUNDS = 3
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Rows by outcome with some of their keys, as ``compare_ranges`` of ``sql/verify/5_window.sql`` names them.
+    """Rows by outcome with some of their keys. The outcomes are those of ``sql/verify/5_window:compare_ranges``.
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
     the names of those of the source's columns that were not compared. ``left`` counts by outcome the rows that differ
@@ -69,9 +69,9 @@ class Contents:
 def compare_contents(
     connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None = None
 ) -> Contents:
-    """Compare the window. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
+    """Compare the window. ``bounds`` are wall-clock values in the source's zone. The connection is in autocommit mode.
 
-    With ``cdc`` production is read when CDC has passed what was read of the source, and again where it differs.
+    With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, also for a key or version without canonical text; CdcNotReady; and psycopg's errors.
     """
     return _Comparison(connection, table, bounds, reader, cdc).run()
@@ -102,8 +102,8 @@ class _Comparison:
         rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
         wanted = list(ranges(names, self.bounds, early=rounded))
         for _ in range(_ROUNDS):
-            # One transaction, for the temporary tables; the source is read first, so that production can only be ahead
-            # of it.
+            # The temporary tables live as long as this transaction. The source is read first, so that production can
+            # only be ahead of it.
             with self.connection.transaction():
                 self._copy(wanted)
                 self._wait()
@@ -113,10 +113,10 @@ class _Comparison:
         return found
 
     def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
-        """Both sides' sums by segment."""
+        """Return both sides' sums by segment."""
         window = {"start": self.bounds[0], "end": self.bounds[1]}
-        ((plan,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
-        length = characters(self.bounds, plan[0]["Plan"]["Plan Rows"])
+        ((estimate,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
+        length = characters(self.bounds, estimate[0]["Plan"]["Plan Rows"])
         source = {
             name: Sums(rows, total)
             for name, rows, total in self.reader.segments(
@@ -198,7 +198,7 @@ class _Comparison:
         looked_up = gone = 0
         if counts.get("extra"):
             looked_up, gone, caught, keys = self._look_up_extra(pieces)
-            # Production may have got more of them since they were counted.
+            # Production may have gained more extra rows since they were counted.
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
@@ -208,11 +208,11 @@ class _Comparison:
         )
 
     def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:
-        """Of the rows that are newer in production: the keys of those that are not merely ahead of the first read.
+        """Return the keys of rows that are newer in production, and not just because CDC passed the first read.
 
-        CDC is never ahead of the source. So a row of production is wrong where the source, read after it, has an older
-        version (later), or the same version and other content. Where nothing but the version and the window column
-        differ, a trigger of production has touched the row.
+        CDC is never ahead of the source. So a row of production is wrong if the source, read after it, has an older
+        version ("later"), or the same version with other content. If only the version and the window column differ, a
+        trigger of production has written the row.
         """
         table, size = self.table, len(self.names)
         rest = self.compared.without([table.version, table.window, *table.key])
@@ -244,7 +244,7 @@ class _Comparison:
         return {outcome: found for outcome, found in wrong.items() if found}
 
     def _is_older(self, found: Sequence[str] | None, version: str, content: str) -> bool:
-        """Return whether the source's row is an older version than production's, noted before it."""
+        """Return whether the source's row is older than production's, which was read before it."""
         if found is None or found[0] == version or found[1] == content:
             return False
         return not is_later(found[0], version, self.compared.rules[self.table.version.source].kind)
@@ -264,9 +264,9 @@ class _Comparison:
         )
 
     def _look_up_extra(self, pieces: RangePieces) -> tuple[int, int, int, list[str]]:
-        """Of the extra rows: how many were looked up, how many are not in the source, how many are there by now.
+        """Return how many extra rows were looked up, how many the source lacks, and how many it has by now.
 
-        Then keys of some that are not. A row is there by now where it came into these ranges after they were read.
+        Also returns keys of some that it lacks. The source has a row by now if it came into the ranges after the read.
         """
         extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
@@ -288,7 +288,7 @@ def _left(options: TableConfig, counts: Mapping[str, int], gone: int) -> dict[st
 
 
 def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
-    """Keys of some columns apart from what follows them."""
+    """Yield each row's first ``size`` values, its key, apart from the rest."""
     for row in rows:
         version, content, rest = row[size:]
         yield row[:size], version, content, rest
@@ -298,7 +298,7 @@ def _is_later(kind: Kind) -> sql.SQL:
     if kind in ("number", "bare"):
         return sql.SQL("production_version::numeric > source_version::numeric")
     if kind in ("date", "timestamp"):
-        # As text, years before Christ would sort among those after.
+        # Compared as text, years before Christ would sort among later ones.
         return sql.SQL("production_version::timestamp > source_version::timestamp")
-    # By code points, whatever the database's collation.
+    # Compare by code points, as Oracle does, regardless of the database's collation.
     return sql.SQL('production_version COLLATE "C" > source_version COLLATE "C"')

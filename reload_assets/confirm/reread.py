@@ -1,4 +1,4 @@
-"""Rows of the source by key, typed as DMS would have loaded them, in a temporary table of the target."""
+"""Reads rows of the source again, typed as DMS would have loaded them, into a temporary table of the target."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""
 Bounds = tuple[datetime, datetime]
-"""The half-open bounds of a window, in wall-clock time of the source's zone."""
+"""The half-open bounds of a window, as wall-clock values in the source's time zone."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Rows of one table: ``batches`` of keys, and the temporary table ``rows``, with staging's columns, to fill."""
+    """Which rows of one table to read: ``batches`` of keys. They go into the temporary table ``rows``."""
 
     table: ReloadTable
     rows: str
@@ -34,26 +34,24 @@ class Wanted:
 
 
 class SourceRows(Protocol):
-    """Where rows of the source are read again by key, in batches of at most ``batch`` keys."""
+    """Reads rows of the source again by key, in batches of at most ``batch`` keys."""
 
     batch: int
     reader: SourceReader | None
-    """The source connection, by which whole windows are compared; None where there is none."""
+    """The source connection, which a comparison of whole windows needs; None if there is none."""
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """Put the source's rows with these keys into their temporary tables, in the caller's transaction."""
 
     def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
-        """Put the source's rows of a window, and perhaps some beside it, into a temporary table likewise."""
+        """Put the source's rows of a window, and perhaps some outside it, into a temporary table."""
 
     def now(self) -> datetime:
-        """Return a UTC instant of the source's clock: what was read before shows all that was committed before the
-        read.
-        """
+        """Return the source's clock (UTC). After a read, it is later than any commit that the read can have seen."""
 
 
 def readable(table: ReloadTable) -> str | None:
-    """Say why the reader cannot give rows of the table as DMS would; None where it can."""
+    """Return why the reader cannot give rows of the table as DMS would; None if it can."""
     if table.source_columns is None:
         return "there is no source connection"
     described = {column.name: column for column in table.source_columns}
@@ -65,7 +63,7 @@ def readable(table: ReloadTable) -> str | None:
 
 
 class ReaderRows:
-    """Rows read over the source connection."""
+    """Reads rows over the source connection."""
 
     batch = 5_000
 
@@ -104,7 +102,7 @@ class ReaderRows:
 
 
 class RowsByTable:
-    """Rows that come over the source connection, or by DMS where the connection would read a type otherwise."""
+    """Reads rows over the source connection, or by DMS if the table has types that the connection reads differently."""
 
     def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
         self.batch = min(connected.batch, loaded.batch)
@@ -130,7 +128,7 @@ class RowsByTable:
 
 
 def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
-    """Compose how texts of a table's columns become rows of the temporary table ``rows``."""
+    """Compose the pieces that turn texts of a table's columns into rows of the temporary table ``rows``."""
     numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
     text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
     typed = {
@@ -150,7 +148,7 @@ def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
 
 
 def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, places: list[str] | None) -> None:
-    """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
+    """Turn the texts at some places (None: all) into typed rows. A row that does not fit keeps only its key."""
     if places is not None:
         chosen = sql.SQL("t.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
         pieces = replace(pieces, t_is_chosen=chosen)
@@ -170,9 +168,9 @@ def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, p
 
 def _text(value: Any) -> str | None:
     if value is None or value in ("", b""):
-        # Oracle's empty text is NULL, and so is what DMS makes of an empty LOB.
+        # In Oracle an empty text is NULL, and DMS makes an empty LOB NULL too.
         return None
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    # DMS turns NUL, which PostgreSQL refuses, into a space.
+    # DMS turns NUL characters, which PostgreSQL refuses, into spaces.
     return str(value).replace("\x00", " ")

@@ -1,4 +1,4 @@
-"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped after a while."""
+"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped when they expire."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reload_assets.verify.source_keys import source_keys_name
 
 
 def again_name(staging_table: str) -> str:
-    """Return the name of the table into which DMS loads rows once more, for confirm, beside a staging table."""
+    """Return the name of the table, next to a staging table, into which DMS loads rows again for a confirm."""
     return f"{staging_table[:57]}_again"
 
 
@@ -62,8 +62,8 @@ def finish_staging(
 
     Returns the rows staged and trimmed.
 
-    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
-    leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
+    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. If the key is not unique or has NULLs,
+    the table gets no primary key, and a column with NULLs stays nullable: the checks report both.
     """
     name = staging_name(table, reload.reload_id)
     place = {"staging_schema": schema, "staging_table": name}
@@ -82,7 +82,6 @@ def finish_staging(
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
     if full:
-        # As production has them.
         set_not_null(connection, schema, name, full)
     if not any(nulls[column.staged] for column in table.key):
         _add_key(connection, schema, name, table)
@@ -110,8 +109,8 @@ def drop_expired_staging(target: TargetDatabase, ledger: Ledger, retention_days:
 
 
 def _add_key(connection: Connection[Any], schema: str, name: str, table: ReloadTable) -> None:
-    # Keyed here, not at its creation: a load into a keyed table takes much longer than keying a loaded one.
-    # Creating the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
+    # Keyed here and not at its creation: a load into a keyed table takes much longer than keying a loaded one.
+    # Creating the key finds duplicates at no cost; searching for them beforehand takes longer than creating the key.
     with suppress(UniqueViolation), connection.transaction():
         add_primary_key(connection, schema, name, [column.staged for column in table.key])
 

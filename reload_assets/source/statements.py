@@ -1,4 +1,4 @@
-"""The statements against the source's tables, composed for either database; values are always bound."""
+"""Composes the statements on the source's tables, for either database. Values are always bound."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DIGITS = 100
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table with its columns; every name that is asked for is checked against them."""
+    """A table with its columns, against which every name in a statement is checked."""
 
     schema: str
     name: str
@@ -52,9 +52,9 @@ class SourceTable:
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
-        """Return the rows with one of these keys, in no order; canonical text where a column has one, else its value.
+        """Return the rows with one of these keys, in any order: canonical text if a column has one, else its value.
 
-        ``alike``: keys are compared as canonical text only (see ``may_be_alike``).
+        ``alike``: compare keys as canonical text only (see ``may_be_alike``).
         """
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._has_key(key_columns, keys, alike)
@@ -63,9 +63,7 @@ class SourceTable:
     def segments(
         self, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> sa.Select[tuple[str, int, str]]:
-        """Return the window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as
-        text.
-        """
+        """Return the window's segments: the first ``characters`` of the window column, rows, sum of checksums."""
         rows = (
             sa.select(
                 segment(self._as_text(window_column), characters).label("segment"),
@@ -74,7 +72,7 @@ class SourceTable:
             .where(self._in_window(window_column, start, end))
             .subquery("w")
         )
-        # As text: no driver is to make a float of it.
+        # As text, so that no driver turns it into a float.
         total = sa.cast(sa.func.sum(rows.c.checksum), sa.String(40))
         return sa.select(rows.c.segment, sa.func.count(), total).group_by(rows.c.segment)
 
@@ -87,7 +85,7 @@ class SourceTable:
         start: datetime,
         end: datetime,
     ) -> sa.Select[tuple[str | None, ...]]:
-        """Key columns and version of the window's rows as canonical text, then the hash of ``columns``; in no order."""
+        """Return key and version of the window's rows as canonical text, and the hash of ``columns``, in any order."""
         return self._contents(key_columns, version_column, columns).where(self._in_window(window_column, start, end))
 
     def contents_by_key(
@@ -99,23 +97,23 @@ class SourceTable:
         *,
         alike: bool = False,
     ) -> sa.Select[tuple[str | None, ...]]:
-        """As ``contents``, of the rows with one of these keys."""
+        """Return the same as ``contents`` for the rows with one of these keys."""
         return self._contents(key_columns, version_column, columns).where(self._has_key(key_columns, keys, alike))
 
     def rows_in_window(
         self, columns: Sequence[str], window_column: str, start: datetime, end: datetime
     ) -> sa.Select[tuple[Any, ...]]:
-        """Return the window's rows, each column as ``rows_as_text`` has it; in no order."""
+        """Return the window's rows in any order, each column as in ``rows_as_text``."""
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._in_window(window_column, start, end)
         )
 
     def key_texts(self, key_columns: Sequence[str]) -> list[sa.ColumnElement[str]]:
-        """Return the key columns as canonical text, under names of their own."""
+        """Return the key columns as canonical text, labelled ``key0``, ``key1`` ..."""
         return [self._as_text(name).label(f"key{n}") for n, name in enumerate(key_columns)]
 
     def bindable(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Return whether a driver can be given the key's values: Python has no time before Christ."""
+        """Return whether the driver can bind the key's values: Python has no time before Christ."""
         pairs = zip(key_columns, key, strict=True)
         return not any(_is_before_christ(self.column(name), value) for name, value in pairs)
 
@@ -124,9 +122,9 @@ class SourceTable:
         return all(_is_possible(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
     def may_be_alike(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Return whether a row may have other values than these in its key, and yet the same canonical text.
+        """Return whether a row whose key has other values may have the same canonical text.
 
-        DMS rounds a NUMBER without precision, makes a blank of a NUL, and trims the blanks of a CHAR.
+        DMS rounds a NUMBER without precision, turns NUL characters into blanks, and trims the blanks of a CHAR.
         """
         return any(_may_be_alike(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
@@ -190,7 +188,7 @@ class SourceTable:
             if bound.tzinfo is not None:
                 raise ValueError(f"{bound.isoformat()} has a zone; the source's columns hold wall-clock times.")
         if column.kind == "date":
-            # A DATE has whole seconds only: the next one gives the same rows, and a bind of Oracle's own DATE type.
+            # A DATE has whole seconds only: the next whole second selects the same rows, and binds as Oracle's DATE.
             start, end = _next_second(start), _next_second(end)
         value = self._typed(column, "a window column")
         return sa.and_(
@@ -214,14 +212,14 @@ class SourceTable:
         return sa.tuple_(*typed).in_([tuple(key) for key in bound])
 
     def _is_alike(self, column: SourceColumn, value: Any) -> sa.ColumnElement[bool]:
-        """Return whether the column's canonical text is ``value``, with a condition before it that an index serves."""
+        """Compare the column's canonical text with ``value``, after a condition that an index can serve."""
         typed = self._typed(column, "a key")
         if not _may_be_alike(column, value):
             return typed == sa.literal(column.bind_value(value), column.bind_type)
         same = canonical_text(typed, _own_rule(column)) == sa.literal(str(value), sa.String())
         if column.kind == "bare":
             number, exact = column.bind_value(value), Context(prec=_DIGITS)
-            # Half of the last decimal that DMS keeps.
+            # Half of the last decimal that DMS keeps: numbers this close round to the same.
             half = Decimal(5).scaleb(-column.delivery.number_scale - 1)
             lowest = sa.literal(exact.subtract(number, half), column.bind_type)
             return sa.and_(typed.between(lowest, sa.literal(exact.add(number, half), column.bind_type)), same)
@@ -258,7 +256,7 @@ def _is_possible(column: SourceColumn, value: Any) -> bool:
     if not isinstance(value, str) or column.kind in ("text", "padded", "raw"):
         return True
     if column.kind in ("date", "timestamp"):
-        # Neither infinite times nor years of five digits.
+        # Excludes infinite times and years of five digits, which Oracle cannot hold.
         return re.match(r"\d{4}-", value) is not None
     return value.lower().lstrip("-") not in ("nan", "infinity")
 

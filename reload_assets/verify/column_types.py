@@ -1,4 +1,4 @@
-"""``types``: staging's declared types are production's, and production's can hold the source's."""
+"""The check ``types``: staging has production's declared types, and these can hold the source's values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NAME = "types"
 
 
 class ColumnTypes:
-    """The rule of ``admin.oracle_pg_type_verification`` and great_expectations; both must find nothing."""
+    """Passes if neither ``admin.oracle_pg_type_verification`` nor great_expectations finds a difference."""
 
     def expect(self, context: Context) -> Sequence[TypesOf]:
-        """Return the declared types of production, as they are now."""
+        """Expect the declared types that production has now."""
         if not context.production_columns:
             return []
         place = (context.staged.staging_schema, context.staged.staging_table)
@@ -37,7 +37,7 @@ class ColumnTypes:
         return [TypesOf(NAME, context.table.production.schema, context.table.production.name, pairs)]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """Return the outcome: what differs from production's catalog, and what of the source production cannot hold."""
+        """Return the outcome: how staging differs from production, and which source values production cannot hold."""
         differences = _differences(context)
         refused = list(_misfits(context))
         table = context.table_now

@@ -1,4 +1,4 @@
-"""The checks of one staged table as a script for psql, which rolls back what it does: to read, explain or time it."""
+"""Writes the checks of one staged table as a psql script that rolls back: for reading, EXPLAIN and timing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def verify_script(
 ) -> str:
     """Return the statements of one table's checks before the merge in their order, with its values.
 
-    ``bounds`` are the loaded window as wall-clock values of the source's zone.
+    ``bounds`` are the loaded window as wall-clock values in the source's zone.
     """
     head = (
         f"The checks on {staged.staging_schema}.{staged.staging_table}, staged by {reload.title}. It ends with "

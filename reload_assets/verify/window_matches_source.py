@@ -1,4 +1,4 @@
-"""``window_matches_source``: production's window has the keys, versions and content that the source's has."""
+"""The check ``window_matches_source``: production's window has the source's keys, versions and content."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def compare_with_source(
     reader: SourceReader | None,
     cdc: Cdc | None,
 ) -> CheckOutcome:
-    """Return the outcome. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
+    """Return the outcome. ``bounds`` are wall-clock values in the source's zone. The connection is in autocommit mode.
 
-    With ``cdc`` production is looked at when CDC has passed what was read of the source, and again where it differs.
+    With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, CdcNotReady, and psycopg's errors.
     """
     if reader is None:
         detail = f"{table.target} could not be compared with the source: configure source.connection to do so."
         return CheckOutcome(name, "could not verify", False, detail)
-    # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+    # Imported here because it imports SQLAlchemy, which a process without a source does not need.
     from reload_assets.compare.window import compare_contents
 
     return _outcome(name, table, compare_contents(connection, table, bounds, reader, cdc))

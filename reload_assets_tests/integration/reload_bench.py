@@ -53,7 +53,7 @@ LIMITS = PollLimits(
 class ReloadBench:
     """One group over ``tables`` of the source and ``ddl`` in production; ``said`` is what the steps reported.
 
-    ``reader`` opens the source connection anew for each step; a test may put another in its place.
+    ``reader`` opens a new source connection for each step; a test may replace it.
     """
 
     def __init__(

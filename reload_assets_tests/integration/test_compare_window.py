@@ -256,7 +256,7 @@ def test_two_rows_that_swap_their_content_are_found(both: Both) -> None:
 def test_what_differs_only_because_cdc_was_behind_is_equal_at_the_second_look(both: Both) -> None:
     both.fill([base_row(1), base_row(2)])
     both.set("name", "stale", 1)
-    # The sums, a look that is too early, and one that is not.
+    # The waits: for the sums, for a reading that is too early, and for one that is not.
     cdc = ScriptedCdc([lambda: None, lambda: None, lambda: both.set("name", None, 1)])
     found = both.compare(cdc)
     assert (found.equal, found.segments_differing, found.counts["same"], cdc.waits) == (True, 1, 2, 3)

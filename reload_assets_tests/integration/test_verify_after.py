@@ -1,4 +1,4 @@
-"""The checks after a merge: what they find was not done by the merge they follow, and nothing stands in their way."""
+"""The checks after a merge: they find differences that the merge did not cause, and nothing stops them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from reload_assets_tests.integration.throwaway import throwaway_database
 
 @pytest.fixture(scope="module")
 def prepared(postgres: PostgresServer) -> Iterator[Merged]:
-    """Both databases, with the same rows on all sides; nobody changes them but in a copy, or puts them right again."""
+    """Both databases, with the same rows on all sides; tests change only a copy, or undo their changes."""
     with (
         throwaway_database(postgres, "after_source") as url,
         throwaway_database(postgres, "after") as target_url,
@@ -191,7 +191,7 @@ def test_without_a_source_the_row_version_tells_whether_somebody_wrote_since(mer
     )
     own = merged.verify(reader=False)["staged_in_production"]
     assert (own.status, own.facts["other"]) == ("failed", 1)
-    # Not written since the verdict on staging: the merge passed it over.
+    # Not written since the verdict on staging: the merge skipped it.
     merged.produce("DELETE FROM admin.reload_changes")
     merged.produce("UPDATE admin.reload_checks SET detail = detail")
     passed_over = merged.verify(reader=False)["staged_in_production"]

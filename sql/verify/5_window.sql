@@ -1,16 +1,17 @@
--- Verify, step 5: a window of production against the source's. First both sides are read in segments, a sum for each;
--- then the ranges of those that differ are compared row by row. The comparison that ends a confirm begins alike.
--- p: production's row. r: a row of the source, w: one of production's ranges, both with keys as canonical text.
+-- Verify, step 5: compare a window of production with the source's. First both sides are read as sums of segments. Then
+-- the ranges of segments that differ are compared row by row. The comparison at the end of a confirm begins likewise.
+-- p: a row of production. r: a row of the source; w: a row of production's ranges; both have keys as canonical text.
 -- By hand: psql -f sql/example.psql -f sql/verify/5_window.sql
 
 -- name: estimate_window
--- How many rows the planner expects in production's window: "Plan Rows" of the first plan. Nothing is read.
+-- Ask the planner how many rows it expects in production's window: "Plan Rows" of the first node. Reads no rows.
 EXPLAIN (FORMAT JSON)
 SELECT FROM :"schema".:"table" AS p
 WHERE p.:"range_column" >= :'start'::timestamp AND p.:"range_column" < :'end'::timestamp;
 
 -- name: sum_segments
--- Production's window in segments: the beginning of the column's canonical text, rows, the sum of their checksums.
+-- Divide production's window into segments: the first characters of the column's canonical text, the number of rows,
+-- and the sum of their checksums.
 SELECT
     segment,
     count(*) AS rows,
@@ -27,8 +28,8 @@ FROM (
 GROUP BY segment;
 
 -- name: create_source_window
--- Room for the source's rows of some ranges: keys (k1, k2 ...) and version as canonical text, content as a hash; gone
--- with the transaction.
+-- Create a table for the source's rows of some ranges: keys (k1, k2 ...) and version as canonical text, content as a
+-- hash.
 CREATE TEMPORARY TABLE source_window ON COMMIT DROP AS
 SELECT
     :no_key_texts,
@@ -37,7 +38,7 @@ SELECT
 WHERE FALSE;
 
 -- name: create_source_ranges
--- The ranges that are compared row by row; gone with the transaction.
+-- Create the table of the ranges that are compared row by row.
 CREATE TEMPORARY TABLE source_ranges ON COMMIT DROP AS
 SELECT
     ranges.range_start,
@@ -114,8 +115,8 @@ GROUP BY outcome
 ORDER BY outcome;
 
 -- name: list_newer
--- Production's rows of a later version than the source's: key and version as canonical text, content, and the content
--- of all columns that are neither key nor version nor window.
+-- List production's rows with a later version than the source's: key and version as canonical text, the hash of the
+-- content, and the hash of all columns except key, version and window column.
 SELECT
     :r_key,
     production_version,
@@ -143,7 +144,7 @@ WHERE :production_is_later
 LIMIT :'limit'::integer;
 
 -- name: list_extra
--- The rows that production has in the ranges and the source does not: keys and version as canonical text, content.
+-- List the rows that production has in the ranges and the source lacks: keys and version as canonical text, content.
 SELECT w.*
 FROM (
     SELECT
