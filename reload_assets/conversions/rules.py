@@ -158,11 +158,11 @@ def _too_long(length: int | None, target: DeclaredType) -> str | None:
 def _parsed(target: DeclaredType) -> Conversion:
     """Text that production parses, such as a uuid: what does not parse is refused."""
     if target.base in ("numeric", *INTEGERS, *FLOATS):
-        return Conversion("spelling", "the spelling of a number, such as leading zeros", "texts that are no number")
+        return Conversion("spelling", "the spelling of a number, such as leading zeros", "texts that are not a number")
     if target.base == "bytea":
         return Conversion(loss="the text, which would be read as bytes")
     if target.is_time:
-        return Conversion("spelling", "the spelling of a time", "texts that are no time")
+        return Conversion("spelling", "the spelling of a time", "texts that are not a time")
     return Conversion(refused=f"texts that {target.base} cannot read")
 
 

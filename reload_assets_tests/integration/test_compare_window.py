@@ -181,7 +181,7 @@ def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "left", "mending", "outcome"),
+    ("policy", "left", "repairing", "outcome"),
     [
         ("equal_version: skip", {"name": "other"}, "equal_version: repair", "content"),
         ("null_version: report", {"day": None}, "null_version: repair", "unversioned"),
@@ -189,7 +189,7 @@ def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
     ],
 )
 def test_what_a_policy_leaves_is_told_apart_from_what_a_reload_would_fix(
-    both: Both, policy: str, left: dict[str, Any] | None, mending: str, outcome: str
+    both: Both, policy: str, left: dict[str, Any] | None, repairing: str, outcome: str
 ) -> None:
     both.fill([base_row(number, day=DAY) for number in (1, 2)])
     if left is None:
@@ -206,7 +206,7 @@ def test_what_a_policy_leaves_is_told_apart_from_what_a_reload_would_fix(
     assert (found.status, found.facts[f"{outcome}_left"]) == ("passed", 1)
     assert f"the table's policies leave 1 row {_WORDS[outcome]}" in found.detail
     assert f"({policy})" in found.detail
-    assert compare(mending).status == "failed"
+    assert compare(repairing).status == "failed"
     both.set("money", Decimal(7), 2)
     assert compare(policy).status == ("passed" if policy == "equal_version: skip" else "failed")
     both.set("day", DAY - timedelta(days=1), 2)
