@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import threading
 import uuid
@@ -132,7 +133,9 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
     """Return what a person wants to read of an event: the steps' own words, checks that fail, and failures."""
     event: Any = entry.dagster_event
     if event is None:
-        yield f"  {entry.user_message}"
+        # Dagster notes at a lower level where it keeps what a step returns, and names each step that it skips.
+        if entry.level >= logging.INFO and not entry.user_message.startswith("Dependencies for step"):
+            yield f"  {entry.user_message}"
     elif event.event_type_value == "ASSET_CHECK_EVALUATION":
         found = event.asset_check_evaluation_data
         mark = "ok" if found.passed else "FAILED"

@@ -77,8 +77,16 @@ def _lines(windows: Sequence[WindowStatus]) -> list[str]:
         lines.append(
             f"{window.state:<8}{window.group_name}  {window.window}  reload {reloads}  {window.changed:,} rows changed"
         )
-        for table in window.tables:
-            if table.state != "green":
-                why = f": {' '.join(table.reason.split())}" if table.reason else ""
-                lines.append(f"{'':<8}{table.table_name} is {table.state}{why}")
+        for (state, reason), names in _reasons(window).items():
+            why = f": {' '.join(reason.split())}" if reason else ""
+            lines.append(f"{'':<8}{', '.join(names)} {'is' if len(names) == 1 else 'are'} {state}{why}")
     return lines or ["No window has been reloaded yet."]
+
+
+def _reasons(window: WindowStatus) -> dict[tuple[str, str], list[str]]:
+    """Return the tables that are not green by their state and reason: one error often ends the reload of all."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for table in window.tables:
+        if table.state != "green":
+            found.setdefault((table.state, table.reason), []).append(table.table_name)
+    return found
