@@ -134,7 +134,7 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
     event: Any = entry.dagster_event
     if event is None:
         # Dagster notes at a lower level where it keeps what a step returns, and names each step that it skips.
-        if entry.level >= logging.INFO and not entry.user_message.startswith("Dependencies for step"):
+        if int(entry.level) >= logging.INFO and not entry.user_message.startswith("Dependencies for step"):
             yield f"  {entry.user_message}"
     elif event.event_type_value == "ASSET_CHECK_EVALUATION":
         found = event.asset_check_evaluation_data
