@@ -10,7 +10,8 @@ from types import ModuleType
 from reload_assets.checks.production import DESCRIPTIONS as AFTER_CHECKS
 from reload_assets.checks.staging import DESCRIPTIONS as STAGING_CHECKS
 from reload_assets.confirm.refusals import newly_followed, one_stays
-from reload_assets.dms.codes import LINT_FINDINGS, TASK_FINDINGS
+from reload_assets.dms.codes import TASK_FINDINGS
+from reload_assets.dms.lint_codes import CHAPTERS, LINT_FINDINGS
 from reload_assets.errors import ReloadError
 
 _AREAS = {
@@ -113,8 +114,15 @@ def _findings() -> Iterator[str]:
     )
     yield from _table(TASK_FINDINGS)
     yield "## Findings on a task's mapping and settings\n"
-    yield "Quoted by [task-faulty](#task-faulty); the message has the fix.\n"
-    yield from _table(LINT_FINDINGS)
+    yield (
+        "Printed by `reload-assets lint` and quoted by [task-faulty](#task-faulty); the message has the fix. AWS "
+        "refuses an `error`, or it has no effect; AWS takes what has only `advice`, and a reload would not.\n"
+    )
+    yield "| code | severity | when | source |\n|---|---|---|---|"
+    for code, found in LINT_FINDINGS.items():
+        source = f"[{found.source}]({CHAPTERS[found.source]})" if found.source in CHAPTERS else found.source
+        yield f"| `{code}` | {found.severity} | {found.when} | {source} |"
+    yield ""
 
 
 def _table(codes: Mapping[str, str]) -> Iterator[str]:

@@ -84,7 +84,6 @@ EQUAL = {"filter-operator": "eq", "value": "1"}
         selection(1, "ORDERS", source_filter("ID")),
         selection(1, "ORD%", source_filter("ID", EQUAL)),
         selection(1, "ORDER[AB]", source_filter("ID", EQUAL)),
-        selection(1, "ORDERS", source_filter("ID", EQUAL), action="exclude"),
         selection(1, "ORD%", action="explicit"),
         transformation(1, "table", "rename"),
         transformation(1, "column", "replace-prefix", value="A"),
@@ -124,6 +123,13 @@ def test_include_exclude_explicit_and_table_types() -> None:
     views = selection(1, "%")
     views["object-locator"]["table-type"] = "all"
     assert names(views) == [CUSTOMERS, ORDERS, VIEW]
+
+
+def test_filters_are_only_applied_where_the_action_is_include() -> None:
+    for action in ("explicit", "exclude"):
+        rule = selection(2, "ORDERS", source_filter("ID", EQUAL), action=action)
+        found = TableMapping(mapping(selection(1, "CUSTOMERS"), rule)).select([ORDERS])
+        assert [one.filters for one in found] == ([()] if action == "explicit" else [])
 
 
 def test_load_order_is_highest_first() -> None:

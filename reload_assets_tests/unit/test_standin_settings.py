@@ -30,12 +30,26 @@ def test_partial_settings_are_completed_with_defaults() -> None:
         ({"FullLoadSettings": {"MaxFullLoadSubTasks": 50}}, "MaxFullLoadSubTasks"),
         ({"FullLoadSettings": {"TargetTablePrepMode": "NOTHING"}}, "TargetTablePrepMode"),
         ({"ErrorBehavior": {"TableErrorPolicy": "STOP"}}, "TableErrorPolicy"),
-        ({"Logging": {"CloudWatchLogGroup": "mine"}}, "CloudWatchLogGroup"),
     ],
 )
-def test_settings_that_are_refused(sent: dict[str, Any], named: str) -> None:
-    with pytest.raises(ApiError, match=named):
+def test_settings_that_are_refused(sent: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(ApiError, match="^Invalid task settings JSON$"):
         settings.complete(json.dumps(sent))
+    assert named in caplog.text
+
+
+def test_the_log_of_a_task_can_not_be_named_when_it_is_created() -> None:
+    text = "^Task Settings CloudWatchLogGroup or CloudWatchLogStream cannot be set on create.$"
+    with pytest.raises(ApiError, match=text):
+        settings.complete('{"Logging": {"CloudWatchLogGroup": "mine"}}')
+
+
+def test_a_task_without_settings_drops_its_tables_and_one_that_only_validates_does_not() -> None:
+    assert settings.complete(None)["FullLoadSettings"]["TargetTablePrepMode"] == "DROP_AND_CREATE"
+    only = settings.complete('{"ValidationSettings": {"EnableValidation": true, "ValidationOnly": true}}')
+    assert only["FullLoadSettings"]["TargetTablePrepMode"] == "DO_NOTHING"
+    assert "ValidationSettings" not in settings.complete(None)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ SELECT
     coalesce(a.attnum = ANY (i.indkey), false)
 FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+  -- DMS carries neither virtual columns nor invisible ones.
+  AND a.attgenerated = '' AND coalesce(col_description(a.attrelid, a.attnum), '') NOT LIKE '%% INVISIBLE'
 ORDER BY a.attnum
 """
 _TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9_ ]*?)\s*(?:\((?P<size>[^)]*)\))?(?P<rest> WITH[A-Z ]*)?", re.IGNORECASE)
@@ -175,9 +177,9 @@ def rule_type(data_type: Mapping[str, Any]) -> str:
     """Return the PostgreSQL type of a mapping rule's ``data-type``."""
     name = str(data_type.get("type", "string"))
     if name == "numeric":
-        return f"numeric({int(data_type.get('precision', 38))},{int(data_type.get('scale', 10))})"
+        return f"numeric({int(data_type.get('precision') or 38)},{int(data_type.get('scale') or 0)})"
     if name in ("string", "wstring"):
-        return f"varchar({int(data_type.get('length', 50))})"
+        return f"varchar({int(data_type.get('length') or 50)})"
     return _DMS_TYPES.get(name, "text")
 
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from psycopg import sql
 
+from reload_assets.dms.patterns import transforms
+from reload_assets.dms.vocabulary import MASKING_ACTIONS, RENAMING_ACTIONS
 from reload_assets.local.dms.catalog import SourceTable
-from reload_assets.local.dms.rules import (
-    Filter,
-    SelectionRule,
-    TableSettingsRule,
-    TransformationRule,
-    parse_rules,
-)
+from reload_assets.local.dms.masking import Mask
+from reload_assets.local.dms.parsing import parse_rules
+from reload_assets.local.dms.rules import Filter, SelectionRule, TableSettingsRule, TransformationRule
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,15 @@ class Selection:
 class MappedColumn:
     """A column of the target: its source column, or None and an expression for one that a rule added.
 
-    ``data_type`` is the ``data-type`` of an add-column or change-data-type rule, empty without one.
+    ``data_type`` is the ``data-type`` of an add-column or change-data-type rule, empty without one; ``mask`` what a
+    masking rule does to the values.
     """
 
     source: str | None
     target: str
     data_type: dict[str, Any]
     expression: str = ""
+    mask: Mask | None = None
 
 
 class TableMapping:
@@ -82,19 +82,34 @@ class TableMapping:
         return schema, table_rule.renamed(table.name) if table_rule else table.name
 
     def columns(self, table: SourceTable, names: Sequence[str]) -> list[MappedColumn]:
-        """Return the columns that are loaded, in the source's order, then those that rules add."""
+        """Return the columns that are loaded, in the source's order, then those that rules add.
+
+        A column with a special character in its name is loaded as it is: no rule renames, removes or changes it.
+        """
         here = [rule for rule in self._transformations if rule.target == "column"]
         here = [rule for rule in here if rule.locator.matches(table.schema, table.name)]
         only = [rule for rule in here if rule.action == "include-column"]
         removed = [rule for rule in here if rule.action == "remove-column"]
         mapped = []
         for name in names:
+            if not transforms(name):
+                mapped.append(MappedColumn(name, name, {}))
+                continue
             if any(rule.locator.matches(table.schema, table.name, name) for rule in removed):
                 continue
             if only and not any(rule.locator.matches(table.schema, table.name, name) for rule in only):
                 continue
             rule = self._naming("column", table.schema, table.name, name)
-            mapped.append(MappedColumn(name, rule.renamed(name) if rule else name, rule.data_type if rule else {}))
+            masks = [rule for rule in here if rule.action in MASKING_ACTIONS]
+            mask = next((one for one in masks if one.locator.matches(table.schema, table.name, name)), None)
+            mapped.append(
+                MappedColumn(
+                    source=name,
+                    target=rule.renamed(name) if rule else name,
+                    data_type=rule.data_type if rule else {},
+                    mask=Mask.of(mask) if mask else None,
+                )
+            )
         added = [rule for rule in here if rule.action == "add-column"]
         return mapped + [MappedColumn(None, rule.value, rule.data_type, rule.expression) for rule in added]
 
@@ -109,7 +124,7 @@ class TableMapping:
         self, target: str, schema: str, table: str | None = None, column: str | None = None
     ) -> TransformationRule | None:
         for rule in self._transformations:
-            decides = rule.target == target and rule.action not in ("add-column", "include-column", "remove-column")
+            decides = rule.target == target and rule.action in (*RENAMING_ACTIONS, "change-data-type")
             if decides and rule.locator.matches(schema, table, column):
                 return rule
         return None
