@@ -1,4 +1,4 @@
-"""What the linters say: one mistake, the rule it is in, and the fix."""
+"""The findings of the linters: a mistake, the rule that has it, and the fix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fix:
 class Finding:
     """A mistake: its stable ``code``, one of ``LINT_FINDINGS``, and a message with the fix.
 
-    ``rule_id`` is None for no single rule, ``fix`` where no value is known that would fix it.
+    ``rule_id`` is None if the mistake is not in one single rule, ``fix`` if no single value would fix it.
     """
 
     rule_id: str | None
@@ -46,13 +46,13 @@ class Finding:
 
 
 def rule_id(rule: Mapping[str, Any]) -> str | None:
-    """Return the rule-id as text, None where there is none."""
+    """Return the rule-id as text; None if the rule has none."""
     found = rule.get("rule-id")
     return None if found in (None, "") else str(found)
 
 
 def locator(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object-locator, empty where there is none."""
+    """Return the object-locator; empty if the rule has none."""
     found = rule.get("object-locator")
     return found if isinstance(found, Mapping) else {}
 
@@ -65,7 +65,7 @@ def whole_number(value: object) -> int | None:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return the fix for an unknown word: the nearest known one, or all of them."""
+    """Return the fix for an unknown word: the most similar known word, or all known words."""
     words = list(known)
     meant = nearest(word, words)
     return f"did you mean {meant}?" if meant else f"DMS knows {', '.join(words)}."

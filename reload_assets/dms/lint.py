@@ -1,8 +1,8 @@
-"""A linter for DMS table mappings and task settings, ours or a user's: names what DMS refuses without saying where,
-ignores silently, or takes for something else than was meant.
+"""A linter for DMS table mappings and task settings, ours or a user's.
 
-Each finding has a stable code, the rule-id, and the fix; ``lint_codes`` tells how grave a code is and which chapter of
-the AWS DMS user guide it comes from.
+It names mistakes that DMS refuses without saying where, ignores, or silently understands as something else. Each
+finding has a stable code, the rule-id, and the fix. ``lint_codes`` says how grave a code is and which chapter of the
+AWS DMS user guide it comes from.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def lint_mapping(mapping: object, *, target_schema: str = "") -> list[Finding]:
 
 
 def _bare_rules(document: object) -> list[Any]:
-    """The rules of a document that is a rule, or a list of rules, and no mapping."""
+    """Return the rules of a document that is a rule, or a list of rules, and not a mapping."""
     if isinstance(document, Mapping) and "rule-type" in document and "rules" not in document:
         return [document]
     if isinstance(document, list) and document and all(isinstance(one, Mapping) for one in document):

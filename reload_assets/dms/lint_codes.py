@@ -98,9 +98,6 @@ LINT_FINDINGS: Mapping[str, LintCode] = {
     "conflicting-actions": LintCode(
         ADVICE, "Two rules meet on some objects, where DMS applies only the one of the lower rule-id.", TRANSFORMATION
     ),
-    "or-ed-conditions": LintCode(
-        ERROR, "The conditions of a filter, which DMS joins with OR, select every row together.", FILTERS
-    ),
     "data-type-of-one-column": LintCode(
         ADVICE, "A rule on one column names the existing data type too.", TRANSFORMATION
     ),
@@ -150,6 +147,9 @@ LINT_FINDINGS: Mapping[str, LintCode] = {
     "no-selection": LintCode(ERROR, "No rule selects a table.", SELECTION),
     "no-tables-is-success": LintCode(ADVICE, "A task that finds no table would end well.", ERROR_HANDLING),
     "non-numeric-rule-id": LintCode(ERROR, "A rule-id is not a whole number.", SELECTION),
+    "or-ed-conditions": LintCode(
+        ERROR, "The conditions of a filter, which DMS joins with OR, select every row together.", FILTERS
+    ),
     "other-target-rule": LintCode(ADVICE, "An object-mapping rule works with streams and document stores only.", KAFKA),
     "prep-mode": LintCode(ADVICE, "`TargetTablePrepMode` is not `DO_NOTHING`.", FULL_LOAD),
     "ranges-lose-nulls": LintCode(

@@ -53,7 +53,7 @@ def lint_document(text: str, *, target_schema: str = "") -> tuple[str, list[Find
 
 
 def _tasks(document: Any) -> list[Mapping[str, Any]]:
-    """The tasks of an answer of DMS that hold a mapping or settings; none for another document."""
+    """Return the tasks of an answer of DMS that have a mapping or settings; none for another document."""
     if not isinstance(document, Mapping):
         return []
     listed = document.get("ReplicationTasks") or [document.get("ReplicationTask") or document]

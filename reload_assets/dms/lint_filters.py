@@ -1,4 +1,4 @@
-"""Lint of source filters, where most reloads of a window go wrong."""
+"""Lints source filters, which are the usual reason why a load brings the wrong rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOKS_LIKE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d.*")
 
 
 def filter_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:
-    """The mistakes in the filters of one rule, whose members are of the right kinds."""
+    """Return the mistakes in the filters of one rule, whose members are of the right kinds."""
     filters = rule.get("filters")
     if not filters:
         return
@@ -67,7 +67,7 @@ def _one_filter(rule: Mapping[str, Any], position: int, one: Mapping[str, Any]) 
 
 
 def _company(number: str | None, column: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """What is wrong with several conditions in one filter, which DMS joins with OR."""
+    """Return what is wrong with several conditions in one filter, which DMS joins with OR."""
     operators = [str(condition["filter-operator"]) for condition in conditions]
     if negative := next((one for one in operators if one in NEGATIVE_OPERATORS), None):
         said = (

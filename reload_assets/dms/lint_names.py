@@ -1,4 +1,4 @@
-"""Lint of names: wildcards that match too much, uppercase names that stay so, and rules that meet on one object."""
+"""Lints names: wildcards that match too much, names that stay in upper case, and rules that another one overrides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TARGET_KEYS = {
     "table-tablespace": (*_NAME_KEYS[:2], "table-tablespace-name"),
     "index-tablespace": (*_NAME_KEYS[:2], "index-tablespace-name"),
 }
-# A special case of these may precede the general rule: it is meant to win.
+# A special case with one of these actions may precede the general rule, because it is meant to win.
 _OVERRIDES = ("rename", "remove-column")
 _MAY_MATCH = ("selection", "transformation")
 _WANT_EXACT_NAMES = ("explicit", "define-primary-key")
@@ -28,7 +28,7 @@ Rule = Mapping[str, Any]
 
 
 def name_findings(rules: Sequence[Rule], target_schema: str) -> Iterator[Finding]:
-    """The mistakes in the names of all rules, some of which take two rules to see."""
+    """Return the mistakes in the names of all rules. Some can only be seen in two rules together."""
     selections = [rule for rule in rules if rule.get("rule-type") == "selection" and locator(rule)]
     transformations = [rule for rule in rules if rule.get("rule-type") == "transformation" and locator(rule)]
     for rule in rules:
@@ -39,11 +39,11 @@ def name_findings(rules: Sequence[Rule], target_schema: str) -> Iterator[Finding
 
 
 def _underscores(rule: Rule, selections: Sequence[Rule]) -> Iterator[Finding]:
-    """``_`` where it is, or may be, a wildcard.
+    """Return the names in which ``_`` is, or may be, a wildcard.
 
-    Exact names hold plain underscores in AWS's own examples of filtered selections, so there they are fine. Elsewhere a
-    name is exact if it is that of a filtered selection and matches no other one; a column name without another wildcard
-    is taken to be exact, because nothing here knows the columns.
+    In AWS's own examples of filtered selections, exact names have plain underscores, so there they are fine. Elsewhere
+    a name counts as exact if it is the name of a filtered selection and matches no other one. A column name without
+    another wildcard counts as exact, because the columns are not known here.
     """
     if rule.get("rule-type") not in _MAY_MATCH or rule.get("rule-action") in _WANT_EXACT_NAMES:
         return
@@ -95,7 +95,7 @@ def _case(selections: Sequence[Rule], transformations: Sequence[Rule], target_sc
 
 
 def _may_be_uppercase(name: str, schema: str) -> bool:
-    """A name without letters (``%``) is taken to be written like its schema."""
+    """Return whether a name may be in upper case. One without letters (``%``) counts as written like its schema."""
     letters = "".join(filter(str.isalpha, name)) or "".join(filter(str.isalpha, schema))
     return letters != letters.lower() or not letters
 
@@ -118,7 +118,10 @@ def _covers(pattern: str, name: str) -> bool:
 
 
 def _conflicts(transformations: Sequence[Rule]) -> Iterator[Finding]:
-    """Two actions on one object: DMS applies one, that of the lower rule-id. Masking goes with any other action."""
+    """Return the rules that conflict: of two actions on one object DMS applies only that of the lower rule-id.
+
+    Masking goes together with any other action.
+    """
     numbered = [rule for rule in transformations if whole_number(rule.get("rule-id")) is not None]
     ordered = sorted(numbered, key=lambda rule: int(rule["rule-id"]))
     for first, second in combinations(ordered, 2):
@@ -150,7 +153,7 @@ def _advice(actions: tuple[Any, Any]) -> str:
 
 
 def _two_into_one(transformations: Sequence[Rule]) -> Iterator[Finding]:
-    """Renames that give several tables of a schema one name."""
+    """Return the renames that give several tables of a schema one name."""
     renames = [
         rule for rule in transformations if rule.get("rule-target") == "table" and rule.get("rule-action") == "rename"
     ]

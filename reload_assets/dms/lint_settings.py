@@ -1,4 +1,4 @@
-"""Lint of task settings: what DMS refuses, and what would let a load end well without its rows."""
+"""Lints task settings: finds what DMS refuses, and what would let a load succeed without all of its rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from reload_assets.dms.findings import Finding, did_you_mean
 from reload_assets.dms.settings_vocabulary import NO_OBJECTS, SETTING_LIMITS, SETTING_VALUES, SETTINGS
 
-# Names of CreateEndpoint's members, easily taken for task settings.
+# Members of CreateEndpoint that people mistake for task settings.
 _ENDPOINT_GROUPS = ("OracleSettings", "PostgreSQLSettings")
 _LENIENT_POLICIES = ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE")
 _STRICT_POLICIES = ("DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorPolicy")
@@ -27,9 +27,9 @@ _LIMIT_CODES = {
 def lint_settings(settings: object, mapping: object = None, *, described: bool = False) -> list[Finding]:
     """Return every mistake of a reload's task settings; empty for clean ones.
 
-    Defaults count: a setting that is left out is judged by DMS's default. With the ``mapping`` of the same task, what
-    the two contradict each other in is found too. ``described`` are settings that DMS gives of a task, and not such as
-    a task is created with: DMS names the task's log in them.
+    A setting that is left out is judged by DMS's default. If the ``mapping`` of the same task is given, contradictions
+    between the two are found too. ``described`` says that DMS described a task by these settings. It names the task's
+    log in them, which a new task must not do.
     """
     if isinstance(settings, str):
         try:
@@ -130,7 +130,7 @@ def _schema_rule(mapping: object) -> str | None:
 
 
 def _full_load(group: Mapping[str, Any]) -> Iterator[Finding]:
-    # The default is DROP_AND_CREATE, which would put a table of DMS's own making in the place of ours.
+    # The default is DROP_AND_CREATE, with which DMS would replace our staging tables by its own.
     mode = group.get("TargetTablePrepMode")
     if mode in SETTING_VALUES["FullLoadSettings", "TargetTablePrepMode"][1:] or mode is None:
         said = (

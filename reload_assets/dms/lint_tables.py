@@ -1,4 +1,4 @@
-"""Lint of table-settings rules: parallel loads and LOBs of one table."""
+"""Lints table-settings rules: parallel loads and LOBs of one table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rule = Mapping[str, Any]
 
 
 def table_settings_findings(rule: Rule) -> Iterator[Finding]:
-    """The mistakes of one table-settings rule, whose members are of the right kinds."""
+    """Return the mistakes of one table-settings rule, whose members are of the right kinds."""
     number = rule_id(rule)
     yield from inexact_names(rule, "A table-settings rule")
     load, lobs = rule.get("parallel-load"), rule.get("lob-settings")

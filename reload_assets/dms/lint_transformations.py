@@ -1,4 +1,4 @@
-"""Lint of transformation rules: what each action needs, and the objects that it works on."""
+"""Lints transformation rules: what each action needs, and the objects that it works on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TABLESPACES = ("table-tablespace", "index-tablespace")
 
 
 def transformation_findings(rule: Rule) -> Iterator[Finding]:
-    """The mistakes of one transformation rule, whose members are of the right kinds."""
+    """Return the mistakes of one transformation rule, whose members are of the right kinds."""
     number, action, target = rule_id(rule), str(rule.get("rule-action")), rule.get("rule-target")
     if target not in RULE_TARGETS:
         yield unknown_word(number, "unknown-rule-target", "rule-target", target, RULE_TARGETS)
@@ -41,7 +41,7 @@ def transformation_findings(rule: Rule) -> Iterator[Finding]:
 
 
 def _object(rule: Rule, action: str, target: str) -> Iterator[Finding]:
-    """What is wrong with the names of what the rule is about."""
+    """Return what is wrong with the names of what the rule is about."""
     number, names = rule_id(rule), locator(rule)
     if not names:
         return

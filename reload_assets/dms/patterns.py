@@ -1,7 +1,7 @@
 """Names in object locators: what DMS's wildcards match.
 
-``%`` any text, ``_`` any one character, ``[_]`` an underscore, ``[ab]`` and ``[a-d]`` a set (AWS DMS user guide,
-"Wildcards in table mapping"). Matching is case-sensitive.
+``%`` matches any text, ``_`` any one character, ``[_]`` an underscore, ``[ab]`` and ``[a-d]`` one character of a set
+(AWS DMS user guide, "Wildcards in table mapping"). Matching is case-sensitive.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ _ANY = "%"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Return whether the pattern matches the name, each of whose characters stands for itself."""
+    """Return whether the pattern matches the name, which is taken literally."""
     return _overlap(tuple(_TOKEN.findall(pattern)), tuple(_literal(character) for character in name))
 
 
 def overlap(one: str, other: str) -> bool:
-    """Return whether some name matches both patterns."""
+    """Return whether there can be a name that matches both patterns."""
     return _overlap(tuple(_TOKEN.findall(one)), tuple(_TOKEN.findall(other)))
 
 
 def narrower(one: str, other: str) -> bool:
-    """Return whether the first pattern is a special case of the second; its wildcards are taken for characters."""
+    """Return whether the first pattern is a special case of the second. Its own wildcards count as plain characters."""
     return one != other and matches(other, one) and not matches(one, other)
 
 
 def is_wild(name: str) -> bool:
-    """Return whether the name holds a wildcard other than ``_``, which most exact names hold, and ``[_]``."""
+    """Return whether the name has a wildcard other than ``[_]`` and ``_``; many exact names have an underscore."""
     return any(token == _ANY or (len(token) > 1 and token != "[_]") for token in _TOKEN.findall(name))
 
 
 def is_exact(name: str) -> bool:
-    """Return whether the name holds no wildcard but ``_``, which stands for itself where exact names are wanted."""
+    """Return whether the name has no wildcard except ``_``, which stands for itself where DMS wants an exact name."""
     return _ANY not in name and not any(len(token) > 1 for token in _TOKEN.findall(name))
 
 
 def has_underscore_wildcard(name: str) -> bool:
-    """Return whether the name holds an ``_`` that is not written ``[_]``."""
+    """Return whether the name has an ``_`` that is not written ``[_]``."""
     return "_" in _TOKEN.findall(name)
 
 
@@ -50,7 +50,7 @@ def transforms(column: str) -> bool:
     """Return whether DMS applies transformation rules to a column of this name.
 
     It does not if the name has a special character, or letters that are written from right to left (AWS DMS user guide,
-    "Transformation rules and actions"): such a column keeps the name, type and values that it has in the source.
+    "Transformation rules and actions"). Such a column keeps the name, type and values that it has in the source.
     """
     return not set(SPECIAL_CHARACTERS) & set(column) and not reads_right_to_left(column)
 
@@ -61,7 +61,7 @@ def reads_right_to_left(name: str) -> bool:
 
 
 def escaped(name: str) -> str:
-    """Return a pattern that matches this name alone."""
+    """Return a pattern that matches only this name."""
     return "".join(_literal(character) for character in name)
 
 

@@ -9,7 +9,7 @@ def _keys(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-# Group -> its keys; None where a group is free-form, not an object, or too rarely used to be worth checking.
+# Group -> its keys; None if a group is free-form, not an object, or too rarely used to be worth checking.
 SETTINGS: dict[str, frozenset[str] | None] = {
     "TargetMetadata": _keys(
         "TargetSchema SupportLobs FullLobMode LobChunkSize LimitedSizeLobMode LobMaxSize InlineLobMaxSize "
@@ -52,7 +52,7 @@ SETTINGS: dict[str, frozenset[str] | None] = {
     "FailTaskWhenCleanTaskResourceFailed": None,
 }
 
-# Groups that are no objects.
+# Groups that are not objects.
 NO_OBJECTS = ("FailTaskWhenCleanTaskResourceFailed", "PostProcessingRules")
 
 _RECORD_POLICIES = ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK")

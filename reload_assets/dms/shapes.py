@@ -51,7 +51,7 @@ KNOWN_MEMBERS = frozenset(_RULE) | _BESIDE
 
 
 def misshapen(rule: Mapping[str, Any]) -> Iterator[str]:
-    """The members of a rule that hold a value of the wrong kind, each with what it should be. Null is no value."""
+    """Return the members of a rule that hold a value of the wrong kind, with what is wrong. Null is not a value."""
     yield from _misshapen("", rule, _RULE)
 
 

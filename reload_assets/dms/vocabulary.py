@@ -67,7 +67,7 @@ MOST_RANGE_COLUMNS = 10
 LOB_MODES = ("limited", "unlimited", "none")
 LONGEST_LIMITED_LOB_KB = 102400
 
-# Operator -> the values that a condition with it must give.
+# Operator -> the members that a condition with it must have.
 OPERATORS: dict[str, tuple[str, ...]] = {
     "eq": ("value",),
     "noteq": ("value",),
@@ -81,7 +81,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
 }
 NEGATIVE_OPERATORS = ("noteq", "notbetween", "notnull")
 
-# What people write -> what DMS calls it; other words are matched by likeness.
+# What people write -> what DMS calls it. For other words, the most similar known word is suggested.
 MEANT = {
     "convert-column-type": "change-data-type",
     "convert-data-type": "change-data-type",

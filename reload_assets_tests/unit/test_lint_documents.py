@@ -24,7 +24,7 @@ MAPPINGS = [one for one in DOCUMENTS if not one.is_settings]
 
 
 def of_a_reload(changed: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a reload with some changed; a group that is no object takes the place of the whole one."""
+    """The settings of a reload with some changed; a group that is not an object replaces the whole one."""
     document = copy.deepcopy(task_settings(commit_rate=10_000, max_sub_tasks=8, lob_max_kb=32))
     for group, members in changed.items():
         if isinstance(members, dict):

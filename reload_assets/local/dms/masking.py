@@ -1,4 +1,4 @@
-"""Data masking: digits replaced, digits drawn anew, or the whole value hashed, in a load and in replication."""
+"""Data masking: digits replaced, digits replaced at random, or the whole value hashed, in a load and in replication."""
 
 from __future__ import annotations
 

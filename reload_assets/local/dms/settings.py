@@ -122,7 +122,7 @@ _SHOWN_IF_SENT = ("ValidationSettings", "ResyncSettings")
 def complete(text: str | None) -> dict[str, Any]:
     """Return the settings of a new task: what was sent, laid over the defaults.
 
-    Raises ApiError for text that is no JSON object, an unknown group, or a value that the service refuses. Unknown
+    Raises ApiError for text that is not a JSON object, an unknown group, or a value that the service refuses. Unknown
     members of a known group are kept and change nothing, as in the service.
     """
     try:

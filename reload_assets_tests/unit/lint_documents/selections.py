@@ -7,7 +7,7 @@ from reload_assets_tests.unit.lint_documents.builders import case, change, rules
 DOCUMENTS = [
     case("the smallest mapping", "taken", rules(selection())),
     case("a rule-id that is a number", "taken", rules(selection(number=1))),
-    case("a rule-id that is no number", "refused", rules(selection(number="one")), "error: non-numeric-rule-id"),
+    case("a rule-id that is not a number", "refused", rules(selection(number="one")), "error: non-numeric-rule-id"),
     case("a negative rule-id", "refused", rules(selection(number=-1)), "error: non-numeric-rule-id"),
     case("a rule-id of Arabic digits", "refused", rules(selection(number="\u0661")), "error: non-numeric-rule-id"),
     case("no rule-id", "refused", rules(without(selection(), "rule-id")), "error: missing-rule-id"),
@@ -57,7 +57,7 @@ DOCUMENTS = [
         "error: wildcard-in-exact-name",
     ),
     case("a load-order", "taken", rules(selection(load_order="2"))),
-    case("a load-order that is no number", "refused", rules(selection(load_order="first")), "error: bad-load-order"),
+    case("a load-order that is not a number", "refused", rules(selection(load_order="first")), "error: bad-load-order"),
     case("a load-order below 1", "refused", rules(selection(load_order=0)), "error: bad-load-order"),
     case("a load-order above the highest", "refused", rules(selection(load_order=2**31)), "error: bad-load-order"),
     case("a pattern with an _", "taken", rules(selection(table="%_items")), "advice: underscore-wildcard"),

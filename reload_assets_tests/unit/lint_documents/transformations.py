@@ -93,7 +93,7 @@ DOCUMENTS = [
         "error: unknown-data-type",
     ),
     case(
-        "a length that is no number",
+        "a length that is not a number",
         "refused",
         with_change(change("change-data-type", data_type={"type": "string", "length": "long"})),
         "error: bad-data-type",
