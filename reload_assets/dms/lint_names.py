@@ -22,6 +22,8 @@ _TARGET_KEYS = {
 _OVERRIDES = ("rename", "remove-column")
 _MAY_MATCH = ("selection", "transformation")
 _WANT_EXACT_NAMES = ("explicit", "define-primary-key")
+# Applied by two rules, these come to the same.
+_SAME_TWICE = ("convert-lowercase", "convert-uppercase", "remove-column")
 _COMPETING = (*RENAMING_ACTIONS, "change-data-type", "remove-column")
 
 Rule = Mapping[str, Any]
@@ -133,7 +135,8 @@ def _conflicts(transformations: Sequence[Rule]) -> Iterator[Finding]:
                 f"Rule {first['rule-id']} masks the column before this rule changes its type; give this one a lower id."
             )
             yield Finding(rule_id(second), "masking-before-data-type", said)
-        if not all(action in _COMPETING for action in actions):
+        is_once_more = actions[0] == actions[1] and actions[0] in _SAME_TWICE
+        if is_once_more or not all(action in _COMPETING for action in actions):
             continue
         both = f"{actions[1]} and rule {first['rule-id']}'s {actions[0]} act on the same {second['rule-target']}"
         if _covers_all(first, second):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reload_assets.dms.findings import Finding, Fix, inexact_names, locator, rule_id, unknown_word, whole_number
-from reload_assets.dms.patterns import is_wild, transforms
+from reload_assets.dms.patterns import is_wild, literal_characters, transforms
 from reload_assets.dms.vocabulary import (
     ACTION_TARGETS,
     BEFORE_IMAGE_FILTERS,
@@ -58,7 +58,7 @@ def _object(rule: Rule, action: str, target: str) -> Iterator[Finding]:
         said = f"Only Oracle as a target has a {target}, and a reload's target is PostgreSQL; drop the rule."
         yield Finding(number, "tablespace-rule", said)
     column = str(names.get("column-name") or "")
-    if target == "column" and column and not transforms(column):
+    if target == "column" and not transforms(literal_characters(column)):
         said = (
             f"DMS transforms no column named like {column!r} (with #, \\, / or -, or written from right to left): it "
             "arrives as it is; drop the rule."

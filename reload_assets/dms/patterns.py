@@ -60,6 +60,11 @@ def reads_right_to_left(name: str) -> bool:
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)
 
 
+def literal_characters(pattern: str) -> str:
+    """Return the characters of a pattern that stand for themselves, without its wildcards and sets."""
+    return "".join(token for token in _TOKEN.findall(pattern) if token not in (_ANY, "_") and len(token) == 1)
+
+
 def escaped(name: str) -> str:
     """Return a pattern that matches only this name."""
     return "".join(_literal(character) for character in name)

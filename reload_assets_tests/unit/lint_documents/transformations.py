@@ -133,6 +133,11 @@ DOCUMENTS = [
         "error: untransformable-column",
     ),
     case(
+        "columns of a range of letters",
+        "taken",
+        with_change(change("convert-uppercase", locator={"column-name": "[a-d]%"})),
+    ),
+    case(
         "a removed column with -",
         "ignored",
         with_change(change("remove-column", locator={"column-name": "net-amount"})),
@@ -250,6 +255,11 @@ DOCUMENTS = [
         "ignored",
         with_change(change("rename", "schema", value="a"), change("convert-uppercase", "schema", "6")),
         "error: shadowed-action",
+    ),
+    case(
+        "one action by two rules",
+        "taken",
+        with_change(change("remove-column"), change("remove-column", number="6", locator={"column-name": "%t"})),
     ),
     case(
         "two rules that meet",
