@@ -30,6 +30,7 @@ from reload_assets.dms.shapes import KNOWN_MEMBERS, misshapen
 from reload_assets.dms.vocabulary import (
     HIGHEST_LOAD_ORDER,
     OBJECT_MAPPING_ACTIONS,
+    POST_PROCESSING_ACTIONS,
     RULE_TYPES,
     SELECTION_ACTIONS,
     TABLE_TYPES,
@@ -43,8 +44,11 @@ _ACTIONS: Mapping[str, Sequence[str]] = {
     "selection": SELECTION_ACTIONS,
     "transformation": TRANSFORMATION_ACTIONS,
     "object-mapping": OBJECT_MAPPING_ACTIONS,
+    "post-processing": POST_PROCESSING_ACTIONS,
     "validation": VALIDATION_ACTIONS,
 }
+
+_OF_OTHER_TARGETS = {"object-mapping": "streams and document stores", "post-processing": "files in Amazon S3"}
 
 Rule = Mapping[str, Any]
 
@@ -127,10 +131,8 @@ def _rule_findings(rule: Rule) -> Iterator[Finding]:
         yield from transformation_findings(rule)
     elif kind == "table-settings":
         yield from table_settings_findings(rule)
-    elif kind == "object-mapping":
-        said = (
-            "An object-mapping rule is for streams and document stores, and a reload's target is PostgreSQL; drop it."
-        )
+    elif kind in _OF_OTHER_TARGETS:
+        said = f"A rule of type {kind} is for {_OF_OTHER_TARGETS[kind]}, and a reload's target is PostgreSQL; drop it."
         yield Finding(number, "other-target-rule", said)
     elif not rule.get("source-function") and not rule.get("target-function"):
         said = "The rule overrides no validation function; give it a source-function or a target-function."

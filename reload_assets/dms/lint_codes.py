@@ -27,7 +27,6 @@ TARGET_METADATA = "Target metadata task settings"
 FULL_LOAD = "Full-load task settings"
 ERROR_HANDLING = "Error handling task settings"
 VALIDATION_SETTINGS = "Data validation task settings"
-KAFKA = "Using Apache Kafka as a target"
 API = "DMS's answers"
 RELOADS = "how reloads work"
 
@@ -45,7 +44,6 @@ CHAPTERS: Mapping[str, str] = {
     FULL_LOAD: f"{_GUIDE}{_SETTINGS}.FullLoad.html",
     ERROR_HANDLING: f"{_GUIDE}{_SETTINGS}.ErrorHandling.html",
     VALIDATION_SETTINGS: f"{_GUIDE}{_SETTINGS}.DataValidation.html",
-    KAFKA: f"{_GUIDE}CHAP_Target.Kafka.html",
 }
 """The chapters of the AWS DMS user guide, with their addresses."""
 
@@ -150,7 +148,9 @@ LINT_FINDINGS: Mapping[str, LintCode] = {
     "or-ed-conditions": LintCode(
         ERROR, "The conditions of a filter, which DMS joins with OR, select every row together.", FILTERS
     ),
-    "other-target-rule": LintCode(ADVICE, "An object-mapping rule works with streams and document stores only.", KAFKA),
+    "other-target-rule": LintCode(
+        ADVICE, "A rule works with targets such as streams or files only, and not with PostgreSQL.", RELOADS
+    ),
     "prep-mode": LintCode(ADVICE, "`TargetTablePrepMode` is not `DO_NOTHING`.", FULL_LOAD),
     "ranges-lose-nulls": LintCode(
         ADVICE, "`ranges` leave out rows that are NULL in one of the columns.", TABLE_SETTINGS

@@ -125,9 +125,9 @@ def _conflicts(transformations: Sequence[Rule]) -> Iterator[Finding]:
     Masking goes together with any other action.
     """
     numbered = [rule for rule in transformations if whole_number(rule.get("rule-id")) is not None]
-    ordered = sorted(numbered, key=lambda rule: int(rule["rule-id"]))
-    for first, second in combinations(ordered, 2):
-        if first.get("rule-target") != second.get("rule-target") or not _overlap(first, second):
+    ordered = [(rule, _names(rule)) for rule in sorted(numbered, key=lambda rule: int(rule["rule-id"]))]
+    for (first, names), (second, others) in combinations(ordered, 2):
+        if first.get("rule-target") != second.get("rule-target") or not _overlap(names, others):
             continue
         actions = first.get("rule-action"), second.get("rule-action")
         if actions[0] in MASKING_ACTIONS and actions[1] == "change-data-type":
@@ -171,7 +171,7 @@ def _two_into_one(transformations: Sequence[Rule]) -> Iterator[Finding]:
             first.get("value")
             and first["value"] == second.get("value")
             and schemas[0] == schemas[1]
-            and not _overlap(first, second)
+            and not _overlap(_names(first), _names(second))
         ):
             said = f"Rule {first.get('rule-id')} gives another table the name {first['value']} too; give each its own."
             yield Finding(rule_id(second), "two-tables-into-one", said)
@@ -182,8 +182,9 @@ def _names(rule: Rule) -> list[str]:
     return [str(locator(rule).get(key) or "%") for key in keys]
 
 
-def _overlap(first: Rule, second: Rule) -> bool:
-    return all(overlap(one, other) for one, other in zip(_names(first), _names(second), strict=True))
+def _overlap(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Return whether some object has names that match both, which are those of one rule-target."""
+    return all(overlap(one, other) for one, other in zip(names, others, strict=True))
 
 
 def _covers_all(first: Rule, second: Rule) -> bool:

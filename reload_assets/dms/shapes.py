@@ -44,7 +44,9 @@ _RULE: Mapping[str, Any] = {
     "source-function": "text",
     "target-function": "text",
 }
-_BESIDE = frozenset({"isAutoSegmentationChecked", "target-table-name", "mapping-parameters", "kafka-target-topic"})
+_BESIDE = frozenset(
+    {"isAutoSegmentationChecked", "target-table-name", "mapping-parameters", "kafka-target-topic", "tag-set"}
+)
 
 KNOWN_MEMBERS = frozenset(_RULE) | _BESIDE
 """The members of a rule that the guide or DMS's console know."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-RULE_TYPES = ("selection", "transformation", "table-settings", "object-mapping", "validation")
+RULE_TYPES = ("selection", "transformation", "table-settings", "object-mapping", "post-processing", "validation")
 SELECTION_ACTIONS = ("include", "exclude", "explicit")
 OBJECT_MAPPING_ACTIONS = ("map-record-to-record", "map-record-to-document")
+POST_PROCESSING_ACTIONS = ("add-tag",)
 VALIDATION_ACTIONS = ("override-validation-function",)
 TABLE_TYPES = ("table", "view", "all")
 HIGHEST_LOAD_ORDER = 2**31 - 1

@@ -69,3 +69,9 @@ def test_an_underscore_is_told_from_the_other_wildcards() -> None:
     assert is_exact("A_B")
     assert not is_exact("A[_]B")
     assert is_wild("A%")
+
+
+def test_long_names_and_many_wildcards_are_soon_decided() -> None:
+    assert matches("%a" * 50, "a" * 2000)
+    assert not matches("%a" * 50 + "b", "a" * 2000)
+    assert overlap("A" * 5000 + "%", "A" * 5000 + "[ab]")

@@ -20,6 +20,11 @@ from reload_assets.local.dms.rules import (
     TransformationRule,
 )
 
+_IDLE_ACTIONS = {
+    "object-mapping": vocabulary.OBJECT_MAPPING_ACTIONS,
+    "post-processing": vocabulary.POST_PROCESSING_ACTIONS,
+    "validation": vocabulary.VALIDATION_ACTIONS,
+}
 _MALFORMED = "Invalid table mappings document."
 
 
@@ -69,8 +74,7 @@ class _Parser:
             return self._transformation()
         if kind == "table-settings":
             return self._table_settings()
-        actions = vocabulary.OBJECT_MAPPING_ACTIONS if kind == "object-mapping" else vocabulary.VALIDATION_ACTIONS
-        if self._action not in actions:
+        if self._action not in _IDLE_ACTIONS[kind]:
             raise invalid(_MALFORMED)
         if kind == "validation":
             functions = self._rule.get("source-function") or self._rule.get("target-function")

@@ -109,6 +109,14 @@ OBJECT_MAPPING = {
     "kafka-target-topic": "orders",
     "object-locator": {"schema-name": "sales", "table-name": "orders"},
 }
+POST_PROCESSING = {
+    "rule-type": "post-processing",
+    "rule-id": "5",
+    "rule-name": "tag",
+    "rule-action": "add-tag",
+    "object-locator": {"schema-name": "sales", "table-name": "orders"},
+    "tag-set": [{"key": "source", "value": "oracle"}],
+}
 VALIDATION = {
     "rule-type": "validation",
     "rule-id": "5",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from reload_assets_tests.unit.lint_documents.builders import OBJECT_MAPPING, VALIDATION, case, with_change, without
+from reload_assets_tests.unit.lint_documents.builders import (
+    OBJECT_MAPPING,
+    POST_PROCESSING,
+    VALIDATION,
+    case,
+    with_change,
+    without,
+)
 
 DOCUMENTS = [
     case("a rule for Kafka", "taken", with_change(OBJECT_MAPPING), "advice: other-target-rule"),
@@ -13,6 +20,7 @@ DOCUMENTS = [
         "error: unknown-action",
         "advice: other-target-rule",
     ),
+    case("a rule for S3", "taken", with_change(POST_PROCESSING), "advice: other-target-rule"),
     case("a rule for validation", "taken", with_change(VALIDATION)),
     case("a rule for validation of the target only", "taken", with_change(without(VALIDATION, "source-function"))),
     case(
