@@ -145,6 +145,16 @@ def test_masking_rules_are_applied_by_loads_and_by_replication(odd: Bench, actio
     odd.wait(arn, "stopped")
 
 
+def test_a_number_that_becomes_a_text_first_can_be_masked(odd: Bench) -> None:
+    wide = {"type": "string", "length": 64}
+    loaded(
+        odd,
+        transformation(5, "column", "change-data-type", table="ODD", column="ID", data_type=wide),
+        transformation(6, "column", "data-masking-hash-mask", table="ODD", column="ID"),
+    )
+    assert odd.rows("""SELECT "ID" FROM staging.odd""") == [(hashlib.sha256(b"1").hexdigest().upper(),)]
+
+
 @pytest.mark.parametrize(("policy", "status"), [(None, "failed"), ("SUSPEND_TABLE", "stopped")])
 def test_a_column_that_cannot_be_masked_is_an_error_by_its_own_policy(
     odd: Bench, policy: str | None, status: str

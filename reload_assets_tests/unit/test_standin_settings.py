@@ -79,6 +79,29 @@ def test_types_of_tables_that_dms_creates(oracle: str, postgres: str) -> None:
     assert SourceColumn("C", "some type", oracle, False).target_type == postgres
 
 
+@pytest.mark.parametrize(
+    ("postgres", "oracle", "dms"),
+    [
+        ("numeric", "NUMBER(10,2)", "numeric"),
+        ("character varying(5)", "VARCHAR2(5)", "string"),
+        ("character varying(5)", "NVARCHAR2(5)", "wstring"),
+        ("timestamp(6) without time zone", "TIMESTAMP(6)", "datetime"),
+        ("timestamp(6) with time zone", "TIMESTAMP(6) WITH TIME ZONE", "string"),
+        ("text", "CLOB", "clob"),
+        ("text", "NCLOB", "nclob"),
+        ("bytea", "BLOB", "blob"),
+        ("bytea", "RAW(16)", "bytes"),
+        ("bytea", "", "blob"),
+        ("integer", "", "int4"),
+        ("numeric(10,2)", "", "numeric"),
+        ("timestamp(6) without time zone", "", "datetime"),
+        ("character varying(5)", "", "string"),
+    ],
+)
+def test_data_types_of_dms(postgres: str, oracle: str, dms: str) -> None:
+    assert SourceColumn("C", postgres, oracle, False).dms_type == dms
+
+
 def test_which_columns_are_lobs() -> None:
     assert SourceColumn("C", "text", "CLOB", False).is_lob
     assert SourceColumn("C", "text", "", False).is_lob

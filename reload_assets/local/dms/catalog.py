@@ -53,6 +53,30 @@ _DMS_TYPES = {
     "datetime": "timestamp",
     "boolean": "boolean",
 }
+# Oracle's types, and those of columns without one, as DMS carries them; all others are texts.
+_ORACLE_TO_DMS = {
+    "NUMBER": "numeric",
+    "FLOAT": "real8",
+    "BINARY_FLOAT": "real4",
+    "BINARY_DOUBLE": "real8",
+    "DATE": "datetime",
+    "TIMESTAMP": "datetime",
+    "RAW": "bytes",
+    "NCHAR": "wstring",
+    "NVARCHAR2": "wstring",
+}
+_PG_TO_DMS = {
+    "smallint": "int2",
+    "integer": "int4",
+    "bigint": "int8",
+    "numeric": "numeric",
+    "real": "real4",
+    "double precision": "real8",
+    "date": "date",
+    "time without time zone": "time",
+    "timestamp without time zone": "datetime",
+    "boolean": "boolean",
+}
 
 
 @dataclass(frozen=True)
@@ -113,6 +137,18 @@ class SourceColumn:
             return f"varchar({length[0] if length else 1})"
         # TIMESTAMP WITH [LOCAL] TIME ZONE and INTERVALs arrive as text.
         return "varchar(37)"
+
+    @property
+    def dms_type(self) -> str:
+        """The data type that DMS gives the column on its way, as mapping rules name it."""
+        if self.is_lob:
+            is_binary = self.oracle_name in ("BLOB", "LONG RAW") or (not self.oracle_name and self.pg_type == "bytea")
+            return "blob" if is_binary else "nclob" if self.oracle_name == "NCLOB" else "clob"
+        if self.oracle_name:
+            return _ORACLE_TO_DMS.get(self.oracle_name, "string")
+        # timestamp(6) without time zone
+        kind = re.sub(r"\([^)]*\)", "", self.pg_type)
+        return _PG_TO_DMS.get(kind, "string")
 
     def value(self, lob_limit: int | None) -> sql.Composable:
         """Return the SQL expression of what DMS delivers; LOBs are cut at ``lob_limit`` bytes (None: not at all)."""

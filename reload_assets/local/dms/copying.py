@@ -60,19 +60,17 @@ class TableLoad:
             keep_lobs, limited, limit = True, own.lob_mode == "limited", own.lob_size * 1024
         mapped = [
             one
-            for one in mapping.columns(selection.table, [column.name for column in columns])
+            for one in mapping.columns(selection.table, {column.name: column.dms_type for column in columns})
             if keep_lobs or one.source not in lob_columns
         ]
         if not mapped:
             raise TableFailed("no column is left to load")
         by_name = {column.name: column for column in columns}
         for one in mapped:
-            if (
-                one.source
-                and one.mask
-                and not one.mask.fits(by_name[one.source].oracle_name, by_name[one.source].pg_type)
-            ):
-                raise MaskingFailed(f"{one.mask.action} does not support the data type of the column {one.source}")
+            if one.source and one.mask:
+                wanted = one.data_type.get("type") or by_name[one.source].dms_type
+                if not one.mask.fits(wanted):
+                    raise MaskingFailed(f"{one.mask.action} does not support the data type of the column {one.source}")
         # Of LOB columns DMS changes no type.
         mapped = [replace(one, data_type={}) if one.source in lob_columns else one for one in mapped]
         schema, table = mapping.target_name(selection.table, metadata["TargetSchema"])

@@ -88,6 +88,7 @@ class _Parser:
             table=where.get("table-name") or "%",
             column=where.get("column-name") or "%",
             table_type=where.get("table-type") or "table",
+            data_type=where.get("data-type") or "",
         )
 
     def _selection(self) -> SelectionRule:

@@ -41,7 +41,11 @@ def _regex(pattern: str) -> re.Pattern[str]:
             parts.append("[" + re.sub(r"([\\^\[&~|])", r"\\\1", token[1:-1]) + "]")
         else:
             parts.append(re.escape(token))
-    return re.compile("".join(parts), re.DOTALL)
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error:
+        # A set such as [z-a], which no character is in.
+        return re.compile(r"(?!)")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Locator:
     table: str = "%"
     column: str = "%"
     table_type: str = "table"
+    data_type: str = ""
 
     def matches(self, schema: str, table: str | None = None, column: str | None = None) -> bool:
         return (
