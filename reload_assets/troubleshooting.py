@@ -10,7 +10,8 @@ from types import ModuleType
 from reload_assets.checks.production import DESCRIPTIONS as AFTER_CHECKS
 from reload_assets.checks.staging import DESCRIPTIONS as STAGING_CHECKS
 from reload_assets.confirm.refusals import newly_followed, one_stays
-from reload_assets.dms.codes import LINT_FINDINGS, TASK_FINDINGS
+from reload_assets.dms.codes import TASK_FINDINGS
+from reload_assets.dms.lint_codes import CHAPTERS, LINT_FINDINGS
 from reload_assets.errors import ReloadError
 
 _AREAS = {
@@ -114,8 +115,18 @@ def _findings() -> Iterator[str]:
     )
     yield from _table(TASK_FINDINGS)
     yield "## Findings on a task's mapping and settings\n"
-    yield "[task-faulty](#task-faulty) quotes these findings. The message has the fix.\n"
-    yield from _table(LINT_FINDINGS)
+    yield (
+        "[task-faulty](#task-faulty) quotes these findings, and `reload-assets lint` prints them. The message has the "
+        "fix. With an `error`, AWS refuses the document, or a part of it has no effect. With `advice` alone, AWS takes "
+        "it, and a reload would not.\n"
+    )
+    yield "| code | severity | when | source |\n|---|---|---|---|"
+    for code, found in LINT_FINDINGS.items():
+        yield f"| `{code}` | {found.severity} | {found.when} | {found.source} |"
+    yield "\nChapters of the AWS DMS user guide:\n"
+    for chapter, address in CHAPTERS.items():
+        yield f"- [{chapter}]({address})"
+    yield ""
 
 
 def _table(codes: Mapping[str, str]) -> Iterator[str]:
