@@ -36,6 +36,15 @@ def in_brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
+def without_secret(text: str, secret: str | None) -> str:
+    """Return a driver's words without a password, which none of them is known to say.
+
+    A word of a few letters stays: it may stand in any sentence, and the gap would tell it.
+    """
+    told_by_the_gap = secret is None or len(secret) < 8 or secret.isalpha()
+    return text if told_by_the_gap or secret is None else text.replace(secret, "***")
+
+
 def code_of(text: str) -> str | None:
     """Return the code at the end of an error's text, as it is in the ledger; None for a text without one."""
     found = _CODE.findall(text)

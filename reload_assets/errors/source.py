@@ -18,6 +18,23 @@ class SourceUnreachable(SourceUnavailable):
         super().__init__(f"{place} cannot be reached ({reason}); check the address, the login and its password.")
 
 
+class SourceEncryption(SourceUnavailable):
+    """The source and this process do not agree on an encrypted connection, or on whom they talk to."""
+
+    code = "source-encryption"
+    advice = (
+        "Check `protocol`, `wallet_location`, `wallet_password`, `ssl_server_dn_match` and `ssl_server_cert_dn` of "
+        "`source.connection`, and the listener's certificate."
+    )
+    example = sample(place=_SOURCE, reason="DPY-6005: cannot connect to database. certificate verify failed")
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} has no encrypted connection for us ({reason}); check protocol, wallet_location and "
+            "ssl_server_cert_dn in source.connection."
+        )
+
+
 class SourceUnreadable(SourceUnavailable):
     """The source was reached, and a read failed."""
 

@@ -15,10 +15,9 @@ import psycopg
 from psycopg import Connection, Cursor, IsolationLevel
 
 from reload_assets.config.model import MergeConfig
-from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused
+from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused, TargetError
 from reload_assets.errors.merge import MergeContended, MergeSessionLost, MergeYielded
 from reload_assets.errors.reloads import ReloadEndedMeanwhile
-from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
@@ -195,7 +194,7 @@ class _Merge:
             if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):
                 return True
             return self._ledger.close(self._reload.reload_id, status, text)
-        except (psycopg.Error, DatabaseUnreachable):
+        except (psycopg.Error, TargetError):
             # The first error is the one to raise.
             _LOG.warning("%s: the ledger could not be written: %s", self._reload.title, text, exc_info=True)
             return False

@@ -30,8 +30,6 @@ def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: in
         connection,
         **{_IDLE: f"{stall_limit_ms + _IDLE_MARGIN_MS}ms"},
         lock_timeout=f"{lock_timeout_ms}ms",
-        # Before images hold floating-point numbers in full, whatever the server's default.
-        extra_float_digits="1",
         # Production is probed row by row: cheap on any disk of today, and its size does not matter.
         random_page_cost="1.1",
         # Compiling a statement takes longer than most of them run.

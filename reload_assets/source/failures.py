@@ -7,6 +7,11 @@ import re
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from reload_assets.errors import without_secret
+from reload_assets.errors.source import SourceEncryption, SourceUnreachable
+
+# Python's words, and the driver's and Oracle's codes for wallets and certificates.
+_ENCRYPTION = re.compile(r"\[SSL|certificate|wallet|\bORA-(?:28[67]\d\d|29024)\b")
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
 
@@ -26,7 +31,12 @@ def reason(error: Exception, password: str | None) -> str:
     lines = [line.strip() for line in str(cause).splitlines()]
     text = " ".join(line for line in lines if line and not line.startswith("Help:"))
     text = re.sub(r"\s*\(CONNECTION_ID=[^)]*\)", "", text).rstrip(" .")
-    return text.replace(password, "***") if password else text
+    return without_secret(text, password)
+
+
+def refusal(place: str, said: str) -> SourceEncryption | SourceUnreachable:
+    """Return the error of a login that failed, by the driver's own words."""
+    return SourceEncryption(place, said) if _ENCRYPTION.search(said) else SourceUnreachable(place, said)
 
 
 def _first(url: URL, option: str) -> str | None:

@@ -21,16 +21,15 @@ from reload_assets.errors.source import (
     SourceDriverMissing,
     SourceNameUnknown,
     SourceNotPrimary,
-    SourceUnreachable,
     SourceUnreadable,
 )
 from reload_assets.source import dictionary
-from reload_assets.source.failures import describe, reason
+from reload_assets.source.failures import describe, reason, refusal
+from reload_assets.source.session import SourceSession
 from reload_assets.source.statements import SourceTable
 
 __all__ = ["SourceColumn", "SourceReader", "source_url"]
 
-CONNECT_TIMEOUT_SECONDS = 10
 # Always with the driver: SQLAlchemy 2.0 and 2.1 differ in the default driver of both databases.
 _DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
 # Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
@@ -63,13 +62,19 @@ class SourceReader:
     Decimal, LOBs are str and bytes.
     """
 
-    def __init__(self, url: sa.URL, schema: str, delivery: Callable[[], Delivery] = Delivery) -> None:
+    def __init__(
+        self,
+        url: sa.URL,
+        schema: str,
+        delivery: Callable[[], Delivery] = Delivery,
+        session: SourceSession | None = None,
+    ) -> None:
         """``delivery`` is asked what DMS makes of values as soon as columns are described."""
         self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
         self._password = url.password
         self._tables: dict[str, SourceTable] = {}
-        self._engine = self._create_engine(url)
+        self._engine = self._create_engine(url, session or SourceSession())
 
     def __str__(self) -> str:
         return self._place.removeprefix("The source ")
@@ -208,26 +213,24 @@ class SourceReader:
     ) -> None:
         self.close()
 
-    def _create_engine(self, url: sa.URL) -> sa.Engine:
+    def _create_engine(self, url: sa.URL, session: SourceSession) -> sa.Engine:
         backend = url.get_backend_name()
         if backend not in _DRIVERS:
             raise SourceDialectUnknown(self._place, backend)
-        timeout = "tcp_connect_timeout" if backend == "oracle" else "connect_timeout"
-        connect_args = {} if timeout in url.query else {timeout: CONNECT_TIMEOUT_SECONDS}
         # One connection is kept; another is opened only while rows are being streamed from the first.
         options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True, "hide_parameters": True}
         if backend == "oracle":
             options["arraysize"] = 500
         try:
-            engine = sa.create_engine(url.set(drivername=_DRIVERS[backend]), connect_args=connect_args, **options)
+            options["connect_args"] = session.connect_args(url)
+            engine = sa.create_engine(url.set(drivername=_DRIVERS[backend]), **options)
         except ImportError as error:
             driver = _DRIVERS[backend].partition("+")[2]
             extra = " (pip install 'reload_assets[oracle]')" if backend == "oracle" else ""
             raise SourceDriverMissing(self._place, driver, extra) from error
         except (SQLAlchemyError, TypeError, ValueError) as error:
             raise SourceUnreadable(self._place, self._reason(error)) from None
-        if backend == "oracle":
-            sa.event.listen(engine, "connect", _fetch_exact_values)
+        sa.event.listen(engine, "connect", session.set_up(url))
         return engine
 
     def _table(self, name: str) -> SourceTable:
@@ -276,7 +279,7 @@ class SourceReader:
         # The drivers raise TypeError and ValueError for options of the URL that they do not know.
         except (SQLAlchemyError, TypeError, ValueError) as error:
             _raise_interrupt(error)
-            raise SourceUnreachable(self._place, self._reason(error)) from None
+            raise refusal(self._place, self._reason(error)) from None
         with connection:
             try:
                 # Once for each session with a server.
@@ -337,24 +340,3 @@ def _column(
 
 def _int(value: int | Decimal | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _fetch_exact_values(connection: Any, _record: object) -> None:
-    connection.outputtypehandler = exact_values
-
-
-def exact_values(cursor: Any, metadata: Any) -> Any:
-    """oracledb's output type handler: every NUMBER as Decimal, LOBs whole.
-
-    SQLAlchemy's own handler fetches FLOAT and NUMBER with a negative scale as 64-bit floats.
-    """
-    import oracledb
-
-    wanted: dict[Any, Any] = {
-        oracledb.DB_TYPE_NUMBER: Decimal,
-        oracledb.DB_TYPE_CLOB: oracledb.DB_TYPE_LONG,
-        oracledb.DB_TYPE_NCLOB: oracledb.DB_TYPE_LONG_NVARCHAR,
-        oracledb.DB_TYPE_BLOB: oracledb.DB_TYPE_LONG_RAW,
-    }
-    target = wanted.get(metadata.type_code)
-    return None if target is None else cursor.var(target, arraysize=cursor.arraysize)
