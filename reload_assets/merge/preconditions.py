@@ -11,12 +11,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from reload_assets.errors import in_brackets
+from reload_assets.errors.merge import ParentMissing
 from reload_assets.errors.reloads import (
     AlreadyMerged,
     MergeBusy,
     NotVerified,
     OtherTables,
-    ParentMissing,
     ReloadEnded,
     ReloadUnknown,
     StagingChanged,
@@ -29,6 +29,13 @@ from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.postgres.session import lock_against_writers
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
+
+# What helps where a check keeps a reload from being merged, by the check's status.
+_FIXES = {
+    "pending": "run the checks",
+    "could not verify": "fix its cause and run the checks of staging again",
+    "failed": "fix its cause and reload the window again",
+}
 
 
 def require_mergeable(
@@ -76,7 +83,7 @@ def count_verified(connection: Connection[Any], plan: MergeStatements) -> tuple[
 
 def require_late_parents(connection: Connection[Any], plans: Sequence[MergeStatements]) -> None:
     """Every staged row finds its parents, in production or in this reload, where those are not merged before it:
-    rows of its own table, and of tables that come later. Raises NeverMergeable.
+    rows of its own table, and of tables that come later. Raises MergeFailed.
     """
     by_target = {plan.table.target: plan for plan in plans}
     for plan in plans:
@@ -92,7 +99,7 @@ def require_late_parents(connection: Connection[Any], plans: Sequence[MergeState
 def refuse_parentless(
     plan: MergeStatements, key: ForeignKey, found: tuple[int, list[list[str]], list[list[str]]] | None, in_reload: bool
 ) -> None:
-    """Raise NeverMergeable where rows were found that want a parent; ``in_reload``: the reload has the parent's table.
+    """Raise MergeFailed where rows were found that want a parent; ``in_reload``: the reload has the parent's table.
 
     ``found`` is their number, and in lists of one a key of theirs and what it refers to.
     """
@@ -101,9 +108,9 @@ def refuse_parentless(
     if not missing:
         return
     example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
-    fix = f"reload the window in which the {key.parent_table} changed"
+    fix = f"reload the window in which the {key.parent_table} changed, then materialize production of this one again"
     if not in_reload:
-        fix = f"add {key.parent_table} to the selection, or {fix}"
+        fix = f"reload this window with {key.parent_table} too; or {fix}"
     raise ParentMissing(plan.reload.title, missing, plan.table.name, key.parent, example, fix)
 
 
@@ -114,16 +121,16 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     status, _, error = row
     if status == "merged":
         raise AlreadyMerged(reload.title)
-    if status in ("failed", "cancelled"):
-        raise ReloadEnded(reload.title, status, error)
     with connection.cursor(row_factory=class_row(CheckResult)) as cursor:
         checks = cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload.reload_id}).fetchall()
-    for check in checks:
-        if check.blocking and check.status != "passed":
-            fix = "run the checks" if check.status == "pending" else "fix its cause and reload the window again"
-            found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
-            raise NotVerified(reload.title, found, fix)
-    if status not in ("verified", "merging"):
+    unpassed = [check for check in checks if check.blocking and check.status != "passed"]
+    # One whose merge failed has been verified, and its staged rows are still there.
+    if status == "cancelled" or (status == "failed" and (unpassed or not checks)):
+        raise ReloadEnded(reload.title, status, error)
+    for check in unpassed:
+        found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
+        raise NotVerified(reload.title, found, _FIXES[check.status])
+    if status not in ("verified", "merging", "failed"):
         raise NotVerified(reload.title, f"it is {status}", "load it and run its checks first")
 
 

@@ -80,7 +80,7 @@ class TableMerge:
     def _leave_out(self) -> bool:
         """Take out of the delta what the source no longer has; whether anything may have changed in it.
 
-        Where a parent was deleted in the source since the load, its children were before it. Raises NeverMergeable for
+        Where a parent was deleted in the source since the load, its children were before it. Raises MergeFailed for
         one that the source still has: its parent is missing in production.
         """
         table = self._plan.table

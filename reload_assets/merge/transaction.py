@@ -84,8 +84,8 @@ def merge_reload(
 
     Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
     then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
-    (failed), and whatever interrupts the calling thread (cancelled). Production is unchanged then, or holds whole
-    chunks: their reload stays 'merging' in the ledger, with the reason.
+    (failed, and the next call tries it again), and whatever interrupts the calling thread (cancelled). Production is
+    unchanged then, or holds whole chunks: their reload stays 'merging' in the ledger, with the reason.
     """
     merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced)
     try:
@@ -157,6 +157,11 @@ class _Merge:
             # Before the ledger says that a merge begins, and again in the merge's own transaction.
             set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
             self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+            if self._ledger.get(self._reload.reload_id).status == "failed":
+                # Its row is locked here, and all the rest is looked at once more in the merge's own transaction.
+                connection.rollback()
+                self._reload = self._ledger.take_up_failed(self._reload)
+                self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
             in_chunks = self._cuts()
             if in_chunks:
                 # The chunks count their own rows only.
