@@ -121,8 +121,8 @@ WHERE found.outcome IS DISTINCT FROM 'identical'
 ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: collect_written
--- The keys that some reloads wrote, by the audit. A row that one of them inserted is there because of it.
-INSERT INTO :"keys" (:key_numbers, is_ours, is_brought_back)
+-- The keys that a reload wrote, by the audit. A row that it inserted is there because of it.
+INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back)
 SELECT
     :p_key,
     TRUE,
@@ -130,9 +130,16 @@ SELECT
 FROM admin.reload_changes AS c
 -- Not a record of the whole table: a domain of another column may not allow NULL.
 CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
-WHERE c.reload_id = any(:'reload_ids'::bigint []) AND c.table_name = :'table_name'
+WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name'
 GROUP BY :p_key
-ON CONFLICT (:key_numbers) DO UPDATE SET is_ours = TRUE, is_brought_back = excluded.is_brought_back;
+ON CONFLICT (:key_numbers) DO UPDATE
+    SET is_ours = TRUE, is_brought_back = u.is_brought_back OR excluded.is_brought_back;
+
+-- name: count_written
+-- How many keys a reload wrote.
+SELECT count(DISTINCT c.key) AS written
+FROM admin.reload_changes AS c
+WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name';
 
 -- name: collect_orphans
 -- Rows of production's window that were not staged: the source has deleted them, or moved them out of the window.
