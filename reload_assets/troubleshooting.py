@@ -90,7 +90,8 @@ def _refusals() -> Iterator[str]:
     yield "## Rows that a confirm could not correct\n"
     yield (
         "A confirm that leaves rows `blocked` says why in `confirm_detail`: the rule of production, the SQLSTATE, "
-        "PostgreSQL's own words and what to do.\n"
+        "PostgreSQL's own words and what to do. After that, materialize production of the window again, without staging: "
+        "the confirm begins anew.\n"
     )
     yield "| reason | what to do |\n|---|---|"
     yield "| `foreign key ...` | Reload the windows of the rows that refer to it, or of the row that it refers to. |"
@@ -100,8 +101,8 @@ def _refusals() -> Iterator[str]:
         "production. |"
     )
     yield "| `... row(s) of ... refer to it` | Reload their windows, delete them, or let them refer to another row. |"
-    yield f"| `{one_stays('...')}` | Do what the reason at the end says; then confirm the window once more. |"
-    yield f"| `{newly_followed()}` | Materialize production of the window once more, without staging. |"
+    yield f"| `{one_stays('...')}` | Do what the reason at the end says. |"
+    yield f"| `{newly_followed()}` | Nothing: it is judged anew. |"
     yield "| `a trigger of production turned it away` | Have the trigger let the login of `target.connection` pass. |\n"
 
 

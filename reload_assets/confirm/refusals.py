@@ -73,7 +73,7 @@ def one_stays(reason: str) -> str:
 
 def newly_followed() -> str:
     """Write the reason where rows began to refer to others while those were being corrected."""
-    return "a row came to refer to it meanwhile; confirm the window once more"
+    return "a row came to refer to it meanwhile"
 
 
 def turned_away(table: ReloadTable) -> str:

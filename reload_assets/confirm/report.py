@@ -57,7 +57,10 @@ class Report:
         """What production refuses."""
         if not self.blocked:
             return []
-        return [f"{self.blocked} rows could not be corrected: {', '.join(self.reasons[:_EXAMPLES])}"]
+        return [
+            f"{self.blocked} rows could not be corrected: {', '.join(self.reasons[:_EXAMPLES])}",
+            "after that, materialize production of the window again",
+        ]
 
 
 def report_keys(connection: Connection[Any], plans: Sequence[ConfirmStatements]) -> Report:
