@@ -90,8 +90,8 @@ def _refusals() -> Iterator[str]:
     yield "## Rows that a confirm could not correct\n"
     yield (
         "A confirm that leaves rows `blocked` says why in `confirm_detail`: the rule of production, the SQLSTATE, "
-        "PostgreSQL's own words and what to do. After that, materialize production of the window again, without staging: "
-        "the confirm begins anew.\n"
+        "PostgreSQL's own words and what to do. After that, materialize production of the window again, without "
+        "staging: the confirm begins anew.\n"
     )
     yield "| reason | what to do |\n|---|---|"
     yield "| `foreign key ...` | Reload the windows of the rows that refer to it, or of the row that it refers to. |"
