@@ -8,7 +8,7 @@ pieces are joined and hashed in their turn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ _NUMBER_BYTES = 66
 _TIME_BYTES = 30
 # Of one character in UTF-8.
 _CHARACTER_BYTES = 4
+# Of a national text: so many, of any kind, are no more bytes than Oracle converts.
+_PART_CHARACTERS = _PIECE_BYTES // _CHARACTER_BYTES
 # 60 bits: the most hexadecimal digits that are positive in a bigint, so that PostgreSQL adds them up fast.
 _CHECKSUM_DIGITS = 15
 _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -31,15 +33,28 @@ _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 @dataclass(frozen=True)
 class Hashed:
-    """A column of a row, of the source or of production, with the source's description; it must have a ``kind``."""
+    """A column of a row, of the source or of production, with the source's description; it must have a ``kind``.
+
+    ``part``: at which of its characters a part of it begins, and whether another part follows; None for all of it.
+    """
 
     value: sa.ColumnElement[Any]
     source: SourceColumn
+    part: tuple[int, bool] | None = None
 
     @property
     def is_text(self) -> bool:
         """Whether values may contain any character, the separator among them."""
         return self.source.kind in ("text", "padded", "blanks")
+
+    @property
+    def parts(self) -> list[Hashed]:
+        """The column, or its parts where Oracle could not convert a national text as a whole."""
+        length = (self.source.length or 0) if self.source.type.is_national else 0
+        if length <= _PART_CHARACTERS:
+            return [self]
+        starts = range(1, length + 1, _PART_CHARACTERS)
+        return [replace(self, part=(start, start != starts[-1])) for start in starts]
 
     @property
     def size(self) -> int:
@@ -56,7 +71,8 @@ def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnEl
 
     With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding needs to know.
     """
-    hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(columns)]
+    parts = [part for column in columns for part in column.parts]
+    hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(parts)]
     return hashes[0] if len(hashes) == 1 else _text_hash(_joined(*hashes), to_utf8)
 
 
@@ -99,8 +115,35 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 
 def _text(column: Hashed) -> sa.ColumnElement[str]:
     assert column.source.kind is not None
-    value = _database_text(column.value) if column.source.type.is_national else column.value
+    value = column.value
+    if column.part is not None:
+        value = _characters(value, *column.part)
+    if column.source.type.is_national:
+        value = _database_text(value)
     return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
+
+
+class _characters(FunctionElement[str]):
+    """A part of a text: from one of its characters on, to the next part or to the end."""
+
+    type = sa.String()
+    # Two of these differ by more than their arguments.
+    inherit_cache = False
+
+    def __init__(self, text: sa.ColumnElement[str], start: int, is_followed: bool) -> None:
+        super().__init__(text)
+        self.bounds = f"{start}, {_PART_CHARACTERS}" if is_followed else str(start)
+
+
+@compiles(_characters, "oracle")
+def _oracle_characters(element: _characters, compiler: SQLCompiler, **options: Any) -> str:
+    # SUBSTR would count the halves of a character that UTF-16 writes in two.
+    return f"SUBSTR4({compiler.process(element.clauses, **options)}, {element.bounds})"
+
+
+@compiles(_characters, "postgresql")
+def _postgresql_characters(element: _characters, compiler: SQLCompiler, **options: Any) -> str:
+    return f"SUBSTR(CAST({compiler.process(element.clauses, **options)} AS TEXT), {element.bounds})"
 
 
 class _database_text(FunctionElement[str]):

@@ -8,10 +8,19 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from reload_assets.errors import without_secret
-from reload_assets.errors.source import SourceEncryption, SourceUnreachable
+from reload_assets.errors.source import (
+    SourceCallTimedOut,
+    SourceEncryption,
+    SourceSnapshotTooOld,
+    SourceUnreachable,
+    SourceUnreadable,
+)
 
 # Python's words, and the driver's and Oracle's codes for wallets and certificates.
 _ENCRYPTION = re.compile(r"\[SSL|certificate|wallet|\bORA-(?:28[67]\d\d|29024)\b")
+# The driver's own words, and the stand-in's.
+_TIMED_OUT = re.compile(r"\bDPY-4024\b|due to statement timeout")
+_TOO_OLD = "ORA-01555"
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
 
@@ -37,6 +46,13 @@ def reason(error: Exception, password: str | None) -> str:
 def refusal(place: str, said: str) -> SourceEncryption | SourceUnreachable:
     """Return the error of a login that failed, by the driver's own words."""
     return SourceEncryption(place, said) if _ENCRYPTION.search(said) else SourceUnreachable(place, said)
+
+
+def failure(place: str, said: str) -> SourceCallTimedOut | SourceSnapshotTooOld | SourceUnreadable:
+    """Return the error of a read that failed, by the driver's own words."""
+    if _TIMED_OUT.search(said):
+        return SourceCallTimedOut(place, said)
+    return SourceSnapshotTooOld(place, said) if _TOO_OLD in said else SourceUnreadable(place, said)
 
 
 def _first(url: URL, option: str) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any, Literal
 
@@ -24,7 +25,8 @@ from reload_assets.errors.source import (
     SourceUnreadable,
 )
 from reload_assets.source import dictionary
-from reload_assets.source.failures import describe, reason, refusal
+from reload_assets.source.failures import describe, failure, reason, refusal
+from reload_assets.source.ranges import Rows, in_parts
 from reload_assets.source.session import SourceSession
 from reload_assets.source.statements import SourceTable
 
@@ -108,8 +110,13 @@ class SourceReader:
 
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """Return how many rows lie in the half-open ``[start, end)``."""
-        ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
-        return int(rows)
+        made = self._table(table)
+
+        def read(first: datetime, last: datetime) -> int:
+            ((rows,),) = self._rows(made.count(window_column, first, last))
+            return int(rows)
+
+        return sum(in_parts(read, start, end))
 
     def rows_as_text(
         self,
@@ -131,10 +138,9 @@ class SourceReader:
         self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, batch: int = 500
     ) -> Iterator[tuple[Any, ...]]:
         """The rows in the half-open ``[start, end)``, each as ``rows_as_text`` has it, streamed in no order."""
-        statement = self._table(table).rows_in_window(columns, window_column, start, end)
-        with self._connection() as connection:
-            for row in connection.execution_options(yield_per=batch).execute(statement):
-                yield tuple(row)
+        made = self._table(table)
+        for rows in self._in_lists(partial(made.rows_in_window, columns, window_column), start, end, batch):
+            yield from rows
 
     def now(self) -> datetime:
         """Return the clock of the source's server, a UTC instant.
@@ -152,11 +158,20 @@ class SourceReader:
         """The rows in ``[start, end)`` by the first ``characters`` of the window column's canonical text.
 
         Of each segment that text, how many rows it has, and the sum of their checksums (of ``columns``) as text. Made
-        in one read; the rules are in ``reload_assets.canonical.row_hash``.
+        in one read where the source can do it; the rules are in ``reload_assets.canonical.row_hash``.
         """
-        statement = self._table(table).segments(columns, window_column, start, end, characters)
-        for name, rows, total in self._rows(statement):
-            yield name, int(rows), total
+        made = self._table(table)
+
+        def read(first: datetime, last: datetime) -> list[Any]:
+            return self._rows(made.segments(columns, window_column, first, last, characters))
+
+        found: dict[str, tuple[int, int]] = {}
+        for name, rows, total in chain.from_iterable(in_parts(read, start, end)):
+            # Two parts may share a segment.
+            before = found.get(name, (0, 0))
+            found[name] = (before[0] + int(rows), before[1] + int(total))
+        for name, (rows, total) in found.items():
+            yield name, rows, str(total)
 
     def contents(
         self,
@@ -173,12 +188,9 @@ class SourceReader:
         Streamed in lists of at most ``batch`` rows, in no order. Each range is a read of its own.
         """
         made = self._table(table)
-        with self._connection() as connection:
-            connection = connection.execution_options(yield_per=batch)
-            for start, end in ranges:
-                statement = made.contents(key_columns, version_column, columns, window_column, start, end)
-                for partition in connection.execute(statement).partitions():
-                    yield [tuple(row) for row in partition]
+        select = partial(made.contents, key_columns, version_column, columns, window_column)
+        for start, end in ranges:
+            yield from self._in_lists(select, start, end, batch)
 
     def contents_by_key(
         self,
@@ -268,6 +280,20 @@ class SourceReader:
                             found.add(text)
                             yield tuple(row[: -len(texts)])
 
+    def _in_lists(
+        self, select: Callable[[datetime, datetime], sa.Select[Any]], start: datetime, end: datetime, batch: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a range in lists of at most ``batch``; none before all of a read are there, which may fail."""
+
+        def read(first: datetime, last: datetime) -> Rows:
+            with self._connection() as connection:
+                result = connection.execution_options(yield_per=batch).execute(select(first, last))
+                return Rows(result.partitions())
+
+        for rows in in_parts(read, start, end):
+            with rows:
+                yield from rows
+
     def _rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self._connection() as connection:
             return list(connection.execute(statement))
@@ -289,7 +315,7 @@ class SourceReader:
                 yield connection
             except SQLAlchemyError as error:
                 _raise_interrupt(error)
-                raise SourceUnreadable(self._place, self._reason(error)) from None
+                raise failure(self._place, self._reason(error)) from None
 
     def _require_primary(self, role: str) -> None:
         if role != "PRIMARY":
