@@ -56,7 +56,7 @@ class TargetConnection(_Login):
 
 
 class SourceConnection(_Login):
-    """How to read the source. Without it, the checks that need the source say 'could not verify'."""
+    """How to read the source. Without it, the checks that need the source report 'could not verify'."""
 
     password: Secret = Field(description="Where the password is: {env: NAME} or {secret: NAME, key: KEY}.")
     dialect: Literal["oracle", "postgresql"] = Field(

@@ -22,10 +22,7 @@ class FromEnvironment(Section):
     env: str = Field(description="Name of the environment variable.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     def read(self, place: str) -> str:
-        """Return the variable's value.
-
-        ``place`` names the field in the error. Raises ConfigError where it is not set.
-        """
+        """Return the variable's value. Raises ConfigError, which names the field ``place``, if it is not set."""
         value = os.environ.get(self.env)
         if not value:
             raise ConfigVariableUnset(place, self.env)
@@ -36,12 +33,14 @@ class FromSecretsManager(Section):
     """A value that is read from AWS Secrets Manager when it is needed."""
 
     secret: str = Field(description="Name or ARN of the secret.", min_length=1)
-    key: str | None = Field(None, description="Key in the secret's JSON document; without it, the whole secret.")
+    key: str | None = Field(
+        None, description="Key in the secret's JSON document; if left out, the whole secret is the value."
+    )
 
 
 def _no_plain_secret(value: object) -> object:
     if isinstance(value, str):
-        # The value itself is not repeated: it may be the real password.
+        # The message does not repeat the value, which may be the real password.
         raise ValueError("a secret is not written in this file; use {env: NAME} or {secret: NAME, key: KEY}")
     return value
 
@@ -52,5 +51,5 @@ Secret = Annotated[FromEnvironment | FromSecretsManager, BeforeValidator(_no_pla
 
 
 def text(value: Text | Number, place: str) -> str:
-    """Return a field that is either written in the file or taken from the environment, as text."""
+    """Return a field as text, whether it is written in the file or taken from the environment."""
     return value.read(place) if isinstance(value, FromEnvironment) else str(value)

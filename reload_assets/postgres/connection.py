@@ -22,12 +22,12 @@ from reload_assets.errors.target import (
 from reload_assets.postgres.statements import run
 
 CONNECT_TIMEOUT_SECONDS = 10
-# Either side gives up a peer that is cut off after half a minute, and its locks go with its session. The defaults of
-# operating systems are hours.
+# Either side gives up a peer that is cut off after half a minute. The session ends then, and its locks with it. The
+# defaults of operating systems are hours.
 _KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
 _UNANSWERED_MS = 30_000
-# Whatever the server, the database or the role has set. What a login may not give itself, and what only some versions
-# know, is in sql/session.sql.
+# These hold regardless of what the server, the database or the role has set. What a login may not set for itself, and
+# what only some versions know, is in sql/session.sql.
 SERVER_SETTINGS: Mapping[str, str] = {
     # How values are written as text, and text is read. Timestamps of the ledger are compared and shown in UTC.
     "DateStyle": "ISO,YMD",
@@ -61,7 +61,7 @@ SERVER_SETTINGS: Mapping[str, str] = {
     "statement_timeout": "0",
     **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVES.items()},
     "tcp_user_timeout": str(_UNANSWERED_MS),
-    # A statement whose client has gone ends as well, not only the wait for the next one.
+    # The server ends a running statement too, and not only an idle session, if its client has gone.
     "client_connection_check_interval": "1s",
 }
 # What PgBouncer answers to settings that it cannot carry to a server.
@@ -80,9 +80,9 @@ def server_options(settings: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class TargetDatabase:
-    """Where production is and how to log in; the password shows up nowhere.
+    """Where production is and how to log in. The password does not appear in its repr or in errors.
 
-    ``tls``: libpq's parameters for an encrypted connection. libpq's variables, such as PGSSLMODE, stand in for others.
+    ``tls``: libpq's parameters for an encrypted connection. libpq's variables, such as PGSSLMODE, apply to the others.
     """
 
     host: str

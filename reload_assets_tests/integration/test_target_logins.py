@@ -132,7 +132,7 @@ class Encrypted:
     folder: Path
 
     def login(self, **changes: object) -> TargetDatabase:
-        """A login that proves the server, unless it is told otherwise."""
+        """A login with which libpq verifies the server, unless ``changes`` say otherwise."""
         tls = {"sslmode": "verify-full", "sslrootcert": self.file("ours.crt")}
         return login(self.server, **{"tls": tls, **changes})
 

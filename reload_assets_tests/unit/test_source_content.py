@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import oracle, postgresql
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule, own_rule
 from reload_assets.canonical.row_hash import Hashed, row_hash
 
 WIDE = SourceColumn("WIDE", "VARCHAR2", 4000, None, None, True, 1)
@@ -19,13 +20,21 @@ TAG = SourceColumn("TAG", "RAW", 16, None, None, True, 5)
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
 
 
+def rule(column: SourceColumn) -> TextRule:
+    found = own_rule(column)
+    assert found is not None
+    return found
+
+
 def on_oracle(*columns: SourceColumn) -> str:
-    made = row_hash([Hashed(sa.column(column.name.lower()), column) for column in columns])
+    made = row_hash([Hashed(sa.column(column.name.lower()), column, rule(column)) for column in columns])
     return str(made.compile(dialect=oracle.dialect()))
 
 
 def on_postgresql(*columns: SourceColumn, to_utf8: bool = False) -> str:
-    made = row_hash([Hashed(sa.column(column.name.lower()), column) for column in columns], to_utf8=to_utf8)
+    made = row_hash(
+        [Hashed(sa.column(column.name.lower()), column, rule(column)) for column in columns], to_utf8=to_utf8
+    )
     return str(made.compile(dialect=postgresql.dialect()))
 
 
@@ -110,7 +119,7 @@ def test_a_national_text_that_oracle_cannot_convert_as_a_whole_is_hashed_in_part
 @pytest.mark.parametrize("length", [1, 1000, 1001, 16_383])
 def test_no_part_of_a_national_text_is_longer_than_oracle_converts(length: int) -> None:
     column = SourceColumn("WORDS", "NVARCHAR2", length, None, None, True, 1)
-    parts = Hashed(sa.column("words"), column).parts
+    parts = Hashed(sa.column("words"), column, rule(column)).parts
     starts = [1 if one.part is None else one.part[0] for one in parts]
     # Four bytes each, at the most.
     assert all(4 * (end - start) <= 4000 for start, end in zip(starts, [*starts[1:], length + 1], strict=True))
