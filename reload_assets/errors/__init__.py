@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 _CODE = re.compile(r"\[([a-z0-9]+(?:-[a-z0-9]+)+)\]")
+# Of a password: what is shorter may be part of a word.
+_LEAST_SECRET = 8
 
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
@@ -36,13 +38,12 @@ def in_brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def without_secret(text: str, secret: str | None) -> str:
-    """Return a driver's words without a password, which none of them is known to say.
+def without_secret(text: str, secret: str) -> str:
+    """Return a driver's message without a password, in case the driver quotes it; no driver is known to.
 
-    A word of a few letters stays: it may stand in any sentence, and the gap would tell it.
+    A short password, or a plain word, is not replaced: any sentence may have it, and the gap would show it.
     """
-    told_by_the_gap = secret is None or len(secret) < 8 or secret.isalpha()
-    return text if told_by_the_gap or secret is None else text.replace(secret, "***")
+    return text if len(secret) < _LEAST_SECRET or secret.isalpha() else text.replace(secret, "***")
 
 
 def code_of(text: str) -> str | None:

@@ -64,8 +64,8 @@ SERVER_SETTINGS: Mapping[str, str] = {
     # The server ends a running statement too, and not only an idle session, if its client has gone.
     "client_connection_check_interval": "1s",
 }
-# What PgBouncer answers to settings that it cannot carry to a server.
-_POOLER = "unsupported startup parameter"
+# What PgBouncer and RDS Proxy answer to settings that they cannot carry to a server.
+_POOLER = re.compile(r"unsupported startup parameter|\bRDS Proxy\b")
 _ENCRYPTION = re.compile(r"\bSSL\b|sslmode|certificate|private key|no encryption")
 # Of a server that takes no such login, encrypted or not.
 _NO_ENTRY = ", SSL encryption"
@@ -149,7 +149,7 @@ class TargetDatabase:
 
     def _refusal(self, said: str) -> DatabaseUnreachable | TargetEncryption | TargetPooled:
         reason = self._reason(said)
-        if _POOLER in reason:
+        if _POOLER.search(reason):
             return TargetPooled(str(self), reason)
         if _ENCRYPTION.search(reason) and _NO_ENTRY not in reason:
             return TargetEncryption(str(self), reason)
@@ -159,4 +159,4 @@ class TargetDatabase:
         """Return libpq's words on one line: each failed address, without the hint that our own sentence gives."""
         lines = [_HINT.sub("", line).strip() for line in said.splitlines()]
         text = " ".join(line for line in lines if line).removeprefix("connection failed: ").rstrip(" .")
-        return without_secret(text, self.password)
+        return without_secret(text, self.password or "")

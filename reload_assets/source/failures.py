@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
@@ -34,13 +35,15 @@ def describe(url: URL) -> str:
     return f"{backend} {place} as user {url.username or '(none)'}"
 
 
-def reason(error: Exception, password: str | None) -> str:
+def reason(error: Exception, secrets: Iterable[str]) -> str:
     """Return the driver's own words on one line, without SQLAlchemy's statement, parameters and links."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     lines = [line.strip() for line in str(cause).splitlines()]
     text = " ".join(line for line in lines if line and not line.startswith("Help:"))
     text = re.sub(r"\s*\(CONNECTION_ID=[^)]*\)", "", text).rstrip(" .")
-    return without_secret(text, password)
+    for secret in secrets:
+        text = without_secret(text, secret)
+    return text
 
 
 def refusal(place: str, said: str) -> SourceEncryption | SourceUnreachable:

@@ -74,7 +74,7 @@ class SourceReader:
         """``delivery`` returns how DMS changes values. It is called when columns are first described."""
         self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
-        self._password = url.password
+        self._secrets = [secret for secret in (url.password, (session or SourceSession()).wallet_password) if secret]
         self._tables: dict[str, SourceTable] = {}
         self._engine = self._create_engine(url, session or SourceSession())
 
@@ -316,7 +316,7 @@ class SourceReader:
             raise SourceNotPrimary(self._place, role.lower())
 
     def _reason(self, error: Exception) -> str:
-        return reason(error, self._password)
+        return reason(error, self._secrets)
 
 
 def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:

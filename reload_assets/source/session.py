@@ -24,7 +24,12 @@ class SourceSession:
     """
 
     call_timeout_seconds: float = 3600
-    tls: Mapping[str, Any] = field(default_factory=dict)
+    tls: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def wallet_password(self) -> str | None:
+        """The password of the wallet, if it has one."""
+        return self.tls.get("wallet_password")
 
     @property
     def call_timeout_ms(self) -> int:

@@ -74,7 +74,7 @@ OF_THE_ROLE: Mapping[str, str] = {
     "jit_above_cost": "0",
     "join_collapse_limit": "1",
     "lc_messages": "C",
-    "lc_monetary": "C.UTF-8",
+    "lc_monetary": "POSIX",
     "lock_timeout": "1ms",
     "parallel_setup_cost": "0",
     "plan_cache_mode": "force_generic_plan",

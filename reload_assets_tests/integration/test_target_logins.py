@@ -14,11 +14,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from reload_assets.cli import main
 from reload_assets.errors import TargetError
 from reload_assets.errors.target import DatabaseUnreachable, TargetEncryption, TargetPooled, TargetReadOnly
 from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.verify.expectations import Expectation, validate
 from reload_assets_tests.certificates import make_authority, make_certificate
 from reload_assets_tests.integration.standby import standby_of
 
@@ -243,3 +246,37 @@ def test_a_login_that_the_server_does_not_take_at_all_is_not_a_matter_of_encrypt
     for mode in ("prefer", "require"):
         said = refusal(encrypted.login(user="stranger", tls={"sslmode": mode}), DatabaseUnreachable)
         assert 'no pg_hba.conf entry for host "127.0.0.1", user "stranger"' in said
+
+
+def test_great_expectations_logs_in_as_the_target_does(encrypted: Encrypted) -> None:
+    key = {"sslcert": encrypted.file("client.crt"), "sslkey": encrypted.file("client.key")}
+    target = encrypted.login()
+    certified = replace(target, user="certified", password=None, tls={**target.tls, **key})
+    with psycopg.connect(encrypted.server.url(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.counted AS SELECT 1 AS id")
+        connection.execute("GRANT SELECT ON public.counted TO certified")
+    counted = Expectation("rows", "ExpectTableRowCountToEqual", {"value": 1})
+    ((verdict,),) = validate(certified, "public", "counted", [counted]).values()
+    assert (verdict.success, verdict.problem) == (True, None)
+
+
+CONFIG = """
+source: {{schema: SALES}}
+target: {{connection: {{host: 127.0.0.1, port: {port}, database: postgres, user: postgres, password: {{env: P}}}}}}
+dms: {{replication_instance_arn: a, source_endpoint_arn: b, target_endpoint_arn: c}}
+windows: {{first: 2025-01-01}}
+groups: {{sales: {{tables: {{orders: {{window_column: updated_at}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "install"])
+def test_the_commands_name_a_target_that_cannot_be_used(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("P", postgres.password)
+    file = tmp_path / "reload.yaml"
+    with pooler(postgres, "pool_mode = transaction", "ignore_startup_parameters = options,extra_float_digits") as port:
+        file.write_text(CONFIG.format(port=port), encoding="utf-8")
+        done = CliRunner().invoke(main, ["--config", str(file), command], catch_exceptions=False)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"target.connection: postgres@127.0.0.1:{port}/postgres is a connection pooler")
