@@ -69,7 +69,7 @@ _POOLER = re.compile(r"unsupported startup parameter|\bRDS Proxy\b")
 _ENCRYPTION = re.compile(r"\bSSL\b|sslmode|certificate|private key|no encryption")
 # Of a server that takes no such login, encrypted or not.
 _NO_ENTRY = ", SSL encryption"
-_HINT = re.compile(r"Is the server running on that host and accepting TCP/IP connections\?")
+_HINT = re.compile(r"Is the server running (?:on that host|locally) and accepting (?:TCP/IP )?connections.*\?")
 
 
 def server_options(settings: Mapping[str, str]) -> str:
@@ -116,7 +116,7 @@ class TargetDatabase:
                 keepalives_count=_KEEPALIVES["count"],
                 **encryption,
             )
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise self._refusal(str(error)) from None
         try:
             self._open_session(connection)
@@ -132,7 +132,7 @@ class TargetDatabase:
             row = run(connection, "session:open_session").fetchone()
         except InsufficientPrivilege:
             raise TargetWithoutTriggers(str(self)) from None
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise DatabaseUnreachable(str(self), self._reason(str(error))) from None
         assert row is not None
         server_process, is_standby, read_only_by, *_ = row

@@ -113,6 +113,13 @@ def test_a_closed_port_is_said_to_be_closed() -> None:
     assert "Is the server running" not in said
 
 
+def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    said = refusal(TargetDatabase(str(tmp_path), 5432, "sales", "reload", "s3cret-of-production"), DatabaseUnreachable)
+    assert f'(connection to server on socket "{tmp_path}/.s.PGSQL.5432"' in said
+    assert "failed: No such file or directory);" in said
+    assert "Is the server running" not in said
+
+
 def test_a_host_that_is_not_there_is_named() -> None:
     said = refusal(TargetDatabase("nowhere.invalid", 5432, "d", "u", "p"), DatabaseUnreachable)
     assert "nowhere.invalid" in said.partition("(")[2]
