@@ -158,5 +158,5 @@ class TargetDatabase:
     def _reason(self, said: str) -> str:
         """Return libpq's words on one line: each failed address, without the hint that our own sentence gives."""
         lines = [_HINT.sub("", line).strip() for line in said.splitlines()]
-        text = " ".join(line for line in lines if line).removeprefix("connection failed: ").rstrip(" .")
-        return without_secret(text, self.password or "")
+        text = " ".join(line for line in lines if line).rstrip(" .")
+        return without_secret(re.sub(r"^connection (?:failed|is bad): ", "", text), self.password or "")
