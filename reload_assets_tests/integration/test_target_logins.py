@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from reload_assets.cli import main
 from reload_assets.errors import TargetError
 from reload_assets.errors.target import DatabaseUnreachable, TargetEncryption, TargetPooled, TargetReadOnly
 from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.verify.expectations import Expectation, validate
 from reload_assets_tests.certificates import make_authority, make_certificate
+from reload_assets_tests.integration.pooler import LOSES_SETTINGS, pooler
 from reload_assets_tests.integration.standby import standby_of
 
 _INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 
 
 def login(server: PostgresServer, **changes: object) -> TargetDatabase:
@@ -46,44 +42,6 @@ def refusal(target: TargetDatabase, kind: type[TargetError]) -> str:
     return sentence
 
 
-@contextmanager
-def pooler(server: PostgresServer, *settings: str) -> Iterator[int]:
-    """PgBouncer before the server; the port on which it listens."""
-    if PGBOUNCER is None:
-        pytest.skip("PgBouncer is not installed (apt-get install pgbouncer): nothing shows that it is recognised")
-    folder = Path(tempfile.mkdtemp(prefix="reload-pooler-"))
-    folder.chmod(0o755)
-    port = free_port()
-    (folder / "users.txt").write_text(f'"{server.superuser}" "{server.password}"\n', encoding="utf-8")
-    written = [
-        "[databases]",
-        f"postgres = host=127.0.0.1 port={server.port} dbname=postgres",
-        "[pgbouncer]",
-        "listen_addr = 127.0.0.1",
-        f"listen_port = {port}",
-        "unix_socket_dir =",
-        "auth_type = plain",
-        f"auth_file = {folder / 'users.txt'}",
-        *settings,
-    ]
-    (folder / "pgbouncer.ini").write_text("\n".join(written) + "\n", encoding="utf-8")
-    # It does not run as root.
-    user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([PGBOUNCER, *user, str(folder / "pgbouncer.ini")], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 10
-        while "process up" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, "PgBouncer does not come up"
-            time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(folder)
-
-
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_takes_no_settings_is_named(postgres: PostgresServer, mode: str) -> None:
     with pooler(postgres, f"pool_mode = {mode}") as port:
@@ -95,7 +53,7 @@ def test_a_pooler_that_takes_no_settings_is_named(postgres: PostgresServer, mode
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_loses_settings_is_named(postgres: PostgresServer, mode: str) -> None:
-    with pooler(postgres, f"pool_mode = {mode}", "ignore_startup_parameters = options,extra_float_digits") as port:
+    with pooler(postgres, f"pool_mode = {mode}", LOSES_SETTINGS) as port:
         said = refusal(login(postgres, port=port), TargetPooled)
     assert "(its server process is not the one that it names at the login)" in said
 
@@ -265,25 +223,3 @@ def test_great_expectations_logs_in_as_the_target_does(encrypted: Encrypted) -> 
     counted = Expectation("rows", "ExpectTableRowCountToEqual", {"value": 1})
     ((verdict,),) = validate(certified, "public", "counted", [counted]).values()
     assert (verdict.success, verdict.problem) == (True, None)
-
-
-CONFIG = """
-source: {{schema: SALES}}
-target: {{connection: {{host: 127.0.0.1, port: {port}, database: postgres, user: postgres, password: {{env: P}}}}}}
-dms: {{replication_instance_arn: a, source_endpoint_arn: b, target_endpoint_arn: c}}
-windows: {{first: 2025-01-01}}
-groups: {{sales: {{tables: {{orders: {{window_column: updated_at}}}}}}}}
-"""
-
-
-@pytest.mark.parametrize("command", ["check", "install"])
-def test_the_commands_name_a_target_that_cannot_be_used(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.setenv("P", postgres.password)
-    file = tmp_path / "reload.yaml"
-    with pooler(postgres, "pool_mode = transaction", "ignore_startup_parameters = options,extra_float_digits") as port:
-        file.write_text(CONFIG.format(port=port), encoding="utf-8")
-        done = CliRunner().invoke(main, ["--config", str(file), command], catch_exceptions=False)
-    assert done.exit_code == 1
-    assert done.stderr.startswith(f"target.connection: postgres@127.0.0.1:{port}/postgres is a connection pooler")
