@@ -61,6 +61,8 @@ def test_a_change_of_production_between_load_and_merge_is_refused(new_database: 
                     match=rf"^production.customers .* {reload.title} was opened: {said}",
                 ):
                     bench.resolved(reload)
+        # Each change has been taken back, which is the other thing that the sentence offers.
+        assert [table.name for table in bench.resolved(reload)] == ["customers"]
 
 
 def test_what_does_not_touch_the_staged_rows_may_change(new_database: Databases) -> None:
