@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reload_assets.canonical.oracle_types import Delivery
@@ -41,7 +43,7 @@ def _target_tls(login: TargetConnection, place: str) -> dict[str, str]:
         "sslcert": login.sslcert,
         "sslkey": login.sslkey,
     }
-    written = {name: text(value, f"{place}.{name}") for name, value in files.items() if value is not None}
+    written = {name: _file(value, f"{place}.{name}") for name, value in files.items() if value is not None}
     return written if login.sslmode is None else {"sslmode": login.sslmode, **written}
 
 
@@ -78,9 +80,21 @@ def _source_tls(login: SourceConnection, place: str, lookup: SecretLookup) -> di
         tls["ssl_server_cert_dn"] = login.ssl_server_cert_dn
     if login.wallet_location is not None:
         tls["wallet_location"] = text(login.wallet_location, f"{place}.wallet_location")
+        _file(str(Path(tls["wallet_location"]) / "ewallet.pem"), f"{place}.wallet_location")
     if login.wallet_password is not None:
         tls["wallet_password"] = _secret(login.wallet_password, f"{place}.wallet_password", lookup)
     return tls
+
+
+def _file(value: Text, place: str) -> str:
+    """Return the path of a file. Raises ConfigError if this process cannot read it: libpq would do without it."""
+    path = text(value, place)
+    # The one name that is not a path: the authorities of the system.
+    if path != "system" and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        raise ConfigValue(
+            place, f"{path!r} is not a file that this process can read; write the full path that it has here"
+        )
+    return path
 
 
 def _port(value: Number, place: str) -> int:

@@ -205,3 +205,36 @@ def test_a_port_that_is_no_port_is_refused(
     monkeypatch.setenv("RELOAD_TARGET_PORT", "99999")
     with pytest.raises(ConfigValue, match="target.connection.port: '99999'"):
         target_login(with_secret("{secret: whole}"), lambda name: "s3cret")
+
+
+PLAIN = "{env: RELOAD_TARGET_PASSWORD}"
+
+
+def test_what_encrypts_the_targets_connection_is_handed_to_libpq(
+    with_secret: Callable[[str], config.ReloadConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("me.crt", "me.key"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("KEY", str(tmp_path / "me.key"))
+    fields = f"sslmode: verify-full, sslrootcert: system, sslcert: {tmp_path}/me.crt, sslkey: {{env: KEY}}"
+    written = REFERENCE.replace(f"    password: {PLAIN}\n", "    " + fields.replace(", ", "\n    ") + "\n", 1)
+    made = target_login(parse_config(written), str)
+    assert made.password is None
+    assert made.tls == {
+        "sslmode": "verify-full",
+        "sslrootcert": "system",
+        "sslcert": str(tmp_path / "me.crt"),
+        "sslkey": str(tmp_path / "me.key"),
+    }
+    monkeypatch.setenv("RELOAD_TARGET_PASSWORD", "p")
+    assert target_login(parse_config(REFERENCE), str).tls == {}
+
+
+@pytest.mark.parametrize("field", ["sslrootcert", "sslcert", "sslkey"])
+def test_a_file_that_is_not_there_is_named_by_its_field(
+    with_secret: Callable[[str], config.ReloadConfig], tmp_path: Path, field: str
+) -> None:
+    """libpq would go on without a certificate that is not there, and then ask for a password."""
+    made = with_secret(f"{{secret: whole}}\n    {field}: {tmp_path}/nowhere")
+    with pytest.raises(ConfigValue, match=rf"target.connection.{field}: '.*/nowhere' is not a file that this process"):
+        target_login(made, lambda name: "s3cret")

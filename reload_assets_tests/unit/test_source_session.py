@@ -16,8 +16,12 @@ import oracledb
 import pytest
 import sqlalchemy as sa
 
+from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.config.model import parse_config
 from reload_assets.errors import SourceUnavailable
+from reload_assets.errors.config import ConfigValue
 from reload_assets.errors.source import SourceEncryption, SourceUnreachable
+from reload_assets.reload.logins import source_reader
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.source.session import ORACLE_SESSION, SourceSession, exact_values
 from reload_assets_tests.certificates import make_authority, make_certificate
@@ -107,6 +111,31 @@ def test_another_server_is_not_taken_for_it(
     said = refusal(folder, {**located, **names}, SourceEncryption)
     assert reason in said
     assert said.endswith("check protocol, wallet_location and ssl_server_cert_dn in source.connection.")
+
+
+SOURCE = """
+source:
+  schema: SALES
+  connection: {{host: 127.0.0.1, port: {port}, database: SALESPDB, user: RELOAD, password: {{env: P}}, {tls}}}
+target: {{connection: {{host: h, port: 1, database: d, user: u, password: {{env: P}}}}}}
+dms: {{replication_instance_arn: a, source_endpoint_arn: b, target_endpoint_arn: c}}
+windows: {{first: 2025-01-01}}
+groups: {{sales: {{tables: {{orders: {{window_column: updated_at}}}}}}}}
+"""
+
+
+def test_the_fields_of_the_configuration_reach_the_driver(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P", PASSWORD)
+    tls = f"protocol: tcps, wallet_location: {folder}/ours, ssl_server_cert_dn: CN=127.0.0.1, call_timeout_seconds: 5"
+    with encrypted_listener(folder) as port:
+        reader = source_reader(parse_config(SOURCE.format(port=port, tls=tls)), str, Delivery)
+        assert reader is not None
+        with reader, pytest.raises(SourceUnreachable, match='Service "SALESPDB" is not registered'):
+            reader.check()
+    with pytest.raises(ConfigValue, match="source.connection.wallet_location: '.*ewallet.pem' is not a file"):
+        source_reader(
+            parse_config(SOURCE.format(port=1, tls=f"protocol: tcps, wallet_location: {folder}")), str, Delivery
+        )
 
 
 @dataclass
