@@ -92,7 +92,8 @@ def _refusals() -> Iterator[str]:
     yield "## Rows that a confirm could not correct\n"
     yield (
         "If a confirm leaves rows `blocked`, `confirm_detail` says why: the constraint or trigger of production, the "
-        "SQLSTATE, PostgreSQL's own message and what to do.\n"
+        "SQLSTATE, PostgreSQL's own message and what to do. After that, materialize production of the window again, "
+        "without staging: the confirm begins again.\n"
     )
     yield "| reason | what to do |\n|---|---|"
     yield "| `foreign key ...` | Reload the window of the row it refers to, or those of the rows that refer to it. |"
@@ -102,8 +103,8 @@ def _refusals() -> Iterator[str]:
         "production. |"
     )
     yield "| `... row(s) of ... refer to it` | Reload their windows, delete them, or let them refer to another row. |"
-    yield f"| `{one_stays('...')}` | Do what the reason at the end says; then confirm the window again. |"
-    yield f"| `{newly_followed()}` | Materialize production of the window again, without staging. |"
+    yield f"| `{one_stays('...')}` | Do what the reason at the end says. |"
+    yield f"| `{newly_followed()}` | Nothing: it is judged again. |"
     yield "| `a trigger of production turned it away` | Make the trigger let the login of `target.connection` pass. |\n"
 
 

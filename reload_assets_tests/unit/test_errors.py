@@ -17,7 +17,7 @@ from reload_assets import troubleshooting
 from reload_assets.checks.results import check_result
 from reload_assets.dms.codes import TASK_FINDINGS
 from reload_assets.dms.lint_codes import LINT_FINDINGS
-from reload_assets.errors import ReloadError, code_of
+from reload_assets.errors import ReloadError, code_of, without_secret
 from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, ConfigValue
 from reload_assets.errors.reloads import NotVerified, StagingGone
 from reload_assets.ledger.ledger import CheckStatus
@@ -169,3 +169,18 @@ def test_a_check_that_an_error_ended_has_its_code_in_the_metadata(
     reload: Any = SimpleNamespace(reload_id=7)
     result = check_result(AssetKey("orders"), reload, CheckOutcome("row_count", status, True, detail))
     assert {name: value.value for name, value in result.metadata.items()}.get("code") == code
+
+
+@pytest.mark.parametrize(
+    ("said", "secret", "shown"),
+    [
+        ("invalid dsn: password=hunter-2-is-long", "hunter-2-is-long", "invalid dsn: password=***"),
+        # A gap in these words would show what fills it.
+        ("password authentication failed", "a", "password authentication failed"),
+        ("password authentication failed", "password", "password authentication failed"),
+        ("connection to 10.0.0.1 failed", "10.0", "connection to 10.0.0.1 failed"),
+        ("connection failed", "", "connection failed"),
+    ],
+)
+def test_a_password_is_taken_out_and_leaves_no_gap_that_shows_it(said: str, secret: str, shown: str) -> None:
+    assert without_secret(said, secret) == shown
