@@ -10,6 +10,16 @@ from reload_assets.config.model import TargetConfig
 from reload_assets.postgres.session import create_schema
 from reload_assets.postgres.statements import file_names, run
 
+VIEWS = (
+    "merge_logs",
+    "merge_summary",
+    "oracle_pg_migration_status",
+    "oracle_pg_type_verification",
+    "window_status",
+    "metrics",
+)
+"""The views in the order in which they are created: ``metrics`` reads ``window_status``."""
+
 
 def install(connection: Connection[Any], target: TargetConfig) -> list[str]:
     """Bring the schemas up to date in one transaction. Returns the names of what was applied.
@@ -33,6 +43,6 @@ def install(connection: Connection[Any], target: TargetConfig) -> list[str]:
                 run(connection, "ddl/install:insert_version", file_number=int(number), file_name=name)
                 applied.append(name)
         run(connection, "ddl/install:drop_views")
-        for name in file_names("views"):
-            run(connection, name, parts)
+        for name in VIEWS:
+            run(connection, f"views/{name}", parts)
     return applied

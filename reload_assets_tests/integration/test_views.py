@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from reload_assets.ledger.install import install
+from reload_assets.ledger.install import VIEWS, install
 from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import Patience, merge_reload
+from reload_assets.postgres.statements import file_names
 from reload_assets.windows import Window
 from reload_assets_tests.integration.staged import DAY, NOON, StagedReload, copied, target_of
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -32,6 +33,7 @@ TABLES = "customers: {window_column: updated_at}\norders: {window_column: update
 NEXT = Window(DAY.end, DAY.end + timedelta(days=1))
 # The columns that older scripts expect, in their order.
 EXPECTED = {
+    "metrics": ["name", "labels", "value"],
     "merge_logs": ["id", "table_name", "merge_time", "records_updated", "records_inserted"],
     "merge_summary": ["id", "merge_start", "merge_end", "status", "notes"],
     "oracle_pg_migration_status": [
@@ -122,6 +124,38 @@ def test_the_guides_columns_come_first_and_every_view_is_described(reload: Stage
         "AND obj_description(oid, 'pg_class') <> '' ORDER BY 1"
     )
     assert [name for (name,) in described] == sorted(EXPECTED)
+
+
+def test_every_view_of_the_folder_is_installed() -> None:
+    assert sorted(VIEWS) == [name.removeprefix("views/") for name in file_names("views")]
+
+
+def test_metrics_are_numbers_with_names_and_labels(reload: StagedReload) -> None:
+    record(reload)
+    merge(reload)
+    reload.execute(
+        "INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason) "
+        "VALUES ('sales', '2025-01-02', '2025-01-03', '')"
+    )
+    found = {
+        (name, labels.get("table", ""), labels.get("outcome") or labels.get("status") or labels.get("state")): value
+        for name, labels, value in reload.execute("SELECT name, labels, value FROM admin.metrics")
+    }
+    assert found["reload_assets_windows", "customers", "green"] == 1
+    rows = {
+        outcome: value
+        for (name, table, outcome), value in found.items()
+        if (name, table) == ("reload_assets_rows_total", "customers")
+    }
+    assert {outcome for outcome, value in rows.items() if value} == {
+        "inserted",
+        "updated",
+        "repaired",
+        "identical",
+        "refused",
+    }
+    assert found["reload_assets_reloads_total", "", "merged"] == 1
+    assert found["reload_assets_requests", "", "pending"] == 1
 
 
 def test_views_are_made_anew_by_each_installation(reload: StagedReload) -> None:
