@@ -9,8 +9,11 @@ from reload_assets.postgres.catalog import Reference
 from reload_assets.postgres.refused import words_of
 from reload_assets.tables import ReloadTable
 
+UNIQUE_VIOLATION = "23505"
+"""The SQLSTATE of a row whose unique value another row has."""
+
 _FOREIGN_KEY = "23503"
-_TAKEN = {"23505": "unique constraint", "23P01": "exclusion constraint"}
+_TAKEN = {UNIQUE_VIOLATION: "unique constraint", "23P01": "exclusion constraint"}
 _RULES = {"23502": "NOT NULL column", "23514": "check constraint"}
 _INSUFFICIENT_PRIVILEGE = "42501"
 # Errors about the connection, the server, its objects or other transactions: no row is to blame for them.

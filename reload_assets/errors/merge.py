@@ -20,6 +20,30 @@ class RowRefused(MergeFailed):
         super().__init__(f"{head} {what}; fix the row in the source or the rule in production, {_AGAIN}")
 
 
+class ValueHeld(MergeFailed):
+    """A staged row needs a unique value that a row of production has which the reload did not load."""
+
+    code = "value-held"
+    advice = (
+        "If the source no longer has the row that holds the value, set `orphans: delete` or delete the row; otherwise "
+        "reload the window of that row first. Then reload the window."
+    )
+    example = sample(
+        head=_HEAD,
+        row="(id)=(2) of production.accounts",
+        index="accounts_email_key",
+        holder="(id)=(1), whose updated_at is 2025-01-02 09:00:00",
+        fix="if the source no longer has that row, set orphans: delete, or delete the row in production; if it has, "
+        "reload the window of that time first",
+    )
+
+    def __init__(self, head: str, row: str, index: str, holder: str, fix: str) -> None:
+        super().__init__(
+            f"{head} the staged row {row} needs a unique value ({index}) that {holder}, still has, and this reload has "
+            f"not loaded that row: {fix}; {_AGAIN}"
+        )
+
+
 class ColumnWithoutDefault(MergeFailed):
     """A column of production is NOT NULL and has no default, and the source lacks the column."""
 

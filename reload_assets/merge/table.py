@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.errors.merge import TurnedAway
+from reload_assets.merge.holders import withhold_takers
 from reload_assets.merge.preconditions import count_verified, refuse_parentless
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.side_effects import Effects
@@ -31,21 +32,22 @@ class TableMerge:
         self,
         connection: Connection[Any],
         statements: MergeStatements,
-        merged: Collection[str],
+        merged: Mapping[str, MergeStatements],
         later: Collection[str],
         reread: Reread | None,
         fenced: bool,
+        exact: bool,
     ) -> None:
         """``merged``: the reload's production tables before this one. ``later``: this one and those after it.
 
         ``fenced``: CDC is stopped. Then a row that the source still has as it was loaded is what CDC would write, too,
-        so every row is compared with the source.
+        so every row is compared with the source. ``exact``: the confirm will write rows that are withheld.
         """
         self._connection = connection
         self._statements = statements
         self._merged, self._later = merged, later
         self._reread = reread
-        self._fenced = fenced
+        self._fenced, self._exact = fenced, exact
         self._moved = UniqueSwaps(connection, statements)
         self._effects = Effects(connection, statements)
         self._triggers = statements.table.production.triggers
@@ -88,13 +90,17 @@ class TableMerge:
         if self._fenced and self._reread:
             self._withhold(self._reread, TO_WRITE)
             changed = True
+        if self._exact and withhold_takers(self._connection, self._statements):
+            changed = True
         for key in table.production.foreign_keys:
             parent = key.parent
             in_reload = parent in self._merged
-            pieces = self._statements.parent_pieces(key, None)
+            pieces = self._statements.parent_pieces(key, self._merged.get(parent))
             if pieces is None or parent in self._later:
                 continue
             if self._statements.run(self._connection, "2_judge:mark_parentless", pieces).rowcount:
+                if self._exact:
+                    self._statements.run(self._connection, "2_judge:withhold_children", pieces)
                 if self._reread:
                     self._withhold(self._reread, ["parentless"])
                 found = self._statements.run(self._connection, "2_judge:count_parentless", pieces).fetchone()

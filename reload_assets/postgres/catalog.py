@@ -44,6 +44,17 @@ class UniqueKey:
 
 
 @dataclass(frozen=True)
+class UniqueIndex:
+    """Any unique index. ``expressions`` and ``predicate`` are SQL that names ``columns``; no predicate: all rows."""
+
+    name: str
+    nulls_equal: bool
+    predicate: str | None
+    expressions: list[str]
+    columns: list[str]
+
+
+@dataclass(frozen=True)
 class ForeignKey:
     """A foreign key of the table. ``columns`` and ``parent_columns`` have the same order."""
 
@@ -107,6 +118,7 @@ class CatalogTable:
     name: str
     columns: list[Column]
     unique_keys: list[UniqueKey]
+    unique_indexes: list[UniqueIndex]
     foreign_keys: list[ForeignKey]
     referenced_by: list[Reference]
     partition_columns: list[str]
@@ -163,6 +175,8 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     names = {"schema": schema, "table": name}
     with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
         unique_keys = cursor.execute(compose("catalog/keys:list_unique_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(UniqueIndex)) as cursor:
+        unique_indexes = cursor.execute(compose("catalog/keys:list_unique_indexes"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
         referenced_by = cursor.execute(compose("catalog/keys:list_references"), names).fetchall()
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
@@ -175,6 +189,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         name,
         read_columns(connection, schema, name),
         unique_keys,
+        unique_indexes,
         read_foreign_keys(connection, schema, name),
         referenced_by,
         partition_columns,

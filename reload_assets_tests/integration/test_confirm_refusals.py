@@ -120,15 +120,17 @@ def test_a_refused_delete_keeps_no_other_from_being_made(make: Make, deferred: s
 def test_each_reason_is_told_with_its_rows(make: Make) -> None:
     bench = make(DDL.format("varchar(40) UNIQUE") + RAISES.format(""))
     source_has(bench, k1="taken", k2="new", k5="new 5")
+    bench.on_source("INSERT INTO \"SALES\".\"CUSTOMERS\" VALUES (9, 'taken', '2024-06-01')")
     bench.on_production("INSERT INTO production.customers VALUES (9, 'taken', '2024-06-01')")
     rows = [(1, "one", NOON), (2, "two", NOON), (5, "five", NOON)]
     confirmed = bench.confirm(bench.merge({"customers": rows}))
     assert bench.rows(ALL) == [(1, "one"), (2, "new"), (5, "five"), (9, "taken")]
     assert "2 rows could not be corrected: customers " in confirmed.detail
     assert "customers 5 (SQLSTATE P0001: row 5 is posted; fix the row in the source" in confirmed.detail
-    taken = "customers 1 (unique constraint customers_name_key of production.customers, SQLSTATE 23505: "
-    assert taken in confirmed.detail
-    assert "reload the window of the row that has the value)" in confirmed.detail
+    assert (
+        "customers 1 (customers_name_key of production.customers: (id)=(9), whose updated_at is 2024-06-01 00:00:00, "
+        "has its unique value; the source still has that row; reload the window of that time)" in confirmed.detail
+    )
 
 
 @pytest.mark.parametrize(

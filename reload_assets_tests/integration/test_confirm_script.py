@@ -98,7 +98,11 @@ def test_the_script_runs_in_psql_and_changes_nothing(
     assert set(every) - set(named) <= {
         *(f"confirm/1_keys:{name}" for name in ("find_named", "collect_named", "find_row")),
         *(f"confirm/2_pass:{name}" for name in ("create_texts", "type_texts", "list_texts", "add_unfit")),
-        *(f"confirm/6_correct:{name}" for name in ("find_chains", "refuse_followed", "soft_delete_rows")),
+        "confirm/2_pass:collect_holders",
+        *(
+            f"confirm/6_correct:{name}"
+            for name in ("find_chains", "find_holder", "refuse_followed", "soft_delete_rows")
+        ),
         *(f"confirm/8_compare:{name}" for name in ("collect_differences", "list_differences")),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.errors.merge import ColumnWithoutDefault, RowRefused, ValuesSwap
+from reload_assets.errors.merge import ColumnWithoutDefault, ValueHeld, ValuesSwap
 from reload_assets.merge import Outcomes
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, LATER, NOON, UPDATED_AT, MakeBench
 
@@ -191,6 +191,6 @@ def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
 def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(make_bench: MakeBench) -> None:
     made = make_bench(ACCOUNTS.format("UNIQUE"), ON_ACCOUNTS)
     made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{LATER}'), (8, 'keeps', 'p', '{NOON}')")
-    with pytest.raises(RowRefused, match=r"reload 1 .*staged row \(id\)=\(5\).*accounts_email_key"):
+    with pytest.raises(ValueHeld, match=r"reload 1 .* row \(id\)=\(5\).*\(accounts_email_key\) that \(id\)=\(8\)"):
         made.reload([(4, "free", "s", NOON), (5, "keeps", "s", NOON)])
     assert made.rows("SELECT id FROM production.accounts ORDER BY id") == [(1,), (8,)]

@@ -43,6 +43,8 @@ SELECT
     TRUE AS in_any_window,
     -- The comparison found the row among those that changed during the reload. Outside the window it is not an orphan.
     FALSE AS found_by_comparison,
+    -- The row has a unique value that a correction needs. If the source lacks it, it is an orphan in any window.
+    FALSE AS holds_value,
     -- The next pass reads the key.
     TRUE AS is_open,
     -- A pass read the row equal on both sides since this reload wrote it last.
@@ -80,6 +82,7 @@ ALTER COLUMN is_ours SET DEFAULT FALSE,
 ALTER COLUMN is_brought_back SET DEFAULT FALSE,
 ALTER COLUMN in_any_window SET DEFAULT TRUE,
 ALTER COLUMN found_by_comparison SET DEFAULT FALSE,
+ALTER COLUMN holds_value SET DEFAULT FALSE,
 ALTER COLUMN is_open SET DEFAULT TRUE,
 ALTER COLUMN is_settled SET DEFAULT FALSE,
 ALTER COLUMN times_overtaken SET DEFAULT 0,
