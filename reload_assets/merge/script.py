@@ -110,6 +110,7 @@ def _withhold_takers(statements: MergeStatements) -> Lines:
         yield takers
     if freed_indexes(statements.table):
         yield _step(statements, "2_judge:refuse_withheld")
+        yield _step(statements, "2_judge:count_outcomes")
 
 
 def _write_judged(statements: MergeStatements) -> Lines:
