@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dagster import AssetKey, AssetSpec
+from dagster import AssetSpec
 
 from reload_assets.config.model import ReloadConfig
+from reload_assets.partitions import Family
 
 
-def oracle_key(table: str) -> AssetKey:
-    """Return the key of a source table's asset."""
-    return AssetKey(["oracle", table])
-
-
-def oracle_assets(config: ReloadConfig, group: str) -> list[AssetSpec]:
-    """One external asset a source table of a group."""
-    settings = config.groups[group]
+def oracle_assets(config: ReloadConfig, family: Family) -> list[AssetSpec]:
+    """One external asset per source table of a group."""
+    settings = config.groups[family.group]
     return [
         AssetSpec(
-            key=oracle_key(name),
-            group_name=group,
+            key=family.source_key(name),
+            group_name=family.group,
             kinds={"oracle", "table"},
             owners=settings.owners,
             description=f"Source table {config.source.schema_name}.{table.source or name.upper()}. "

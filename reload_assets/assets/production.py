@@ -7,6 +7,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, Material
 from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
+from reload_assets.assets.partition_key import partition_key
 from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
 from reload_assets.reload.parts import group_tables
@@ -41,15 +42,16 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         ],
         can_subset=True,
         description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
-        "again and corrected what CDC had passed by then.",
+        "again and correct what CDC had passed by then.",
         op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
-        names = {key.path[-1] for key in context.selected_asset_keys}
+        names = family.tables(context.selected_asset_keys)
         with readable_errors():
+            partition = partition_key(context.run)
             production = reload.services.publication(family.group, context.log.info)
             ledger = production.ledger
-            current = current_reload(ledger, family, context.partition_key, names)
+            current = current_reload(ledger, family, partition, names)
             with production.target.connect(autocommit=True) as connection:
                 tables = unchanged_tables(connection, written.place, current, names)
             # Whoever cleans up after dead runs has to know whose it is.

@@ -23,13 +23,17 @@ def check(configured: Configured) -> None:
 
     Changes nothing.
     """
-    from reload_assets.partitions import cadence_partitions
+    from reload_assets.code_location import build_code_location
 
     services, config = configured.services, configured.config
-    cadence_partitions(config.windows, config.file)
+    left_out = build_code_location(config).left_out
+    for problem in left_out.values():
+        click.echo(str(problem), err=True)
     _check_cdc(services, _check_tables(services))
     services.load_tasks(_patience(services)).check_endpoints(*dms_engine(config).arns())
     click.echo("DMS: the endpoints are of the right kind and tested from the replication instance")
+    if left_out:
+        click.get_current_context().exit(1)
 
 
 def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
