@@ -11,6 +11,7 @@ from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.model import TableConfig
+from reload_assets.config.table_names import TableName
 from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
@@ -52,6 +53,7 @@ class ReloadTable:
     """One table of a group. ``columns`` are those of the source, in the source's order, which is staging's too."""
 
     name: str
+    source_schema: str
     source_table: str
     production: CatalogTable
     columns: tuple[ReloadColumn, ...]
@@ -68,6 +70,11 @@ class ReloadTable:
         return filter_position([column.target for column in self.key])
 
     @property
+    def source(self) -> str:
+        """The source table's name with its schema, for messages."""
+        return f"{self.source_schema}.{self.source_table}"
+
+    @property
     def target(self) -> str:
         """The production table's name with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
@@ -82,14 +89,15 @@ class ReloadTable:
 class GroupTables:
     """The tables of a group as they are written, at ``place`` of the configuration.
 
-    ``targets`` says of the production tables of all groups where they are named.
+    ``sources`` and ``targets`` are their names in the two databases; ``places`` says of the production tables of all
+    groups where they are written.
     """
 
     place: str
     tables: Mapping[str, TableConfig]
-    production_schema: str
-    source_schema: str
-    targets: Mapping[str, str]
+    sources: Mapping[str, TableName]
+    targets: Mapping[str, TableName]
+    places: Mapping[str, str]
 
 
 def resolve_group(
@@ -127,19 +135,19 @@ class _Resolver:
     def __init__(self, group: GroupTables, name: str) -> None:
         self.name, self.options = name, group.tables[name]
         self.place = f"{group.place}.{name}"
-        self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
+        self.source, self.target, self.places = group.sources[name], group.targets[name], group.places
 
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete and check what is written."""
         options = self.options
-        self.production = read_table(connection, self.schema, options.target or self.name)
+        self.production = read_table(connection, *self.target)
         if not self.production.columns:
             raise TableNotFound(f"{self.place}.target", self._target)
         self._require_rows_of_its_own()
         self._require_plain_writes()
-        source_table = options.source or self.name.upper()
-        described = reader.columns(source_table) if reader else None
-        columns = self._from_source(source_table, described) if described else self._from_production()
+        reader = reader.of(self.source.schema) if reader else None
+        described = reader.columns(self.source.name) if reader else None
+        columns = self._from_source(described) if described else self._from_production()
         self.by_name = {column.name: column for column in columns}
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
@@ -147,12 +155,13 @@ class _Resolver:
         self._require_wall_clock(window)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
         self._require_mark(described)
-        self._require_source_key(key, source_table, reader, window, version)
+        self._require_source_key(key, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
         return ReloadTable(
             name=self.name,
-            source_table=source_table,
+            source_schema=self.source.schema,
+            source_table=self.source.name,
             production=self.production,
             columns=columns,
             key=tuple(key),
@@ -164,23 +173,22 @@ class _Resolver:
 
     @property
     def _target(self) -> str:
-        return f"{self.production.schema}.{self.production.name}"
+        return str(self.target)
 
-    def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
+    def _from_source(self, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
         """Return the source's order is the one in which DMS writes, so it is staging's."""
         source_names = [column.name for column in described]
         ignored = self.options.ignored_source_columns
         for unknown in (name for name in ignored if name not in source_names):
             place = f"{self.place}.ignored_source_columns"
-            raise ColumnNotFound(place, unknown, f"{self.source_schema}.{source_table}", source_names)
+            raise ColumnNotFound(place, unknown, str(self.source), source_names)
         columns = []
         for name in (name for name in source_names if name not in ignored):
             target = self._production_column(name)
             if target is None:
                 raise ColumnUnmatched(
                     f"{self.place}.ignored_source_columns",
-                    f"{self._target} has no column for {self.source_schema}.{source_table}.{name}; "
-                    "add it to production, or list it here",
+                    f"{self._target} has no column for {self.source}.{name}; add it to production, or list it here",
                 )
             columns.append(ReloadColumn(name, name.lower(), target))
         return tuple(columns)
@@ -227,9 +235,8 @@ class _Resolver:
 
     def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:
-            if above in self.targets:
-                place = f"{self.place}.target"
-                raise TargetShared(place, self._target, f"{self.schema}.{above}", self.targets[above])
+            if above in self.places:
+                raise TargetShared(f"{self.place}.target", self._target, above, self.places[above])
 
     def _require_plain_writes(self) -> None:
         """Every row is seen, and what a statement says is what it does."""
@@ -270,7 +277,6 @@ class _Resolver:
     def _require_source_key(
         self,
         key: Sequence[ReloadColumn],
-        source_table: str,
         reader: SourceReader | None,
         window: ReloadColumn,
         version: ReloadColumn,
@@ -278,14 +284,14 @@ class _Resolver:
         """Two rows of production with one row in the source: that is what a key that is not the source's comes to."""
         names, place = ", ".join(column.name for column in key), f"{self.place}.key"
         ours = {column.source for column in key}
-        known = reader.unique_keys(source_table) if reader else []
+        known = reader.unique_keys(self.source.name) if reader else []
         if ours in [set(columns) for columns in known]:
             return
         if known:
             columns = ", ".join(known[0])
             raise KeyNotOfSource(
                 place,
-                f"({names}) of {self._target} is not a key of {self.source_schema}.{source_table}, whose key is "
+                f"({names}) of {self._target} is not a key of {self.source}, whose key is "
                 f"({columns}): {self._what_comes_of_it(ours, known)}",
             )
         if self.options.key is not None:
@@ -301,7 +307,7 @@ class _Resolver:
         if reader is not None:
             raise KeyNotOfSource(
                 place,
-                f"{self.source_schema}.{source_table} has neither a primary key nor a unique index that holds for all "
+                f"{self.source} has neither a primary key nor a unique index that holds for all "
                 f"rows; create one there, or write [{names}] here if it is unique in the source",
             )
 

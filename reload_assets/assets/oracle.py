@@ -17,10 +17,9 @@ def oracle_assets(config: ReloadConfig, family: Family) -> list[AssetSpec]:
             group_name=family.group,
             kinds={"oracle", "table"},
             owners=settings.owners,
-            description=f"Source table {config.source.schema_name}.{table.source or name.upper()}. "
-            f"{table.description or ''}".strip(),
+            description=f"Source table {config.source_of(family.group, name)}. {table.description or ''}".strip(),
             metadata={
-                "dagster/table_name": f"{config.source.schema_name}.{table.source or name.upper()}",
+                "dagster/table_name": str(config.source_of(family.group, name)),
                 "time zone": config.source.time_zone,
                 "window column": table.window_column,
             },

@@ -19,7 +19,6 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """Return the merged tables of a group over one family of windows."""
     settings = config.groups[family.group]
     written = group_tables(config, family.group)
-    schema = written.production_schema
     how = "in one transaction"
     if config.merge.mode == "chunked":
         how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see a window merged in part"
@@ -34,9 +33,9 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 group_name=family.asset_group,
                 kinds={"postgres", "table"},
                 owners=settings.owners,
-                description=f"Production table {schema}.{table.target or name} with the window's rows as the source "
+                description=f"Production table {written.targets[name]} with the window's rows as the source "
                 f"has them. {table.description or ''}".strip(),
-                metadata={"dagster/table_name": f"{schema}.{table.target or name}"},
+                metadata={"dagster/table_name": str(written.targets[name])},
             )
             for name, table in settings.tables.items()
         ],

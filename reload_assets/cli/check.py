@@ -45,13 +45,13 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
             groups[group] = resolve_group(group_tables(config, group), connection, reader)
             for table in groups[group]:
                 click.echo(
-                    f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                    f"{group}.{table.name}: {table.source} -> {table.target}, "
                     f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
                     f"window {table.window.name}, version {table.version.name}"
                 )
                 _warn_of_scans(connection, table)
                 if reader is None:
-                    click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
+                    click.echo(f"warning: whether that is a key of {table.source} could not be verified")
     if reader is None:
         click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
     return groups

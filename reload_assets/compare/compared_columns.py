@@ -40,7 +40,7 @@ class ComparedColumns:
     def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
         """``paired``: the columns by whose text rows are matched; each of them needs one."""
         if table.source_columns is None:
-            raise SourceNotDescribed(table.source_table)
+            raise SourceNotDescribed(table.source)
         self.described = {column.name: column for column in table.source_columns}
         self.kinds = {column.source: self.kind(column) for column in paired}
         self.columns: list[ReloadColumn] = []

@@ -80,7 +80,7 @@ def _stale(connection: Connection[Any], plan: ConfirmStatements) -> str | None:
     """Say which rows the connection shows older than DMS; None if there are none."""
     row = plan.run(connection, "5_source_is_current:judge_older", older_pieces(plan)).fetchone()
     assert row is not None
-    return f"{row[0]} rows of {plan.merge.table.source_table} (keys {'; '.join(row[1])})" if row[0] else None
+    return f"{row[0]} rows of {plan.merge.table.source} (keys {'; '.join(row[1])})" if row[0] else None
 
 
 def _read_newer(connection: Connection[Any], plan: ConfirmStatements, arbiter: SourceRows) -> None:

@@ -30,6 +30,11 @@ class TableLoad:
     staging_table: str
     ignored_columns: tuple[str, ...] = ()
 
+    @property
+    def source(self) -> tuple[str, str]:
+        """The source table's schema and name."""
+        return self.source_schema, self.source_table
+
 
 def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """Return the bounds as a DMS filter can say them: wall-clock values of the source's zone, widened to whole seconds.
@@ -66,7 +71,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
         "start-value": floor.isoformat(" ", "seconds"),
         "end-value": ceiling.isoformat(" ", "seconds"),
     }
-    return _mappings(tables, {table.source_table: (table.window_column, [between]) for table in tables})
+    return _mappings(tables, {table.source: (table.window_column, [between]) for table in tables})
 
 
 def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
@@ -74,11 +79,13 @@ def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]
 
     One filter per table: conditions inside one filter are OR-ed, which is wanted here.
     """
-    filters = {table.source_table: (column, list(conditions)) for table, column, conditions in tables}
+    filters = {table.source: (column, list(conditions)) for table, column, conditions in tables}
     return _mappings([table for table, _, _ in tables], filters)
 
 
-def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list[dict[str, str]]]]) -> dict[str, Any]:
+def _mappings(
+    tables: Sequence[TableLoad], filters: Mapping[tuple[str, str], tuple[str, list[dict[str, str]]]]
+) -> dict[str, Any]:
     """``filters``: by source table, the one filter's column and its conditions."""
     _check(tables)
     rules: list[dict[str, Any]] = []
@@ -90,7 +97,7 @@ def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
     for table in tables:
-        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source_table]))
+        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source]))
     schemas = {table.source_schema: table.staging_schema for table in tables}
     for source, staging in schemas.items():
         locator = {"schema-name": _locator_name(source, schemas)}
@@ -141,7 +148,7 @@ def _check(tables: Sequence[TableLoad]) -> None:
     sources: set[tuple[str, str]] = set()
     targets: set[tuple[str, str]] = set()
     for table in tables:
-        source = f"{table.source_schema}.{table.source_table}"
+        source = ".".join(table.source)
         if is_wild(table.source_schema) or is_wild(table.source_table):
             raise MappingImpossible(
                 f"The source table {source} has a wildcard (% or []) in its name, which a filtered DMS selection "
@@ -158,12 +165,12 @@ def _check(tables: Sequence[TableLoad]) -> None:
                 f"{staging_schemas[table.source_schema]} and {table.staging_schema}, but DMS renames a schema as a "
                 "whole; use one staging schema."
             )
-        if (table.source_schema, table.source_table) in sources:
+        if table.source in sources:
             raise MappingImpossible(f"One task would load the source table {source} twice; name it once.")
         if (table.staging_schema, table.staging_table) in targets:
             raise MappingImpossible(
                 f"Two source tables would fill the staging table {table.staging_schema}.{table.staging_table}, the "
                 f"second is {source}; give each its own."
             )
-        sources.add((table.source_schema, table.source_table))
+        sources.add(table.source)
         targets.add((table.staging_schema, table.staging_table))

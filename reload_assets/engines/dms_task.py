@@ -17,14 +17,13 @@ from reload_assets.tables import ReloadTable
 
 @dataclass(frozen=True)
 class DmsEngine:
-    """Describes loads from a schema of the source into the staging schema. DMS logs in there as ``load_role``.
+    """Describes loads from the source into the staging schema. DMS logs in there as ``load_role``.
 
     ``place`` is where the settings are written, for messages.
     """
 
     settings: DmsConfig
     place: str
-    source_schema: str
     staging_schema: str
     load_role: str | None
 
@@ -43,7 +42,7 @@ class DmsEngine:
     def table_load(self, table: ReloadTable, staging_table: str) -> TableLoad:
         """Return how the rows of a table come into one of the staging schema."""
         return TableLoad(
-            source_schema=self.source_schema,
+            source_schema=table.source_schema,
             source_table=table.source_table,
             window_column=table.window.source,
             staging_schema=self.staging_schema,

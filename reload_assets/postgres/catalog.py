@@ -111,7 +111,7 @@ class CatalogTable:
     referenced_by: list[Reference]
     partition_columns: list[str]
     part_of: list[str]
-    """The tables of the schema that hold this one's rows too."""
+    """The tables that hold this one's rows too, each with its schema."""
     triggers: list[Trigger]
     hides_rows: bool
     """Whether row security keeps rows of the table from this role."""

@@ -29,7 +29,10 @@ def configured(groups: Mapping[str, Sequence[str]], **owners: Sequence[str]) -> 
     document["groups"] = {
         group: {
             "owners": list(owners.get(group, [])),
-            "tables": {name: {"window_column": "updated_at", "target": f"t{next(numbers)}"} for name in names},
+            "tables": {
+                name: {"window_column": "updated_at", "source": f"S{(number := next(numbers))}", "target": f"t{number}"}
+                for name in names
+            },
         }
         for group, names in groups.items()
     }
