@@ -132,7 +132,7 @@ def _definitions(
         schedules=[*(group.schedule for group in groups.values()), drop_expired_staging_daily],
         sensors=[requests_sensor(config, jobs, left_out), sweeper],
         resources=_resources(config),
-        # One process a run: a run is one window, and DMS does the work.
+        # One process per run: a run is one window, and DMS does the work.
         executor=in_process_executor,
     )
 

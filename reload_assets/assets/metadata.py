@@ -1,4 +1,4 @@
-"""What materializations say of themselves in the UI."""
+"""The metadata of materializations, which the UI shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTCOMES: Mapping[str, str] = {
 
 
 def column_schema(table: ReloadTable) -> TableSchema:
-    """Production's columns, as its catalog has them."""
+    """Return production's columns, as its catalog has them."""
     unique = set(table.production.primary_key)
     return TableSchema(
         columns=[
@@ -39,7 +39,7 @@ def column_schema(table: ReloadTable) -> TableSchema:
 
 
 def reload_metadata(reload: Reload) -> dict[str, Any]:
-    """Return which reload, which window, which DMS task."""
+    """Return the metadata that name the reload, its window and its DMS task."""
     return {
         "reload": reload.reload_id,
         "window start (UTC)": reload.window.start.isoformat(),
@@ -61,7 +61,7 @@ def _cdc(reload: Reload) -> dict[str, Any]:
 
 
 def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:
-    """Metadata of one staged table."""
+    """Return the metadata of one staged table."""
     counts = {
         "source rows before load": staged.source_rows_before,
         "source rows after load": staged.source_rows_after,
@@ -81,9 +81,9 @@ def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> 
 def merged_metadata(
     reload: Reload, staged: StagedTable, table: ReloadTable, merged: MergeResult | None, confirmed: Confirmed
 ) -> dict[str, Any]:
-    """Metadata of one merged table: each outcome as a number, which the UI plots, and all of them as a table.
+    """Return the metadata of one merged table: each outcome as a number, which the UI plots, and all as a table.
 
-    ``merged`` is None where an earlier run had merged already and this one only confirmed.
+    ``merged`` is None if an earlier run merged and this run only confirmed.
     """
     counts = {name: int(getattr(staged, name)) for name in OUTCOMES}
     corrected = {

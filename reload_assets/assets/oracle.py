@@ -1,4 +1,4 @@
-"""The source tables, as external assets: Dagster shows them, DMS reads them."""
+"""The source tables as external assets: Dagster shows them, but only DMS reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reload_assets.partitions import Family
 
 
 def oracle_assets(config: ReloadConfig, family: Family) -> list[AssetSpec]:
-    """One external asset per source table of a group."""
+    """Return one external asset per source table of a group."""
     settings = config.groups[family.group]
     return [
         AssetSpec(

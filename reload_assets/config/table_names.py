@@ -21,7 +21,7 @@ class TableName(NamedTuple):
 
 
 def readable(written: str | None) -> str | None:
-    """Return what is written, or None. Raises ValueError where it is not a name, or a schema and a name."""
+    """Return what is written, or None. Raises ValueError if it is neither a name nor a schema and a name."""
     if written is not None and _NAME.fullmatch(written) is None:
         raise ValueError(
             f"{written!r} is not the name of a table; write NAME or SCHEMA.NAME, and a name that holds a dot in double "
@@ -39,26 +39,26 @@ def located(written: str, schema: str, *, upper: bool = False) -> TableName:
 
 
 def require_own_targets(targets: Iterable[tuple[str, TableName]]) -> None:
-    """Raise ValueError where two entries, named by their places, have one production table.
+    """Raise ValueError if two entries, named by their places, have the same production table.
 
-    What one entry loads is all that its table is to have: the rows of another would be orphans.
+    An entry treats each row of its production table that it did not load as an orphan, so none can be shared.
     """
     seen: dict[TableName, str] = {}
     for place, table in targets:
         if (other := seen.setdefault(table, place)) != place:
             raise ValueError(
-                f"{place}.target: the production table {table} is that of {other} too, and each would take the other's "
-                "rows for wrong; give each source table a production table of its own, and unite those by a view"
+                f"{place}.target: the production table {table} is also that of {other}, and each entry would treat the "
+                "other's rows as wrong; give each source table its own production table, and unite them in a view"
             )
 
 
 def require_own_sources(sources: Iterable[tuple[str, str, TableName]]) -> None:
-    """Raise ValueError where two entries of one group, named by their places and the group, have one source table."""
+    """Raise ValueError if two entries of a group, named by their places and the group, have the same source table."""
     seen: dict[tuple[str, TableName], str] = {}
     for place, group, table in sources:
         if (other := seen.setdefault((group, table), place)) != place:
             raise ValueError(
-                f"{place}.source: the source table {table} is that of {other} too, and one DMS task loads a table "
+                f"{place}.source: the source table {table} is also that of {other}, and a DMS task loads a table "
                 "once; put one of the two into another group"
             )
 

@@ -86,8 +86,8 @@ def test_two_entries_with_one_production_table_are_refused(entries: str, place: 
     with pytest.raises(ConfigError) as caught:
         parse_config(REFERENCE + entries + "\n")
     assert f"groups.{place}.target: the production table " in str(caught.value)
-    assert " is that of groups.sales.tables.orders too" in str(caught.value)
-    assert "give each source table a production table of its own, and unite those by a view" in str(caught.value)
+    assert " is also that of groups.sales.tables.orders" in str(caught.value)
+    assert "give each source table its own production table, and unite them in a view" in str(caught.value)
 
 
 def test_two_entries_for_two_sources_and_two_targets_are_fine() -> None:
@@ -127,7 +127,7 @@ def test_what_is_no_name_of_a_table_is_refused(name: str, field: str) -> None:
 def test_one_source_table_in_two_entries_of_a_group_is_refused_and_in_two_groups_it_is_not() -> None:
     entry = "archive: {window_column: updated_at, source: SALES.ORDERS}\n"
     with pytest.raises(
-        ConfigError, match=r"archive\.source: the source table SALES\.ORDERS is that of groups\.sales\.tab"
+        ConfigError, match=r"archive\.source: the source table SALES\.ORDERS is also that of groups\.sales\.tab"
     ):
         parse_config(f"{REFERENCE}      {entry}")
     parse_config(f"{REFERENCE}  more:\n    tables:\n      {entry}")
