@@ -14,8 +14,10 @@ from reload_assets.config.model import TableConfig
 from reload_assets.config.table_names import TableName
 from reload_assets.conversions.accepted import require_accepted
 from reload_assets.conversions.pair import Pair
+from reload_assets.dms.patterns import transforms
 from reload_assets.errors.tables import (
     ColumnNotFound,
+    ColumnNotOmittable,
     ColumnUnmatched,
     ForeignKeysCircular,
     KeyNotExact,
@@ -31,6 +33,7 @@ from reload_assets.errors.tables import (
 )
 from reload_assets.keys import filter_position, inexact
 from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
+from reload_assets.staged_columns import require_apart, staged_columns
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -167,6 +170,7 @@ class _Resolver:
         reader = reader.of(self.source.schema) if reader else None
         described = reader.columns(self.source.name) if reader else None
         columns = self._from_source(described) if described else self._from_production()
+        require_apart(self.place, self.source, self.target, [(column.source, column.name) for column in columns])
         self.by_name = {column.name: column for column in columns}
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
@@ -204,15 +208,19 @@ class _Resolver:
         for unknown in (name for name in ignored if name not in source_names):
             place = f"{self.place}.ignored_source_columns"
             raise ColumnNotFound(place, unknown, str(self.source), source_names)
+        for name in (name for name in ignored if not transforms(name)):
+            raise ColumnNotOmittable(f"{self.place}.ignored_source_columns", str(self.source), name)
+        names = [name for name in source_names if name not in ignored]
+        staged = staged_columns(names)
         columns = []
-        for name in (name for name in source_names if name not in ignored):
+        for name in names:
             target = self._production_column(name)
             if target is None:
                 raise ColumnUnmatched(
                     f"{self.place}.ignored_source_columns",
                     f"{self._target} has no column for {self.source}.{name}; add it to production, or list it here",
                 )
-            columns.append(ReloadColumn(name, name.lower(), target))
+            columns.append(ReloadColumn(name, staged[name], target))
         return tuple(columns)
 
     def _from_production(self) -> tuple[ReloadColumn, ...]:
@@ -220,12 +228,15 @@ class _Resolver:
         for name in (name for name in self.options.columns or () if name not in known):
             raise ColumnNotFound(f"{self.place}.columns", name, self._target, known)
         names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
-        return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
+        staged = staged_columns(name.upper() for name in names)
+        return tuple(ReloadColumn(name.upper(), staged[name.upper()], self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
         """Return the column with the same name, ignoring case. Generated columns are left out: nothing writes them."""
         found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
-        exact = [column for column in found if column.name == source_name.lower()]
+        # A name in upper case was written without quotes, and CDC usually converts it to lower case.
+        usual = source_name.lower() if source_name.isupper() else source_name
+        exact = [column for column in found if column.name == usual]
         return next((column for column in exact or found if not column.generated), None)
 
     def _column(self, field: str, name: str) -> ReloadColumn:

@@ -20,7 +20,8 @@ class TableLoad:
     """One source table, its window column, and the staging table of this reload.
 
     Names are written as each side's dictionary has them (Oracle: UPPERCASE). ``ignored_columns`` of the source are not
-    loaded, because the staging table lacks them.
+    loaded, because the staging table lacks them; ``renamed_columns`` are those that it has under a name which is not
+    the source's in lower case.
     """
 
     source_schema: str
@@ -29,6 +30,7 @@ class TableLoad:
     staging_schema: str
     staging_table: str
     ignored_columns: tuple[str, ...] = ()
+    renamed_columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def source(self) -> tuple[str, str]:
@@ -118,6 +120,9 @@ def _mappings(
                 "rule-action": "remove-column",
             }
             add("transformation", f"without {table.source_table} {column}", rule)
+        for column, staged in table.renamed_columns:
+            place = {**locator, "column-name": escaped(column)}
+            add("transformation", f"column {table.source_table} {column}", _rename("column", place, staged))
     for source in schemas:
         locator = {"schema-name": _locator_name(source, schemas), "table-name": "%", "column-name": "%"}
         rule = {"rule-target": "column", "object-locator": locator, "rule-action": "convert-lowercase"}

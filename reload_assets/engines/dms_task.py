@@ -12,6 +12,7 @@ from reload_assets.dms.mappings import TableLoad
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier
 from reload_assets.ledger.records import Reload
+from reload_assets.staged_columns import lowered
 from reload_assets.tables import ReloadTable
 
 
@@ -48,6 +49,7 @@ class DmsEngine:
             staging_schema=self.staging_schema,
             staging_table=staging_table,
             ignored_columns=tuple(table.options.ignored_source_columns),
+            renamed_columns=tuple((c.source, c.staged) for c in table.columns if c.staged != lowered(c.source)),
         )
 
     def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
