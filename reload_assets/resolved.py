@@ -59,13 +59,12 @@ def unchanged_tables(
 def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Collection[ReloadTable]) -> None:
     """Compare the source's columns with those that were loaded. Raises TableChanged for others; SourceUnavailable."""
     for table in tables:
-        now = {column.name: column for column in reader.columns(table.source_table)}
+        now = {column.name: column for column in reader.of(table.source_schema).columns(table.source_table)}
         for column in table.source_columns or ():
             found = now.get(column.name)
             if found != column:
                 change = "is gone" if found is None else f"was {column.declared} and is {found.declared}"
-                place = f"{reader.schema}.{table.source_table}"
-                raise SourceChanged(place, reload.title, f"{column.name} {change}")
+                raise SourceChanged(table.source, reload.title, f"{column.name} {change}")
 
 
 def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:

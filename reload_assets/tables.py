@@ -11,10 +11,13 @@ from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.model import TableConfig
+from reload_assets.config.table_names import TableName
 from reload_assets.conversions.accepted import require_accepted
 from reload_assets.conversions.pair import Pair
+from reload_assets.dms.patterns import transforms
 from reload_assets.errors.tables import (
     ColumnNotFound,
+    ColumnNotOmittable,
     ColumnUnmatched,
     ForeignKeysCircular,
     KeyNotExact,
@@ -30,6 +33,7 @@ from reload_assets.errors.tables import (
 )
 from reload_assets.keys import filter_position, inexact
 from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
+from reload_assets.staged_columns import require_apart, staged_columns
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -54,6 +58,7 @@ class ReloadTable:
     """One table of a group. ``columns`` are the source's, in the source's order, which is also staging's."""
 
     name: str
+    source_schema: str
     source_table: str
     production: CatalogTable
     columns: tuple[ReloadColumn, ...]
@@ -85,6 +90,11 @@ class ReloadTable:
         return filter_position([column.target for column in self.key])
 
     @property
+    def source(self) -> str:
+        """The source table's name with its schema, for messages."""
+        return f"{self.source_schema}.{self.source_table}"
+
+    @property
     def target(self) -> str:
         """The name of the production table with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
@@ -99,15 +109,16 @@ class ReloadTable:
 class GroupTables:
     """The tables of a group as the configuration has them, at ``place``.
 
-    ``targets`` maps the production tables of all groups to the places that name them.
+    ``sources`` and ``targets`` are their names in the two databases. ``places`` maps the production tables of all
+    groups to the places that name them.
     """
 
     place: str
     tables: Mapping[str, TableConfig]
-    production_schema: str
-    source_schema: str
+    sources: Mapping[str, TableName]
+    targets: Mapping[str, TableName]
     zone: str
-    targets: Mapping[str, str]
+    places: Mapping[str, str]
 
 
 def resolve_group(
@@ -145,20 +156,21 @@ class _Resolver:
     def __init__(self, group: GroupTables, name: str) -> None:
         self.name, self.options = name, group.tables[name]
         self.place = f"{group.place}.{name}"
-        self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
+        self.source, self.target, self.places = group.sources[name], group.targets[name], group.places
         self.zone = group.zone
 
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete the table's configuration from the catalogs, and check it. Raises ConfigError."""
         options = self.options
-        self.production = read_table(connection, self.schema, options.target or self.name)
+        self.production = read_table(connection, *self.target)
         if not self.production.columns:
             raise TableNotFound(f"{self.place}.target", self._target)
         self._require_rows_of_its_own()
         self._require_plain_writes()
-        source_table = options.source or self.name.upper()
-        described = reader.columns(source_table) if reader else None
-        columns = self._from_source(source_table, described) if described else self._from_production()
+        reader = reader.of(self.source.schema) if reader else None
+        described = reader.columns(self.source.name) if reader else None
+        columns = self._from_source(described) if described else self._from_production()
+        require_apart(self.place, self.source, self.target, [(column.source, column.name) for column in columns])
         self.by_name = {column.name: column for column in columns}
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
@@ -166,12 +178,13 @@ class _Resolver:
         self._require_wall_clock(window)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
         self._require_mark(described)
-        self._require_source_key(key, source_table, reader, window, version)
+        self._require_source_key(key, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
         table = ReloadTable(
             name=self.name,
-            source_table=source_table,
+            source_schema=self.source.schema,
+            source_table=self.source.name,
             production=self.production,
             columns=columns,
             key=tuple(key),
@@ -186,25 +199,28 @@ class _Resolver:
 
     @property
     def _target(self) -> str:
-        return f"{self.production.schema}.{self.production.name}"
+        return str(self.target)
 
-    def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
+    def _from_source(self, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
         """Return the columns in the source's order. DMS writes in that order, so the staging table needs it."""
         source_names = [column.name for column in described]
         ignored = self.options.ignored_source_columns
         for unknown in (name for name in ignored if name not in source_names):
             place = f"{self.place}.ignored_source_columns"
-            raise ColumnNotFound(place, unknown, f"{self.source_schema}.{source_table}", source_names)
+            raise ColumnNotFound(place, unknown, str(self.source), source_names)
+        for name in (name for name in ignored if not transforms(name)):
+            raise ColumnNotOmittable(f"{self.place}.ignored_source_columns", str(self.source), name)
+        names = [name for name in source_names if name not in ignored]
+        staged = staged_columns(names)
         columns = []
-        for name in (name for name in source_names if name not in ignored):
+        for name in names:
             target = self._production_column(name)
             if target is None:
                 raise ColumnUnmatched(
                     f"{self.place}.ignored_source_columns",
-                    f"{self._target} has no column for {self.source_schema}.{source_table}.{name}; "
-                    "add it to production, or list it here",
+                    f"{self._target} has no column for {self.source}.{name}; add it to production, or list it here",
                 )
-            columns.append(ReloadColumn(name, name.lower(), target))
+            columns.append(ReloadColumn(name, staged[name], target))
         return tuple(columns)
 
     def _from_production(self) -> tuple[ReloadColumn, ...]:
@@ -212,12 +228,15 @@ class _Resolver:
         for name in (name for name in self.options.columns or () if name not in known):
             raise ColumnNotFound(f"{self.place}.columns", name, self._target, known)
         names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
-        return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
+        staged = staged_columns(name.upper() for name in names)
+        return tuple(ReloadColumn(name.upper(), staged[name.upper()], self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
         """Return the column with the same name, ignoring case. Generated columns are left out: nothing writes them."""
         found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
-        exact = [column for column in found if column.name == source_name.lower()]
+        # A name in upper case was written without quotes, and CDC usually converts it to lower case.
+        usual = source_name.lower() if source_name.isupper() else source_name
+        exact = [column for column in found if column.name == usual]
         return next((column for column in exact or found if not column.generated), None)
 
     def _column(self, field: str, name: str) -> ReloadColumn:
@@ -249,9 +268,8 @@ class _Resolver:
 
     def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:
-            if above in self.targets:
-                place = f"{self.place}.target"
-                raise TargetShared(place, self._target, f"{self.schema}.{above}", self.targets[above])
+            if above in self.places:
+                raise TargetShared(f"{self.place}.target", self._target, above, self.places[above])
 
     def _require_plain_writes(self) -> None:
         """Refuse row security, which hides rows, and rules, which rewrite statements."""
@@ -292,7 +310,6 @@ class _Resolver:
     def _require_source_key(
         self,
         key: Sequence[ReloadColumn],
-        source_table: str,
         reader: SourceReader | None,
         window: ReloadColumn,
         version: ReloadColumn,
@@ -300,14 +317,14 @@ class _Resolver:
         """Require that the key is a key of the source; otherwise one row there could be two rows in production."""
         names, place = ", ".join(column.name for column in key), f"{self.place}.key"
         ours = {column.source for column in key}
-        known = reader.unique_keys(source_table) if reader else []
+        known = reader.unique_keys(self.source.name) if reader else []
         if ours in [set(columns) for columns in known]:
             return
         if known:
             columns = ", ".join(known[0])
             raise KeyNotOfSource(
                 place,
-                f"({names}) of {self._target} is not a key of {self.source_schema}.{source_table}, whose key is "
+                f"({names}) of {self._target} is not a key of {self.source}, whose key is "
                 f"({columns}): {self._what_comes_of_it(ours, known)}",
             )
         if self.options.key is not None:
@@ -323,7 +340,7 @@ class _Resolver:
         if reader is not None:
             raise KeyNotOfSource(
                 place,
-                f"{self.source_schema}.{source_table} has neither a primary key nor a unique index that holds for all "
+                f"{self.source} has neither a primary key nor a unique index that holds for all "
                 f"rows; create one there, or write [{names}] here if it is unique in the source",
             )
 

@@ -24,13 +24,17 @@ def check(configured: Configured) -> None:
 
     Changes nothing.
     """
-    from reload_assets.partitions import cadence_partitions
+    from reload_assets.code_location import build_code_location
 
     services, config = configured.services, configured.config
-    cadence_partitions(config.windows, config.file)
+    left_out = build_code_location(config).left_out
+    for problem in left_out.values():
+        click.echo(str(problem), err=True)
     _check_cdc(services, _check_tables(services))
     services.load_tasks(_patience(services)).check_endpoints(*dms_engine(config).arns())
     click.echo("DMS: the endpoints are of the right kind and tested from the replication instance")
+    if left_out:
+        click.get_current_context().exit(1)
 
 
 def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
@@ -42,7 +46,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
             groups[group] = resolve_group(group_tables(config, group), connection, reader)
             for table in groups[group]:
                 click.echo(
-                    f"{group}.{table.name}: {config.source.schema_name}.{table.source_table} -> {table.target}, "
+                    f"{group}.{table.name}: {table.source} -> {table.target}, "
                     f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
                     f"window {table.window.name}, version {table.version.name}"
                 )
@@ -51,7 +55,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                     click.echo(f"warning: {remark}")
                 _warn_of_scans(connection, table)
                 if reader is None:
-                    click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
+                    click.echo(f"warning: whether that is a key of {table.source} could not be verified")
     if reader is None:
         click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
     return groups

@@ -196,7 +196,6 @@ class _Confirm:
             self._skipped = SkippedStatements(
                 self._cdc,
                 self._all_statements,
-                reader.schema if reader else None,
                 self._reload.opened_at,
                 touched.merging_since or self._reload.opened_at,
             )

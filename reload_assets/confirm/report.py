@@ -20,13 +20,15 @@ _EXAMPLES = 5
 class Report:
     """Keys by how they ended. ``keys``: per table, how many were read again, and how many of these are orphans.
 
-    ``some_orphans`` and ``reasons`` name tables and keys. ``reasons`` also says why production refused corrections.
+    ``some_orphans``, ``rewritten`` and ``reasons`` name tables and keys. ``rewritten`` also names the triggers of
+    production that may have changed a row that was written, ``reasons`` why production refused corrections.
     """
 
     keys: Mapping[str, tuple[int, int]]
     left_alone: int
     blocked: int
     some_orphans: Sequence[str]
+    rewritten: Sequence[str]
     reasons: Sequence[str]
 
     @property
@@ -50,7 +52,7 @@ class Report:
             )
         if self.left_alone:
             clauses.append(f"{self.left_alone} rows differ and are left alone by policy")
-        return clauses
+        return [*clauses, *self.rewritten]
 
     @property
     def blocked_clauses(self) -> list[str]:
@@ -65,6 +67,7 @@ def report_keys(connection: Connection[Any], all_statements: Sequence[ConfirmSta
     keys: dict[str, tuple[int, int]] = {}
     left_alone = blocked = 0
     some_orphans: list[str] = []
+    rewritten: list[str] = []
     reasons: list[str] = []
     for statements in all_statements:
         name = statements.merge.table.name
@@ -73,7 +76,23 @@ def report_keys(connection: Connection[Any], all_statements: Sequence[ConfirmSta
         keys[name] = (row[0], row[1])
         left_alone, blocked = left_alone + row[2], blocked + row[3]
         some_orphans += [f"{name} {key}" for key in row[4] or ()]
+        rewritten += _rewritten(connection, statements)
         for reason, rows, some in statements.run(connection, "9_report:count_blocked", most_refused=MOST_REFUSED):
             more = f" and {rows - len(some)} more" if rows > len(some) else ""
             reasons.append(f"{name} {'; '.join(some)}{more} ({reason})")
-    return Report(keys, left_alone, blocked, some_orphans, reasons)
+    return Report(keys, left_alone, blocked, some_orphans, rewritten, reasons)
+
+
+def _rewritten(connection: Connection[Any], statements: ConfirmStatements) -> list[str]:
+    """Return a clause about the rows of one table that triggers have rewritten; none if there are no such rows."""
+    row = statements.run(connection, "9_report:count_rewritten").fetchone()
+    assert row is not None
+    rows, some = row
+    if not rows:
+        return []
+    table = statements.merge.table
+    names = ", ".join(trigger.name for trigger in table.production.triggers) or "of a partition"
+    return [
+        f"{rows} rows of {table.target} differ from what was written ({'; '.join(some)}), because a trigger of "
+        f"production changes them ({names})"
+    ]

@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
+
+from reload_assets.dms.vocabulary import SPECIAL_CHARACTERS
 
 _TOKEN = re.compile(r"\[[^\]]+\]|.", re.DOTALL)
 _ANY = "%"
@@ -36,6 +39,20 @@ def is_wild(name: str) -> bool:
 def has_underscore_wildcard(name: str) -> bool:
     """Return whether the name has an ``_`` that is not written ``[_]``."""
     return "_" in _TOKEN.findall(name)
+
+
+def transforms(column: str) -> bool:
+    """Return whether DMS applies transformation rules to a column of this name.
+
+    It does not if the name has a special character, or letters that are written from right to left (AWS DMS user guide,
+    "Transformation rules and actions"): such a column keeps the name, type and values that it has in the source.
+    """
+    return not set(SPECIAL_CHARACTERS) & set(column) and not reads_right_to_left(column)
+
+
+def reads_right_to_left(name: str) -> bool:
+    """Return whether the name has letters of a language that is written from right to left."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)
 
 
 def escaped(name: str) -> str:

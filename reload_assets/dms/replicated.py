@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reload_assets.dms.findings import locator, rule_id
-from reload_assets.dms.patterns import matches
+from reload_assets.dms.patterns import matches, transforms
 from reload_assets.errors.dms import MappingUnreadable
 
 Rule = Mapping[str, Any]
@@ -115,6 +115,8 @@ def _naming(rules: Sequence[Rule], schema: str, table: str | None = None, column
 
 
 def _column(rules: Sequence[Rule], schema: str, table: str, name: str) -> str | None:
+    if not transforms(name):
+        return name
     only = [rule for rule in rules if rule.get("rule-action") == "include-column"]
     if only and not any(_matches(rule, schema, table, name) for rule in only):
         return None

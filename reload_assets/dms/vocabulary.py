@@ -27,6 +27,9 @@ TRANSFORMATION_ACTIONS = (
     "data-masking-digits-randomize",
     "data-masking-hash-mask",
 )
+# DMS transforms no column that has one of these in its name; the guide gives them as examples.
+SPECIAL_CHARACTERS = "#\\/-"
+
 RULE_TARGETS = ("schema", "table", "column", "table-tablespace", "index-tablespace")
 
 # Operator -> the members that a condition with it must have.

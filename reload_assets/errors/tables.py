@@ -82,6 +82,33 @@ class AcceptedNotLost(ConfigError):
         super().__init__(place, f"{column} of {table} loses nothing of the source, nor {accepted}; remove it here")
 
 
+class ColumnsAlike(ConfigError):
+    """Two columns of one side differ in letter case only, and the other side has one column for both."""
+
+    code = "columns-alike"
+    advice = "List one of the two in `ignored_source_columns`, or give each a column of its own on both sides."
+    example = sample(
+        place=f"{_PLACE}.ignored_source_columns",
+        problem="'ID' and 'Id' of SALES.ORDERS would both be loaded into 'id' of production.orders; list one of them "
+        "here, or add a column to production",
+    )
+
+
+class ColumnNotOmittable(ConfigError):
+    """A source column cannot be left out, because DMS applies no rule to a column with such a name."""
+
+    code = "column-not-omittable"
+    advice = "Load the table through a view without the column, or add the column to production."
+    example = sample(place=f"{_PLACE}.ignored_source_columns", table="SALES.ORDERS", column="NOTE#")
+
+    def __init__(self, place: str, table: str, column: str) -> None:
+        super().__init__(
+            place,
+            f"{column!r} of {table} cannot be left out: DMS applies no rule to a column that has #, \\, / or - in its "
+            "name, and loads it all the same; load the table through a view without it, or add it to production",
+        )
+
+
 class KeyNotUnique(ConfigError):
     """Production has no unique index on the key of a table."""
 

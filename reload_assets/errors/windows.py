@@ -51,6 +51,31 @@ class PartitionKeyInvalid(WindowError):
         super().__init__(f"The partition key {key!r} is not a window{f' ({why})' if why else ''}; {fix}.")
 
 
+class RunOverPartitions(WindowError):
+    """A run was launched for a range of partitions; a reload is one window, with a run of its own."""
+
+    code = "run-over-partitions"
+    advice = "Launch a backfill over the partitions without choosing a single run: Dagster starts one run for each."
+    example = sample(first="2025-01-03", last="2025-01-05")
+
+    def __init__(self, first: str, last: str) -> None:
+        super().__init__(
+            f"The run is for the partitions {first!r} to {last!r}, but a reload is one window; launch them as a "
+            "backfill with a run for each partition."
+        )
+
+
+class RunWithoutPartition(WindowError):
+    """A run was launched without a partition, so that no window is named."""
+
+    code = "run-without-partition"
+    advice = "Choose a partition when you launch the run; for an ad-hoc window, add its partition first."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__("The run is for no partition, which is what names its window; launch it for one.")
+
+
 class RequestInvalid(ReloadError):
     """A row of `admin.reload_requests` cannot become a run; its column `error` has the message."""
 

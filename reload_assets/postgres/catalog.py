@@ -123,7 +123,7 @@ class CatalogTable:
     referenced_by: list[Reference]
     partition_columns: list[str]
     part_of: list[str]
-    """The tables of the schema that this one is a partition or an heir of, and that so hold its rows too."""
+    """The tables that this one is a partition or an heir of, and that so hold its rows too, with their schemas."""
     triggers: list[Trigger]
     hides_rows: bool
     """Whether row security keeps rows of the table from this role."""

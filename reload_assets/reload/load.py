@@ -101,8 +101,7 @@ class Load(Steps):
         """
         arn = self._task_of(reload)
         tables = self._tables(reload)
-        schema = self.config.source.schema_name
-        expected = {(schema, table.source_table): table for table in tables}
+        expected = {(table.source_schema, table.source_table): table for table in tables}
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
         read_until = None
         try:
@@ -181,7 +180,7 @@ class Load(Steps):
 
     def _note_source(self, reload: Reload) -> None:
         staged = self.ledger.tables(reload.reload_id)
-        start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = reload.loaded_window.in_zone(self.config.source.zone)
         with self.source() as reader, self.target.connect(autocommit=True) as connection:
             if reader is None:
                 return
@@ -190,7 +189,7 @@ class Load(Steps):
                 if known.source_rows_before is not None:
                     continue
                 if unmatched(table):
-                    rows = reader.count(table.source_table, table.window.source, start, end)
+                    rows = _count(reader, table, bounds)
                 else:
                     place = (known.staging_table, known.staging_oid)
                     with connection.transaction():
@@ -200,5 +199,9 @@ class Load(Steps):
     def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
         if reader is None:
             return {}
-        start, end = window.in_zone(self.config.source.zone)
-        return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
+        bounds = window.in_zone(self.config.source.zone)
+        return {table.name: _count(reader, table, bounds) for table in tables}
+
+
+def _count(reader: SourceReader, table: ReloadTable, bounds: tuple[datetime, datetime]) -> int:
+    return reader.of(table.source_schema).count(table.source_table, table.window.source, *bounds)

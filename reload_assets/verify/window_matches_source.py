@@ -78,7 +78,7 @@ def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
         }
         detail = (
             f"The window of {table.target} is not the source's: {_sentences(table, found, wrong)}{lag}{apart}; "
-            "check again once CDC has caught up, then reload the window."
+            f"check again once CDC has caught up, then reload the window{_meddlers(table)}."
         )
         return CheckOutcome(name, "failed", False, detail, facts)
     total = counts["same"] + counts["newer"]
@@ -104,3 +104,12 @@ def _sentences(table: ReloadTable, found: Contents, counts: Mapping[str, int], *
                 sentence += f", {found.gone:,}{of} gone from the source and {moved:,} moved out of the window there"
             said.append(sentence)
     return "; ".join(said)
+
+
+def _meddlers(table: ReloadTable) -> str:
+    """Return a hint at the triggers because of which a row may differ however often it is loaded."""
+    names = [f"{trigger.name} of {trigger.table}" for trigger in table.production.triggers]
+    if not names:
+        return ""
+    which = f"trigger {names[0]}" if len(names) == 1 else f"triggers {', '.join(names)}"
+    return f"; the {which} can change what is written"

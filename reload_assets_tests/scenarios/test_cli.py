@@ -71,6 +71,15 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
     assert state(stack) == before
 
 
+def test_check_names_the_group_that_dagster_does_not_take_and_checks_the_rest(stack: Stack, written: Written) -> None:
+    file = written('owners: ["team:data-platform"]', "owners: [alice]")
+    checked = command("--config", file, "check")
+    assert checked.exit_code == 1
+    (said,) = checked.stderr.splitlines()
+    assert said.startswith(f"{file}: groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME")
+    assert checked.stdout.splitlines()[-1].startswith("DMS:")
+
+
 def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
     # The reference group's own tables have one each.
     checked = command("check")

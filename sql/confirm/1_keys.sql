@@ -67,6 +67,8 @@ SELECT
     NULL::text AS written_xmin,
     -- The hash of the source's row that this correction wrote.
     NULL::text AS written_hash,
+    -- Production's row is not as this correction wrote it: a trigger has changed it.
+    FALSE AS is_rewritten,
     -- What the last pass found.
     NULL::text AS verdict,
     -- The state of the correction; NULL if there is none.
@@ -87,6 +89,7 @@ ALTER COLUMN is_open SET DEFAULT TRUE,
 ALTER COLUMN is_settled SET DEFAULT FALSE,
 ALTER COLUMN times_overtaken SET DEFAULT 0,
 ALTER COLUMN times_refused SET DEFAULT 0,
+ALTER COLUMN is_rewritten SET DEFAULT FALSE,
 ALTER COLUMN batch SET DEFAULT 0,
 ADD PRIMARY KEY (:key_numbers);
 

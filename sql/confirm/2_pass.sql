@@ -72,10 +72,13 @@ WHERE :t_is_chosen;
 -- triggers of production changed it. A row that is marked as deleted counts as absent. A row that the target's types
 -- cannot hold gets a correction, which will be refused.
 UPDATE :"keys" AS u
-SET verdict = found.verdict
+SET verdict = found.verdict, is_rewritten = found.is_rewritten
 FROM (
     SELECT
         k.ctid AS place,
+        coalesce(
+            p.is_alive AND p.differs AND k.written_xmin = p.production_xmin AND k.written_hash = md5(r.source_row), FALSE
+        ) AS is_rewritten,
         CASE
             WHEN p.production_xmin IS DISTINCT FROM k.production_xmin THEN 'overtaken'
             WHEN r.source_row IS NULL AND p.production_xmin IS NULL THEN 'absent'

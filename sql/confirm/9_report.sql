@@ -12,6 +12,14 @@ SELECT
     (array_agg(array_to_string(:k_key_texts, ', ')) FILTER (WHERE k.verdict = 'orphan'))[1:5] AS some_orphans
 FROM :"keys" AS k;
 
+-- name: count_rewritten
+-- Count the rows that a trigger changed when they were written, and return the keys of some.
+SELECT
+    count(*) AS rewritten,
+    (array_agg(array_to_string(:k_key_texts, ', ') ORDER BY :k_key_texts))[1:5] AS some
+FROM :"keys" AS k
+WHERE k.is_rewritten;
+
 -- name: count_blocked
 -- List the reasons why corrections were refused for good, each with its number of rows and some keys, the most frequent
 -- first.

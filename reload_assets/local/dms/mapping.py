@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg import sql
 
+from reload_assets.dms.patterns import transforms
 from reload_assets.local.dms.catalog import SourceTable
 from reload_assets.local.dms.rules import (
     Filter,
@@ -89,6 +90,9 @@ class TableMapping:
         removed = [rule for rule in here if rule.action == "remove-column"]
         mapped = []
         for name in names:
+            if not transforms(name):
+                mapped.append(MappedColumn(name, name, {}))
+                continue
             if any(rule.locator.matches(table.schema, table.name, name) for rule in removed):
                 continue
             if only and not any(rule.locator.matches(table.schema, table.name, name) for rule in only):
