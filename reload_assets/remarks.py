@@ -6,9 +6,31 @@ from reload_assets.merge.holders import kept_indexes
 from reload_assets.tables import ReloadTable
 
 
-def remarks(table: ReloadTable) -> list[str]:
+def remarks_on(table: ReloadTable) -> list[str]:
     """Return the warnings about one table, from what both catalogs say."""
-    return [*_kept_values(table)]
+    return [*_unfed(table), *_nullable(table), *_kept_values(table)]
+
+
+def _unfed(table: ReloadTable) -> list[str]:
+    if not table.unfed:
+        return []
+    nulls = [column.name for column in table.unfed if not column.fills_itself]
+    names = ", ".join(column.name for column in table.unfed)
+    new = f", where new rows get NULL in {', '.join(nulls)}" if nulls else ", where new rows get their defaults"
+    return [
+        f"{table.target}: no column of {table.source} feeds {names}{new}; if the source has one under another name, "
+        "write both names in columns"
+    ]
+
+
+def _nullable(table: ReloadTable) -> list[str]:
+    found = [pair.source.name for column, pair in table.pairs if pair.source.nullable and column.target.not_null]
+    if not found:
+        return []
+    return [
+        f"{table.target}: {', '.join(found)} of {table.source} may be NULL, but production declares "
+        f"{'these columns' if len(found) > 1 else 'this column'} NOT NULL: a window that holds such a row is not merged"
+    ]
 
 
 def _kept_values(table: ReloadTable) -> list[str]:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.column_pairs import ColumnPairs
 from reload_assets.config.model import TableConfig
 from reload_assets.config.table_names import TableName
 from reload_assets.conversions.accepted import require_accepted
 from reload_assets.conversions.pair import Pair
-from reload_assets.dms.patterns import transforms
 from reload_assets.errors.tables import (
     ColumnNotFound,
-    ColumnNotOmittable,
     ColumnUnmatched,
     ForeignKeysCircular,
     KeyNotExact,
@@ -99,6 +98,12 @@ class ReloadTable:
         """The name of the production table with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
 
+    @property
+    def unfed(self) -> list[Column]:
+        """The columns of production that no column of the source feeds, except the mark of deleted rows."""
+        fed = {column.name for column in self.columns} | {self.options.soft_delete_column}
+        return [column for column in self.production.columns if column.name not in fed and not column.generated]
+
     def parents(self, tables: Iterable[ReloadTable]) -> list[tuple[ForeignKey, ReloadTable]]:
         """Return this table's foreign keys that refer to the given tables, except those that refer to itself."""
         by_target = {table.target: table for table in tables if table.target != self.target}
@@ -169,8 +174,11 @@ class _Resolver:
         self._require_plain_writes()
         reader = reader.of(self.source.schema) if reader else None
         described = reader.columns(self.source.name) if reader else None
-        columns = self._from_source(described) if described else self._from_production()
-        require_apart(self.place, self.source, self.target, [(column.source, column.name) for column in columns])
+        pairing = ColumnPairs(self.place, self.source, self.production, options)
+        pairs = pairing.with_source(described) if described else pairing.by_production()
+        require_apart(self.place, self.source, self.target, [(source, column.name) for source, column in pairs])
+        staged = staged_columns(source for source, _ in pairs)
+        columns = tuple(ReloadColumn(source, staged[source], column) for source, column in pairs)
         self.by_name = {column.name: column for column in columns}
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
@@ -178,6 +186,8 @@ class _Resolver:
         self._require_wall_clock(window)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
         self._require_mark(described)
+        pairing.require_fed([column.target for column in columns], options.soft_delete_column)
+        pairing.require_writable([column.target for column in columns], [column.target for column in key])
         self._require_source_key(key, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
@@ -200,44 +210,6 @@ class _Resolver:
     @property
     def _target(self) -> str:
         return str(self.target)
-
-    def _from_source(self, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
-        """Return the columns in the source's order. DMS writes in that order, so the staging table needs it."""
-        source_names = [column.name for column in described]
-        ignored = self.options.ignored_source_columns
-        for unknown in (name for name in ignored if name not in source_names):
-            place = f"{self.place}.ignored_source_columns"
-            raise ColumnNotFound(place, unknown, str(self.source), source_names)
-        for name in (name for name in ignored if not transforms(name)):
-            raise ColumnNotOmittable(f"{self.place}.ignored_source_columns", str(self.source), name)
-        names = [name for name in source_names if name not in ignored]
-        staged = staged_columns(names)
-        columns = []
-        for name in names:
-            target = self._production_column(name)
-            if target is None:
-                raise ColumnUnmatched(
-                    f"{self.place}.ignored_source_columns",
-                    f"{self._target} has no column for {self.source}.{name}; add it to production, or list it here",
-                )
-            columns.append(ReloadColumn(name, staged[name], target))
-        return tuple(columns)
-
-    def _from_production(self) -> tuple[ReloadColumn, ...]:
-        known = [column.name for column in self.production.columns if not column.generated]
-        for name in (name for name in self.options.columns or () if name not in known):
-            raise ColumnNotFound(f"{self.place}.columns", name, self._target, known)
-        names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
-        staged = staged_columns(name.upper() for name in names)
-        return tuple(ReloadColumn(name.upper(), staged[name.upper()], self.production.column(name)) for name in names)
-
-    def _production_column(self, source_name: str) -> Column | None:
-        """Return the column with the same name, ignoring case. Generated columns are left out: nothing writes them."""
-        found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
-        # A name in upper case was written without quotes, and CDC usually converts it to lower case.
-        usual = source_name.lower() if source_name.isupper() else source_name
-        exact = [column for column in found if column.name == usual]
-        return next((column for column in exact or found if not column.generated), None)
 
     def _column(self, field: str, name: str) -> ReloadColumn:
         if name not in self.production.column_names:

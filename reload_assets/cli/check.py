@@ -13,7 +13,7 @@ from reload_assets.cli.configured import Configured
 from reload_assets.postgres.catalog import leading_columns
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
-from reload_assets.remarks import remarks
+from reload_assets.remarks import remarks_on
 from reload_assets.tables import ReloadTable, resolve_group
 
 
@@ -51,7 +51,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                     f"window {table.window.name}, version {table.version.name}"
                 )
                 _note_refused(table)
-                for remark in remarks(table):
+                for remark in remarks_on(table):
                     click.echo(f"warning: {remark}")
                 _warn_of_scans(connection, table)
                 if reader is None:

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from reload_assets.canonical.lost import Lost
+from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.errors.config import ConfigUnreadable, ConfigVariableUnset
@@ -283,11 +284,11 @@ class TableConfig(_Model):
     version_column: str | None = Field(
         None, description="Production column that orders a row's versions; by default the window column."
     )
-    columns: list[str] | None = Field(
+    columns: Columns | None = Field(
         None,
-        min_length=1,
-        description="Production columns in the source's order. Needed only without a source connection, if production "
-        "has columns of its own, or has them in another order.",
+        description="Source columns whose production column has another name, as in {customer_name: CUST_NM}. Without "
+        "a source connection, if production has columns of its own or another order: a list of all loaded columns in "
+        "the source's order, as in [id, customer_name: CUST_NM].",
     )
     ignored_source_columns: list[str] = Field(
         default_factory=list, description="Source columns that are not loaded, because production does not have them."
@@ -319,6 +320,7 @@ class TableConfig(_Model):
         return self.version_column or self.window_column
 
     _names_are_readable = field_validator("source", "target")(readable)
+    _columns_are_named_once = field_validator("columns")(each_once)
 
     @model_validator(mode="after")
     def _soft_deletes_have_a_column(self) -> TableConfig:

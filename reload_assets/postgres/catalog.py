@@ -31,6 +31,11 @@ class Column:
     comparable: bool
     sequence: str | None
 
+    @property
+    def fills_itself(self) -> bool:
+        """Whether an insert that does not name the column gives it a value other than NULL."""
+        return self.has_default or self.generated or self.identity != ""
+
 
 @dataclass(frozen=True)
 class UniqueKey:

@@ -20,6 +20,7 @@ from reload_assets.ledger.records import Opening, Reload, staging_name
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
+from reload_assets.remarks import remarks_on
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
@@ -65,6 +66,9 @@ class Load(Steps):
         if ready is not None:
             self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
+        for table in tables:
+            for remark in remarks_on(table):
+                self.say(f"Warning: {remark}.")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
             self.say("No source connection is configured: the checks that need it will say 'could not verify'.")

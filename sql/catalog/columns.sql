@@ -11,7 +11,8 @@ SELECT
     a.attnotnull AS not_null,
     a.attgenerated <> '' AS generated,
     a.attidentity AS identity,
-    a.atthasdef AS has_default,
+    -- A domain may have a default of its own.
+    a.atthasdef OR t.typdefault IS NOT NULL AS has_default,
     a.attcollation <> 0 AS collatable,
     -- Texts are equal only if all their bytes are. A type without a collation counts as such.
     coalesce(l.collisdeterministic, TRUE) AS exact,
