@@ -286,9 +286,8 @@ class TableConfig(_Model):
     )
     columns: Columns | None = Field(
         None,
-        description="Source columns whose production column has another name, as in {customer_name: CUST_NM}. Without "
-        "a source connection, if production has columns of its own or another order: a list of all loaded columns in "
-        "the source's order, as in [id, customer_name: CUST_NM].",
+        description="Source columns that have another name in production, as in {customer_name: CUST_NM}. Without a "
+        "source connection, where names or order differ: a list of all, as in [id, customer_name: CUST_NM].",
     )
     ignored_source_columns: list[str] = Field(
         default_factory=list, description="Source columns that are not loaded, because production does not have them."

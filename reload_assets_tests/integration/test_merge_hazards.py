@@ -93,20 +93,24 @@ def test_hazard_15_a_column_that_only_production_has_may_lose_its_default_meanwh
         },
     )
     made.execute(f"INSERT INTO production.accounts VALUES (1, 42, NULL, '{EARLIER}')")
-    first, reload = (
-        made.stage({"accounts": [(1, None, NOON)]}),
-        made.stage({"customers": [(1, "a", NOON)], "accounts": [(2, 1, NOON)]}),
-    )
-    tables = {len(names): made.resolve(names) for names in (["accounts"], ["customers", "accounts"])}
-    made.execute("ALTER TABLE production.accounts ALTER COLUMN score DROP DEFAULT")
-    # As the ledger keeps them.
-    monkeypatch.setattr(made, "resolve", lambda names: tables[len(names)])
+
+    def reload(rows: dict[str, Any]) -> Outcomes:
+        staged, tables = made.stage(rows), made.resolve(list(rows))
+        made.execute("ALTER TABLE production.accounts ALTER COLUMN score DROP DEFAULT")
+        try:
+            with monkeypatch.context() as patched:
+                # As the ledger keeps them.
+                patched.setattr(made, "resolve", lambda names: tables)
+                return made.merge(staged).outcomes["accounts"]
+        finally:
+            made.execute("ALTER TABLE production.accounts ALTER COLUMN score SET DEFAULT 5")
+
     # Without a missing row the column is in nobody's way.
-    assert made.merge(first).outcomes["accounts"].updated == 1
+    assert reload({"accounts": [(1, None, NOON)]}).updated == 1
     with pytest.raises(ColumnWithoutDefault, match=r"production\.accounts\.score"):
-        made.merge(reload)
+        reload({"customers": [(1, "a", NOON)], "accounts": [(2, 1, NOON)]})
     assert made.customers() == []
-    assert made.ledger.get(reload.reload_id).status == "failed"
+    assert made.rows("SELECT status FROM admin.reloads ORDER BY reload_id") == [("merged",), ("failed",)]
 
 
 def test_hazard_16_reordered_columns_are_merged_by_name(make_bench: MakeBench) -> None:
