@@ -89,7 +89,6 @@ def _differences(context: Context) -> list[str]:
         table_name=context.table.name,
     ).fetchall()
     unfit = _unfit(context)
-    loaded = {column.staged for column in context.table.columns if column.name in unfit}
     sentences = []
     for column, target, staging, status in rows:
         if status == "MISSING TABLE":
@@ -99,7 +98,7 @@ def _differences(context: Context) -> list[str]:
             sentences.append(f"production has no column for {column} {staging} (EXTRA COLUMN)")
         elif status == "MISSING COLUMN":
             sentences.append(f"staging has no column for {column} {target} (MISSING COLUMN)")
-        elif column not in loaded:
+        elif column not in unfit:
             sentences.append(f"{column} is {staging} in staging and {target} in production ({status})")
     return sentences
 
