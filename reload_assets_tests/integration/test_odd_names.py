@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from reload_assets.config.model import parse_config
 from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import table_mappings
+from reload_assets.errors.dms import MappingImpossible
+from reload_assets.errors.tables import ColumnNotOmittable, ColumnsAlike, ColumnUnmatched
 from reload_assets.ledger.records import Reload, staging_name
-from reload_assets.local.oracle import OracleColumn, OracleTable
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.reload.parts import group_tables
+from reload_assets.source.reader import SourceReader
+from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets_tests.integration.reload_bench import SCHEMA, WINDOW, ReloadBench, reload_bench
 from reload_assets_tests.integration.standin_bench import transformation
 from reload_assets_tests.integration.standin_cdc_bench import RULES
+from reload_assets_tests.integration.test_tables import HEAD
 
+Databases = Callable[[str], str]
 LONG = "L" * 58
 AT = OracleColumn("UPDATED_AT", "TIMESTAMP(6)")
 # Each: the schema and name in the source, the entry, its production table, the columns of key and content there.
@@ -63,8 +76,8 @@ def identifier(*names: str) -> str:
 
 
 @contextmanager
-def opened(new_database: Callable[[str], str], *without: str) -> Iterator[ReloadBench]:
-    """Three rows a table, of which production has lost the first and holds the second otherwise."""
+def opened(new_database: Databases, *without: str) -> Iterator[ReloadBench]:
+    """Three rows per table. Production has lost the first, and its second is wrong."""
     with reload_bench(
         new_database,
         [source_table(name) for schema, name, *_ in TABLES if schema == SCHEMA],
@@ -115,7 +128,7 @@ def rows(bench: ReloadBench) -> dict[str, list[tuple[Any, ...]]]:
 RIGHT = {entry: [(number, f"of {schema}") for number in (1, 2, 3)] for schema, _, entry, *_ in TABLES}
 
 
-def test_tables_of_two_schemas_and_of_any_name_are_reloaded(new_database: Callable[[str], str]) -> None:
+def test_tables_of_two_schemas_and_of_any_name_are_reloaded(new_database: Databases) -> None:
     with opened(new_database) as bench:
         reload = bench.stage()
         assert verdicts(bench, reload) == {}
@@ -135,7 +148,7 @@ def test_tables_of_two_schemas_and_of_any_name_are_reloaded(new_database: Callab
         assert lint_mapping(table_mappings(loads, *WINDOW.in_zone(bench.config.source.zone))) == []
 
 
-def test_without_a_source_connection_rows_are_read_again_by_the_same_names(new_database: Callable[[str], str]) -> None:
+def test_without_a_source_connection_rows_are_read_again_by_the_same_names(new_database: Databases) -> None:
     # Only the source's dictionary knows columns whose names differ in case alone.
     with opened(new_database, "keys") as bench:
         bench.reader = lambda: None  # type: ignore[assignment, return-value]
@@ -144,3 +157,55 @@ def test_without_a_source_connection_rows_are_read_again_by_the_same_names(new_d
         confirmed = bench.confirm(reload)
         assert confirmed.settled, confirmed.detail
         assert {**rows(bench), "keys": RIGHT["keys"]} == RIGHT
+
+
+def test_a_name_that_no_rule_of_dms_can_have_is_refused_before_anything_is_made(new_database: Databases) -> None:
+    ddl = 'CREATE TABLE production."or%ders" (id bigint PRIMARY KEY, txt varchar(20), updated_at timestamp(6))'
+    tables = {"or%ders": {"window_column": "updated_at"}}
+    with reload_bench(new_database, [source_table("OR%DERS")], ddl, tables) as bench:
+        with pytest.raises(MappingImpossible, match=r"SALES\.OR%DERS has a wildcard"):
+            bench.stage()
+        assert bench.on_production("SELECT count(*) FROM admin.reloads") == [(0,)]
+
+
+@contextmanager
+def resolving(new_database: Databases, ddl: str, columns: Sequence[str]) -> Iterator[Callable[..., ReloadTable]]:
+    """Resolves the table SALES.T, which has these columns in the source, with options of the configuration."""
+    with (
+        psycopg.connect(new_database("source"), autocommit=True) as source,
+        psycopg.connect(new_database("target"), autocommit=True) as target,
+    ):
+        create_schema(source, SCHEMA)
+        kinds = [OracleColumn(name, "NUMBER(10)", nullable=False) for name in columns]
+        create_table(source, SCHEMA, OracleTable("T", [*kinds, AT], [columns[0]]))
+        target.execute(f"CREATE SCHEMA production; CREATE TABLE production.t ({ddl}, updated_at timestamp)".encode())
+        at = source.info
+        url = sa.URL.create("postgresql", at.user, at.password, at.host, at.port, at.dbname)
+
+        def resolve(**options: Any) -> ReloadTable:
+            config = parse_config(f"{HEAD}      t: {json.dumps({'window_column': 'updated_at', **options})}")
+            with SourceReader(url, SCHEMA) as reader:
+                (table,) = resolve_group(group_tables(config, "sales"), target, reader)
+            return table
+
+        yield resolve
+
+
+def test_columns_that_differ_in_case_alone_find_their_own_or_are_refused(new_database: Databases) -> None:
+    with resolving(new_database, 'id bigint PRIMARY KEY, "Id" bigint', ["ID", "Id"]) as resolve:
+        assert [(one.source, one.staged, one.name) for one in resolve().columns[:2]] == [
+            ("ID", "id", "id"),
+            ("Id", "id_2", "Id"),
+        ]
+    with resolving(new_database, "id bigint PRIMARY KEY", ["ID", "Id"]) as resolve:
+        with pytest.raises(ColumnsAlike, match=r"'ID' and 'Id' of SALES\.T would both be loaded into 'id'"):
+            resolve()
+        assert [one.source for one in resolve(ignored_source_columns=["Id"]).columns] == ["ID", "UPDATED_AT"]
+
+
+def test_a_column_that_no_rule_of_dms_leaves_out_is_refused(new_database: Databases) -> None:
+    with resolving(new_database, "id bigint PRIMARY KEY", ["ID", "NOTE#"]) as resolve:
+        with pytest.raises(ColumnUnmatched, match=r"has no column for SALES\.T\.NOTE#"):
+            resolve()
+        with pytest.raises(ColumnNotOmittable, match=r"'NOTE#' of SALES\.T cannot be left out: DMS applies no rule"):
+            resolve(ignored_source_columns=["NOTE#"])
