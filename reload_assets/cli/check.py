@@ -16,6 +16,8 @@ from reload_assets.reload.services import Services
 from reload_assets.remarks import remarks_on
 from reload_assets.tables import ReloadTable, resolve_group
 
+_ANY_DAY = datetime(2000, 1, 1)
+
 
 @click.command()
 @click.pass_obj
@@ -44,6 +46,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
     with services.source() as reader, services.target.connect() as connection:
         for group in config.groups:
             groups[group] = resolve_group(group_tables(config, group), connection, reader)
+            dms_engine(config).load_mappings(groups[group], 0, (_ANY_DAY, _ANY_DAY))
             for table in groups[group]:
                 click.echo(
                     f"{group}.{table.name}: {table.source} -> {table.target}, "

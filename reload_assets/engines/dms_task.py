@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reload_assets.config.model import DmsConfig, text
-from reload_assets.dms.mappings import TableLoad
+from reload_assets.dms.mappings import TableLoad, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier
-from reload_assets.ledger.records import Reload
+from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.staged_columns import lowered
 from reload_assets.tables import ReloadTable
 
@@ -51,6 +52,17 @@ class DmsEngine:
             ignored_columns=tuple(table.options.ignored_source_columns),
             renamed_columns=tuple((c.source, c.staged) for c in table.columns if c.staged != lowered(c.source)),
         )
+
+    def load_mappings(
+        self, tables: Sequence[ReloadTable], reload_id: int, bounds: tuple[datetime, datetime]
+    ) -> dict[str, Any]:
+        """Return the mapping that loads a window of tables into the staging tables of a reload.
+
+        ``bounds`` are wall-clock values of the source's time zone. Raises MappingError for a name that no rule of DMS
+        can have.
+        """
+        loads = [self.table_load(table, staging_name(table, reload_id)) for table in tables]
+        return table_mappings(loads, *bounds)
 
     def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
         """Return the request for a new task of a reload, with a name and tags that identify the reload.

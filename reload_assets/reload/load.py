@@ -11,12 +11,12 @@ from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc.obstacles import require_carried
 from reload_assets.cdc.position import Readiness
-from reload_assets.dms.mappings import literal_bounds, table_mappings
+from reload_assets.dms.mappings import literal_bounds
 from reload_assets.dms.tasks import LoadResult, Progress
 from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
-from reload_assets.ledger.records import Opening, Reload, staging_name
+from reload_assets.ledger.records import Opening, Reload
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
@@ -47,6 +47,7 @@ class Load(Steps):
         the configuration, the databases or the DMS endpoints. The new reload has changed nothing then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
+        bounds = opening.loaded_window.in_zone(self.config.source.zone)
         self.tasks.check_endpoints(*self.engine.arns())
         try:
             self.sweeper.clear_window(opening.group, opening.window, run_is_live)
@@ -57,6 +58,8 @@ class Load(Steps):
             ready = self._gate(reader)
             with self.target.connect() as connection:
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
+                # The mapping is made again for the task; what it refuses is known now.
+                self.engine.load_mappings(tables, 0, bounds)
                 remarks = self._remarks(opening.group, tables, ready)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
@@ -80,9 +83,8 @@ class Load(Steps):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
         tables = self._tables(reload)
-        start, end = reload.loaded_window.in_zone(self.config.source.zone)
-        loads = [self.engine.table_load(table, staging_name(table, reload.reload_id)) for table in tables]
-        request = self.engine.request(reload, table_mappings(loads, start, end))
+        bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        request = self.engine.request(reload, self.engine.load_mappings(tables, reload.reload_id, bounds))
         arn = self.tasks.create(request)
         self.ledger.set_task(reload.reload_id, request.identifier, arn)
         self.tasks.wait_ready(arn)

@@ -148,6 +148,12 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
             "groups.sales.tables.documents.version_column: 'updatd_at' is not a column of production.documents; "
             "did you mean 'updated_at'?",
         ),
+        ("schema: SALES", "schema: sales", "has no schema 'sales' (did you mean 'SALES'?); fix the name"),
+        (
+            "      orders:",
+            "      elsewhere.orders:",
+            "there is no table elsewhere.orders, or this login",
+        ),
         ("cadence: daily", "cadence: dayly", "windows.cadence: 'dayly' is not a cadence"),
         ("{env: RELOAD_DMS_SOURCE_ARN}", "{env: RELOAD_DMS_TARGET_ARN}", "is of type target, but it is configured as"),
         ("{env: RELOAD_TARGET_PORT}", "9", "target.connection: cannot log in to PostgreSQL as reload_job@127.0.0.1:9"),

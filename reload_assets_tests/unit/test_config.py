@@ -90,6 +90,24 @@ def test_two_entries_with_one_production_table_are_refused(entries: str, place: 
     assert "give each source table its own production table, and unite them in a view" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("{}", "columns: it names no column; leave the field out"),
+        ("[]", "columns: it names no column; leave the field out"),
+        ("[order_id, {a: B, c: D}]", "columns: an item of the list is a column of production, or one pair"),
+        ("[order_id, order_id: ID]", "columns: 'order_id' is written twice"),
+        ("{a: ID, b: ID}", "columns: 'ID' is written twice; each column is loaded from one column"),
+        ("[{a: ID}, {b: ID}]", "columns: 'ID' is written twice"),
+    ],
+)
+def test_columns_that_make_no_pairs_are_refused(written: str, sentence: str) -> None:
+    entry = f"      archive: {{window_column: updated_at, columns: {written}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(REFERENCE + entry)
+    assert f"groups.sales.tables.archive.{sentence}" in str(caught.value)
+
+
 def test_two_entries_for_two_sources_and_two_targets_are_fine() -> None:
     read = parse_config(REFERENCE + "      archive: {window_column: updated_at, target: orders_archive}\n")
     assert read.groups["sales"].tables["archive"].target == "orders_archive"
