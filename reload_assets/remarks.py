@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from reload_assets.errors.windows import WindowWithoutPartition
 from reload_assets.merge.holders import kept_indexes
+from reload_assets.postgres.catalog import uncovered
 from reload_assets.tables import ReloadTable
 
 
-def remarks_on(table: ReloadTable) -> list[str]:
-    """Return the warnings about one table, from what both catalogs say."""
-    return [*_unfed(table), *_nullable(table), *_kept_values(table)]
+def remarks_on(group: str, table: ReloadTable) -> list[str]:
+    """Return the warnings about one table of a group, from what both catalogs say."""
+    return [*_unfed(table), *_nullable(table), *_kept_values(table), *_moving(table), *_elsewhere(group, table)]
+
+
+def require_partitions(connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]) -> list[str]:
+    """Return warnings about parts of a window for which a table has no partition. Raises WindowError if it has none.
+
+    ``bounds`` are wall-clock values of the source's zone. Only a table that is partitioned by ranges of the window
+    column alone is examined; for others, only the rows tell.
+    """
+    found = uncovered(connection, table.production.schema, table.production.name, table.window.name, bounds)
+    if found is None:
+        return []
+    missing, is_everything = found
+    if is_everything:
+        raise WindowWithoutPartition(table.target, table.window.name, missing)
+    return [
+        f"{table.target} has no partition for rows whose {table.window.name} is in {missing}; such rows are refused"
+    ]
 
 
 def _unfed(table: ReloadTable) -> list[str]:
@@ -30,6 +54,23 @@ def _nullable(table: ReloadTable) -> list[str]:
     return [
         f"{table.target}: {', '.join(found)} of {table.source} may be NULL, but production declares "
         f"{'these columns' if len(found) > 1 else 'this column'} NOT NULL: a window that holds such a row is not merged"
+    ]
+
+
+def _moving(table: ReloadTable) -> list[str]:
+    if table.window not in table.key:
+        return []
+    return [
+        f"{table.target}: the key holds {table.window.name}, so a row that moves to another window in the source has a "
+        "new key there, and its old row stays in production until its old window is reloaded as well"
+    ]
+
+
+def _elsewhere(group: str, table: ReloadTable) -> list[str]:
+    return [
+        f"{table.target}: rows refer to {parent}, which group {other} reloads; reload its windows before {group}'s"
+        for parent, other in table.parent_groups.items()
+        if other != group
     ]
 
 

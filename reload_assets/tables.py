@@ -19,6 +19,7 @@ from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
     ForeignKeysCircular,
+    ForeignPartition,
     KeyNotExact,
     KeyNotFilterable,
     KeyNotOfSource,
@@ -27,11 +28,12 @@ from reload_assets.errors.tables import (
     RowSecurity,
     SoftDeleteColumn,
     TableNotFound,
+    TargetNotTable,
     TargetShared,
     WindowColumnType,
 )
 from reload_assets.keys import filter_position, inexact
-from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
+from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, kind_of, read_table
 from reload_assets.staged_columns import require_apart, staged_columns
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class ReloadTable:
     """The source's own description of ``columns``; None without a source connection."""
     zone: str
     """The zone of the source's wall-clock values."""
+    parent_groups: dict[str, str]
+    """The groups that reload the tables to which its foreign keys refer, by production table."""
 
     def pair(self, column: ReloadColumn) -> Pair | None:
         """Return a column of the source with its column of production; None where the source is not described."""
@@ -115,7 +119,7 @@ class GroupTables:
     """The tables of a group as the configuration has them, at ``place``.
 
     ``sources`` and ``targets`` are their names in the two databases. ``places`` maps the production tables of all
-    groups to the places that name them.
+    groups to the places that name them: ``groups.sales.tables.orders``.
     """
 
     place: str
@@ -169,7 +173,12 @@ class _Resolver:
         options = self.options
         self.production = read_table(connection, *self.target)
         if not self.production.columns:
+            kind, behind = kind_of(connection, *self.target)
+            if kind is not None:
+                raise TargetNotTable(f"{self.place}.target", self._target, kind, behind)
             raise TableNotFound(f"{self.place}.target", self._target)
+        if self.production.foreign_parts:
+            raise ForeignPartition(f"{self.place}.target", self._target, self.production.foreign_parts)
         self._require_rows_of_its_own()
         self._require_plain_writes()
         reader = reader.of(self.source.schema) if reader else None
@@ -203,6 +212,11 @@ class _Resolver:
             options=options,
             source_columns=tuple(column for column in described if column.name in kept) if described else None,
             zone=self.zone,
+            parent_groups={
+                key.parent: self.places[key.parent].split(".")[1]
+                for key in self.production.foreign_keys
+                if key.parent in self.places
+            },
         )
         require_accepted(self.place, table)
         return table

@@ -54,7 +54,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                     f"window {table.window.name}, version {table.version.name}"
                 )
                 _note_refused(table)
-                for remark in remarks_on(table):
+                for remark in remarks_on(group, table):
                     click.echo(f"warning: {remark}")
                 _warn_of_scans(connection, table)
                 if reader is None:

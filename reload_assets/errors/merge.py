@@ -44,6 +44,23 @@ class ValueHeld(MergeFailed):
         )
 
 
+class PartitionMissing(MergeFailed):
+    """A production table has no partition for a staged row."""
+
+    code = "partition-missing"
+    advice = "`CREATE TABLE ... PARTITION OF ...` for the values that the message names; then reload the window."
+    example = sample(
+        head=_HEAD,
+        table="production.orders",
+        said='no partition of relation "orders" found for row Partition key of the failing row contains (id) = (7).',
+    )
+
+    def __init__(self, head: str, table: str, said: str) -> None:
+        super().__init__(
+            f"{head} {table} has no partition for a staged row: {said!r}; create a partition for it, {_AGAIN}"
+        )
+
+
 class ColumnWithoutDefault(MergeFailed):
     """A column of production is NOT NULL and has no default, and the source lacks the column."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reload_assets.errors import ConfigError, did_you_mean, sample
 
@@ -19,6 +19,38 @@ class TableNotFound(ConfigError):
     def __init__(self, place: str, table: str) -> None:
         super().__init__(
             place, f"there is no table {table}, or this login may not see it; create or grant it, or fix the name"
+        )
+
+
+class TargetNotTable(ConfigError):
+    """The configured production table is a view, a materialized view or a foreign table."""
+
+    code = "target-not-table"
+    advice = "Name the table behind it in `target`: only a table's rows can be locked and written by a merge."
+    example = sample(
+        place=f"{_PLACE}.target", name="production.orders", kind="a view", behind=("production.orders_all",)
+    )
+
+    def __init__(self, place: str, name: str, kind: str, behind: Sequence[str]) -> None:
+        others = f" ({', '.join(behind)})" if behind else ""
+        where = "the database that has it" if kind == "a foreign table" else f"the table behind it{others}"
+        super().__init__(
+            place, f"{name} is {kind}, and only a table's rows can be locked and written by a merge; reload {where}"
+        )
+
+
+class ForeignPartition(ConfigError):
+    """A partition or an heir of a production table is a foreign table."""
+
+    code = "foreign-partition"
+    advice = "Detach the foreign partition, or name a local partition in `target`."
+    example = sample(place=f"{_PLACE}.target", table="production.orders", parts=("production.orders_2019",))
+
+    def __init__(self, place: str, table: str, parts: Sequence[str]) -> None:
+        super().__init__(
+            place,
+            f"{table} has foreign tables as partitions ({', '.join(parts)}), whose rows a merge can neither lock nor "
+            "compare by version; detach them, or name a local partition as the target",
         )
 
 

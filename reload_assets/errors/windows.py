@@ -38,6 +38,22 @@ class WindowInFuture(WindowError):
         super().__init__(f"The window {window} ends in the future (now is {now}); reload it once it has ended.")
 
 
+class WindowWithoutPartition(WindowError):
+    """A production table is partitioned by the window column, and has no partition for the window."""
+
+    code = "window-without-partition"
+    advice = "`CREATE TABLE ... PARTITION OF ...` for the window, or a DEFAULT partition; then reload the window."
+    example = sample(
+        table="production.orders", column="updated_at", missing="[2025-01-03 00:00:00,2025-01-04 00:00:00)"
+    )
+
+    def __init__(self, table: str, column: str, missing: str) -> None:
+        super().__init__(
+            f"{table} has no partition for rows whose {column} is in {missing}, which is the whole window; create one "
+            "there, then reload the window."
+        )
+
+
 class PartitionKeyInvalid(WindowError):
     """A partition key names neither a window of the cadence nor two UTC instants."""
 

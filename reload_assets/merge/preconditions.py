@@ -105,8 +105,11 @@ def refuse_parentless(
     if not missing:
         return
     example = f"{statements.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
-    fix = f"reload the window in which the {key.parent_table} changed"
-    if not in_reload:
+    fix, group = f"reload the window in which the {key.parent_table} changed", statements.reload.group_name
+    reloaded_by = statements.table.parent_groups.get(key.parent, group)
+    if reloaded_by != group:
+        fix = f"group {reloaded_by} reloads that table: first reload its window in which the row changed, then this one"
+    elif not in_reload:
         fix = f"add {key.parent_table} to the selection, or {fix}"
     raise ParentMissing(statements.reload.title, missing, statements.table.name, key.parent, example, fix)
 

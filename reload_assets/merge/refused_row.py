@@ -10,12 +10,19 @@ import psycopg
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed
-from reload_assets.errors.merge import ColumnWithoutDefault, MergeStatementFailed, RowRefused, ValueHeld
+from reload_assets.errors.merge import (
+    ColumnWithoutDefault,
+    MergeStatementFailed,
+    PartitionMissing,
+    RowRefused,
+    ValueHeld,
+)
 from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.merge.holders import advice, holder_pieces, shown, unique_indexes
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.refused import lacks_partition
 from reload_assets.postgres.session import set_locally
 
 _PATIENCE = "30s"
@@ -47,6 +54,8 @@ def explain(
     where = statements.table.target
     if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:
         return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
+    if lacks_partition(error):
+        return PartitionMissing(head, where, said)
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
     if state == _UNIQUE and (held := _find_holder(target, statements, rule or "", head)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -134,6 +135,8 @@ class CatalogTable:
     """Whether row security keeps rows of the table from this role."""
     rules: list[str]
     """Rules that rewrite this role's statements, which then cannot report what they did."""
+    foreign_parts: list[str]
+    """The foreign tables among its partitions and heirs."""
 
     @property
     def primary_key(self) -> list[str]:
@@ -156,6 +159,25 @@ class CatalogTable:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+
+def kind_of(connection: Connection[Any], schema: str, name: str) -> tuple[str | None, list[str]]:
+    """Return what a relation is that is not a table, and the tables that a view reads; None if there is none."""
+    kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+    row = run(connection, "catalog/targets:get_kind", schema=schema, table=name).fetchone()
+    return (kinds.get(row[0], "no table"), row[1]) if row else (None, [])
+
+
+def uncovered(
+    connection: Connection[Any], schema: str, name: str, column: str, bounds: tuple[datetime, datetime]
+) -> tuple[str, bool] | None:
+    """Return which part of ``[start, end)`` in a column no partition covers, as text, and whether that is all of it.
+
+    None if there is no such part, or if the table is not partitioned by ranges of that column alone.
+    """
+    values = {"column": column, "start": bounds[0], "end": bounds[1]}
+    row = run(connection, "catalog/targets:get_uncovered", schema=schema, table=name, **values).fetchone()
+    return (row[0].strip("{}").replace('"', ""), row[1]) if row else None
 
 
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
@@ -202,4 +224,5 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers,
         hides_rows,
         rules,
+        [part for (part,) in run(connection, "catalog/targets:list_foreign_parts", **names)],
     )

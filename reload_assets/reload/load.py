@@ -20,7 +20,7 @@ from reload_assets.ledger.records import Opening, Reload
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
-from reload_assets.remarks import remarks_on
+from reload_assets.remarks import remarks_on, require_partitions
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.source_keys import SourceKeys, unmatched
@@ -61,6 +61,14 @@ class Load(Steps):
                 # The mapping is made again for the task; what it refuses is known now.
                 self.engine.load_mappings(tables, 0, bounds)
                 remarks = self._remarks(opening.group, tables, ready)
+                warnings = [
+                    warning
+                    for table in tables
+                    for warning in (
+                        *remarks_on(opening.group, table),
+                        *require_partitions(connection, table, bounds),
+                    )
+                ]
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
                     create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
@@ -69,9 +77,8 @@ class Load(Steps):
         if ready is not None:
             self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
-        for table in tables:
-            for remark in remarks_on(table):
-                self.say(f"Warning: {remark}.")
+        for warning in warnings:
+            self.say(f"Warning: {warning}.")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
             self.say("No source connection is configured: the checks that need it will say 'could not verify'.")

@@ -187,12 +187,6 @@ def test_an_exception_of_a_trigger_is_told_in_its_own_words(made: MergeBench) ->
         made.reload([(3, "a", NOON)])
 
 
-def test_a_missing_partition_is_told(make_bench: MakeBench) -> None:
-    made = make_bench(CUSTOMERS + " PARTITION BY RANGE (id)")
-    with pytest.raises(RowRefused, match=r"no partition of relation .*\(id\) = \(3\)"):
-        made.reload([(3, "a", NOON)])
-
-
 def test_a_trigger_that_turns_updates_away_fails_the_merge(made: MergeBench) -> None:
     made.execute(
         f"""INSERT INTO production.customers VALUES (3, 'old', '{EARLIER}');

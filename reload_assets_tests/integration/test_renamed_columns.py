@@ -99,9 +99,9 @@ def test_a_column_that_may_be_null_only_in_the_source_is_named_before_the_load(n
     with opened(new_database, NAMES) as bench:
         bench.on_production("ALTER TABLE production.customers ALTER COLUMN customer_name SET NOT NULL")
         (table,) = bench.tables()
-        assert remarks_on(table)[1] == (
-            "production.customers: CUST_NM of SALES.CUSTOMERS may be NULL, but production declares this column NOT NULL: "
-            "a window that holds such a row is not merged"
+        assert remarks_on("sales", table)[1] == (
+            "production.customers: CUST_NM of SALES.CUSTOMERS may be NULL, but production declares this column NOT "
+            "NULL: a window that holds such a row is not merged"
         )
 
 
