@@ -39,6 +39,7 @@ class Case:
     has_reader: bool = True
 
 
+CUST = OracleColumn("CUST", "VARCHAR2(40)")
 PLAIN = "CREATE TABLE production.customers (id integer PRIMARY KEY, name text{}, updated_at timestamp{})"
 SOURCE = OracleTable("CUSTOMERS", [_ID, OracleColumn("NAME", "VARCHAR2(40)"), _AT], ["ID"])
 CASES = {
@@ -48,6 +49,11 @@ CASES = {
         + "; CREATE TABLE production.orders (customer integer REFERENCES production.customers ON DELETE CASCADE)",
         SOURCE,
         {"orphans": "delete"},
+    ),
+    "columns of other names": Case(
+        PLAIN.format(" UNIQUE", ""),
+        OracleTable("CUSTOMERS", [OracleColumn("NAME", "NUMBER(10)", nullable=False), CUST, _AT], ["NAME"]),
+        {"columns": {"id": "NAME", "name": "CUST"}, "orphans": "delete"},
     ),
     "rows marked as deleted": Case(
         PLAIN.format("", ", gone boolean"), SOURCE, {"orphans": "soft_delete", "soft_delete_column": "gone"}

@@ -93,6 +93,11 @@ CASES = {
         filled(f"(1, ':x', 'old', '{EARLIER}')", f"""{QUOTED}, PRIMARY KEY ("k:'%", id))"""),
         [(1, ":x", "100%", NOON), (2, "%s '", "it's :'start'", NOON)],
     ),
+    "columns of other names": Case(
+        filled(f"(2, 'old', '{EARLIER}')", CUSTOMERS.replace("name text", "name text UNIQUE")),
+        MIXED,
+        options={"columns": {"id": "NAME", "name": "ID", "updated_at": "CHANGED"}, "orphans": "delete"},
+    ),
     "rows marked as deleted": Case(
         filled(f"(1, 'a', '{NOON}', '{NOON}'), (2, 'b', '{NOON}', NULL)", f"{CUSTOMERS[:-1]}, gone timestamptz)"),
         SWAPPED,

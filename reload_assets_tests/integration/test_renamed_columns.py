@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.remarks import remarks_on
 from reload_assets.verify.production import AFTER_CHECKS, verify_merged
@@ -64,8 +66,9 @@ def opened(new_database: Databases, columns: Any, **options: Any) -> Iterator[Re
 RIGHT = [(number, f"name {number}", 10 * number) for number in range(1, 7)]
 
 
-def test_a_renamed_column_is_loaded_merged_confirmed_and_compared(new_database: Databases) -> None:
-    with opened(new_database, NAMES) as bench:
+@pytest.mark.parametrize("against_cdc", ["confirm", "fence"])
+def test_a_renamed_column_is_loaded_merged_confirmed_and_compared(new_database: Databases, against_cdc: str) -> None:
+    with opened(new_database, NAMES, against_cdc=against_cdc) as bench:
         reload = bench.stage()
         assert verdicts(bench, reload) == {}
         unfed = "no column of SALES.CUSTOMERS feeds ref, note, where new rows get NULL in note"

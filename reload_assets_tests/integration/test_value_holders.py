@@ -158,6 +158,19 @@ def test_a_holder_that_the_source_inserts_again_meanwhile_stays(make: Make) -> N
     assert [(operation, key["id"]) for operation, key, _ in bench.audit()] == [("inserted", 2)]
 
 
+def test_a_holder_that_is_newer_than_the_load_keeps_its_value(make: Make) -> None:
+    bench = make(UNIQUE)
+    # Since the load the source has moved the value from row 2 to a new row, and CDC has brought that.
+    account(bench, 2, "other", LATER)
+    account(bench, 1, "alice", LATER)
+    held(bench, 1, "alice", LATER)
+    reload = bench.merge({"accounts": [(2, "alice", None, NOON)]})
+    assert bench.rows(ALL) == [(1, "alice")]
+    assert bench.confirm(reload).settled
+    assert bench.rows(ALL) == [(1, "alice"), (2, "other")]
+    assert [(operation, key["id"]) for operation, key, _ in bench.audit()] == [("inserted", 2)]
+
+
 def test_a_holder_that_cdc_deletes_meanwhile_is_nobodys_to_delete(make: Make) -> None:
     bench = make(UNIQUE)
     account(bench, 2, "alice")
