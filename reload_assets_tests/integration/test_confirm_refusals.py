@@ -117,6 +117,22 @@ def test_a_refused_delete_keeps_no_other_from_being_made(make: Make, deferred: s
     assert len(bench.audit()) == 8
 
 
+def test_a_row_without_a_partition_is_named_with_what_helps(make: Make) -> None:
+    bench = make(
+        DDL.format("varchar(40)") + " PARTITION BY RANGE (id); CREATE TABLE production.low PARTITION OF "
+        "production.customers FOR VALUES FROM (0) TO (100)"
+    )
+    source_has(bench, k1="new", k150="far")
+    reload = bench.merge({"customers": [(1, "old", NOON)]})
+    confirmed = bench.confirm(reload)
+    assert bench.rows(ALL) == [(1, "new")]
+    assert "customers 150 (SQLSTATE 23514: no partition of relation" in confirmed.detail
+    assert "found for row; create a partition of production.customers for the row)" in confirmed.detail
+    bench.on_production("CREATE TABLE production.high PARTITION OF production.customers FOR VALUES FROM (100) TO (200)")
+    assert bench.confirm(reload).settled
+    assert bench.rows(ALL) == [(1, "new"), (150, "far")]
+
+
 def test_each_reason_is_told_with_its_rows(make: Make) -> None:
     bench = make(DDL.format("varchar(40) UNIQUE") + RAISES.format(""))
     source_has(bench, k1="taken", k2="new", k5="new 5")
