@@ -37,6 +37,8 @@ PARTITION BY RANGE (updated_at);
 CREATE TABLE production.by_day_1 PARTITION OF production.by_day DEFAULT;
 CREATE TABLE production.by_state (id int, state text, updated_at timestamp, PRIMARY KEY (id, state))
 PARTITION BY LIST (state);
+CREATE SCHEMA parts;
+CREATE TABLE parts.other PARTITION OF production.by_state DEFAULT;
 CREATE TABLE production.by_hash (id int PRIMARY KEY, updated_at timestamp) PARTITION BY HASH (id);
 CREATE TABLE production.by_version (id int, v int, updated_at timestamp, PRIMARY KEY (id, v));
 CREATE TABLE production.raws (id bytea PRIMARY KEY, updated_at timestamp);
@@ -145,6 +147,12 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
             "raws: {window_column: updated_at}",
             "groups.sales.tables.raws.key: rows of production.raws are read again by a DMS filter on their key without "
             "source.connection, and it finds none by a key of such types (id is bytea)",
+        ),
+        (
+            "by_state: {window_column: updated_at, key: [id, state]}\n"
+            "parts.other: {window_column: updated_at, key: [id, state]}",
+            "groups.sales.tables.parts.other.target: parts.other is a part of production.by_state, which is the "
+            "production table of groups.sales.tables.by_state",
         ),
         (
             "by_day: {window_column: updated_at, key: [id, updated_at]}\nby_day_1: {window_column: updated_at}",
