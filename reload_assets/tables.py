@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.column_pairs import ColumnPairs
@@ -171,7 +172,11 @@ class _Resolver:
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete the table's configuration from the catalogs, and check it. Raises ConfigError."""
         options = self.options
-        self.production = read_table(connection, *self.target)
+        try:
+            self.production = read_table(connection, *self.target)
+        except InsufficientPrivilege:
+            # The schema itself is closed to this login.
+            raise TableNotFound(f"{self.place}.target", self._target) from None
         if not self.production.columns:
             kind, behind = kind_of(connection, *self.target)
             if kind is not None:

@@ -165,7 +165,7 @@ def kind_of(connection: Connection[Any], schema: str, name: str) -> tuple[str | 
     """Return what a relation is that is not a table, and the tables that a view reads; None if there is none."""
     kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
     row = run(connection, "catalog/targets:get_kind", schema=schema, table=name).fetchone()
-    return (kinds.get(row[0], "no table"), row[1]) if row else (None, [])
+    return (kinds.get(row[0], "not a table"), row[1]) if row else (None, [])
 
 
 def uncovered(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reload_assets.local.oracle import OracleColumn, OracleTable
-from reload_assets.remarks import remarks_on
+from reload_assets.preflight.foreseen import foreseen
 from reload_assets.verify.production import AFTER_CHECKS, verify_merged
 from reload_assets_tests.integration.reload_bench import ReloadBench, reload_bench
 from reload_assets_tests.integration.standin_bench import transformation
@@ -102,7 +102,7 @@ def test_a_column_that_may_be_null_only_in_the_source_is_named_before_the_load(n
     with opened(new_database, NAMES) as bench:
         bench.on_production("ALTER TABLE production.customers ALTER COLUMN customer_name SET NOT NULL")
         (table,) = bench.tables()
-        assert remarks_on("sales", table)[1] == (
+        assert foreseen(table)[1] == (
             "production.customers: CUST_NM of SALES.CUSTOMERS may be NULL, but production declares this column NOT "
             "NULL: a window that holds such a row is not merged"
         )

@@ -13,9 +13,8 @@ from reload_assets.errors import ConfigError
 from reload_assets.errors.merge import PartitionMissing
 from reload_assets.errors.reloads import ParentMissing
 from reload_assets.errors.windows import WindowWithoutPartition
-from reload_assets.reload.parts import group_tables
-from reload_assets.remarks import remarks_on, require_partitions
-from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.preflight.foreseen import foreseen, require_partitions
+from reload_assets.tables import ReloadTable
 from reload_assets_tests.integration.merge_bench import (
     CUSTOMERS,
     NOON,
@@ -62,7 +61,7 @@ def part(name: str, start: str, end: str) -> str:
             "production.customers is a foreign table, and only a table's rows can be locked and written by a merge; "
             "reload the database that has it",
         ),
-        ("CREATE SEQUENCE production.customers", "production.customers is no table, and only a table's rows"),
+        ("CREATE SEQUENCE production.customers", "production.customers is not a table, and only a table's rows"),
         (
             f"{CUSTOMERS.replace('id integer PRIMARY KEY', 'id integer')} PARTITION BY RANGE (id); {SERVER}"
             "CREATE FOREIGN TABLE production.far PARTITION OF production.customers FOR VALUES FROM (0) TO (9) "
@@ -140,7 +139,7 @@ def test_a_row_without_a_partition_is_refused_with_what_helps(make_bench: MakeBe
 
 def test_a_key_that_holds_the_window_column_is_remarked(make_bench: MakeBench) -> None:
     made = make_bench(PARTITIONED, KEYED)
-    (remark,) = remarks_on("sales", table_of(made))
+    (remark,) = foreseen(table_of(made))
     assert remark.startswith("production.customers: the key holds updated_at, so a row that moves to another window")
 
 
@@ -149,11 +148,6 @@ def test_a_parent_that_another_group_reloads_is_named_with_its_group(make_bench:
     document = bench_document({"orders": dict(UPDATED_AT)})
     document["groups"]["crm"] = {"tables": {"customers": dict(UPDATED_AT)}}
     made.config = parse_config(yaml.safe_dump(document))
-    (table,) = resolve_group(group_tables(made.config, "sales"), made.connection, None)
-    assert remarks_on("sales", table) == [
-        "production.orders: rows refer to production.customers, which group crm reloads; reload its windows before "
-        "sales's"
-    ]
     with pytest.raises(ParentMissing, match=r"\(id\)=\(10\) wants \(id\)=\(1\); group crm reloads that table: first "):
         made.reload([(10, 1, NOON)])
     made.execute(f"INSERT INTO production.customers VALUES (1, 'a', '{NOON}')")

@@ -1,4 +1,4 @@
-"""What deserves a warning about a resolved table before it is loaded, as sentences."""
+"""What a reload of a table, or of one of its windows, will refuse, leave or not fill, as sentences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reload_assets.postgres.catalog import uncovered
 from reload_assets.tables import ReloadTable
 
 
-def remarks_on(group: str, table: ReloadTable) -> list[str]:
-    """Return the warnings about one table of a group, from what both catalogs say."""
-    return [*_unfed(table), *_nullable(table), *_kept_values(table), *_moving(table), *_elsewhere(group, table)]
+def foreseen(table: ReloadTable) -> list[str]:
+    """Return the warnings about one table, from what both catalogs say."""
+    return [*_unfed(table), *_nullable(table), *_kept_values(table), *_moving(table)]
 
 
 def require_partitions(connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]) -> list[str]:
@@ -63,14 +63,6 @@ def _moving(table: ReloadTable) -> list[str]:
     return [
         f"{table.target}: the key holds {table.window.name}, so a row that moves to another window in the source has a "
         "new key there, and its old row stays in production until its old window is reloaded as well"
-    ]
-
-
-def _elsewhere(group: str, table: ReloadTable) -> list[str]:
-    return [
-        f"{table.target}: rows refer to {parent}, which group {other} reloads; reload its windows before {group}'s"
-        for parent, other in table.parent_groups.items()
-        if other != group
     ]
 
 
