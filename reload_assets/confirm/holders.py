@@ -14,17 +14,20 @@ from reload_assets.merge.holders import advice, freed_indexes, shown, unique_ind
 _IN_SOURCE = (Verdict.SAME, Verdict.LEFT, Verdict.UPDATE, Verdict.OVERTAKEN, Verdict.BLOCKED)
 
 
-def collect_holders(connection: Connection[Any], all_statements: Sequence[ConfirmStatements]) -> int:
-    """Add the holders of values that corrections need to the keys of the confirm. Returns how many are newly open.
+def collect_holders(connection: Connection[Any], all_statements: Sequence[ConfirmStatements]) -> bool:
+    """Add the holders of values that corrections need to the keys of the confirm. Returns whether to judge once more.
 
     Only those are added whose removal, as the policy for orphans says, would free the value. The confirm removes them
     if the source no longer has them.
     """
-    return sum(
-        statements.run(connection, "2_pass:collect_holders", statements.holder_pieces(index)).rowcount
-        for statements in all_statements
-        for index in freed_indexes(statements.merge.table)
-    )
+    found = 0
+    for statements in all_statements:
+        for index in freed_indexes(statements.merge.table):
+            pieces = statements.holder_pieces(index)
+            if not statements.exact:
+                found += statements.run(connection, "2_pass:mark_takers", pieces).rowcount
+            found += statements.run(connection, "2_pass:collect_holders", pieces).rowcount
+    return found > 0
 
 
 def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: str | None) -> str | None:

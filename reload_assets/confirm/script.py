@@ -84,7 +84,9 @@ def _besides(statements: ConfirmStatements, name: str) -> list[tuple[Parts, ...]
         return [(control_pieces(statements),)]
     if step == "5_source_is_current":
         return [(older_pieces(statements),)]
-    if name == "2_pass:collect_holders":
+    if name == "2_pass:mark_takers" and statements.exact:
+        return []
+    if name in ("2_pass:mark_takers", "2_pass:collect_holders"):
         return [(statements.holder_pieces(index),) for index in freed_indexes(table)]
     if name == "6_correct:find_holder":
         return [(statements.holder_pieces(index),) for index in unique_indexes(table)]

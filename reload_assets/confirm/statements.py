@@ -216,7 +216,7 @@ class ConfirmStatements:
         """Return whether a row that differs, and that this reload did not write, stays as it is."""
         table = self.merge.table
         if not self.exact:
-            return sql.SQL("true")
+            return sql.SQL("(NOT k.takes_value)")
         moments = {table.version.name, table.window.name}
         rest = [column for column in written_columns(table) if column.name not in moments]
         in_window = (in_production(table.window), self.in_row(table.window))
@@ -247,7 +247,10 @@ class ConfirmStatements:
         """Return the verdict on a row of the source that production lacks."""
         left = sql.Literal(Verdict.LEFT.value)
         if not self.exact:
-            return left
+            # The merge would have inserted the row, had it not been withheld.
+            return sql.SQL("CASE WHEN k.is_staged AND NOT k.is_ours THEN {} ELSE {} END").format(
+                sql.Literal(Verdict.INSERT.value), left
+            )
         return sql.SQL("CASE WHEN k.in_any_window OR {} THEN {} ELSE {} END").format(
             self._is_in_window(self.in_row(self.merge.table.window)), sql.Literal(Verdict.INSERT.value), left
         )

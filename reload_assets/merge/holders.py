@@ -149,13 +149,13 @@ def advice(table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
     kept = f"a row that is marked as deleted keeps its values in {index.name}"
     if is_marked:
         return f"{kept}; replace it by a unique index WHERE no row is marked, or delete the row in production"
-    remove = "set orphans: delete for the table, or delete the row in production"
-    if table.options.orphans == "delete":
-        remove = "delete it in production"
-    elif index in kept_indexes(table):
-        remove = f"delete it in production, because {kept}"
-    other = "reload the window of that time first"
-    return f"if the source no longer has that row, {remove}; if it has, {other}"
+    other = "if it has, reload the window of that time first"
+    if index in kept_indexes(table):
+        return f"if the source no longer has that row, delete it in production, because {kept}; {other}"
+    if table.options.orphans == "report":
+        remove = "set orphans: delete for the table, or delete the row in production"
+        return f"if the source no longer has that row, {remove}; {other}"
+    return f"a reload removes that row first if the source no longer has it; {other}"
 
 
 def _condition(index: UniqueIndex) -> sql.Composable:

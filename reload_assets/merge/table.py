@@ -36,18 +36,17 @@ class TableMerge:
         later: Collection[str],
         reread: Reread | None,
         fenced: bool,
-        exact: bool,
     ) -> None:
         """``merged``: the reload's production tables before this one. ``later``: this one and those after it.
 
         ``fenced``: CDC is stopped. Then a row that the source still has as it was loaded is what CDC would write, too,
-        so every row is compared with the source. ``exact``: the confirm will write rows that are withheld.
+        so every row is compared with the source.
         """
         self._connection = connection
         self._statements = statements
         self._merged, self._later = merged, later
         self._reread = reread
-        self._fenced, self._exact = fenced, exact
+        self._fenced = fenced
         self._moved = UniqueSwaps(connection, statements)
         self._effects = Effects(connection, statements)
         self._triggers = statements.table.production.triggers
@@ -90,7 +89,7 @@ class TableMerge:
         if self._fenced and self._reread:
             self._withhold(self._reread, TO_WRITE)
             changed = True
-        if self._exact and withhold_takers(self._connection, self._statements):
+        if withhold_takers(self._connection, self._statements):
             changed = True
         for key in table.production.foreign_keys:
             parent = key.parent
@@ -99,7 +98,7 @@ class TableMerge:
             if pieces is None or parent in self._later:
                 continue
             if self._statements.run(self._connection, "2_judge:mark_parentless", pieces).rowcount:
-                if self._exact:
+                if in_reload:
                     self._statements.run(self._connection, "2_judge:withhold_children", pieces)
                 if self._reread:
                     self._withhold(self._reread, ["parentless"])

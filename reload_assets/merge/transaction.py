@@ -75,15 +75,14 @@ def merge_reload(
     *,
     reread: Reread | None = None,
     fenced: bool = False,
-    exact: bool = False,
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
     With ``patience.chunk_rows`` each chunk is a transaction, and the next call resumes a merge that was interrupted
     between two chunks. ``zone`` is the time zone of the source's timestamps. ``reread`` reads rows of the source again:
     rows whose parent is missing, or all rows if ``fenced`` (CDC is stopped). Rows that the source has changed since the
-    load are left out. ``exact``: CDC's position is known. Then the confirm writes what production lacks, so rows that
-    need a unique value of an orphan are left to it. After the merge, the reload awaits its confirm.
+    load are left out, and so are rows that need a unique value of an orphan. After the merge, the reload awaits its
+    confirm, which writes these.
 
     Raises ReloadRefused if the reload may not be merged. Its status stays as it is, or becomes 'failed' if no second
     try could succeed. Raises MergeFailed if production refused a row, or if contention outlasted the attempts: the
@@ -91,7 +90,7 @@ def merge_reload(
     cases production is unchanged, or holds whole chunks. With whole chunks the reload stays 'merging' in the ledger,
     with the reason.
     """
-    merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced, exact)
+    merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced)
     try:
         return merge.run()
     except NeverMergeable as error:
@@ -133,10 +132,9 @@ class _Merge:
         patience: Patience,
         reread: Reread | None,
         fenced: bool,
-        exact: bool,
     ) -> None:
         self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
-        self._patience, self._reread, self._fenced, self._exact = patience, reread, fenced, exact
+        self._patience, self._reread, self._fenced = patience, reread, fenced
         self._all_statements: list[MergeStatements] = []
         self._current: MergeStatements | None = None
         self._attempts = 0
@@ -315,7 +313,7 @@ class _Merge:
         self._current = statements
         before = {other.table.target: other for other in self._all_statements if other.position < statements.position}
         later = {other.table.target for other in self._all_statements if other.position >= statements.position}
-        return TableMerge(connection, statements, before, later, self._reread, self._fenced, self._exact).run()
+        return TableMerge(connection, statements, before, later, self._reread, self._fenced).run()
 
     def _set_merged(self, connection: Connection[Any]) -> None:
         self._require_written(run(connection, "ledger/merge:set_merged", reload_id=self._reload.reload_id))

@@ -57,7 +57,6 @@ class Publication(Steps):
                     # DMS takes minutes to read rows again, which is worth it only behind a fence.
                     reread=_Reread(source) if fence or isinstance(source, ReaderRows) else None,
                     fenced=fence is not None,
-                    exact=self.cdc is not None,
                 )
 
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:

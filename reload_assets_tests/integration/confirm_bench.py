@@ -127,7 +127,7 @@ class ConfirmBench:
     def merge(self, rows: Mapping[str, Rows]) -> Reload:
         """Stage, verify and merge; the reload then awaits its confirm."""
         reload = self.made.stage(rows)
-        self.made.merge(reload, awaits_confirm=True, exact=True)
+        self.made.merge(reload, awaits_confirm=True)
         return self.made.ledger.get(reload.reload_id)
 
     def confirm(

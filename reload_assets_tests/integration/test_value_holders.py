@@ -216,7 +216,7 @@ def test_rows_that_refer_to_the_row_wait_with_it(make: Make, mode: dict[str, Any
     bench.on_production(f"INSERT INTO production.orders VALUES (10, 1, '{EARLIER}')")
     reload = bench.made.stage({"accounts": [(2, "alice", None, NOON)], "orders": [(20, 2, NOON)]})
     patience: dict[str, Any] = {"chunk_rows": 1} if mode else {}
-    outcomes = bench.made.merge(reload, awaits_confirm=True, exact=True, **patience).outcomes
+    outcomes = bench.made.merge(reload, awaits_confirm=True, **patience).outcomes
     assert outcomes == {"accounts": Outcomes(refused=1), "orders": Outcomes(refused=1)}
     confirmed = bench.confirm(bench.made.ledger.get(reload.reload_id), **mode)
     assert confirmed.settled, confirmed.detail
@@ -263,14 +263,26 @@ def test_a_reported_holder_is_named_with_its_time_and_what_helps(make: Make, in_
     assert bench.confirm(bench.merge({"accounts": [(2, "alice", None, NOON)]})).settled
 
 
-def test_without_a_known_position_of_cdc_nothing_is_removed_first(make: Make) -> None:
-    bench = make(UNIQUE)
-    account(bench, 2, "alice")
+def test_without_a_known_position_of_cdc_the_withheld_rows_are_written_and_no_others(make: Make) -> None:
+    bench = make(
+        UNIQUE + "; CREATE TABLE production.orders (id integer PRIMARY KEY, account integer REFERENCES "
+        "production.accounts, updated_at timestamp)",
+        orders=True,
+    )
+    for key, email in ((2, "alice"), (3, "bob"), (5, "theirs")):
+        account(bench, key, email)
+    bench.on_source(f'INSERT INTO "SALES"."ORDERS" VALUES (20, 2, \'{NOON}\')')
     held(bench, 1, "alice")
-    reload = bench.made.stage({"accounts": [(2, "alice", None, NOON)]})
-    with pytest.raises(ValueHeld, match="if the source no longer has that row, delete it in production; if it has"):
-        bench.made.merge(reload)
-    assert bench.rows(ALL) == [(1, "alice")]
+    held(bench, 3, "bobby", EARLIER)
+    held(bench, 4, "bob", EARLIER)
+    held(bench, 5, "newer", LATER)
+    rows = [(2, "alice", None, NOON), (3, "bob", None, NOON), (5, "theirs", None, NOON)]
+    reload = bench.merge({"accounts": rows, "orders": [(20, 2, NOON)]})
+    assert bench.rows(ALL) == [(1, "alice"), (3, "bobby"), (4, "bob"), (5, "newer")]
+    confirmed = bench.confirm(reload, without_position=True)
+    assert bench.rows(ALL) == [(2, "alice"), (3, "bob"), (5, "newer")]
+    assert bench.rows("SELECT id, account FROM production.orders") == [(20, 2)]
+    assert confirmed.corrections == 5
 
 
 def test_a_mark_frees_the_value_where_the_index_leaves_marked_rows_out(make: Make) -> None:

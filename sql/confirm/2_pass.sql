@@ -149,6 +149,26 @@ FROM (
 ) AS found
 WHERE u.ctid = found.place;
 
+-- name: mark_takers
+-- If CDC's position is not known, rows that this reload did not write are left as they are. Except from that the staged
+-- rows that the merge withheld because of a holder (h).
+UPDATE :"keys" AS u
+SET takes_value = TRUE
+FROM :"keys" AS k
+INNER JOIN :"source_rows" AS r ON :r_is_k
+CROSS JOIN LATERAL :r_indexed AS w
+CROSS JOIN LATERAL (
+    SELECT
+        :p_key_numbered,
+        :p_can_let_go AS can_let_go
+    FROM :"schema".:"table" AS p
+    WHERE :p_holds_value_of_w
+) AS h
+WHERE
+    u.ctid = k.ctid
+    AND k.is_open AND k.verdict = 'left' AND k.is_staged AND NOT k.is_ours AND NOT k.takes_value
+    AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k) AND h.can_let_go;
+
 -- name: collect_holders
 -- Collect the rows of production that hold a unique value which a correction needs, the holders (h). If the source no
 -- longer has a holder, it is removed before the correction is made, in any window. Returns a row for each new one.
