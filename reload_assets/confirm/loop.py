@@ -70,8 +70,8 @@ class Confirmer:
     """Confirms a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known. Then the confirm corrects only rows that the reload itself wrote, and
-    inserts only those that the merge withheld. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to check
-    whether the source connection shows current rows.
+    inserts only those that the merge withheld. With ``fence`` CDC is stopped whenever production is written.
+    ``arbiter`` reads rows by DMS, to check whether the source connection shows current rows.
     """
 
     target: TargetDatabase
