@@ -163,6 +163,7 @@ CROSS JOIN LATERAL (
         :p_can_let_go AS can_let_go
     FROM :"schema".:"table" AS p
     WHERE :p_holds_value_of_w
+    LIMIT 1
 ) AS h
 WHERE
     u.ctid = k.ctid
@@ -186,6 +187,7 @@ CROSS JOIN LATERAL (
         :p_can_let_go AS can_let_go
     FROM :"schema".:"table" AS p
     WHERE :p_holds_value_of_w
+    LIMIT 1
 ) AS h
 WHERE
     k.is_open AND k.verdict IN (:written) AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k) AND h.can_let_go

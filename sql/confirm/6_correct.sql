@@ -361,6 +361,7 @@ CROSS JOIN LATERAL (
         NOT :p_is_alive AS is_marked
     FROM :"schema".:"table" AS p
     WHERE :p_holds_value_of_w
+    LIMIT 1
 ) AS h
 LEFT JOIN :"keys" AS o ON :h_is_o
 WHERE k.is_open AND k.correction = 'released' AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k)

@@ -40,7 +40,7 @@ GROUP BY outcome;
 -- name: withhold_takers
 -- Withhold the rows of the delta that need a unique value of a row of production, its holder (h), which was not loaded
 -- or is withheld itself (t). The source may no longer have the holder. A confirm finds that out, removes the holder, and
--- then writes the row.
+-- then writes the row. There is one holder at most; LIMIT makes sure that each is found by a probe of its index.
 UPDATE :"delta" AS d
 SET outcome = 'withheld'
 WHERE
@@ -54,6 +54,7 @@ WHERE
                 :p_can_let_go AS can_let_go
             FROM :"schema".:"table" AS p
             WHERE :p_holds_value_of_w
+            LIMIT 1
         ) AS h
         WHERE
             w.is_indexed AND NOT (:h_is_d)

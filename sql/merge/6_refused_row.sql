@@ -56,6 +56,7 @@ CROSS JOIN LATERAL (
         NOT :p_is_unmarked AS is_marked
     FROM :"schema".:"table" AS p
     WHERE :p_holds_value_of_w
+    LIMIT 1
 ) AS h
 WHERE
     w.is_indexed AND NOT (:h_is_d)
