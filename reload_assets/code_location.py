@@ -24,7 +24,8 @@ from reload_assets.assets.production import production_assets
 from reload_assets.assets.staging import staging_assets
 from reload_assets.checks.production import production_checks
 from reload_assets.checks.staging import staging_checks
-from reload_assets.config.model import FromEnvironment, ReloadConfig, Text
+from reload_assets.config.model import ReloadConfig
+from reload_assets.config.values import FromEnvironment, Text
 from reload_assets.errors import ConfigError
 from reload_assets.errors.config import GroupNameTaken, GroupUnbuildable, OwnerInvalid
 from reload_assets.jobs.maintenance import drop_expired_staging, drop_expired_staging_daily

@@ -47,9 +47,11 @@ def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: st
     if refusal is not None:
         fix = f"that row could not be removed: {refusal}"
     elif verdict == Verdict.ORPHAN:
-        fix = "the source no longer has that row; set orphans: delete for the table, or delete the row in production"
+        fix = (
+            "the source no longer has that row; delete it in production, or set orphans: delete and reload this window"
+        )
     elif verdict in (Verdict.SAME, Verdict.LEFT, Verdict.UPDATE, Verdict.OVERTAKEN, Verdict.BLOCKED):
         fix = "the source still has that row; reload the window of that time"
     else:
         fix = advice(table, index, is_marked)
-    return f"{rule} of {table.target}: {holder}, has its unique value; {fix}"
+    return f"unique constraint {rule} of {table.target}: {holder}, has the value; {fix}"

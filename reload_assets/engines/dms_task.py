@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reload_assets.config.model import DmsConfig, text
+from reload_assets.config.model import DmsConfig
+from reload_assets.config.values import text
 from reload_assets.dms.mappings import TableLoad, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier

@@ -153,7 +153,7 @@ def advice(table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
     if index in kept_indexes(table):
         return f"if the source no longer has that row, delete it in production, because {kept}; {other}"
     if table.options.orphans == "report":
-        remove = "set orphans: delete for the table, or delete the row in production"
+        remove = "delete it in production, or set orphans: delete and reload this window instead"
         return f"if the source no longer has that row, {remove}; {other}"
     return f"a reload removes that row first if the source no longer has it; {other}"
 

@@ -144,8 +144,9 @@ def test_each_reason_is_told_with_its_rows(make: Make) -> None:
     assert "2 rows could not be corrected: customers " in confirmed.detail
     assert "customers 5 (SQLSTATE P0001: row 5 is posted; fix the row in the source" in confirmed.detail
     assert (
-        "customers 1 (customers_name_key of production.customers: (id)=(9), whose updated_at is 2024-06-01 00:00:00, "
-        "has its unique value; the source still has that row; reload the window of that time)" in confirmed.detail
+        "customers 1 (unique constraint customers_name_key of production.customers: (id)=(9), whose updated_at "
+        "is 2024-06-01 00:00:00, has the value; the source still has that row; reload the window of that time)"
+        in confirmed.detail
     )
 
 

@@ -140,6 +140,7 @@ def test_tables_of_two_schemas_and_of_any_name_are_reloaded(new_database: Databa
         assert rows(bench) == RIGHT
         confirmed = bench.confirm(reload)
         assert confirmed.settled, confirmed.detail
+        assert rows(bench) == RIGHT
         # What no layer but DMS's rules looks at: the mapping is clean, and no two names in staging are one.
         names = [staging_name(table, reload.reload_id) for table in tables]
         assert len(set(names)) == len(names)

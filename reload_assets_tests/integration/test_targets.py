@@ -10,8 +10,7 @@ import yaml
 
 from reload_assets.config.model import parse_config
 from reload_assets.errors import ConfigError
-from reload_assets.errors.merge import PartitionMissing
-from reload_assets.errors.reloads import ParentMissing
+from reload_assets.errors.merge import ParentMissing, PartitionMissing
 from reload_assets.errors.windows import WindowWithoutPartition
 from reload_assets.preflight.foreseen import foreseen, require_partitions
 from reload_assets.tables import ReloadTable
@@ -129,12 +128,13 @@ def test_only_ranges_of_the_window_column_say_which_rows_have_a_partition(make_b
 
 def test_a_row_without_a_partition_is_refused_with_what_helps(make_bench: MakeBench) -> None:
     made = make_bench(CUSTOMERS + " PARTITION BY RANGE (id)")
+    reload = made.stage({"customers": [(3, "a", NOON)]})
     with pytest.raises(PartitionMissing) as caught:
-        made.reload([(3, "a", NOON)])
+        made.merge(reload)
     assert "production.customers has no partition for a staged row: 'no partition of relation" in str(caught.value)
-    assert "create a partition for it, then reload the window again. [partition-missing]" in str(caught.value)
+    assert "create a partition for it, then materialize production of the window again. [" in str(caught.value)
     made.execute(part("low", "0", "10")[2:])
-    assert made.reload([(3, "a", NOON)]).inserted == 1
+    assert made.merge(reload).outcomes["customers"].inserted == 1
 
 
 def test_a_key_that_holds_the_window_column_is_remarked(make_bench: MakeBench) -> None:
@@ -148,7 +148,7 @@ def test_a_parent_that_another_group_reloads_is_named_with_its_group(make_bench:
     document = bench_document({"orders": dict(UPDATED_AT)})
     document["groups"]["crm"] = {"tables": {"customers": dict(UPDATED_AT)}}
     made.config = parse_config(yaml.safe_dump(document))
-    with pytest.raises(ParentMissing, match=r"\(id\)=\(10\) wants \(id\)=\(1\); group crm reloads that table: first "):
+    with pytest.raises(ParentMissing, match=r"\(10\) wants \(id\)=\(1\); group crm reloads that table: reload the "):
         made.reload([(10, 1, NOON)])
     made.execute(f"INSERT INTO production.customers VALUES (1, 'a', '{NOON}')")
     assert made.reload([(10, 1, NOON)]).inserted == 1

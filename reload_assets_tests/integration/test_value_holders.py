@@ -132,8 +132,8 @@ def test_a_holder_that_the_source_has_is_never_removed(make: Make) -> None:
     assert bench.rows(ALL) == [(1, "alice"), (3, "bob")]
     assert not confirmed.settled
     assert (
-        f"accounts 2 (one_email of production.accounts: (id)=(1), whose updated_at is {LONG_AGO}, has its unique "
-        "value; the source still has that row; reload the window of that time)" in confirmed.detail
+        f"accounts 2 (unique constraint one_email of production.accounts: (id)=(1), whose updated_at is {LONG_AGO}, "
+        "has the value; the source still has that row; reload the window of that time)" in confirmed.detail
     )
     # Which helps: the other window's row gives the value up, and its confirm takes this one's rows along.
     bench.on_production("UPDATE production.accounts SET email = 'other' WHERE id = 1")
@@ -196,7 +196,7 @@ def test_a_holder_to_which_rows_refer_that_would_follow_stays_and_is_named(make:
     assert bench.rows("SELECT * FROM production.visits") == [(1,)]
     assert not confirmed.settled
     assert "accounts 1 (1 row(s) of production.visits refer to it and would go" in confirmed.detail
-    assert "has its unique value; that row could not be removed: 1 row(s) of production.visits" in confirmed.detail
+    assert "has the value; that row could not be removed: 1 row(s) of production.visits" in confirmed.detail
     # What the sentence says helps.
     bench.on_production("DELETE FROM production.visits")
     assert bench.confirm(bench.merge({"accounts": [(2, "alice", None, NOON)]})).settled
@@ -246,21 +246,35 @@ def test_a_value_that_the_source_moves_after_the_load_finds_its_holder_too(make:
 
 
 @pytest.mark.parametrize("in_window", [True, False])
-def test_a_reported_holder_is_named_with_its_time_and_what_helps(make: Make, in_window: bool) -> None:
+@pytest.mark.parametrize("fix", ["delete it", "orphans: delete", "reload its window"])
+def test_a_reported_holder_is_named_with_its_time_and_what_helps(make: Make, in_window: bool, fix: str) -> None:
     bench = make(UNIQUE, orphans="report")
     account(bench, 2, "alice")
-    held(bench, 1, "alice", EARLIER if in_window else LONG_AGO)
-    with pytest.raises(ValueHeld) as caught:
-        bench.merge({"accounts": [(2, "alice", None, NOON)]})
     at = EARLIER if in_window else LONG_AGO
+    held(bench, 1, "alice", at)
+    rows: dict[str, Any] = {"accounts": [(2, "alice", None, NOON)]}
+    reload = bench.made.stage(rows)
+    with pytest.raises(ValueHeld) as caught:
+        bench.made.merge(reload)
     assert (
         f"the staged row (id)=(2) of production.accounts needs a unique value (one_email) that (id)=(1), whose "
         f"updated_at is {at}, still has, and this reload has not loaded that row: if the source no longer has that "
-        "row, set orphans: delete for the table, or delete the row in production; if it has, reload the window of "
-        "that time first; then reload the window again. [value-held]" in str(caught.value)
+        "row, delete it in production, or set orphans: delete and reload this window instead; if it has, reload the "
+        "window of that time first; then materialize production of the window again. [value-held]" in str(caught.value)
     )
-    bench.on_production("DELETE FROM production.accounts WHERE id = 1")
-    assert bench.confirm(bench.merge({"accounts": [(2, "alice", None, NOON)]})).settled
+    if fix == "orphans: delete":
+        tables = bench.made.config.groups["sales"].tables
+        tables["accounts"] = tables["accounts"].model_copy(update={"orphans": "delete"})
+        reload = bench.made.stage(rows)
+    else:
+        bench.on_production(
+            "DELETE FROM production.accounts WHERE id = 1"
+            if fix == "delete it"
+            else "UPDATE production.accounts SET email = 'moved' WHERE id = 1"
+        )
+    bench.made.merge(reload, awaits_confirm=True)
+    assert bench.confirm(bench.made.ledger.get(reload.reload_id)).settled
+    assert (2, "alice") in bench.rows(ALL)
 
 
 def test_without_a_known_position_of_cdc_the_withheld_rows_are_written_and_no_others(make: Make) -> None:

@@ -51,7 +51,8 @@ def test_a_run_over_several_partitions_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("assets", "job"), [(None, "reload_sales"), (["production/orders"], "reload_sales"), (None, "reload_window_sales")]
+    ("assets", "job"),
+    [(None, "reload_sales"), (["staging/orders"], "reload_sales"), (None, "reload_window_sales")],
 )
 def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
     runner: Runner, assets: list[str] | None, job: str
