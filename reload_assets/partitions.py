@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -10,6 +11,7 @@ from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition,
 from reload_assets.config.model import ReloadConfig, WindowsConfig
 from reload_assets.errors.config import ConfigValue
 from reload_assets.errors.windows import PartitionKeyInvalid
+from reload_assets.labels import labels
 from reload_assets.windows import Window, parse_window_key
 
 _CRON = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
@@ -37,13 +39,17 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
 
 @dataclass(frozen=True)
 class Family:
-    """The assets of one group over one kind of windows: the cadence's, or ad-hoc ones."""
+    """The assets of one group over one kind of windows: the cadence's, or ad-hoc ones.
+
+    ``labels`` says what Dagster calls the group's tables.
+    """
 
     group: str
     prefix: tuple[str, ...]
     name: str
     partitions: PartitionsDefinition[str]
     adhoc: bool
+    labels: Mapping[str, str]
 
     @property
     def asset_group(self) -> str:
@@ -52,7 +58,20 @@ class Family:
 
     def key(self, stage: str, table: str) -> AssetKey:
         """Return the key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
-        return AssetKey([*self.prefix, stage, table])
+        return AssetKey([*self.prefix, stage, self.labels[table]])
+
+    def source_key(self, table: str) -> AssetKey:
+        """Return the key of a source table's asset, which both families share: ``oracle/orders``."""
+        return AssetKey(["oracle", self.labels[table]])
+
+    def tables(self, keys: Iterable[AssetKey]) -> set[str]:
+        """Return the tables that some of the family's assets are for."""
+        names = {label: name for name, label in self.labels.items()}
+        return {names[key.path[-1]] for key in keys}
+
+    def step(self, what: str, table: str) -> str:
+        """Return the name of a step that is for one table, which no other step of the code location has."""
+        return f"{'adhoc_' if self.adhoc else ''}{what}_{self.labels[table]}"
 
     def window(self, partition_key: str) -> Window:
         """Return the window that a partition key names. Raises WindowError for a key that names none."""
@@ -100,14 +119,17 @@ def yesterday(now: datetime) -> Window:
 
 def families(config: ReloadConfig, group: str) -> list[Family]:
     """Return both families of a group: over the cadence's windows, and over ad-hoc windows."""
+    known = labels(name for one in config.groups.values() for name in one.tables)
+    own = {name: known[name] for name in config.groups[group].tables}
     return [
-        Family(group, (), group, cadence_partitions(config.windows, config.file), adhoc=False),
+        Family(group, (), group, cadence_partitions(config.windows, config.file), adhoc=False, labels=own),
         Family(
             group,
             ("adhoc",),
             f"window_{group}",
             DynamicPartitionsDefinition(name=adhoc_partitions_name(group)),
             adhoc=True,
+            labels=own,
         ),
     ]
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from reload_assets.errors.reloads import ProductionChanged, SourceChanged
+from reload_assets.errors.reloads import DefinitionUnreadable, ProductionChanged, SourceChanged
 from reload_assets.ledger.records import Reload
 from reload_assets.postgres.catalog import CatalogTable, Column, read_table
 from reload_assets.postgres.statements import run
@@ -33,9 +33,15 @@ def definition(table: ReloadTable) -> str:
 def resolved_tables(
     connection: Connection[Any], reload: Reload, only: Collection[str] | None = None
 ) -> list[ReloadTable]:
-    """Read the tables of a reload (or ``only`` some of them), parents first, as they were when it was opened."""
+    """Read the tables of a reload (or ``only`` some of them), parents first, as they were when it was opened.
+
+    Raises ReloadRefused if another version of this package has opened it.
+    """
     rows = run(connection, "ledger/read:list_definitions", reload_id=reload.reload_id)
-    tables = [_DEFINITION.validate_python(document) for (document,) in rows]
+    try:
+        tables = [_DEFINITION.validate_python(document) for (document,) in rows]
+    except ValidationError:
+        raise DefinitionUnreadable(reload.title) from None
     return [table for table in tables if only is None or table.name in only]
 
 
@@ -59,13 +65,12 @@ def unchanged_tables(
 def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Collection[ReloadTable]) -> None:
     """Compare the source's columns with those that were loaded. Raises TableChanged for others; SourceUnavailable."""
     for table in tables:
-        now = {column.name: column for column in reader.columns(table.source_table)}
+        now = {column.name: column for column in reader.of(table.source_schema).columns(table.source_table)}
         for column in table.source_columns or ():
             found = now.get(column.name)
             if found != column:
                 change = "is gone" if found is None else f"was {column.declared} and is {found.declared}"
-                place = f"{reader.schema}.{table.source_table}"
-                raise SourceChanged(place, reload.title, f"{column.name} {change}")
+                raise SourceChanged(table.source, reload.title, f"{column.name} {change}")
 
 
 def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:

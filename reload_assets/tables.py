@@ -11,13 +11,16 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.column_pairs import ColumnPairs
 from reload_assets.config.model import TableConfig
+from reload_assets.config.table_names import TableName
 from reload_assets.conversions.accepted import require_accepted
 from reload_assets.conversions.pair import Pair
 from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
     ForeignKeysCircular,
+    ForeignPartition,
     KeyNotExact,
     KeyNotFilterable,
     KeyNotOfSource,
@@ -26,11 +29,13 @@ from reload_assets.errors.tables import (
     RowSecurity,
     SoftDeleteColumn,
     TableNotFound,
+    TargetNotTable,
     TargetShared,
     WindowColumnType,
 )
 from reload_assets.keys import filter_position, inexact
-from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, read_table
+from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, kind_of, read_table
+from reload_assets.staged_columns import require_apart, staged_columns
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -55,6 +60,7 @@ class ReloadTable:
     """One table of a group. ``columns`` are the source's, in the source's order, which is also staging's."""
 
     name: str
+    source_schema: str
     source_table: str
     production: CatalogTable
     columns: tuple[ReloadColumn, ...]
@@ -66,6 +72,8 @@ class ReloadTable:
     """The source's own description of ``columns``; None without a source connection."""
     zone: str
     """The zone of the source's wall-clock values."""
+    parent_groups: dict[str, str]
+    """The groups that reload the tables to which its foreign keys refer, by production table."""
 
     def pair(self, column: ReloadColumn) -> Pair | None:
         """Return a column of the source with its column of production; None where the source is not described."""
@@ -86,9 +94,20 @@ class ReloadTable:
         return filter_position([column.target for column in self.key])
 
     @property
+    def source(self) -> str:
+        """The source table's name with its schema, for messages."""
+        return f"{self.source_schema}.{self.source_table}"
+
+    @property
     def target(self) -> str:
         """The name of the production table with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
+
+    @property
+    def unfed(self) -> list[Column]:
+        """The columns of production that no column of the source feeds, except the mark of deleted rows."""
+        fed = {column.name for column in self.columns} | {self.options.soft_delete_column}
+        return [column for column in self.production.columns if column.name not in fed and not column.generated]
 
     def parents(self, tables: Iterable[ReloadTable]) -> list[tuple[ForeignKey, ReloadTable]]:
         """Return this table's foreign keys that refer to the given tables, except those that refer to itself."""
@@ -100,15 +119,16 @@ class ReloadTable:
 class GroupTables:
     """The tables of a group as the configuration has them, at ``place``.
 
-    ``targets`` maps the production tables of all groups to the places that name them.
+    ``sources`` and ``targets`` are their names in the two databases. ``places`` maps the production tables of all
+    groups to the places that name them: ``groups.sales.tables.orders``.
     """
 
     place: str
     tables: Mapping[str, TableConfig]
-    production_schema: str
-    source_schema: str
+    sources: Mapping[str, TableName]
+    targets: Mapping[str, TableName]
     zone: str
-    targets: Mapping[str, str]
+    places: Mapping[str, str]
 
 
 def resolve_group(
@@ -146,24 +166,33 @@ class _Resolver:
     def __init__(self, group: GroupTables, name: str) -> None:
         self.name, self.options = name, group.tables[name]
         self.place = f"{group.place}.{name}"
-        self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
+        self.source, self.target, self.places = group.sources[name], group.targets[name], group.places
         self.zone = group.zone
 
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete the table's configuration from the catalogs, and check it. Raises ConfigError."""
         options = self.options
         try:
-            self.production = read_table(connection, self.schema, options.target or self.name)
+            self.production = read_table(connection, *self.target)
         except InsufficientPrivilege:
             # The schema itself is closed to this login.
-            raise TableNotFound(f"{self.place}.target", f"{self.schema}.{options.target or self.name}") from None
+            raise TableNotFound(f"{self.place}.target", self._target) from None
         if not self.production.columns:
+            kind, behind = kind_of(connection, *self.target)
+            if kind is not None:
+                raise TargetNotTable(f"{self.place}.target", self._target, kind, behind)
             raise TableNotFound(f"{self.place}.target", self._target)
+        if self.production.foreign_parts:
+            raise ForeignPartition(f"{self.place}.target", self._target, self.production.foreign_parts)
         self._require_rows_of_its_own()
         self._require_plain_writes()
-        source_table = options.source or self.name.upper()
-        described = reader.columns(source_table) if reader else None
-        columns = self._from_source(source_table, described) if described else self._from_production()
+        reader = reader.of(self.source.schema) if reader else None
+        described = reader.columns(self.source.name) if reader else None
+        pairing = ColumnPairs(self.place, self.source, self.production, options)
+        pairs = pairing.with_source(described) if described else pairing.by_production()
+        require_apart(self.place, self.source, self.target, [(source, column.name) for source, column in pairs])
+        staged = staged_columns(source for source, _ in pairs)
+        columns = tuple(ReloadColumn(source, staged[source], column) for source, column in pairs)
         self.by_name = {column.name: column for column in columns}
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
@@ -171,12 +200,15 @@ class _Resolver:
         self._require_wall_clock(window)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
         self._require_mark(described)
-        self._require_source_key(key, source_table, reader, window, version)
+        pairing.require_fed([column.target for column in columns], options.soft_delete_column)
+        pairing.require_writable([column.target for column in columns], [column.target for column in key])
+        self._require_source_key(key, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
         table = ReloadTable(
             name=self.name,
-            source_table=source_table,
+            source_schema=self.source.schema,
+            source_table=self.source.name,
             production=self.production,
             columns=columns,
             key=tuple(key),
@@ -185,45 +217,18 @@ class _Resolver:
             options=options,
             source_columns=tuple(column for column in described if column.name in kept) if described else None,
             zone=self.zone,
+            parent_groups={
+                key.parent: self.places[key.parent].split(".")[1]
+                for key in self.production.foreign_keys
+                if key.parent in self.places
+            },
         )
         require_accepted(self.place, table)
         return table
 
     @property
     def _target(self) -> str:
-        return f"{self.production.schema}.{self.production.name}"
-
-    def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
-        """Return the columns in the source's order. DMS writes in that order, so the staging table needs it."""
-        source_names = [column.name for column in described]
-        ignored = self.options.ignored_source_columns
-        for unknown in (name for name in ignored if name not in source_names):
-            place = f"{self.place}.ignored_source_columns"
-            raise ColumnNotFound(place, unknown, f"{self.source_schema}.{source_table}", source_names)
-        columns = []
-        for name in (name for name in source_names if name not in ignored):
-            target = self._production_column(name)
-            if target is None:
-                raise ColumnUnmatched(
-                    f"{self.place}.ignored_source_columns",
-                    f"{self._target} has no column for {self.source_schema}.{source_table}.{name}; "
-                    "add it to production, or list it here",
-                )
-            columns.append(ReloadColumn(name, name.lower(), target))
-        return tuple(columns)
-
-    def _from_production(self) -> tuple[ReloadColumn, ...]:
-        known = [column.name for column in self.production.columns if not column.generated]
-        for name in (name for name in self.options.columns or () if name not in known):
-            raise ColumnNotFound(f"{self.place}.columns", name, self._target, known)
-        names = self.options.columns or [name for name in known if name != self.options.soft_delete_column]
-        return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
-
-    def _production_column(self, source_name: str) -> Column | None:
-        """Return the column with the same name, ignoring case. Generated columns are left out: nothing writes them."""
-        found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
-        exact = [column for column in found if column.name == source_name.lower()]
-        return next((column for column in exact or found if not column.generated), None)
+        return str(self.target)
 
     def _column(self, field: str, name: str) -> ReloadColumn:
         if name not in self.production.column_names:
@@ -254,9 +259,8 @@ class _Resolver:
 
     def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:
-            if above in self.targets:
-                place = f"{self.place}.target"
-                raise TargetShared(place, self._target, f"{self.schema}.{above}", self.targets[above])
+            if above in self.places:
+                raise TargetShared(f"{self.place}.target", self._target, above, self.places[above])
 
     def _require_plain_writes(self) -> None:
         """Refuse row security, which hides rows, and rules, which rewrite statements."""
@@ -297,7 +301,6 @@ class _Resolver:
     def _require_source_key(
         self,
         key: Sequence[ReloadColumn],
-        source_table: str,
         reader: SourceReader | None,
         window: ReloadColumn,
         version: ReloadColumn,
@@ -305,14 +308,14 @@ class _Resolver:
         """Require that the key is a key of the source; otherwise one row there could be two rows in production."""
         names, place = ", ".join(column.name for column in key), f"{self.place}.key"
         ours = {column.source for column in key}
-        known = reader.unique_keys(source_table) if reader else []
+        known = reader.unique_keys(self.source.name) if reader else []
         if ours in [set(columns) for columns in known]:
             return
         if known:
             columns = ", ".join(known[0])
             raise KeyNotOfSource(
                 place,
-                f"({names}) of {self._target} is not a key of {self.source_schema}.{source_table}, whose key is "
+                f"({names}) of {self._target} is not a key of {self.source}, whose key is "
                 f"({columns}): {self._what_comes_of_it(ours, known)}",
             )
         if self.options.key is not None:
@@ -328,7 +331,7 @@ class _Resolver:
         if reader is not None:
             raise KeyNotOfSource(
                 place,
-                f"{self.source_schema}.{source_table} has neither a primary key nor a unique index that holds for all "
+                f"{self.source} has neither a primary key nor a unique index that holds for all "
                 f"rows; create one there, or write [{names}] here if it is unique in the source",
             )
 

@@ -97,7 +97,10 @@ def _refusals() -> Iterator[str]:
     )
     yield "| reason | what to do |\n|---|---|"
     yield "| `foreign key ...` | Reload the window of the row it refers to, or those of the rows that refer to it. |"
-    yield "| `unique constraint ...`, `exclusion constraint ...` | Reload the window of the row that has the value. |"
+    yield (
+        "| `unique constraint ...`, `exclusion constraint ...` | Reload the window of the row that has the value; "
+        "delete that row if the source no longer has it. |"
+    )
     yield (
         "| `NOT NULL column ...`, `check constraint ...`, `rule ...` | Fix the row in the source, or the rule in "
         "production. |"

@@ -60,8 +60,9 @@ def job_target(
         "production_schema": production_schema,
         "staging_schema": staging_schema,
     }
-    script = (SQL / "roles" / "create_job_role.sql").read_text(encoding="utf-8")
-    psql(server, database_url, script, variables)
+    for name in ("create_job_role", "grant_production_schema"):
+        script = (SQL / "roles" / f"{name}.sql").read_text(encoding="utf-8")
+        psql(server, database_url, script, variables)
     with psycopg.connect(database_url, autocommit=True) as connection:
         for name in (role, variables["load_role"]):
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))

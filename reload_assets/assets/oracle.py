@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from dagster import AssetKey, AssetSpec
+from dagster import AssetSpec
 
 from reload_assets.config.model import ReloadConfig
+from reload_assets.partitions import Family
 
 
-def oracle_key(table: str) -> AssetKey:
-    """Return the key of a source table's asset."""
-    return AssetKey(["oracle", table])
-
-
-def oracle_assets(config: ReloadConfig, group: str) -> list[AssetSpec]:
+def oracle_assets(config: ReloadConfig, family: Family) -> list[AssetSpec]:
     """Return one external asset per source table of a group."""
-    settings = config.groups[group]
+    settings = config.groups[family.group]
     return [
         AssetSpec(
-            key=oracle_key(name),
-            group_name=group,
+            key=family.source_key(name),
+            group_name=family.group,
             kinds={"oracle", "table"},
             owners=settings.owners,
-            description=f"Source table {config.source.schema_name}.{table.source or name.upper()}. "
-            f"{table.description or ''}".strip(),
+            description=f"Source table {config.source_of(family.group, name)}. {table.description or ''}".strip(),
             metadata={
-                "dagster/table_name": f"{config.source.schema_name}.{table.source or name.upper()}",
+                "dagster/table_name": str(config.source_of(family.group, name)),
                 "time zone": config.source.time_zone,
                 "window column": table.window_column,
             },

@@ -7,6 +7,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, Material
 from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
+from reload_assets.assets.partition_key import partition_key
 from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
 from reload_assets.reload.parts import group_tables
@@ -18,7 +19,6 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """Return the merged tables of a group over one family of windows."""
     settings = config.groups[family.group]
     written = group_tables(config, family.group)
-    schema = written.production_schema
     how = "in one transaction"
     if config.merge.mode == "chunked":
         how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see a window merged in part"
@@ -33,23 +33,24 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 group_name=family.asset_group,
                 kinds={"postgres", "table"},
                 owners=settings.owners,
-                description=f"Production table {schema}.{table.target or name} with the window's rows as the source "
+                description=f"Production table {written.targets[name]} with the window's rows as the source "
                 f"has them. {table.description or ''}".strip(),
-                metadata={"dagster/table_name": f"{schema}.{table.target or name}"},
+                metadata={"dagster/table_name": str(written.targets[name])},
             )
             for name, table in settings.tables.items()
         ],
         can_subset=True,
         description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
-        "again and corrected what CDC had passed by then.",
+        "again and correct what CDC had passed by then.",
         op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
-        names = {key.path[-1] for key in context.selected_asset_keys}
+        names = family.tables(context.selected_asset_keys)
         with readable_errors():
+            partition = partition_key(context.run)
             production = reload.services.publication(family.group, context.log.info)
             ledger = production.ledger
-            current = current_reload(ledger, family, context.partition_key, names)
+            current = current_reload(ledger, family, partition, names)
             with production.target.connect(autocommit=True) as connection:
                 tables = unchanged_tables(connection, written.place, current, names)
             # The sweeper has to know which run is working on the reload now.

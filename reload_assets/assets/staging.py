@@ -20,11 +20,13 @@ from dagster import (
 
 from reload_assets.assets.load_steps import giving_up_on_failure, readable_errors, run_is_live
 from reload_assets.assets.metadata import staged_metadata
-from reload_assets.assets.oracle import oracle_key
+from reload_assets.assets.partition_key import partition_key
 from reload_assets.config.model import ReloadConfig
 from reload_assets.dms.tasks import Progress
+from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Opening
 from reload_assets.partitions import Family
+from reload_assets.reload.load import Load
 from reload_assets.resources.reload import ReloadResource
 
 REASON_TAG = "reload_assets/reason"
@@ -39,16 +41,18 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     kinds = {f"dagster/kind/{kind}": "" for kind in ("dms", "postgres", "table")}
     return AssetsDefinition.from_graph(
         _load_graph(family, tables),
-        keys_by_input_name={f"oracle_{name}": oracle_key(name) for name in tables},
-        keys_by_output_name={name: family.key("staging", name) for name in tables},
-        internal_asset_deps={name: {oracle_key(name)} for name in tables},
+        keys_by_input_name={_input(family, name): family.source_key(name) for name in tables},
+        keys_by_output_name={_output(family, name): family.key("staging", name) for name in tables},
+        internal_asset_deps={_output(family, name): {family.source_key(name)} for name in tables},
         partitions_def=family.partitions,
         group_name=family.asset_group,
         can_subset=True,
-        tags_by_output_name=dict.fromkeys(tables, kinds),
-        owners_by_output_name=dict.fromkeys(tables, settings.owners),
+        tags_by_output_name={_output(family, name): kinds for name in tables},
+        owners_by_output_name={_output(family, name): settings.owners for name in tables},
         descriptions_by_output_name={
-            name: f"The window's rows of {name}, loaded by a one-time DMS task into a staging table of their own. "
+            _output(
+                family, name
+            ): f"The window's rows of {name}, loaded by a one-time DMS task into a staging table of their own. "
             f"{table.description or ''}".strip()
             for name, table in settings.tables.items()
         },
@@ -58,29 +62,33 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
 def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     suffix = family.name
 
+    def _steps(context: OpExecutionContext, reload: ReloadResource) -> Load:
+        with readable_errors():
+            return reload.services.load(family.group, context.log.info)
+
     @op(
         name=f"open_window_{suffix}",
-        ins={f"oracle_{name}": In(Nothing) for name in tables},
+        ins={_input(family, name): In(Nothing) for name in tables},
         out=Out(int, description="The reload's id in the ledger."),
         description="Freeze the window, refuse what cannot be reloaded, make the staging tables.",
         tags={"dagster/compute_kind": "postgres"},
     )
     def open_window(context: OpExecutionContext, reload: ReloadResource) -> int:
         with readable_errors():
-            window = family.window(context.partition_key)
-            request = context.run.tags.get(REQUEST_TAG)
+            partition = partition_key(context.run)
+            window = family.window(partition)
             opening = Opening(
                 group=family.group,
                 window=window,
                 loaded_window=window.widened(reload.services.config.windows.overlap),
-                partition_key=context.partition_key,
+                partition_key=partition,
                 started_by=_started_by(context.run),
                 reason=context.run.tags.get(REASON_TAG, ""),
                 run_id=context.run_id,
-                request_id=int(request) if request else None,
+                request_id=_request_id(context.run),
             )
             load = reload.services.load(family.group, context.log.info)
-            only = {key.path[-1] for key in context.selected_asset_keys}
+            only = family.tables(context.selected_asset_keys)
             opened = load.open(
                 opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
             )
@@ -93,7 +101,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.services.load(family.group, context.log.info)
+        load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             arn = load.create_task(load.ledger.get(reload_id))
         context.add_output_metadata({"DMS task ARN": arn})
@@ -105,7 +113,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def start_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.services.load(family.group, context.log.info)
+        load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             load.start_task(load.ledger.get(reload_id))
         return reload_id
@@ -116,7 +124,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def wait_for_load(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.services.load(family.group, context.log.info)
+        load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             load.ledger.set_run(reload_id, context.run_id)
             result = load.wait(load.ledger.get(reload_id), lambda progress: context.log.info(_written(progress)))
@@ -135,7 +143,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         tags={"dagster/compute_kind": "dms"},
     )
     def drop_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
-        load = reload.services.load(family.group, context.log.info)
+        load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             load.drop_task(load.ledger.get(reload_id))
         return reload_id
@@ -143,17 +151,17 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
     @op(
         name=f"finish_staging_{suffix}",
         description="Trim the staged rows to the half-open window, key and analyze the staging tables.",
-        out={name: Out(Nothing, is_required=False) for name in tables},
+        out={_output(family, name): Out(Nothing, is_required=False) for name in tables},
         tags={"dagster/compute_kind": "postgres"},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
-        load = reload.services.load(family.group, context.log.info)
+        load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             loaded = load.ledger.get(reload_id)
             resolved = load.finish(loaded)
             staged = load.ledger.tables(reload_id)
         for name, table in resolved.items():
-            yield Output(None, name, metadata=staged_metadata(loaded, staged[name], table))
+            yield Output(None, _output(family, name), metadata=staged_metadata(loaded, staged[name], table))
 
     ops = [open_window, create_task, start_task, wait_for_load, drop_task, finish]
     return GraphDefinition(
@@ -164,17 +172,30 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         dependencies={after.name: {"reload_id": DependencyDefinition(before.name)} for before, after in pairwise(ops)},
         input_mappings=[
             InputMapping(
-                graph_input_name=f"oracle_{name}",
+                graph_input_name=_input(family, name),
                 mapped_node_name=open_window.name,
-                mapped_node_input_name=f"oracle_{name}",
+                mapped_node_input_name=_input(family, name),
             )
             for name in tables
         ],
         output_mappings=[
-            OutputMapping(graph_output_name=name, mapped_node_name=finish.name, mapped_node_output_name=name)
+            OutputMapping(
+                graph_output_name=_output(family, name),
+                mapped_node_name=finish.name,
+                mapped_node_output_name=_output(family, name),
+            )
             for name in tables
         ],
     )
+
+
+def _input(family: Family, table: str) -> str:
+    # With something before it: a label alone may be a word of Dagster's or Python's own.
+    return f"oracle_{family.labels[table]}"
+
+
+def _output(family: Family, table: str) -> str:
+    return f"staged_{family.labels[table]}"
 
 
 def _started_by(run: DagsterRun) -> str:
@@ -186,6 +207,16 @@ def _started_by(run: DagsterRun) -> str:
         if tag in tags:
             return f"{kind} {tags[tag]}"
     return tags.get("user") or "Dagster UI"
+
+
+def _request_id(run: DagsterRun) -> int | None:
+    """Return the request that a run answers. Raises RequestInvalid for a tag that somebody else wrote."""
+    request = run.tags.get(REQUEST_TAG)
+    if request and not request.isdecimal():
+        raise RequestInvalid(
+            f"the run's tag {REQUEST_TAG}", f"{request!r} is not the number of a request; leave the tag out."
+        )
+    return int(request) if request else None
 
 
 def _written(progress: Progress) -> str:

@@ -18,7 +18,6 @@ class Beside:
     ``fenced``: the task is stopped while production is written.
     """
 
-    source_schema: str
     source_endpoint_arn: str
     lob_limit_kb: int
     fenced: bool
@@ -31,7 +30,7 @@ def find_obstacles(
 
     If reloads are fenced, a finding that demands the fence is not an obstacle.
     """
-    carried = [_carried(beside.source_schema, table) for table in tables]
+    carried = [_carried(table) for table in tables]
     found = examine(cdc.task.describe(beside.source_endpoint_arn), carried, beside.lob_limit_kb)
     forbidding = ("refuse",) if beside.fenced else ("refuse", "fence")
     return (
@@ -48,11 +47,11 @@ def require_carried(cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]) -> 
     return [str(finding) for finding in warnings]
 
 
-def _carried(source_schema: str, table: ReloadTable) -> CarriedTable:
+def _carried(table: ReloadTable) -> CarriedTable:
     # Only a description of the source says which columns are LOBs.
     lobs = {column.name for column in table.source_columns or () if column.type.is_lob}
     return CarriedTable(
-        source_schema,
+        table.source_schema,
         table.source_table,
         table.production.schema,
         table.production.name,

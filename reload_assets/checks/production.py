@@ -13,6 +13,7 @@ from dagster import (
 
 from reload_assets.assets.current_reload import current_reload
 from reload_assets.assets.load_steps import readable_errors
+from reload_assets.assets.partition_key import partition_key
 from reload_assets.checks.results import check_result
 from reload_assets.partitions import Family
 from reload_assets.resolved import resolved_tables
@@ -32,7 +33,7 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
     asset = family.key("production", table)
 
     @multi_asset_check(
-        name=f"verify_merged_{family.name}_{table}",
+        name=family.step("verify_merged", table),
         specs=[
             AssetCheckSpec(name, asset=asset, description=DESCRIPTIONS[name], partitions_def=family.partitions)
             for name in AFTER_CHECKS
@@ -43,7 +44,7 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
             ledger, target = reload.services.ledger, reload.services.target
-            current = current_reload(ledger, family, context.partition_key, [table])
+            current = current_reload(ledger, family, partition_key(context.run), [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             cdc = reload.services.cdc(family.group, context.log.info)

@@ -12,6 +12,7 @@ from dagster import (
 
 from reload_assets.assets.current_reload import current_reload
 from reload_assets.assets.load_steps import readable_errors
+from reload_assets.assets.partition_key import partition_key
 from reload_assets.checks.results import check_result
 from reload_assets.ledger.records import CheckResult
 from reload_assets.partitions import Family
@@ -33,7 +34,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     asset = family.key("staging", table)
 
     @multi_asset_check(
-        name=f"verify_staged_{family.name}_{table}",
+        name=family.step("verify_staged", table),
         specs=[
             AssetCheckSpec(
                 name, asset=asset, description=DESCRIPTIONS[name], blocking=True, partitions_def=family.partitions
@@ -46,7 +47,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
             ledger, target, config = reload.services.ledger, reload.services.target, reload.services.config
-            current = current_reload(ledger, family, context.partition_key, [table])
+            current = current_reload(ledger, family, partition_key(context.run), [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]

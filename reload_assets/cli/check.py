@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Groups = Mapping[str, Sequence[ReloadTable]]
 
+_ANY_DAY = datetime(2000, 1, 1)
+
 
 @click.command()
 @click.pass_obj
@@ -31,12 +33,13 @@ def check(configured: Configured) -> None:
 
     Prints one line per finding: ok, warn or problem. Changes nothing. Exits with 1 if there is a problem.
     """
-    from reload_assets.partitions import cadence_partitions
+    from reload_assets.code_location import build_code_location
 
     services, config = configured.services, configured.config
     findings = Findings(_say)
     with findings.looking("windows"):
-        cadence_partitions(config.windows, config.file)
+        for problem in build_code_location(config).left_out.values():
+            findings.add("problem", str(problem))
     groups = _check_databases(findings, services)
     _check_cdc(findings, services, groups)
     _check_dms(findings, services)
@@ -84,7 +87,9 @@ def _resolved(
     found: list[ReloadTable] = []
     for name in written.tables:
         with findings.looking(f"{written.place}.{name}"):
-            found += resolve_group(written, connection, reader, [name])
+            (table,) = resolve_group(written, connection, reader, [name])
+            dms_engine(services.config).load_mappings([table], 0, (_ANY_DAY, _ANY_DAY))
+            found.append(table)
     with findings.looking(written.place):
         found = parents_first(written.place, found)
     return found
@@ -96,7 +101,7 @@ def _check_tables(findings: Findings, connection: Connection[Any], reader: Sourc
         for table in tables:
             findings.add(
                 "ok",
-                f"{group}.{table.name}: {table.source_table} -> {table.target}, {len(table.columns)} columns, key "
+                f"{group}.{table.name}: {table.source} -> {table.target}, {len(table.columns)} columns, key "
                 f"({', '.join(column.name for column in table.key)}), window {table.window.name}, version "
                 f"{table.version.name}",
             )

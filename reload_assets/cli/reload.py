@@ -61,7 +61,7 @@ def _run(
     from dagster import DynamicPartitionsDefinition
 
     from reload_assets.assets.staging import REASON_TAG
-    from reload_assets.definitions import build_definitions
+    from reload_assets.code_location import build_code_location
     from reload_assets.jobs.reload import reload_job_name
     from reload_assets.requested import assets_of, choose_tables, place_window
     from reload_assets.run_process import process_tags
@@ -69,7 +69,10 @@ def _run(
     config = configured.config
     family, key = place_window(config, group, window, datetime.now(timezone.utc))
     names = choose_tables(config.groups[group].tables, group, chosen)
-    job = build_definitions(config).resolve_job_def(reload_job_name(family))
+    location = build_code_location(config)
+    if group in location.left_out:
+        raise location.left_out[group]
+    job = location.definitions.resolve_job_def(reload_job_name(family))
     run_id = str(uuid.uuid4())
     with _instance() as instance:
         if isinstance(family.partitions, DynamicPartitionsDefinition):

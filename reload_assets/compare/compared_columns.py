@@ -25,7 +25,7 @@ class ComparedColumns:
     def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
         """``paired``: the columns by whose text rows are matched. Each of them must have one."""
         if table.source_columns is None:
-            raise SourceNotDescribed(table.source_table)
+            raise SourceNotDescribed(table.source)
         self._table = table
         self.described = {column.name: column for column in table.source_columns}
         self.rules: dict[str, TextRule] = {column.source: self.rule(column) for column in paired}

@@ -52,7 +52,7 @@ class Differences:
     """
 
     def __init__(self, connection: Connection[Any], table: ReloadTable, reader: SourceReader) -> None:
-        self._connection, self._table, self._reader = connection, table, reader
+        self._connection, self._table, self._reader = connection, table, reader.of(table.source_schema)
         self.compared = ComparedColumns(connection, table, table.key)
         self._names = [f"k{number}" for number in range(1, len(table.key) + 1)]
 

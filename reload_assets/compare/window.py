@@ -81,7 +81,8 @@ class _Comparison:
     def __init__(
         self, connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None
     ) -> None:
-        self.connection, self.table, self.bounds, self.reader, self.cdc = connection, table, bounds, reader, cdc
+        self.connection, self.table, self.bounds, self.cdc = connection, table, bounds, cdc
+        self.reader = reader.of(table.source_schema)
         self.compared = ComparedColumns(connection, table, (*table.key, table.version))
         self.names = [f"k{number}" for number in range(1, len(table.key) + 1)]
         self.place = WindowTable(

@@ -13,11 +13,21 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from reload_assets.canonical.lost import Lost
+from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
+from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.config.values import Section, Text
 from reload_assets.errors.config import ConfigUnreadable
 
@@ -36,7 +46,10 @@ def _known_zone(name: str) -> str:
 class SourceConfig(Section):
     """The Oracle side."""
 
-    schema_name: str = Field(alias="schema", description="The schema (owner) of the source tables, in upper case.")
+    schema_name: str = Field(
+        alias="schema",
+        description="The schema (owner) of the source tables that name none, spelled as Oracle has it: in upper case.",
+    )
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="The time zone of the source's DATE and TIMESTAMP values, which carry none themselves."
     )
@@ -56,7 +69,7 @@ class TargetConfig(Section):
     connection: TargetConnection = Field(
         description="The login that owns the staging and admin schemas: at the server, not a pooler."
     )
-    production_schema: str = Field("production", description="The schema of the tables that are reloaded.")
+    production_schema: str = Field("production", description="The schema of production tables that name none.")
     staging_schema: str = Field("staging", description="The schema in which each reload creates its staging tables.")
     load_role: str | None = Field(
         None,
@@ -192,9 +205,15 @@ class MergeConfig(Section):
 class TableConfig(Section):
     """One table of a group. Fields that are left out are read from production's catalog."""
 
-    source: str | None = Field(None, description="Source table; by default the table's name in upper case.")
+    source: str | None = Field(
+        None,
+        description="Source table, with its schema if that is not source.schema: INVOICES or BILLING.INVOICES; by "
+        "default the table's name in upper case. A name that has a dot is written in double quotes.",
+    )
     target: str | None = Field(
-        None, description="Production table, which no other entry may name; by default the table's name."
+        None,
+        description="Production table, which no other entry may name, with its schema if that is not "
+        "target.production_schema: invoices or billing.invoices; by default the table's name.",
     )
     key: list[str] | None = Field(
         None, min_length=1, description="Key columns of production; by default its primary key."
@@ -206,11 +225,10 @@ class TableConfig(Section):
     version_column: str | None = Field(
         None, description="Production column that orders a row's versions; by default the window column."
     )
-    columns: list[str] | None = Field(
+    columns: Columns | None = Field(
         None,
-        min_length=1,
-        description="Production columns in the source's order. Needed only without a source connection, if production "
-        "has columns of its own, or has them in another order.",
+        description="Source columns that have another name in production, as in {customer_name: CUST_NM}. Without a "
+        "source connection, where names or order differ: a list of all, as in [id, customer_name: CUST_NM].",
     )
     ignored_source_columns: list[str] = Field(
         default_factory=list, description="Source columns that are not loaded, because production does not have them."
@@ -241,6 +259,9 @@ class TableConfig(Section):
         """The column that orders a row's versions."""
         return self.version_column or self.window_column
 
+    _names_are_readable = field_validator("source", "target")(readable)
+    _columns_are_named_once = field_validator("columns")(each_once)
+
     @model_validator(mode="after")
     def _soft_deletes_have_a_column(self) -> TableConfig:
         if (self.orphans == "soft_delete") != (self.soft_delete_column is not None):
@@ -261,7 +282,16 @@ class GroupConfig(Section):
     cdc_task_arn: Text | None = Field(
         None, description="ARN of the group's CDC task, if it is not the one in cdc.task_arn."
     )
-    tables: dict[str, TableConfig] = Field(min_length=1, description="The tables by name; order does not matter.")
+    tables: dict[str, TableConfig] = Field(
+        min_length=1, description="The tables by name, perhaps with a schema; order does not matter."
+    )
+
+    @field_validator("tables")
+    @classmethod
+    def _names_are_readable(cls, tables: dict[str, TableConfig]) -> dict[str, TableConfig]:
+        for name in tables:
+            readable(name)
+        return tables
 
 
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
@@ -309,21 +339,22 @@ class ReloadConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _targets_are_unique(self) -> ReloadConfig:
-        """An entry treats each row of its production table that it did not load as an orphan, so none can be shared."""
-        seen: dict[str, str] = {}
-        for group_name, group in self.groups.items():
-            for name, table in group.tables.items():
-                place, target = f"groups.{group_name}.tables.{name}", table.target or name
-                # DMS writes names in lower case, so two names that differ in case only would share a staging table.
-                other = seen.setdefault(target.casefold(), place)
-                if other != place:
-                    raise ValueError(
-                        f"{place}.target: the production table {target!r} is also that of {other}, and each entry "
-                        "would treat the other's rows as wrong; give each source table its own production table, and "
-                        "unite them in a view"
-                    )
+    def _tables_are_named_once(self) -> ReloadConfig:
+        each = [
+            (group, name, f"groups.{group}.tables.{name}") for group, one in self.groups.items() for name in one.tables
+        ]
+        require_own_targets((place, self.target_of(group, name)) for group, name, place in each)
+        require_own_sources((place, group, self.source_of(group, name)) for group, name, place in each)
         return self
+
+    def source_of(self, group: str, name: str) -> TableName:
+        """Return the source table of an entry."""
+        own = self.groups[group].tables[name].source
+        return located(own or name, self.source.schema_name, upper=own is None)
+
+    def target_of(self, group: str, name: str) -> TableName:
+        """Return the production table of an entry."""
+        return located(self.groups[group].tables[name].target or name, self.target.production_schema)
 
 
 def load_config(path: str | Path | None = None) -> ReloadConfig:

@@ -43,11 +43,10 @@ class SkippedStatements:
         self,
         cdc: Cdc,
         all_statements: Sequence[ConfirmStatements],
-        source_schema: str | None,
         since: datetime,
         ours_since: datetime,
     ) -> None:
-        self._cdc, self._all_statements, self._source_schema = cdc, all_statements, source_schema
+        self._cdc, self._all_statements = cdc, all_statements
         self._ours_since = ours_since - CLOCK_MARGIN
         self._scanned_until = min(since, ours_since) - CLOCK_MARGIN
         self._unread: set[Skipped] = set()
@@ -95,9 +94,9 @@ class SkippedStatements:
     def _list(self, connection: Connection[Any], statements: ConfirmStatements) -> list[Skipped]:
         """Return the skipped statements of one table, known by its source name or its target name."""
         table = statements.merge.table
-        target, source = (table.production.schema, table.production.name), (self._source_schema, table.source_table)
+        target, source = (table.production.schema, table.production.name), (table.source_schema, table.source_table)
         listed = self._cdc.skipped(connection, [target[1], source[1]], self._scanned_until)
-        return [one for one in listed if _is_of(one, target) or (source[0] and _is_of(one, (source[0], source[1])))]
+        return [one for one in listed if _is_of(one, target) or _is_of(one, source)]
 
     def _add(self, connection: Connection[Any], statements: ConfirmStatements, skipped: Skipped) -> int:
         key = [column.name for column in statements.merge.table.key]

@@ -101,7 +101,7 @@ class Control:
     def _refusal(statements: ConfirmStatements, key: Sequence[str], proof: str) -> KeyTextDiffers:
         merge = statements.merge
         table = merge.table
-        return KeyTextDiffers(merge.reload.title, table.target, merge.key_of(key), table.source_table, proof)
+        return KeyTextDiffers(merge.reload.title, table.target, merge.key_of(key), table.source, proof)
 
 
 class _Check:

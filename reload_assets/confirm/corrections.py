@@ -16,7 +16,8 @@ from psycopg import Connection
 
 from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
-from reload_assets.confirm.refusals import Refusal, is_refusal, reason_of
+from reload_assets.confirm.holders import held_by
+from reload_assets.confirm.refusals import UNIQUE_VIOLATION, Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import REMOVED, WRITTEN, Verdict
 from reload_assets.errors.merge import CorrectionsContended
@@ -149,9 +150,11 @@ class Corrections:
     ) -> None:
         table = statements.merge.table
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
-        _LOG.info("%s: a correction of %s was refused: %s", statements.merge.reload.title, table.target, reason)
         with self._connection.transaction():
             self._release(statements, verdicts, batch)
+            if isinstance(error, psycopg.Error) and error.sqlstate == UNIQUE_VIOLATION:
+                reason = held_by(self._connection, statements, error.diag.constraint_name) or reason
+            _LOG.info("%s: a correction of %s was refused: %s", statements.merge.reload.title, table.target, reason)
             statements.run(self._connection, "6_correct:refuse_batch", refusal=reason)
 
     def _in_savepoint(self, work: Callable[[], int]) -> int:

@@ -19,6 +19,7 @@ from reload_assets.confirm.comparison import Comparison, TakenUp, Touched
 from reload_assets.confirm.concerned import SkippedStatements
 from reload_assets.confirm.control import Control
 from reload_assets.confirm.corrections import Corrections
+from reload_assets.confirm.holders import collect_holders
 from reload_assets.confirm.patch import patch_rows
 from reload_assets.confirm.report import MOST_REFUSED, Report, report_keys
 from reload_assets.confirm.reread import SourceRows
@@ -70,8 +71,8 @@ class Confirmer:
     """Confirms a merged reload, over its tables in foreign-key order.
 
     Without ``cdc`` its position is not known. Then the confirm corrects only rows that the reload itself wrote, and
-    inserts none. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to check
-    whether the source connection shows current rows.
+    inserts only those that the merge withheld. With ``fence`` CDC is stopped whenever production is written.
+    ``arbiter`` reads rows by DMS, to check whether the source connection shows current rows.
     """
 
     target: TargetDatabase
@@ -197,7 +198,6 @@ class _Confirm:
             self._skipped = SkippedStatements(
                 self._cdc,
                 self._all_statements,
-                reader.schema if reader else None,
                 self._reload.opened_at,
                 touched.merging_since or self._reload.opened_at,
             )
@@ -244,7 +244,16 @@ class _Confirm:
         """Judge every open key. Returns the instant of the source's clock up to which the source was read.
 
         Production is read first, so that CDC cannot have written anything into it that the source does not show next.
+        Rows that hold a unique value which a correction needs are judged in the same pass.
         """
+        while True:
+            read_until = self._read_and_judge()
+            if not collect_holders(self._connection, self._all_statements):
+                break
+        self._control.require(self._connection, self._all_statements)
+        return read_until
+
+    def _read_and_judge(self) -> datetime:
         connection = self._connection
         for statements in self._all_statements:
             with connection.transaction():
@@ -259,7 +268,6 @@ class _Confirm:
         for statements in self._all_statements:
             statements.run(connection, "2_pass:judge_keys")
             statements.run(connection, "2_pass:judge_overtaken", most_overtaken=MOST_OVERTAKEN)
-        self._control.require(connection, self._all_statements)
         return read_until
 
     def _correct(self) -> int:

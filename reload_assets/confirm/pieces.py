@@ -163,6 +163,19 @@ class FollowedPieces:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HolderPieces:
+    """A unique index of any kind: ``h`` is a row of production that holds a value of ``r`` in it."""
+
+    r_indexed: Composable
+    p_holds_value_of_w: Composable
+    p_can_let_go: Composable
+    h_is_k: Composable
+    h_is_o: Composable
+    h_key: Composable
+    h_key_texts: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarkPieces:
     """The column that marks a row as deleted, and the mark (``6_correct:soft_delete_rows``)."""
 

@@ -6,11 +6,14 @@ import psycopg
 
 from reload_assets.merge.side_effects import action
 from reload_assets.postgres.catalog import Reference
-from reload_assets.postgres.refused import words_of
+from reload_assets.postgres.refused import lacks_partition, words_of
 from reload_assets.tables import ReloadTable
 
+UNIQUE_VIOLATION = "23505"
+"""The SQLSTATE of a row whose unique value another row has."""
+
 _FOREIGN_KEY = "23503"
-_TAKEN = {"23505": "unique constraint", "23P01": "exclusion constraint"}
+_TAKEN = {UNIQUE_VIOLATION: "unique constraint", "23P01": "exclusion constraint"}
 _RULES = {"23502": "NOT NULL column", "23514": "check constraint"}
 _INSUFFICIENT_PRIVILEGE = "42501"
 # Errors about the connection, the server, its objects or other transactions: no row is to blame for them.
@@ -36,6 +39,8 @@ def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
     diag, state = error.diag, error.sqlstate or "none"
     said = words_of(error)
     place = f"{diag.schema_name}.{diag.table_name}" if diag.table_name else table.target
+    if lacks_partition(error):
+        return f"{said}; create a partition of {table.target} for the row"
     if state == _FOREIGN_KEY:
         advice = "reload the windows of the rows that refer to it"
         if place == table.target:

@@ -77,13 +77,15 @@ class ReaderRows:
             names = [column.source for column in one.table.key]
             for keys in one.batches:
                 columns = [column.source for column in one.table.columns]
-                read = self._reader.rows_as_text(one.table.source_table, columns, names, keys)
+                reader = self._reader.of(one.table.source_schema)
+                read = reader.rows_as_text(one.table.source_table, columns, names, keys)
                 self._fill(connection, one.table, one.rows, read)
 
     def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
         """See SourceRows; raises what ``fill`` does."""
         columns = [column.source for column in table.columns]
-        read = self._reader.rows_in_window(table.source_table, columns, table.window.source, *bounds)
+        reader = self._reader.of(table.source_schema)
+        read = reader.rows_in_window(table.source_table, columns, table.window.source, *bounds)
         self._fill(connection, table, rows, read)
 
     def now(self) -> datetime:

@@ -136,7 +136,6 @@ class LoadedRows:
         try:
             self._tasks.wait_ready(arn)
             self._tasks.start(arn)
-            schema = self._engine.source_schema
-            self._tasks.wait_loaded(arn, [(schema, batch.table.source_table) for batch in batches])
+            self._tasks.wait_loaded(arn, [(one.table.source_schema, one.table.source_table) for one in batches])
         finally:
             self._tasks.remove(arn)

@@ -15,6 +15,7 @@ from reload_assets.confirm.reread import readable, text_pieces
 from reload_assets.confirm.stale_source import older_pieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import WRITTEN, Correction, Verdict
+from reload_assets.merge.holders import freed_indexes, unique_indexes
 from reload_assets.merge.side_effects import child_pieces
 from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.session import PROBES
@@ -83,6 +84,12 @@ def _besides(statements: ConfirmStatements, name: str) -> list[tuple[Parts, ...]
         return [(control_pieces(statements),)]
     if step == "5_source_is_current":
         return [(older_pieces(statements),)]
+    if name == "2_pass:mark_takers" and statements.exact:
+        return []
+    if name in ("2_pass:mark_takers", "2_pass:collect_holders"):
+        return [(statements.holder_pieces(index),) for index in freed_indexes(table)]
+    if name == "6_correct:find_holder":
+        return [(statements.holder_pieces(index),) for index in unique_indexes(table)]
     if name == "6_correct:find_chains":
         return [(unique.pieces,) for unique in swap_keys(statements.merge)]
     if name == "6_correct:refuse_followed":

@@ -89,7 +89,7 @@ def _stale(connection: Connection[Any], statements: ConfirmStatements) -> str | 
     """Return a clause about the rows that the connection shows older than DMS; None if there are none."""
     row = statements.run(connection, "5_source_is_current:judge_older", older_pieces(statements)).fetchone()
     assert row is not None
-    return f"{row[0]} rows of {statements.merge.table.source_table} (keys {'; '.join(row[1])})" if row[0] else None
+    return f"{row[0]} rows of {statements.merge.table.source} (keys {'; '.join(row[1])})" if row[0] else None
 
 
 def _read_newer(connection: Connection[Any], statements: ConfirmStatements, arbiter: SourceRows) -> None:

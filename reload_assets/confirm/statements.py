@@ -9,12 +9,14 @@ from typing import Any
 
 from psycopg import Connection, Cursor, sql
 
-from reload_assets.confirm.pieces import ConfirmPieces, MarkPieces, WantedPieces
+from reload_assets.confirm.pieces import ConfirmPieces, HolderPieces, MarkPieces, WantedPieces
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
 from reload_assets.confirm.verdicts import CORRECTED, FINISHED, GONE, LOCKED, WRITTEN, Verdict, listed
+from reload_assets.merge.holders import can_let_go, holds_value, indexed
 from reload_assets.merge.judge import Named, assigned, differs, newer, written_columns
 from reload_assets.merge.side_effects import acts_on_update
 from reload_assets.merge.statements import MergeStatements, both, comma, in_production, in_staging, texts
+from reload_assets.postgres.catalog import UniqueIndex
 from reload_assets.postgres.session import analyze, truncate
 from reload_assets.postgres.statements import Parts, compose, run
 from reload_assets.soft_delete import alive
@@ -156,6 +158,19 @@ class ConfirmStatements:
         """Return the SQL condition that a referring row ``c`` of this very table is the row of the key ``alias``."""
         return self.merge.same_key(self.merge.numbered(alias), lambda column: sql.Identifier("c", column.name))
 
+    def holder_pieces(self, index: UniqueIndex) -> HolderPieces:
+        """Return the pieces by which a confirm finds the holders of a unique index's values."""
+        merge, in_holder = self.merge, self.merge.numbered("h")
+        return HolderPieces(
+            r_indexed=indexed(merge.table, index, self.in_row),
+            p_holds_value_of_w=holds_value(index),
+            p_can_let_go=can_let_go(merge.table, index),
+            h_is_k=merge.same_key(in_holder, self.in_key),
+            h_is_o=merge.same_key(in_holder, merge.numbered("o")),
+            h_key=comma(in_holder(column) for column in merge.table.key),
+            h_key_texts=texts(in_holder(column) for column in merge.table.key),
+        )
+
     def mark_pieces(self) -> MarkPieces:
         """Return the column that marks a row as deleted, and the mark."""
         name = self.merge.table.options.soft_delete_column or ""
@@ -201,7 +216,7 @@ class ConfirmStatements:
         """Return whether a row that differs, and that this reload did not write, stays as it is."""
         table = self.merge.table
         if not self.exact:
-            return sql.SQL("true")
+            return sql.SQL("(NOT k.takes_value)")
         moments = {table.version.name, table.window.name}
         rest = [column for column in written_columns(table) if column.name not in moments]
         in_window = (in_production(table.window), self.in_row(table.window))
@@ -224,14 +239,18 @@ class ConfirmStatements:
         """Return the verdict on a row that the source no longer has and that this reload did not bring back."""
         verdict = _BY_POLICY[self.merge.table.options.orphans]
         return sql.SQL(
-            "CASE WHEN (k.in_any_window AND NOT k.found_by_comparison) OR p.is_in_window THEN {} ELSE {} END"
+            "CASE WHEN (k.in_any_window AND NOT k.found_by_comparison) OR k.holds_value OR p.is_in_window"
+            " THEN {} ELSE {} END"
         ).format(sql.Literal(verdict.value), sql.Literal(Verdict.LEFT.value))
 
     def _verdict_without_production(self) -> sql.Composable:
         """Return the verdict on a row of the source that production lacks."""
         left = sql.Literal(Verdict.LEFT.value)
         if not self.exact:
-            return left
+            # The merge would have inserted the row, had it not been withheld.
+            return sql.SQL("CASE WHEN k.is_staged AND NOT k.is_ours THEN {} ELSE {} END").format(
+                sql.Literal(Verdict.INSERT.value), left
+            )
         return sql.SQL("CASE WHEN k.in_any_window OR {} THEN {} ELSE {} END").format(
             self._is_in_window(self.in_row(self.merge.table.window)), sql.Literal(Verdict.INSERT.value), left
         )

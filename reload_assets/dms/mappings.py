@@ -20,7 +20,8 @@ class TableLoad:
     """One source table, its window column, and the staging table of this reload.
 
     Names are written as each side's dictionary has them (Oracle: UPPERCASE). ``ignored_columns`` of the source are not
-    loaded, because the staging table lacks them.
+    loaded, because the staging table lacks them; ``renamed_columns`` are those that it has under a name which is not
+    the source's in lower case.
     """
 
     source_schema: str
@@ -29,6 +30,12 @@ class TableLoad:
     staging_schema: str
     staging_table: str
     ignored_columns: tuple[str, ...] = ()
+    renamed_columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """The source table's schema and name."""
+        return self.source_schema, self.source_table
 
 
 def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
@@ -67,7 +74,7 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
         "start-value": floor.isoformat(" ", "seconds"),
         "end-value": ceiling.isoformat(" ", "seconds"),
     }
-    return _mappings(tables, {table.source_table: (table.window_column, [between]) for table in tables})
+    return _mappings(tables, {table.source: (table.window_column, [between]) for table in tables})
 
 
 def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
@@ -75,11 +82,13 @@ def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]
 
     There is one filter per table, because DMS joins the conditions inside one filter with OR, which is wanted here.
     """
-    filters = {table.source_table: (column, list(conditions)) for table, column, conditions in tables}
+    filters = {table.source: (column, list(conditions)) for table, column, conditions in tables}
     return _mappings([table for table, _, _ in tables], filters)
 
 
-def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list[dict[str, str]]]]) -> dict[str, Any]:
+def _mappings(
+    tables: Sequence[TableLoad], filters: Mapping[tuple[str, str], tuple[str, list[dict[str, str]]]]
+) -> dict[str, Any]:
     """Return the mapping. ``filters`` holds, by source table, the column of its only filter and the conditions."""
     _check(tables)
     rules: list[dict[str, Any]] = []
@@ -91,7 +100,7 @@ def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
     for table in tables:
-        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source_table]))
+        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source]))
     schemas = {table.source_schema: table.staging_schema for table in tables}
     for source, staging in schemas.items():
         locator = {"schema-name": _locator_name(source, schemas)}
@@ -111,6 +120,9 @@ def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list
                 "rule-action": "remove-column",
             }
             add("transformation", f"without {table.source_table} {column}", rule)
+        for column, staged in table.renamed_columns:
+            place = {**locator, "column-name": escaped(column)}
+            add("transformation", f"column {table.source_table} {column}", _rename("column", place, staged))
     for source in schemas:
         locator = {"schema-name": _locator_name(source, schemas), "table-name": "%", "column-name": "%"}
         rule = {"rule-target": "column", "object-locator": locator, "rule-action": "convert-lowercase"}
@@ -142,7 +154,7 @@ def _check(tables: Sequence[TableLoad]) -> None:
     sources: set[tuple[str, str]] = set()
     targets: set[tuple[str, str]] = set()
     for table in tables:
-        source = f"{table.source_schema}.{table.source_table}"
+        source = ".".join(table.source)
         if not (is_exact(table.source_schema) and is_exact(table.source_table)):
             raise MappingImpossible(
                 f"The source table {source} has a wildcard (% or []) in its name, which a filtered DMS selection "
@@ -159,12 +171,12 @@ def _check(tables: Sequence[TableLoad]) -> None:
                 f"{staging_schemas[table.source_schema]} and {table.staging_schema}, but DMS renames a schema as a "
                 "whole; use one staging schema."
             )
-        if (table.source_schema, table.source_table) in sources:
+        if table.source in sources:
             raise MappingImpossible(f"One task would load the source table {source} twice; name it once.")
         if (table.staging_schema, table.staging_table) in targets:
             raise MappingImpossible(
                 f"Two source tables would fill the staging table {table.staging_schema}.{table.staging_table}, the "
                 f"second is {source}; give each its own."
             )
-        sources.add((table.source_schema, table.source_table))
+        sources.add(table.source)
         targets.add((table.staging_schema, table.staging_table))

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reload_assets.config.model import DmsConfig
 from reload_assets.config.values import text
-from reload_assets.dms.mappings import TableLoad
+from reload_assets.dms.mappings import TableLoad, table_mappings
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier
-from reload_assets.ledger.records import Reload
+from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.staged_columns import lowered
 from reload_assets.tables import ReloadTable
 
 
 @dataclass(frozen=True)
 class DmsEngine:
-    """Describes loads from a schema of the source into the staging schema. DMS logs in to the target as ``load_role``.
+    """Describes loads from the source into the staging schema. DMS logs in to the target as ``load_role``.
 
     ``place`` is where the configuration has the settings, for messages.
     """
 
     settings: DmsConfig
     place: str
-    source_schema: str
     staging_schema: str
     load_role: str | None
 
@@ -44,13 +45,25 @@ class DmsEngine:
     def table_load(self, table: ReloadTable, staging_table: str) -> TableLoad:
         """Return the load of a table's rows into a table of the staging schema."""
         return TableLoad(
-            source_schema=self.source_schema,
+            source_schema=table.source_schema,
             source_table=table.source_table,
             window_column=table.window.source,
             staging_schema=self.staging_schema,
             staging_table=staging_table,
             ignored_columns=tuple(table.options.ignored_source_columns),
+            renamed_columns=tuple((c.source, c.staged) for c in table.columns if c.staged != lowered(c.source)),
         )
+
+    def load_mappings(
+        self, tables: Sequence[ReloadTable], reload_id: int, bounds: tuple[datetime, datetime]
+    ) -> dict[str, Any]:
+        """Return the mapping that loads a window of tables into the staging tables of a reload.
+
+        ``bounds`` are wall-clock values of the source's time zone. Raises MappingError for a name that no rule of DMS
+        can have.
+        """
+        loads = [self.table_load(table, staging_name(table, reload_id)) for table in tables]
+        return table_mappings(loads, *bounds)
 
     def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
         """Return the request for a new task of a reload, with a name and tags that identify the reload.

@@ -22,7 +22,7 @@ from reload_assets.verify.source_keys import source_keys_name
 
 def again_name(staging_table: str) -> str:
     """Return the name of the table, next to a staging table, into which DMS loads rows again for a confirm."""
-    return f"{staging_table[:57]}_again"
+    return f"{staging_table}_again"
 
 
 def create_staging(

@@ -67,6 +67,43 @@ class ConfigMistakes(ConfigError):
         return "\n".join([super().__str__(), *map(str, self.mistakes)])
 
 
+class OwnerInvalid(ConfigError):
+    """An owner of a group is neither an e-mail address nor a team, and Dagster takes nothing else."""
+
+    code = "owner-invalid"
+    advice = "Write `team:` before the name of a team; the group is left out of Dagster until then."
+    example = sample(place="reload.yaml: groups.sales.owners", owner="alice")
+
+    def __init__(self, place: str, owner: str) -> None:
+        super().__init__(
+            place, f"{owner!r} is neither an e-mail address nor team:NAME; write one such as team:{owner or 'data'}"
+        )
+
+
+class GroupNameTaken(ConfigError):
+    """A group's job would have the name of another group's: `reload_window_x` is that of the ad-hoc windows of `x`."""
+
+    code = "group-name-taken"
+    advice = "Rename one of the two groups; the second is left out of Dagster until then."
+    example = sample(place="reload.yaml: groups.window_sales", job="reload_window_sales", other="sales")
+
+    def __init__(self, place: str, job: str, other: str) -> None:
+        super().__init__(
+            place, f"its job would have the name {job}, as one of the group {other!r} has; rename one of the two groups"
+        )
+
+
+class GroupUnbuildable(ConfigError):
+    """Dagster does not take a group's assets, checks or jobs."""
+
+    code = "group-unbuildable"
+    advice = "Change what Dagster's own words name; the group is left out of Dagster until then."
+    example = sample(place="reload.yaml: groups.sales", said="Duplicate asset key: AssetKey(['staging', 'orders'])")
+
+    def __init__(self, place: str, said: str) -> None:
+        super().__init__(place, f"Dagster does not take the group: {said.rstrip('.')}; change what it names")
+
+
 class ConfigVariableUnset(ConfigError):
     """An environment variable that the file names with `{env: NAME}` is not set, or is empty."""
 

@@ -27,6 +27,51 @@ class RowRefused(MergeFailed):
         )
 
 
+class ValueHeld(MergeFailed):
+    """A staged row needs a unique value that a row of production has which the reload did not load."""
+
+    code = "value-held"
+    advice = (
+        "If the source no longer has the row that holds the value, delete it in production, or set `orphans: delete` "
+        "and reload the window; otherwise reload the window of that row first. Then materialize production of the "
+        "window again."
+    )
+    example = sample(
+        head=_HEAD,
+        row="(id)=(2) of production.accounts",
+        index="accounts_email_key",
+        holder="(id)=(1), whose updated_at is 2025-01-02 09:00:00",
+        fix="if the source no longer has that row, delete it in production, or set orphans: delete and reload this "
+        "window instead; if it has, reload the window of that time first",
+    )
+
+    def __init__(self, head: str, row: str, index: str, holder: str, fix: str) -> None:
+        super().__init__(
+            f"{head} the staged row {row} needs a unique value ({index}) that {holder}, still has, and this reload has "
+            f"not loaded that row: {fix}; {_AGAIN}"
+        )
+
+
+class PartitionMissing(MergeFailed):
+    """A production table has no partition for a staged row."""
+
+    code = "partition-missing"
+    advice = (
+        "`CREATE TABLE ... PARTITION OF ...` for the values that the message names; then materialize production of the "
+        "window again."
+    )
+    example = sample(
+        head=_HEAD,
+        table="production.orders",
+        said='no partition of relation "orders" found for row Partition key of the failing row contains (id) = (7).',
+    )
+
+    def __init__(self, head: str, table: str, said: str) -> None:
+        super().__init__(
+            f"{head} {table} has no partition for a staged row: {said!r}; create a partition for it, {_AGAIN}"
+        )
+
+
 class ColumnWithoutDefault(MergeFailed):
     """A column of production is NOT NULL and has no default, and the source lacks the column."""
 

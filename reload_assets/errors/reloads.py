@@ -186,6 +186,20 @@ class OtherTables(ReloadRefused):
             )
 
 
+class DefinitionUnreadable(ReloadRefused):
+    """Another version of this package opened the reload, and described its tables in another way."""
+
+    code = "definition-unreadable"
+    advice = "Reload the window; its new reload also confirms what the old one wrote."
+    example = sample(title=_TITLE)
+
+    def __init__(self, title: str) -> None:
+        super().__init__(
+            f"{title} was opened by another version of reload_assets, which described its tables in another way; "
+            "reload the window again."
+        )
+
+
 class StagingGone(NeverMergeable):
     """The staging table that was loaded no longer exists: it expired, or somebody dropped it."""
 

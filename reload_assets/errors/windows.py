@@ -38,6 +38,22 @@ class WindowInFuture(WindowError):
         super().__init__(f"The window {window} ends in the future (now is {now}); reload it once it has ended.")
 
 
+class WindowWithoutPartition(WindowError):
+    """A production table is partitioned by the window column, and has no partition for the window."""
+
+    code = "window-without-partition"
+    advice = "`CREATE TABLE ... PARTITION OF ...` for the window, or a DEFAULT partition; then reload the window."
+    example = sample(
+        table="production.orders", column="updated_at", missing="[2025-01-03 00:00:00,2025-01-04 00:00:00)"
+    )
+
+    def __init__(self, table: str, column: str, missing: str) -> None:
+        super().__init__(
+            f"{table} has no partition for rows whose {column} is in {missing}, which is the whole window; create one "
+            "there, then reload the window."
+        )
+
+
 class PartitionKeyInvalid(WindowError):
     """A partition key names neither a window of the cadence nor two UTC instants."""
 
@@ -63,6 +79,31 @@ class InstantInvalid(WindowError):
             f"{option}: {written!r} is not an instant; write a day as 2025-01-03, or an instant with its zone as "
             "2025-01-03T04:10Z."
         )
+
+
+class RunOverPartitions(WindowError):
+    """A run was launched for a range of partitions; a reload is one window, with a run of its own."""
+
+    code = "run-over-partitions"
+    advice = "Launch a backfill over the partitions without choosing a single run: Dagster starts one run for each."
+    example = sample(first="2025-01-03", last="2025-01-05")
+
+    def __init__(self, first: str, last: str) -> None:
+        super().__init__(
+            f"The run is for the partitions {first!r} to {last!r}, but a reload is one window; launch them as a "
+            "backfill with a run for each partition."
+        )
+
+
+class RunWithoutPartition(WindowError):
+    """A run was launched without a partition, so that no window is named."""
+
+    code = "run-without-partition"
+    advice = "Choose a partition when you launch the run; for an ad-hoc window, add its partition first."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__("The run is for no partition, which is what names its window; launch it for one.")
 
 
 class RequestInvalid(ReloadError):

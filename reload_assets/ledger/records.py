@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +12,8 @@ from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
 
 TAG_PREFIX = "reload_assets:"
+# PostgreSQL cuts names after 63 bytes.
+_LONGEST_STAGING_NAME = 63 - len("_again")
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,14 @@ class Opening:
 
 
 def staging_name(table: ReloadTable, reload_id: int) -> str:
-    """Return the name of a reload's staging table, cut to fit PostgreSQL's 63 bytes."""
+    """Return the name of a reload's staging table, which no other table of the reload has.
+
+    It has nothing that means something in a rule of DMS, and fits PostgreSQL with a few letters more (``again_name``).
+    """
     suffix = f"_r{reload_id}"
-    base = table.production.name.lower().encode()[: 63 - len(suffix)].decode(errors="ignore")
-    return base + suffix
+    room = _LONGEST_STAGING_NAME - len(suffix)
+    plain = re.sub(r"[^a-z0-9_]", "_", table.name.lower())
+    if plain != table.name or len(plain) > room:
+        digest = hashlib.sha256(table.name.encode()).hexdigest()[:8]
+        plain = f"{plain[: room - len(digest) - 1]}_{digest}"
+    return plain + suffix

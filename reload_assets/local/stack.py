@@ -148,12 +148,12 @@ class Stack:
             run(
                 target,
                 "roles/create_job_role",
-                {
-                    "job_role": self._job.user,
-                    "load_role": self._load.user,
-                    "production_schema": "production",
-                    "staging_schema": "staging",
-                },
+                {"job_role": self._job.user, "load_role": self._load.user, "staging_schema": "staging"},
+            )
+            run(
+                target,
+                "roles/grant_production_schema",
+                {"job_role": self._job.user, "production_schema": "production"},
             )
             for login in (self._reader, self._dms_source):
                 run(source, "roles/create_reader_role", {"reader_role": login.user, "schema": sales.SCHEMA})

@@ -14,9 +14,9 @@ Named = Callable[[ReloadColumn], sql.Composable]
 
 
 def written_columns(table: ReloadTable) -> list[ReloadColumn]:
-    """Return the columns that an update sets: all except the key and those that production always numbers itself."""
+    """Return the columns that an update sets: all except the key."""
     key = {column.name for column in table.key}
-    return [column for column in table.columns if column.name not in key and column.target.identity != "a"]
+    return [column for column in table.columns if column.name not in key]
 
 
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:

@@ -78,6 +78,31 @@ class UniquePieces:
 
 
 @dataclass(frozen=True)
+class HolderPieces:
+    """The pieces about one unique index of any kind: ``h`` is a row of production that holds a value of ``d``."""
+
+    d_indexed: Composable
+    """A sub-select of the values of ``d`` in the index, and of ``is_indexed``: whether the index has the row."""
+    p_holds_value_of_w: Composable
+    p_can_let_go: Composable
+    """Whether removing the row, as the policy for orphans says, frees its value."""
+    p_is_unmarked: Composable
+    holder_window_column: str
+    """The window column's name in production."""
+    h_is_d: Composable
+    h_is_t: Composable
+    h_is_s: Composable
+    h_key_texts: Composable
+
+
+@dataclass(frozen=True)
+class OwnParentPieces:
+    """The pieces about a foreign key that refers to its own table: ``t`` and ``d`` are rows of the delta."""
+
+    t_is_parent_of_d: Composable
+
+
+@dataclass(frozen=True)
 class ParkedPieces:
     """The column of a unique key that is NULL while its values move."""
 
@@ -107,6 +132,7 @@ class ParentPieces:
     d_has_references: Composable
     q_is_parent_of_s: Composable
     q_is_parent_of_d: Composable
+    q_is_staged_parent_of_d: Composable
     q_is_parent_of_m: Composable
     m_reference_texts: Composable
     d_reference_texts: Composable

@@ -112,8 +112,12 @@ def refuse_parentless(
     if not missing:
         return
     example = f"{statements.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
+    group = statements.reload.group_name
     fix = f"reload the window in which the {key.parent_table} changed, then materialize production of this one again"
-    if not in_reload:
+    reloaded_by = statements.table.parent_groups.get(key.parent, group)
+    if reloaded_by != group:
+        fix = f"group {reloaded_by} reloads that table: {fix}"
+    elif not in_reload:
         fix = f"reload this window with {key.parent_table} too; or {fix}"
     raise ParentMissing(statements.reload.title, missing, statements.table.name, key.parent, example, fix)
 

@@ -10,10 +10,19 @@ import psycopg
 from psycopg import Connection, sql
 
 from reload_assets.errors import MergeFailed, TargetError
-from reload_assets.errors.merge import ColumnWithoutDefault, MergeStatementFailed, RowRefused
+from reload_assets.errors.merge import (
+    ColumnWithoutDefault,
+    MergeStatementFailed,
+    PartitionMissing,
+    RowRefused,
+    ValueHeld,
+)
+from reload_assets.errors.target import DatabaseUnreachable
+from reload_assets.merge.holders import advice, holder_pieces, shown, unique_indexes
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.refused import lacks_partition
 from reload_assets.postgres.session import set_locally
 
 _PATIENCE = "30s"
@@ -45,14 +54,39 @@ def explain(
     where = statements.table.target
     if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:
         return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
+    if lacks_partition(error):
+        return PartitionMissing(head, where, said)
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
+    if state == _UNIQUE and (held := _find_holder(target, statements, rule or "", head)):
+        return held
     key = _find(target, all_statements, statements, state, rule or "")
     if key is None:
         return RowRefused(head, f"{where} refuses a staged row ({because}): {said!r}")
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
     detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
     return RowRefused(head, f"{where} refuses the staged row {key} ({because}){detail}")
+
+
+def _find_holder(target: TargetDatabase, statements: MergeStatements, rule: str, head: str) -> ValueHeld | None:
+    """Return the error that names the row of production which has a staged row's unique value; None if none has."""
+    table = statements.table
+    index = next((index for index in unique_indexes(table) if index.name == rule), None)
+    if index is None:
+        return None
+    try:
+        with target.connect() as connection:
+            set_locally(connection, statement_timeout=_PATIENCE)
+            found = statements.run(connection, "6_refused_row:find_holder", holder_pieces(statements, index)).fetchone()
+    except (psycopg.Error, DatabaseUnreachable):
+        _LOG.warning("%s: the holder of a value could not be looked up", statements.reload.title, exc_info=True)
+        return None
+    if found is None:
+        return None
+    key, holder_key, window, is_marked = found
+    holder = shown(table, statements.key_of(holder_key), window)
+    row = f"{statements.key_of(key)} of {table.target}"
+    return ValueHeld(head, row, rule, holder, advice(table, index, is_marked))
 
 
 def _find(

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from psycopg import sql
 
+from reload_assets.merge.holders import freed_indexes, holder_pieces, own_parent_pieces
 from reload_assets.merge.pieces import ParkedPieces
 from reload_assets.merge.side_effects import acting, acts_on_update, child_pieces, parked_pieces, updated_pieces
 from reload_assets.merge.statements import MergeStatements
@@ -85,16 +86,31 @@ def _judge(statements: MergeStatements, late: Mapping[str, MergeStatements]) -> 
     yield _step(statements, "2_judge:judge_rows")
     yield sql.SQL("ANALYZE {};").format(sql.Identifier(statements.delta)).as_string()
     yield _step(statements, "2_judge:count_outcomes")
+    yield from _withhold_takers(statements)
     for key in statements.table.production.foreign_keys:
         if key.parent in late or (pieces := statements.parent_pieces(key, None)) is None:
             continue
         yield _step(statements, "2_judge:mark_parentless", pieces)
+        yield _step(statements, "2_judge:withhold_children", pieces)
         yield _step(statements, "2_judge:create_reread")
         yield _step(statements, "2_judge:list_keys", outcomes=["parentless"])
         yield _NO_REREAD
         yield _step(statements, "2_judge:withhold_rows", outcomes=[])
         yield _drop(statements.reread)
         yield _step(statements, "2_judge:count_parentless", pieces)
+
+
+def _withhold_takers(statements: MergeStatements) -> Lines:
+    for index in freed_indexes(statements.table):
+        takers = _step(statements, "2_judge:withhold_takers", holder_pieces(statements, index))
+        yield takers
+        for parents in own_parent_pieces(statements):
+            yield _step(statements, "2_judge:withhold_own_children", parents)
+        yield "-- The merge repeats this until no more rows are withheld."
+        yield takers
+    if freed_indexes(statements.table):
+        yield _step(statements, "2_judge:refuse_withheld")
+        yield _step(statements, "2_judge:count_outcomes")
 
 
 def _write_judged(statements: MergeStatements) -> Lines:

@@ -220,6 +220,11 @@ class MergeStatements:
             d_has_references=both(sql.SQL("{} IS NOT NULL").format(self.in_delta(column)) for column in columns),
             q_is_parent_of_s=_equal(parents, [in_staging(column) for column in columns]),
             q_is_parent_of_d=_equal(parents, [self.in_delta(column) for column in columns]),
+            q_is_staged_parent_of_d=_equal(
+                [sql.Identifier("q", column.staged) for column in staged], [self.in_delta(column) for column in columns]
+            )
+            if staged
+            else sql.SQL("false"),
             q_is_parent_of_m=_equal([sql.Identifier("q", column.staged) for column in staged], missing)
             if staged
             else sql.SQL("false"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.errors.merge import TurnedAway
+from reload_assets.merge.holders import withhold_takers
 from reload_assets.merge.preconditions import count_verified, refuse_parentless
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.side_effects import Effects
@@ -31,7 +32,7 @@ class TableMerge:
         self,
         connection: Connection[Any],
         statements: MergeStatements,
-        merged: Collection[str],
+        merged: Mapping[str, MergeStatements],
         later: Collection[str],
         reread: Reread | None,
         fenced: bool,
@@ -88,13 +89,17 @@ class TableMerge:
         if self._fenced and self._reread:
             self._withhold(self._reread, TO_WRITE)
             changed = True
+        if withhold_takers(self._connection, self._statements):
+            changed = True
         for key in table.production.foreign_keys:
             parent = key.parent
             in_reload = parent in self._merged
-            pieces = self._statements.parent_pieces(key, None)
+            pieces = self._statements.parent_pieces(key, self._merged.get(parent))
             if pieces is None or parent in self._later:
                 continue
             if self._statements.run(self._connection, "2_judge:mark_parentless", pieces).rowcount:
+                if in_reload:
+                    self._statements.run(self._connection, "2_judge:withhold_children", pieces)
                 if self._reread:
                     self._withhold(self._reread, ["parentless"])
                 found = self._statements.run(self._connection, "2_judge:count_parentless", pieces).fetchone()

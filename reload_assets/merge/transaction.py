@@ -80,7 +80,8 @@ def merge_reload(
     With ``patience.chunk_rows`` each chunk is a transaction, and the next call resumes a merge that was interrupted
     between two chunks. ``zone`` is the time zone of the source's timestamps. ``reread`` reads rows of the source again:
     rows whose parent is missing, or all rows if ``fenced`` (CDC is stopped). Rows that the source has changed since the
-    load are left out. After the merge, the reload awaits its confirm.
+    load are left out, and so are rows that need a unique value of an orphan. After the merge, the reload awaits its
+    confirm, which writes these.
 
     Raises ReloadRefused if the reload may not be merged. Its status stays as it is, or becomes 'failed' if no second
     try could succeed. Raises MergeFailed if production refused a row, or if contention outlasted the attempts: the
@@ -314,7 +315,7 @@ class _Merge:
 
     def _merge_table(self, connection: Connection[Any], statements: MergeStatements) -> Outcomes:
         self._current = statements
-        before = {other.table.target for other in self._all_statements if other.position < statements.position}
+        before = {other.table.target: other for other in self._all_statements if other.position < statements.position}
         later = {other.table.target for other in self._all_statements if other.position >= statements.position}
         return TableMerge(connection, statements, before, later, self._reread, self._fenced).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -31,6 +32,11 @@ class Column:
     comparable: bool
     sequence: str | None
 
+    @property
+    def fills_itself(self) -> bool:
+        """Whether an insert that does not name the column gives it a value other than NULL."""
+        return self.has_default or self.generated or self.identity != ""
+
 
 @dataclass(frozen=True)
 class UniqueKey:
@@ -40,6 +46,17 @@ class UniqueKey:
     is_primary: bool
     deferrable: bool
     nulls_equal: bool
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class UniqueIndex:
+    """Any unique index. ``expressions`` and ``predicate`` are SQL that names ``columns``; no predicate: all rows."""
+
+    name: str
+    nulls_equal: bool
+    predicate: str | None
+    expressions: list[str]
     columns: list[str]
 
 
@@ -107,16 +124,19 @@ class CatalogTable:
     name: str
     columns: list[Column]
     unique_keys: list[UniqueKey]
+    unique_indexes: list[UniqueIndex]
     foreign_keys: list[ForeignKey]
     referenced_by: list[Reference]
     partition_columns: list[str]
     part_of: list[str]
-    """The tables of the schema that this one is a partition or an heir of, and that so hold its rows too."""
+    """The tables that this one is a partition or an heir of, and that so hold its rows too, with their schemas."""
     triggers: list[Trigger]
     hides_rows: bool
     """Whether row security keeps rows of the table from this role."""
     rules: list[str]
     """Rules that rewrite this role's statements, which then cannot report what they did."""
+    foreign_parts: list[str]
+    """The foreign tables among its partitions and heirs."""
 
     @property
     def primary_key(self) -> list[str]:
@@ -141,6 +161,25 @@ class CatalogTable:
         raise KeyError(name)
 
 
+def kind_of(connection: Connection[Any], schema: str, name: str) -> tuple[str | None, list[str]]:
+    """Return what a relation is that is not a table, and the tables that a view reads; None if there is none."""
+    kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+    row = run(connection, "catalog/targets:get_kind", schema=schema, table=name).fetchone()
+    return (kinds.get(row[0], "not a table"), row[1]) if row else (None, [])
+
+
+def uncovered(
+    connection: Connection[Any], schema: str, name: str, column: str, bounds: tuple[datetime, datetime]
+) -> tuple[str, bool] | None:
+    """Return which part of ``[start, end)`` in a column no partition covers, as text, and whether that is all of it.
+
+    None if there is no such part, or if the table is not partitioned by ranges of that column alone.
+    """
+    values = {"column": column, "start": bounds[0], "end": bounds[1]}
+    row = run(connection, "catalog/targets:get_uncovered", schema=schema, table=name, **values).fetchone()
+    return (row[0].strip("{}").replace('"', ""), row[1]) if row else None
+
+
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
     """Return the columns by whose ranges an index of the table finds rows."""
     return {column for (column,) in run(connection, "catalog/columns:list_leading_columns", schema=schema, table=name)}
@@ -163,6 +202,8 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     names = {"schema": schema, "table": name}
     with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
         unique_keys = cursor.execute(compose("catalog/keys:list_unique_keys"), names).fetchall()
+    with connection.cursor(row_factory=class_row(UniqueIndex)) as cursor:
+        unique_indexes = cursor.execute(compose("catalog/keys:list_unique_indexes"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
         referenced_by = cursor.execute(compose("catalog/keys:list_references"), names).fetchall()
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
@@ -175,6 +216,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         name,
         read_columns(connection, schema, name),
         unique_keys,
+        unique_indexes,
         read_foreign_keys(connection, schema, name),
         referenced_by,
         partition_columns,
@@ -182,4 +224,5 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers,
         hides_rows,
         rules,
+        [part for (part,) in run(connection, "catalog/targets:list_foreign_parts", **names)],
     )

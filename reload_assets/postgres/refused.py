@@ -1,10 +1,12 @@
-"""What PostgreSQL says when it refuses a value."""
+"""What PostgreSQL says when it refuses a row."""
 
 from __future__ import annotations
 
 import re
 
 import psycopg
+
+_CHECK_VIOLATION = "23514"
 
 
 def words_of(error: psycopg.Error) -> str:
@@ -15,3 +17,8 @@ def words_of(error: psycopg.Error) -> str:
         # PostgreSQL quotes the value that does not fit.
         said = re.sub(r'"[^"]*"', '"..."', said)
     return f"SQLSTATE {state}: {said}"
+
+
+def lacks_partition(error: psycopg.Error) -> bool:
+    """Return whether a partitioned table has no partition for a row. Other violations of a check name a constraint."""
+    return error.sqlstate == _CHECK_VIOLATION and error.diag.constraint_name is None

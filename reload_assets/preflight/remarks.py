@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 
 from reload_assets.merge.side_effects import action
 from reload_assets.postgres.catalog import leading_columns
+from reload_assets.preflight.foreseen import foreseen
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ def remarks(
     Raises SourceUnavailable and psycopg's errors.
     """
     yield from _refused(table)
+    yield from foreseen(table)
     yield from _scans(connection, reader, table)
     yield from _followers(table)
     yield from _parents_elsewhere(table, groups)
     if names := ", ".join(trigger.name for trigger in table.production.triggers):
         yield f"{table.target} has triggers that fire when a reload writes ({names}); rows that they change are named"
     if reader is None:
-        yield f"nobody can tell whether the key is one of {table.source_table}: there is no source connection"
+        yield f"nobody can tell whether the key is one of {table.source}: there is no source connection"
 
 
 def _refused(table: ReloadTable) -> Iterator[str]:
@@ -52,9 +54,11 @@ def _scans(connection: Connection[Any], reader: SourceReader | None, table: Relo
             f"{table.target} has no index that begins with {column}: every reload scans the whole table for its "
             f"window; create one: {create.as_string()}"
         )
-    if reader is not None and table.window.source not in reader.leading_columns(table.source_table):
+    if reader is None:
+        return
+    if table.window.source not in reader.of(table.source_schema).leading_columns(table.source_table):
         yield (
-            f"{reader.schema}.{table.source_table} has no index that begins with {table.window.source}: DMS and every "
+            f"{table.source} has no index that begins with {table.window.source}: DMS and every "
             "comparison scan the whole table for a window; create one in the source"
         )
 

@@ -12,12 +12,13 @@ from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc.obstacles import require_carried
 from reload_assets.cdc.position import Readiness
-from reload_assets.dms.mappings import literal_bounds, table_mappings
+from reload_assets.dms.mappings import literal_bounds
 from reload_assets.dms.tasks import LoadResult, Progress
 from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
-from reload_assets.ledger.records import Opening, Reload, staging_name
+from reload_assets.ledger.records import Opening, Reload
+from reload_assets.preflight.foreseen import foreseen, require_partitions
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
@@ -48,6 +49,7 @@ class Load(Steps):
         the configuration, the databases or the DMS endpoints. The new reload has changed nothing then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
+        bounds = opening.loaded_window.in_zone(self.config.source.zone)
         self.tasks.check_endpoints(*self.engine.arns())
         try:
             self.sweeper.clear_window(opening.group, opening.window, run_is_live)
@@ -60,7 +62,17 @@ class Load(Steps):
                 require_ledger(connection, str(self.target))
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
                 self._require_rights(connection, tables)
+                # The mapping is made again for the task; what it refuses is known now.
+                self.engine.load_mappings(tables, 0, bounds)
                 remarks = self._remarks(opening.group, tables, ready)
+                warnings = [
+                    warning
+                    for table in tables
+                    for warning in (
+                        *foreseen(table),
+                        *require_partitions(connection, table, bounds),
+                    )
+                ]
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
                     create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
@@ -69,6 +81,8 @@ class Load(Steps):
         if ready is not None:
             self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
+        for warning in warnings:
+            self.say(f"Warning: {warning}.")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
             self.say("No source connection is configured: the checks that need it will say 'could not verify'.")
@@ -80,9 +94,8 @@ class Load(Steps):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
         tables = self._tables(reload)
-        start, end = reload.loaded_window.in_zone(self.config.source.zone)
-        loads = [self.engine.table_load(table, staging_name(table, reload.reload_id)) for table in tables]
-        request = self.engine.request(reload, table_mappings(loads, start, end))
+        bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        request = self.engine.request(reload, self.engine.load_mappings(tables, reload.reload_id, bounds))
         arn = self.tasks.create(request)
         self.ledger.set_task(reload.reload_id, request.identifier, arn)
         self.tasks.wait_ready(arn)
@@ -105,8 +118,7 @@ class Load(Steps):
         """
         arn = self._task_of(reload)
         tables = self._tables(reload)
-        schema = self.config.source.schema_name
-        expected = {(schema, table.source_table): table for table in tables}
+        expected = {(table.source_schema, table.source_table): table for table in tables}
         result = self.tasks.wait_loaded(arn, list(expected), on_progress)
         read_until = None
         try:
@@ -192,7 +204,7 @@ class Load(Steps):
 
     def _note_source(self, reload: Reload) -> None:
         staged = self.ledger.tables(reload.reload_id)
-        start, end = bounds = reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = reload.loaded_window.in_zone(self.config.source.zone)
         with self.source() as reader, self.target.connect(autocommit=True) as connection:
             if reader is None:
                 return
@@ -201,7 +213,7 @@ class Load(Steps):
                 if known.source_rows_before is not None:
                     continue
                 if unmatched(table):
-                    rows = reader.count(table.source_table, table.window.source, start, end)
+                    rows = _count(reader, table, bounds)
                 else:
                     place = (known.staging_table, known.staging_oid)
                     with connection.transaction():
@@ -211,5 +223,9 @@ class Load(Steps):
     def _count(self, reader: SourceReader | None, tables: list[ReloadTable], window: Window) -> dict[str, int]:
         if reader is None:
             return {}
-        start, end = window.in_zone(self.config.source.zone)
-        return {table.name: reader.count(table.source_table, table.window.source, start, end) for table in tables}
+        bounds = window.in_zone(self.config.source.zone)
+        return {table.name: _count(reader, table, bounds) for table in tables}
+
+
+def _count(reader: SourceReader, table: ReloadTable, bounds: tuple[datetime, datetime]) -> int:
+    return reader.of(table.source_schema).count(table.source_table, table.window.source, *bounds)

@@ -13,13 +13,13 @@ def group_tables(config: ReloadConfig, group: str) -> GroupTables:
     return GroupTables(
         place=f"{config.file}: groups.{group}.tables",
         tables=config.groups[group].tables,
-        production_schema=config.target.production_schema,
-        source_schema=config.source.schema_name,
+        sources={name: config.source_of(group, name) for name in config.groups[group].tables},
+        targets={name: config.target_of(group, name) for name in config.groups[group].tables},
         zone=config.source.time_zone,
-        targets={
-            table.target or name: f"groups.{other}.tables.{name}"
+        places={
+            str(config.target_of(other, name)): f"groups.{other}.tables.{name}"
             for other, one in config.groups.items()
-            for name, table in one.tables.items()
+            for name in one.tables
         },
     )
 
@@ -29,7 +29,6 @@ def dms_engine(config: ReloadConfig) -> DmsEngine:
     return DmsEngine(
         settings=config.dms,
         place=f"{config.file}: dms",
-        source_schema=config.source.schema_name,
         staging_schema=config.target.staging_schema,
         load_role=config.target.load_role,
     )
@@ -38,7 +37,6 @@ def dms_engine(config: ReloadConfig) -> DmsEngine:
 def beside_cdc(config: ReloadConfig, group: str) -> Beside:
     """Return the settings of a reload that its CDC task has to fit. Raises ConfigError if a variable is missing."""
     return Beside(
-        source_schema=config.source.schema_name,
         source_endpoint_arn=dms_engine(config).source_arn(),
         lob_limit_kb=config.dms.task.lob_limit_kb,
         fenced=config.groups[group].against_cdc == "fence",

@@ -1,6 +1,6 @@
 """The sensor that turns rows of ``admin.reload_requests`` into runs, one run per row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from dagster import (
@@ -20,7 +20,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ReloadError
+from reload_assets.errors import ConfigError, ReloadError
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.requests import Request, note_ended, note_reload, note_started, open_requests
@@ -32,8 +32,13 @@ from reload_assets.windows import Window
 _INTERVAL_SECONDS = 15
 
 
-def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition]) -> SensorDefinition:
-    """Return the sensor that watches ``admin.reload_requests``. It is off until switched on."""
+def requests_sensor(
+    config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition], left_out: Mapping[str, ConfigError]
+) -> SensorDefinition:
+    """Return the sensor that watches ``admin.reload_requests``. It is off until switched on.
+
+    ``left_out`` says why groups have no job.
+    """
 
     @sensor(
         name="reload_requests",
@@ -56,6 +61,8 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
                 waiting += _follow(reload, request, run)
             elif request.status == "pending":
                 try:
+                    if request.group_name in left_out:
+                        raise left_out[request.group_name]
                     family, key = _place(config, request, datetime.now(timezone.utc))
                     wanted.append(_run_request(config, family, key, request))
                 except ReloadError as error:

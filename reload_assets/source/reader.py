@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import partial
@@ -56,7 +57,7 @@ def source_url(
 
 
 class SourceReader:
-    """Reads tables of one schema. A context manager; used from one thread at a time.
+    """Reads tables of one schema, and of others by ``of``. A context manager; used from one thread at a time.
 
     Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the missing
     table or column. It also raises this on a standby, which may show older rows than CDC has written. Names are spelled
@@ -76,15 +77,25 @@ class SourceReader:
         self._place = f"The source {describe(url)}"
         self._secrets = [secret for secret in (url.password, (session or SourceSession()).wallet_password) if secret]
         self._tables: dict[str, SourceTable] = {}
+        self._others: dict[str, SourceReader] = {schema: self}
         self._engine = self._create_engine(url, session or SourceSession())
 
     def __str__(self) -> str:
         return self._place.removeprefix("The source ")
 
+    def of(self, schema: str) -> SourceReader:
+        """Return the reader of another schema over the same connections, which close with this one."""
+        if schema not in self._others:
+            other = copy(self)
+            other.schema, other._tables = schema, {}
+            self._others[schema] = other
+        return self._others[schema]
+
     def columns(self, table: str) -> list[SourceColumn]:
         """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
         rows = self._rows(dictionary.columns(self.schema, table))
         if not rows:
+            self.check()
             meant = closest(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
             missing = f"table {self.schema}.{table} that this user may read"
             raise SourceNameUnknown(self._place, missing, meant, "create it, grant SELECT on it, or fix the name")

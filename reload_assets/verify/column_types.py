@@ -89,7 +89,8 @@ def _differences(context: Context) -> list[str]:
         table_name=context.table.name,
     ).fetchall()
     unfit = _unfit(context)
-    loaded = {column.staged for column in context.table.columns if column.name in unfit}
+    # Production wanted values all along, so the rows hold NULLs. The check of keys names these rows.
+    lacking = {column.name for column in context.table.columns if column.target.not_null}
     sentences = []
     for column, target, staging, status in rows:
         if status == "MISSING TABLE":
@@ -99,7 +100,7 @@ def _differences(context: Context) -> list[str]:
             sentences.append(f"production has no column for {column} {staging} (EXTRA COLUMN)")
         elif status == "MISSING COLUMN":
             sentences.append(f"staging has no column for {column} {target} (MISSING COLUMN)")
-        elif column not in loaded:
+        elif column not in unfit and not (status == "NULLABILITY MISMATCH" and column in lacking):
             sentences.append(f"{column} is {staging} in staging and {target} in production ({status})")
     return sentences
 

@@ -108,7 +108,7 @@ def first_problem(verdicts: Sequence[Verdict]) -> str | None:
 
 def failed(verdicts: Sequence[Verdict]) -> bool:
     """Return whether an expectation was verified and not met."""
-    return any(not verdict.success and not verdict.problem for verdict in verdicts)
+    return any(verdict.failed for verdict in verdicts)
 
 
 def unverified(check: str, context: Context, problem: str) -> CheckOutcome:

@@ -65,6 +65,11 @@ class Verdict:
     success: bool
     problem: str | None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the expectation was verified and is not met."""
+        return not self.success and not self.problem
+
 
 def validate(
     target: TargetDatabase, schema: str, table: str, expectations: Sequence[Expectation | TypesOf]

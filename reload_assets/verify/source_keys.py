@@ -89,7 +89,8 @@ class SourceKeys:
         staging: tuple[str, int],
         bounds: Bounds,
     ) -> None:
-        self._connection, self._reader, self._table, self._bounds = connection, reader, table, bounds
+        self._connection, self._reader, self._table = connection, reader.of(table.source_schema), table
+        self._bounds = bounds
         self._described = {column.name: column for column in table.source_columns or ()}
         self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
         self._schema, self._noted = schema, source_keys_name(staging[1])

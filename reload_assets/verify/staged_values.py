@@ -84,18 +84,29 @@ class Keys:
             if verdict.kind == _NOT_NULL
             else self._duplicates(context, names, facts)
             for verdict in verdicts
-            if not verdict.success and not verdict.problem
+            if verdict.failed
         ]
         if found:
-            detail = (
-                f"{context.name} has {'; '.join(found)}; fix those rows in the source, or {context.field}.key, then "
-                "reload the window."
-            )
+            detail = f"{context.name} has {'; '.join(found)}; {self._fix(context, verdicts)}, then reload the window."
             return CheckOutcome(self.NAME, "failed", True, detail, facts)
         if problem := first_problem(verdicts):
             return unverified(self.NAME, context, problem)
         detail = f"{', '.join(names)} of {context.name} is unique, and no column that needs a value is NULL."
         return CheckOutcome(self.NAME, "passed", True, detail, facts)
+
+    @staticmethod
+    def _fix(context: Context, verdicts: Sequence[Verdict]) -> str:
+        """Return what to do about the rows: about their keys, or about values that production does not want NULL."""
+        lacking = [verdict.arguments["column"] for verdict in verdicts if verdict.kind == _NOT_NULL and verdict.failed]
+        needed, key = _needed(context), {column.staged for column in context.table.key}
+        strict = [needed[name].name for name in lacking if name not in key]
+        fixes = []
+        if any(verdict.failed and verdict.kind != _NOT_NULL for verdict in verdicts) or key.intersection(lacking):
+            fixes.append(f"fix those rows in the source, or {context.field}.key")
+        if strict:
+            drops = ", ".join(f"ALTER COLUMN {name} DROP NOT NULL" for name in strict)
+            fixes.append(f"give these columns a value in the source, or ALTER TABLE {context.table.target} {drops}")
+        return "; ".join(fixes)
 
     @staticmethod
     def _duplicates(context: Context, names: list[str], facts: dict[str, Fact]) -> str:

@@ -161,8 +161,9 @@ class Bench:
         with psycopg.connect(self.target.url("template_target"), autocommit=True) as connection:
             connection.execute(_WATCH)
             roles = {"job_role": JOB_ROLE, "load_role": LOAD_ROLE}
-            schemas = {"production_schema": "production", "staging_schema": "staging"}
-            run(connection, "roles/create_job_role", {**roles, **schemas})
+            run(connection, "roles/create_job_role", {**roles, "staging_schema": "staging"})
+            granted = {"job_role": JOB_ROLE, "production_schema": "production"}
+            run(connection, "roles/grant_production_schema", granted)
             for role in (*roles.values(), CDC_ROLE):
                 _set_password(connection, role, self.password)
             with self.login("template_target").connect(autocommit=True) as job:

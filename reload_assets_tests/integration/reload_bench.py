@@ -66,6 +66,7 @@ class ReloadBench:
         *,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         replicated: Sequence[str] | None = None,
+        other_schemas: Mapping[str, Sequence[OracleTable]] | None = None,
         rules: Sequence[dict[str, Any]] = RULES,
         endpoints: Mapping[str, Mapping[str, Any]] | None = None,
         against_cdc: str = "confirm",
@@ -75,9 +76,10 @@ class ReloadBench:
         self.dms, self._source_url, self.target_url = dms, *databases
         self.source = psycopg.connect(databases[0], autocommit=True)
         self.target = psycopg.connect(databases[1], autocommit=True)
-        create_schema(self.source, SCHEMA)
-        for table in source_tables:
-            create_table(self.source, SCHEMA, table)
+        for schema, own in {SCHEMA: source_tables, **(other_schemas or {})}.items():
+            create_schema(self.source, schema)
+            for table in own:
+                create_table(self.source, schema, table)
         self.target.execute("CREATE SCHEMA production")
         self.target.execute(ddl.encode())
         self.said: list[str] = []

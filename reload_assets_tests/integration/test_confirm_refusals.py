@@ -117,18 +117,37 @@ def test_a_refused_delete_keeps_no_other_from_being_made(make: Make, deferred: s
     assert len(bench.audit()) == 8
 
 
+def test_a_row_without_a_partition_is_named_with_what_helps(make: Make) -> None:
+    bench = make(
+        DDL.format("varchar(40)") + " PARTITION BY RANGE (id); CREATE TABLE production.low PARTITION OF "
+        "production.customers FOR VALUES FROM (0) TO (100)"
+    )
+    source_has(bench, k1="new", k150="far")
+    reload = bench.merge({"customers": [(1, "old", NOON)]})
+    confirmed = bench.confirm(reload)
+    assert bench.rows(ALL) == [(1, "new")]
+    assert "customers 150 (SQLSTATE 23514: no partition of relation" in confirmed.detail
+    assert "found for row; create a partition of production.customers for the row)" in confirmed.detail
+    bench.on_production("CREATE TABLE production.high PARTITION OF production.customers FOR VALUES FROM (100) TO (200)")
+    assert bench.confirm(reload).settled
+    assert bench.rows(ALL) == [(1, "new"), (150, "far")]
+
+
 def test_each_reason_is_told_with_its_rows(make: Make) -> None:
     bench = make(DDL.format("varchar(40) UNIQUE") + RAISES.format(""))
     source_has(bench, k1="taken", k2="new", k5="new 5")
+    bench.on_source("INSERT INTO \"SALES\".\"CUSTOMERS\" VALUES (9, 'taken', '2024-06-01')")
     bench.on_production("INSERT INTO production.customers VALUES (9, 'taken', '2024-06-01')")
     rows = [(1, "one", NOON), (2, "two", NOON), (5, "five", NOON)]
     confirmed = bench.confirm(bench.merge({"customers": rows}))
     assert bench.rows(ALL) == [(1, "one"), (2, "new"), (5, "five"), (9, "taken")]
     assert "2 rows could not be corrected: customers " in confirmed.detail
     assert "customers 5 (SQLSTATE P0001: row 5 is posted; fix the row in the source" in confirmed.detail
-    taken = "customers 1 (unique constraint customers_name_key of production.customers, SQLSTATE 23505: "
-    assert taken in confirmed.detail
-    assert "reload the window of the row that has the value)" in confirmed.detail
+    assert (
+        "customers 1 (unique constraint customers_name_key of production.customers: (id)=(9), whose updated_at "
+        "is 2024-06-01 00:00:00, has the value; the source still has that row; reload the window of that time)"
+        in confirmed.detail
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Case:
     has_reader: bool = True
 
 
+CUST = OracleColumn("CUST", "VARCHAR2(40)")
 PLAIN = "CREATE TABLE production.customers (id integer PRIMARY KEY, name text{}, updated_at timestamp{})"
 SOURCE = OracleTable("CUSTOMERS", [_ID, OracleColumn("NAME", "VARCHAR2(40)"), _AT], ["ID"])
 CASES = {
@@ -48,6 +49,11 @@ CASES = {
         + "; CREATE TABLE production.orders (customer integer REFERENCES production.customers ON DELETE CASCADE)",
         SOURCE,
         {"orphans": "delete"},
+    ),
+    "columns of other names": Case(
+        PLAIN.format(" UNIQUE", ""),
+        OracleTable("CUSTOMERS", [OracleColumn("NAME", "NUMBER(10)", nullable=False), CUST, _AT], ["NAME"]),
+        {"columns": {"id": "NAME", "name": "CUST"}, "orphans": "delete"},
     ),
     "rows marked as deleted": Case(
         PLAIN.format("", ", gone boolean"), SOURCE, {"orphans": "soft_delete", "soft_delete_column": "gone"}
@@ -98,7 +104,11 @@ def test_the_script_runs_in_psql_and_changes_nothing(
     assert set(every) - set(named) <= {
         *(f"confirm/1_keys:{name}" for name in ("find_named", "collect_named", "find_row")),
         *(f"confirm/2_pass:{name}" for name in ("create_texts", "type_texts", "list_texts", "add_unfit")),
-        *(f"confirm/6_correct:{name}" for name in ("find_chains", "refuse_followed", "soft_delete_rows")),
+        *(f"confirm/2_pass:{name}" for name in ("mark_takers", "collect_holders")),
+        *(
+            f"confirm/6_correct:{name}"
+            for name in ("find_chains", "find_holder", "refuse_followed", "soft_delete_rows")
+        ),
         *(f"confirm/8_compare:{name}" for name in ("collect_differences", "list_differences")),
     }
 

@@ -111,7 +111,9 @@ def test_a_key_that_the_filter_does_not_find_stops_confirm(dms: tuple[Bench, str
     bench = make({"k": ("NUMBER", "numeric")}, ["k"])
     bench.source.execute(f"""INSERT INTO "SALES"."T" VALUES (0.123456789012, '{NOON}')""".encode())
     reload = bench.merge({"t": [("0.123456789", NOON)]})
-    with pytest.raises(KeyTextDiffers, match=r"for example \(k\)=\(0.123456789\) in T, which lists it among the rows"):
+    with pytest.raises(
+        KeyTextDiffers, match=r"for example \(k\)=\(0.123456789\) in SALES.T, which lists it among the rows"
+    ):
         confirm(dms[0], bench, reload)
     assert bench.rows("SELECT count(*) FROM production.t") == [(1,)]
 

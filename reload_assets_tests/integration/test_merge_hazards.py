@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.errors.merge import ColumnWithoutDefault, RowRefused, ValuesSwap
+from reload_assets.errors.merge import ColumnWithoutDefault, ValueHeld, ValuesSwap
 from reload_assets.merge import Outcomes
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, LATER, NOON, UPDATED_AT, MakeBench
 
@@ -81,9 +81,11 @@ def test_hazard_15_a_column_only_production_has_keeps_its_value_and_gets_its_def
     assert made.rows("SELECT id, score, name FROM production.accounts ORDER BY id") == [(1, 42, "a"), (2, 5, "b")]
 
 
-def test_hazard_15_a_not_null_column_without_default_that_only_production_has(make_bench: MakeBench) -> None:
+def test_hazard_15_a_column_that_only_production_has_may_lose_its_default_meanwhile(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = make_bench(
-        CUSTOMERS + "; CREATE TABLE production.accounts (id integer PRIMARY KEY, score integer NOT NULL, "
+        CUSTOMERS + "; CREATE TABLE production.accounts (id integer PRIMARY KEY, score integer NOT NULL DEFAULT 5, "
         "customer integer REFERENCES production.customers, updated_at timestamp)",
         {
             "customers": dict(UPDATED_AT),
@@ -91,13 +93,24 @@ def test_hazard_15_a_not_null_column_without_default_that_only_production_has(ma
         },
     )
     made.execute(f"INSERT INTO production.accounts VALUES (1, 42, NULL, '{EARLIER}')")
+
+    def reload(rows: dict[str, Any]) -> Outcomes:
+        staged, tables = made.stage(rows), made.resolve(list(rows))
+        made.execute("ALTER TABLE production.accounts ALTER COLUMN score DROP DEFAULT")
+        try:
+            with monkeypatch.context() as patched:
+                # As the ledger keeps them.
+                patched.setattr(made, "resolve", lambda names: tables)
+                return made.merge(staged).outcomes["accounts"]
+        finally:
+            made.execute("ALTER TABLE production.accounts ALTER COLUMN score SET DEFAULT 5")
+
     # Without a missing row the column is in nobody's way.
-    assert made.merge(made.stage({"accounts": [(1, None, NOON)]})).outcomes["accounts"].updated == 1
-    reload = made.stage({"customers": [(1, "a", NOON)], "accounts": [(2, 1, NOON)]})
+    assert reload({"accounts": [(1, None, NOON)]}).updated == 1
     with pytest.raises(ColumnWithoutDefault, match=r"production\.accounts\.score"):
-        made.merge(reload)
+        reload({"customers": [(1, "a", NOON)], "accounts": [(2, 1, NOON)]})
     assert made.customers() == []
-    assert made.ledger.get(reload.reload_id).status == "failed"
+    assert made.rows("SELECT status FROM admin.reloads ORDER BY reload_id") == [("merged",), ("failed",)]
 
 
 def test_hazard_16_reordered_columns_are_merged_by_name(make_bench: MakeBench) -> None:
@@ -191,6 +204,6 @@ def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
 def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(make_bench: MakeBench) -> None:
     made = make_bench(ACCOUNTS.format("UNIQUE"), ON_ACCOUNTS)
     made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{LATER}'), (8, 'keeps', 'p', '{NOON}')")
-    with pytest.raises(RowRefused, match=r"reload 1 .*staged row \(id\)=\(5\).*accounts_email_key"):
+    with pytest.raises(ValueHeld, match=r"reload 1 .* row \(id\)=\(5\).*\(accounts_email_key\) that \(id\)=\(8\)"):
         made.reload([(4, "free", "s", NOON), (5, "keeps", "s", NOON)])
     assert made.rows("SELECT id FROM production.accounts ORDER BY id") == [(1,), (8,)]

@@ -72,6 +72,11 @@ CASES = {
     "values that cannot": Case(
         filled(SWAPPED_ROWS, CUSTOMERS.replace("name text", "name text NOT NULL UNIQUE")), SWAPPED
     ),
+    "values that a row has which was not loaded": Case(
+        filled(f"(8, 'b', '{EARLIER}'), (9, 'x', '{EARLIER}')", CUSTOMERS.replace("name text", "name text UNIQUE")),
+        SWAPPED,
+        options={"orphans": "delete"},
+    ),
     "values that are checked late": Case(
         filled(SWAPPED_ROWS, CUSTOMERS.replace("name text", "name text UNIQUE DEFERRABLE")), SWAPPED
     ),
@@ -87,6 +92,11 @@ CASES = {
     "names and keys of every kind": Case(
         filled(f"(1, ':x', 'old', '{EARLIER}')", f"""{QUOTED}, PRIMARY KEY ("k:'%", id))"""),
         [(1, ":x", "100%", NOON), (2, "%s '", "it's :'start'", NOON)],
+    ),
+    "columns of other names": Case(
+        filled(MIXED_ROWS),
+        MIXED,
+        options={"columns": {"id": "NAME", "name": "ID", "updated_at": "CHANGED"}},
     ),
     "rows marked as deleted": Case(
         filled(f"(1, 'a', '{NOON}', '{NOON}'), (2, 'b', '{NOON}', NULL)", f"{CUSTOMERS[:-1]}, gone timestamptz)"),

@@ -48,6 +48,7 @@ STATEMENTS = {
         "merge/3_write:lock_rows",
         "merge/3_write:insert_rows",
         "merge/3_write:update_rows",
+        "merge/2_judge:withhold_takers",
         "merge/4_unique_swaps:find_givers",
         "merge/4_unique_swaps:park_values",
     ),
@@ -57,6 +58,7 @@ STATEMENTS = {
         "confirm/2_pass:note_production",
         "confirm/2_pass:judge_keys",
         "confirm/6_correct:lock_rows",
+        "confirm/2_pass:collect_holders",
         "confirm/6_correct:audit_rows",
         "confirm/6_correct:insert_rows",
         "confirm/6_correct:update_rows",
@@ -85,7 +87,7 @@ CREATE TABLE production.orders (
 );
 CREATE TABLE production.items (
     order_id integer REFERENCES production.orders, line integer, note varchar(40), updated_at timestamp(6),
-    PRIMARY KEY (order_id, line)
+    PRIMARY KEY (order_id, line), UNIQUE (order_id, note)
 );
 """
 INDEXES = """

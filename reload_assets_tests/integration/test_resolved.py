@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from reload_assets.errors.reloads import ProductionChanged
+from reload_assets.errors.reloads import DefinitionUnreadable, ProductionChanged
 from reload_assets.resolved import definition, resolved_tables
 from reload_assets_tests.integration.reload_bench import ReloadBench
 from reload_assets_tests.integration.test_cdc_task import INSERT
@@ -33,6 +33,19 @@ def test_the_ledger_gives_back_the_very_tables(new_database: Databases) -> None:
         assert resolved_tables(bench.target, reload, only=["other"]) == []
         (table,) = bench.tables()
         assert "password" not in definition(table)
+
+
+def test_tables_as_another_version_described_them_are_refused_by_name(new_database: Databases) -> None:
+    with opened(new_database) as bench:
+        reload = bench.stage()
+        bench.on_production("UPDATE admin.reload_tables SET definition = definition - 'source_schema'")
+        with pytest.raises(DefinitionUnreadable, match=rf"{reload.title} was opened by another version .* reload the"):
+            bench.merge(reload)
+        # Which is what helps.
+        again = bench.stage()
+        bench.merge(again)
+        assert bench.confirm(again).settled
+        assert bench.on_production(ROWS) == [(1, "v1")]
 
 
 CHANGES = {

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from dagster import build_resources
 
 from reload_assets.cli import main
+from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
-from reload_assets.definitions import build_definitions
 from reload_assets.errors.config import SecretUnreadable, SecretWithoutKey
 from reload_assets.resources.reload import ReloadResource
 
@@ -83,7 +83,7 @@ def written(folder: Path, secret: str) -> Path:
 
 
 def target_password(file: Path) -> str | None:
-    resources = build_definitions(load_config(file)).resources
+    resources = build_code_location(load_config(file)).definitions.resources
     assert resources is not None
     with build_resources(dict(resources)) as built:
         reload = built.reload

@@ -259,10 +259,22 @@ def test_keys_that_repeat_and_values_that_lack_are_named(reload: StagedReload) -
     assert outcome.detail == (
         f"staging.{name} has 1 key in 2 rows ((item_id, line_no) (1, 1)); 1 row with a NULL in item_id, which is part "
         "of the key ((item_id, line_no) (NULL, 3)); 1 row with a NULL in name, which production declares NOT NULL "
-        "((item_id, line_no) (7, 2)); fix those rows in the source, or groups.sales.tables.items.key, then reload "
+        "((item_id, line_no) (7, 2)); fix those rows in the source, or groups.sales.tables.items.key; give these "
+        "columns a value in the source, or ALTER TABLE production.items ALTER COLUMN name DROP NOT NULL, then reload "
         "the window."
     )
     assert outcome.facts == {"duplicate_keys": 1, "duplicate_rows": 2, "null_values": 2}
+
+
+def test_a_null_that_production_does_not_want_is_named_once_with_what_helps(reload: StagedReload) -> None:
+    reload.stage("items", [(7, 2, None, 0, None, None, NOON)])
+    reload.finish(source=4)
+    outcomes = reload.verify("items", "keys", "types")
+    assert outcomes["types"].status == "passed", outcomes["types"].detail
+    assert outcomes["keys"].detail.endswith(
+        "declares NOT NULL ((item_id, line_no) (7, 2)); give these columns a value in the source, or ALTER TABLE "
+        "production.items ALTER COLUMN name DROP NOT NULL, then reload the window."
+    )
 
 
 def test_a_single_key_that_repeats_is_named(reload: StagedReload) -> None:

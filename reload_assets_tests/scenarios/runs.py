@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
+from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
-from reload_assets.definitions import build_definitions
 from reload_assets.local.stack import FIRST_DAY, REGION, Stack, checkout_file
 
 DAYS = 60
@@ -34,7 +34,7 @@ class Runner:
         self.stack = stack
         self.instance = instance
         self.config = load_config(config_file or checkout_file("reload.yaml"))
-        self.definitions = build_definitions(self.config)
+        self.definitions = build_code_location(self.config).definitions
 
     def run(
         self,

@@ -78,6 +78,15 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
     assert state(stack) == before
 
 
+def test_check_names_the_group_that_dagster_does_not_take_and_checks_the_rest(stack: Stack, written: Written) -> None:
+    file = written('owners: ["team:data-platform"]', "owners: [alice]")
+    checked = command("--config", file, "check")
+    assert checked.exit_code == 1
+    (said,) = found(checked, "problem")
+    assert f"{file}: groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME" in said
+    assert len(found(checked, "ok")) == 7
+
+
 def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
     # The reference group's own tables have one each.
     checked = command("check")
@@ -144,6 +153,12 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
             "version_column: updatd_at",
             "groups.sales.tables.documents.version_column: 'updatd_at' is not a column of production.documents; "
             "did you mean 'updated_at'?",
+        ),
+        ("schema: SALES", "schema: sales", "has no schema 'sales' (did you mean 'SALES'?); fix the name"),
+        (
+            "      orders:",
+            "      elsewhere.orders:",
+            "there is no table elsewhere.orders, or this login",
         ),
         ("cadence: daily", "cadence: dayly", "windows.cadence: 'dayly' is not a cadence"),
         ("{env: RELOAD_DMS_SOURCE_ARN}", "{env: RELOAD_DMS_TARGET_ARN}", "is of type target, but it is configured as"),

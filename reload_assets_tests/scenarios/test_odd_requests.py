@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timezone
 
 import pytest
 
+from reload_assets.local.stack import checkout_file
 from reload_assets_tests.scenarios.runs import Runner
 from reload_assets_tests.scenarios.test_started_by_the_system import Bounds, answer, ask, requests, tick
 
@@ -46,3 +48,17 @@ def test_a_request_whose_run_was_deleted_is_not_run_again(runner: Runner, bounds
     assert tick(runner) == []
     assert answer(runner, number) == ("failed", "gone", None, "The run gone was deleted.")
     assert tick(runner) == []
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_request_for_a_group_that_dagster_does_not_take_says_why(
+    configured: Callable[[str], Runner], bounds: Bounds
+) -> None:
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    runner = configured(written.replace('["team:data-platform"]', "[alice]"))
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
+    assert tick(runner) == []
+    status, run_id, _, error = answer(runner, number)
+    assert (status, run_id) == ("refused", None)
+    assert "groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME" in error

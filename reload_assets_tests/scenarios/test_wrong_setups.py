@@ -91,6 +91,19 @@ SETUPS = {
     "a column that production lacks": Wrong(
         "no column for SALES.THINGS.NOTE", ddl=THINGS_DDL.replace("note varchar(20), ", "")
     ),
+    "a view": Wrong(
+        "odd.seen is a view, and only a table's rows can be locked",
+        "CREATE VIEW odd.seen AS SELECT * FROM odd.things",
+        table={"target": "seen"},
+    ),
+    "a column that nothing fills": Wrong(
+        "odd.things.score is NOT NULL and has no default, and no column of SALES.THINGS feeds it",
+        "ALTER TABLE odd.things ADD score integer NOT NULL",
+    ),
+    "a column of another name that nobody has": Wrong("'label' is not a column", table={"columns": {"label": "NOTE"}}),
+    "a column of another name that the source lacks": Wrong(
+        "'NOTES' is not a column of SALES.THINGS; did you mean 'NOTE'?", table={"columns": {"note": "NOTES"}}
+    ),
     "no unique key": Wrong("has no primary key", ddl=THINGS_DDL.replace(" PRIMARY KEY", "")),
     "a key that is not the source's": Wrong(
         "is not a key of SALES.THINGS",
@@ -121,6 +134,22 @@ SETUPS = {
     "no index in the source": Wrong(
         "SALES.THINGS has no index that begins with UPDATED_AT",
         on_source='DROP INDEX "SALES"."THINGS_UPDATED_AT"',
+        severity="warn",
+    ),
+    "a column that stays NULL": Wrong(
+        "odd.things: no column of SALES.THINGS feeds score, where new rows get NULL in score",
+        "ALTER TABLE odd.things ADD score integer",
+        severity="warn",
+    ),
+    "values that may be NULL only in the source": Wrong(
+        "odd.things: NOTE of SALES.THINGS may be NULL, but production declares this column NOT NULL",
+        "ALTER TABLE odd.things ALTER COLUMN note SET NOT NULL",
+        severity="warn",
+    ),
+    "a mark that frees no unique value": Wrong(
+        "keeps its values in things_note_key, so no other row can have them; a unique index WHERE gone IS NULL would",
+        "ALTER TABLE odd.things ADD gone timestamp, ADD UNIQUE (note)",
+        table={"orphans": "soft_delete", "soft_delete_column": "gone"},
         severity="warn",
     ),
     "values that production refuses": Wrong(

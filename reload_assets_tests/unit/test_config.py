@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reload_assets.config import model as config
 from reload_assets.config.model import load_config, parse_config
@@ -119,8 +120,11 @@ def test_a_table_in_two_groups_is_refused() -> None:
     ("entries", "place"),
     [
         ("      archive: {window_column: updated_at, target: orders}", "sales.tables.archive"),
-        ("      archive: {window_column: updated_at, target: ORDERS, source: ORDERS_OLD}", "sales.tables.archive"),
-        ("      ORDERS: {window_column: updated_at}", "sales.tables.ORDERS"),
+        (
+            "      archive: {window_column: updated_at, target: production.orders, source: ORDERS_OLD}",
+            "sales.tables.archive",
+        ),
+        ("      'production.\"orders\"': {window_column: updated_at}", 'sales.tables.production."orders"'),
         ("  more:\n    tables:\n      archive: {window_column: updated_at, target: orders}", "more.tables.archive"),
     ],
 )
@@ -132,9 +136,65 @@ def test_two_entries_with_one_production_table_are_refused(entries: str, place: 
     assert "give each source table its own production table, and unite them in a view" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("{}", "columns: it names no column; leave the field out"),
+        ("[]", "columns: it names no column; leave the field out"),
+        ("[order_id, {a: B, c: D}]", "columns: an item of the list is a column of production, or one pair"),
+        ("[order_id, order_id: ID]", "columns: 'order_id' is written twice"),
+        ("{a: ID, b: ID}", "columns: 'ID' is written twice; each column is loaded from one column"),
+        ("[{a: ID}, {b: ID}]", "columns: 'ID' is written twice"),
+    ],
+)
+def test_columns_that_make_no_pairs_are_refused(written: str, sentence: str) -> None:
+    entry = f"      archive: {{window_column: updated_at, columns: {written}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(REFERENCE + entry)
+    assert f"groups.sales.tables.archive.{sentence}" in str(caught.value)
+
+
 def test_two_entries_for_two_sources_and_two_targets_are_fine() -> None:
     read = parse_config(REFERENCE + "      archive: {window_column: updated_at, target: orders_archive}\n")
     assert read.groups["sales"].tables["archive"].target == "orders_archive"
+
+
+def test_tables_are_in_the_schemas_that_they_name() -> None:
+    read = parse_config(
+        REFERENCE
+        + "      archive: {window_column: updated_at, target: old.orders, source: ARCHIVE.ORDERS}\n"
+        + "      billing.invoices: {window_column: updated_at}\n"
+        + """      dotted: {window_column: updated_at, target: 'public."a.b"', source: '"A.""B"'}\n"""
+    )
+    names = {
+        name: (read.source_of("sales", name), read.target_of("sales", name)) for name in read.groups["sales"].tables
+    }
+    assert names["orders"] == (("SALES", "ORDERS"), ("production", "orders"))
+    assert names["archive"] == (("ARCHIVE", "ORDERS"), ("old", "orders"))
+    assert names["billing.invoices"] == (("BILLING", "INVOICES"), ("billing", "invoices"))
+    assert names["dotted"] == (("SALES", 'A."B'), ("public", "a.b"))
+
+
+@pytest.mark.parametrize("name", ["a.b.c", ".a", "a.", "", '"a', '"a"b', "."])
+@pytest.mark.parametrize("field", ["source", "target", "key"])
+def test_what_is_no_name_of_a_table_is_refused(name: str, field: str) -> None:
+    document = yaml.safe_load(REFERENCE)
+    tables = document["groups"]["sales"]["tables"]
+    if field == "key":
+        tables[name] = {"window_column": "updated_at"}
+    else:
+        tables["orders"][field] = name
+    with pytest.raises(ConfigError, match="is not the name of a table; write NAME or SCHEMA.NAME"):
+        parse_config(yaml.safe_dump(document))
+
+
+def test_one_source_table_in_two_entries_of_a_group_is_refused_and_in_two_groups_it_is_not() -> None:
+    entry = "archive: {window_column: updated_at, source: SALES.ORDERS}\n"
+    with pytest.raises(
+        ConfigError, match=r"archive\.source: the source table SALES\.ORDERS is also that of groups\.sales\.tab"
+    ):
+        parse_config(f"{REFERENCE}      {entry}")
+    parse_config(f"{REFERENCE}  more:\n    tables:\n      {entry}")
 
 
 @pytest.mark.parametrize("written", ["", "- a list", "just text"])

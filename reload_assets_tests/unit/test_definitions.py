@@ -19,8 +19,8 @@ from dagster import (
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 
+from reload_assets.code_location import build_code_location
 from reload_assets.config.model import ReloadConfig, load_config
-from reload_assets.definitions import build_definitions
 from reload_assets.verify.production import AFTER_CHECKS
 from reload_assets.verify.staging import STAGING_CHECKS
 
@@ -36,7 +36,7 @@ def config() -> ReloadConfig:
 
 @pytest.fixture(scope="module")
 def repository(config: ReloadConfig) -> RepositoryDefinition:
-    definitions = build_definitions(config)
+    definitions = build_code_location(config).definitions
     # As Dagster does when it loads them: resources, jobs and selections must all fit.
     definitions.validate_loadable(definitions)
     return definitions.get_repository_def()

@@ -11,7 +11,8 @@ SELECT
     a.attnotnull AS not_null,
     a.attgenerated <> '' AS generated,
     a.attidentity AS identity,
-    a.atthasdef AS has_default,
+    -- A domain may have a default of its own.
+    a.atthasdef OR t.typdefault IS NOT NULL AS has_default,
     a.attcollation <> 0 AS collatable,
     -- Texts are equal only if all their bytes are. A type without a collation counts as such.
     coalesce(l.collisdeterministic, TRUE) AS exact,
@@ -25,7 +26,24 @@ SELECT
         WHERE o.opcdefault AND m.amname IN ('btree', 'hash') AND o.opcintype = coalesce(e.oid, b.oid)
     )
     OR coalesce(e.typcategory IN ('E', 'R', 'S'), FALSE) AS comparable,
-    pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname) AS sequence
+    coalesce(
+        pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname),
+        -- A sequence that no column owns, or that another one owns, if the default is its next value and nothing else.
+        (
+            SELECT quote_ident(qn.nspname) || '.' || quote_ident(q.relname)
+            FROM pg_attrdef AS f
+            CROSS JOIN LATERAL (
+                SELECT
+                    regexp_match(
+                        pg_get_expr(f.adbin, f.adrelid),
+                        '^\(*nextval\(\(*''((?:[^'']|'''')+)''::(?:text|regclass)\)*(?:::\w+)?\)*$'
+                    ) AS parts
+            ) AS called
+            INNER JOIN pg_class AS q ON q.oid = to_regclass(replace(called.parts[1], '''''', ''''))
+            INNER JOIN pg_namespace AS qn ON q.relnamespace = qn.oid
+            WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND q.relkind = 'S'
+        )
+    ) AS sequence
 FROM pg_attribute AS a
 INNER JOIN pg_class AS c ON a.attrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid

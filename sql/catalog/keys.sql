@@ -22,6 +22,45 @@ WHERE
 GROUP BY ic.relname, i.indisprimary, i.indimmediate, i.indnullsnotdistinct
 ORDER BY i.indisprimary DESC, ic.relname;
 
+-- name: list_unique_indexes
+-- List all unique indexes of one table, also those over expressions or over some rows only: what they index and under
+-- which condition (NULL: all rows), as SQL over the names of columns, and the columns that these name.
+SELECT
+    ic.relname AS name,
+    i.indnullsnotdistinct AS nulls_equal,
+    pg_get_expr(i.indpred, i.indrelid) AS predicate,
+    array(
+        SELECT pg_get_indexdef(i.indexrelid, k.position, FALSE)
+        FROM generate_series(1, i.indnkeyatts) AS k (position)
+        ORDER BY k.position
+    ) AS expressions,
+    array(
+        SELECT a.attname::text
+        FROM pg_attribute AS a
+        LEFT JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position) ON a.attnum = k.attnum
+        WHERE
+            a.attrelid = i.indrelid
+            -- A column after the key is only included; the index depends on it, too.
+            AND CASE
+                WHEN k.position IS NOT NULL THEN k.position <= i.indnkeyatts
+                ELSE EXISTS (
+                    SELECT 1
+                    FROM pg_depend AS d
+                    WHERE
+                        d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
+                        AND d.refobjsubid = a.attnum
+                )
+            END
+        ORDER BY a.attnum
+    ) AS columns
+FROM pg_index AS i
+INNER JOIN pg_class AS c ON i.indrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
+WHERE n.nspname = :'schema' AND c.relname = :'table' AND i.indisunique AND i.indisvalid
+ORDER BY ic.relname;
+
 -- name: list_foreign_keys
 -- List the foreign keys of one table, each with its columns and its parent's.
 SELECT

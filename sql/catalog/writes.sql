@@ -59,7 +59,7 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
 
 -- name: list_tables_above
--- List the tables of the same schema that one table is a partition or an heir of, and that so hold its rows too.
+-- List the tables that one table is a partition or an heir of, and that so hold its rows too, with their schemas.
 WITH RECURSIVE above AS (
     SELECT i.inhparent AS oid
     FROM pg_inherits AS i
@@ -72,9 +72,8 @@ WITH RECURSIVE above AS (
     INNER JOIN pg_inherits AS i ON a.oid = i.inhrelid
 )
 
-SELECT c.relname::text AS name
+SELECT n.nspname || '.' || c.relname AS name
 FROM above AS a
 INNER JOIN pg_class AS c ON a.oid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE n.nspname = :'schema'
 ORDER BY name;

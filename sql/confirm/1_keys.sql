@@ -43,6 +43,12 @@ SELECT
     TRUE AS in_any_window,
     -- The comparison found the row among those that changed during the reload. Outside the window it is not an orphan.
     FALSE AS found_by_comparison,
+    -- This reload staged the row, but production lacked it or had it with other content after the merge.
+    FALSE AS is_staged,
+    -- The row needs a unique value that another row of production had.
+    FALSE AS takes_value,
+    -- The row has a unique value that a correction needs. If the source lacks it, it is an orphan in any window.
+    FALSE AS holds_value,
     -- The next pass reads the key.
     TRUE AS is_open,
     -- A pass read the row equal on both sides since this reload wrote it last.
@@ -87,6 +93,9 @@ ALTER COLUMN is_ours SET DEFAULT FALSE,
 ALTER COLUMN is_brought_back SET DEFAULT FALSE,
 ALTER COLUMN in_any_window SET DEFAULT TRUE,
 ALTER COLUMN found_by_comparison SET DEFAULT FALSE,
+ALTER COLUMN is_staged SET DEFAULT FALSE,
+ALTER COLUMN takes_value SET DEFAULT FALSE,
+ALTER COLUMN holds_value SET DEFAULT FALSE,
 ALTER COLUMN is_open SET DEFAULT TRUE,
 ALTER COLUMN is_settled SET DEFAULT FALSE,
 ALTER COLUMN times_overtaken SET DEFAULT 0,
@@ -114,8 +123,10 @@ CREATE TEMPORARY TABLE :"again" (LIKE :"source_rows");
 -- name: collect_staged
 -- Collect the staged rows of the window that production lacks or has with other content: the merge refused them, or CDC
 -- has written them since.
-INSERT INTO :"keys" (:key_numbers)
-SELECT :d_key
+INSERT INTO :"keys" (:key_numbers, is_staged)
+SELECT
+    :d_key,
+    TRUE
 FROM (
     SELECT :s_numbered
     FROM :"staging_schema".:"staging_table" AS s

@@ -1,6 +1,7 @@
 -- Confirm, step 2 of 9: judge the open keys in one pass. Verdicts: see reload_assets/confirm/verdicts.py.
 -- k: a key. p: production. r: the source, as this pass reads it. t: a row of the source as text. n: production's row as
--- it was noted before the source was read; b: as the previous pass noted it. u: a key that is updated.
+-- it was noted before the source was read; b: as the previous pass noted it. u: a key that is updated. w: the values of
+-- a source row in a unique index. h: their holder in production. o: the key of a holder.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/2_pass.sql
 
 -- name: note_production
@@ -152,3 +153,53 @@ FROM (
     WHERE k.is_open AND k.verdict IN ('overtaken', 'update') AND k.noted IS NOT NULL AND r.unfit IS NULL AND :n_is_alive
 ) AS found
 WHERE u.ctid = found.place;
+
+-- name: mark_takers
+-- If CDC's position is not known, rows that this reload did not write are left as they are. Except from that the staged
+-- rows that the merge withheld because of a holder (h).
+UPDATE :"keys" AS u
+SET takes_value = TRUE
+FROM :"keys" AS k
+INNER JOIN :"source_rows" AS r ON :r_is_k
+CROSS JOIN LATERAL :r_indexed AS w
+CROSS JOIN LATERAL (
+    SELECT
+        :p_key_numbered,
+        :p_can_let_go AS can_let_go
+    FROM :"schema".:"table" AS p
+    WHERE :p_holds_value_of_w
+    LIMIT 1
+) AS h
+WHERE
+    u.ctid = k.ctid
+    AND k.is_open AND k.verdict = 'left' AND k.is_staged AND NOT k.is_ours AND NOT k.takes_value
+    AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k) AND h.can_let_go;
+
+-- name: collect_holders
+-- Collect the rows of production that hold a unique value which a correction needs, the holders (h). If the source no
+-- longer has a holder, it is removed before the correction is made, in any window. Returns a row for each new one.
+INSERT INTO :"keys" AS u (:key_numbers, in_any_window, holds_value)
+SELECT DISTINCT
+    :h_key,
+    FALSE,
+    TRUE
+FROM :"keys" AS k
+INNER JOIN :"source_rows" AS r ON :r_is_k
+CROSS JOIN LATERAL :r_indexed AS w
+CROSS JOIN LATERAL (
+    SELECT
+        :p_key_numbered,
+        :p_can_let_go AS can_let_go
+    FROM :"schema".:"table" AS p
+    WHERE :p_holds_value_of_w
+    LIMIT 1
+) AS h
+WHERE
+    k.is_open AND k.verdict IN (:written) AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k) AND h.can_let_go
+    AND NOT EXISTS (
+        SELECT 1
+        FROM :"keys" AS o
+        WHERE :h_is_o AND (o.holds_value OR o.verdict IS DISTINCT FROM 'left')
+    )
+ON CONFLICT (:key_numbers) DO UPDATE SET holds_value = TRUE, is_open = TRUE
+RETURNING TRUE AS is_collected;

@@ -2,7 +2,7 @@
 -- refused (the column correction; see reload_assets/confirm/verdicts.py).
 -- k: a key. p: production. r: the source, as this pass read it. a: as it is with CDC stopped. d, t: rows of the
 -- corrections in the form of the merge's delta. c: a row that refers to production's. i: an inserted row. u: a key that
--- is updated.
+-- is updated. w: the values of a source row in a unique index. h: their holder in production. o: its key.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/6_correct.sql
 
 -- name: put_off_changed
@@ -340,3 +340,29 @@ SET
     noted = NULL,
     unequal_columns = NULL
 WHERE is_open AND verdict IN (:corrected);
+
+-- name: find_holder
+-- For a correction that a unique index refuses: find the row of production that holds the value which it needs. Returns
+-- its key, its value in the window column, whether it is marked as deleted, and the verdict of its key (NULL: it is
+-- none of the confirm's) with the reason if its own correction was refused.
+SELECT
+    :h_key_texts AS holder_key,
+    h.holder_window::text AS holder_window,
+    h.is_marked,
+    o.verdict,
+    o.reason
+FROM :"keys" AS k
+INNER JOIN :"source_rows" AS r ON :r_is_k
+CROSS JOIN LATERAL :r_indexed AS w
+CROSS JOIN LATERAL (
+    SELECT
+        :p_key_numbered,
+        p.:"production_window_column" AS holder_window,
+        NOT :p_is_alive AS is_marked
+    FROM :"schema".:"table" AS p
+    WHERE :p_holds_value_of_w
+    LIMIT 1
+) AS h
+LEFT JOIN :"keys" AS o ON :h_is_o
+WHERE k.is_open AND k.correction = 'released' AND r.unfit IS NULL AND w.is_indexed AND NOT (:h_is_k)
+LIMIT 1;

@@ -37,6 +37,54 @@ SELECT
 FROM :"delta"
 GROUP BY outcome;
 
+-- name: withhold_takers
+-- Withhold the rows of the delta that need a unique value of a row of production, its holder (h), which was not loaded
+-- or is withheld itself (t). The source may no longer have the holder. A confirm finds that out, removes the holder, and
+-- then writes the row. There is one holder at most; LIMIT makes sure that each is found by a probe of its index.
+UPDATE :"delta" AS d
+SET outcome = 'withheld'
+WHERE
+    d.outcome IN ('inserted', 'updated', 'repaired')
+    AND EXISTS (
+        SELECT 1
+        FROM :d_indexed AS w
+        CROSS JOIN LATERAL (
+            SELECT
+                :p_key_numbered,
+                :p_can_let_go AS can_let_go
+            FROM :"schema".:"table" AS p
+            WHERE :p_holds_value_of_w
+            LIMIT 1
+        ) AS h
+        WHERE
+            w.is_indexed AND NOT (:h_is_d)
+            AND (
+                EXISTS (SELECT 1 FROM :"delta" AS t WHERE :h_is_t AND t.outcome = 'withheld')
+                OR (
+                    h.can_let_go
+                    AND NOT EXISTS (SELECT 1 FROM :"staging_schema".:"staging_table" AS s WHERE :h_is_s)
+                )
+            )
+    );
+
+-- name: withhold_own_children
+-- Withhold the rows of the delta that refer to a new row (t) of their own table that is withheld.
+UPDATE :"delta" AS d
+SET outcome = 'withheld'
+WHERE
+    d.outcome IN ('inserted', 'updated', 'repaired')
+    AND EXISTS (
+        SELECT 1
+        FROM :"delta" AS t
+        WHERE t.outcome = 'withheld' AND t.judged_ctid IS NULL AND :t_is_parent_of_d
+    );
+
+-- name: refuse_withheld
+-- Count the withheld rows as refused, like all rows that are left to a confirm.
+UPDATE :"delta" AS d
+SET outcome = 'refused'
+WHERE d.outcome = 'withheld';
+
 -- name: mark_parentless
 -- Set aside the rows of the delta whose parent production lacks now that the parents are merged. Only rows that are
 -- new, or refer to another parent than production's row, can lack one.
@@ -49,6 +97,21 @@ WHERE
         SELECT 1
         FROM :"parent_schema".:"parent_table" AS q
         WHERE :q_is_parent_of_d
+    );
+
+-- name: withhold_children
+-- Withhold the parentless rows whose parent is staged in the same reload. The merge withheld the parent, or CDC has
+-- deleted it since; a confirm decides about both.
+UPDATE :"delta" AS d
+SET outcome = 'refused'
+WHERE
+    d.outcome = 'parentless'
+    AND EXISTS (
+        SELECT 1
+        FROM :"parent_staging_schema".:"parent_staging_table" AS q
+        WHERE
+            :q_is_staged_parent_of_d
+            AND q.:"parent_window_column" >= :'start'::timestamp AND q.:"parent_window_column" < :'end'::timestamp
     );
 
 -- name: create_reread

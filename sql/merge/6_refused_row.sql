@@ -35,6 +35,34 @@ FROM (
 WHERE NOT (:check_condition)
 LIMIT 1;
 
+-- name: find_holder
+-- UNIQUE: find a staged row of the window that needs a unique value of a row of production, its holder, which was not
+-- loaded. Returns both keys, the holder's value in the window column, and whether the holder is marked as deleted.
+SELECT
+    :d_key_texts AS key,
+    :h_key_texts AS holder_key,
+    h.holder_window::text AS holder_window,
+    h.is_marked
+FROM (
+    SELECT :s_numbered
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+) AS d
+CROSS JOIN LATERAL :d_indexed AS w
+CROSS JOIN LATERAL (
+    SELECT
+        :p_key_numbered,
+        p.:"holder_window_column" AS holder_window,
+        NOT :p_is_unmarked AS is_marked
+    FROM :"schema".:"table" AS p
+    WHERE :p_holds_value_of_w
+    LIMIT 1
+) AS h
+WHERE
+    w.is_indexed AND NOT (:h_is_d)
+    AND NOT EXISTS (SELECT 1 FROM :"staging_schema".:"staging_table" AS s WHERE :h_is_s)
+LIMIT 1;
+
 -- name: find_rival
 -- UNIQUE: find the key of a staged row of the window whose value another row has: a row of production that the reload
 -- does not touch, or another staged row.

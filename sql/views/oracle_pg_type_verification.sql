@@ -6,6 +6,7 @@ WITH staged AS (
         t.reload_id,
         t.table_name,
         t.staging_table,
+        t.definition,
         -- The reload declares columns NOT NULL only once the load has ended.
         r.loaded_at IS NOT NULL AS is_loaded,
         p.oid AS production_oid,
@@ -25,9 +26,16 @@ staged_columns AS (
         a.attname,
         a.atttypid,
         a.atttypmod,
-        a.attnotnull
+        a.attnotnull,
+        -- The reload resolved which column of production each is for: their names need not be the same.
+        coalesce(d.column_of_production, a.attname) AS production_name
     FROM staged AS s
     INNER JOIN pg_attribute AS a ON s.staging_oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN LATERAL (
+        SELECT c.value -> 'target' ->> 'name' AS column_of_production
+        FROM jsonb_array_elements(s.definition -> 'columns') AS c
+        WHERE c.value ->> 'staged' = a.attname
+    ) AS d ON TRUE
     WHERE s.production_oid IS NOT NULL
 ),
 
@@ -67,10 +75,7 @@ compared AS (
         INNER JOIN pg_type AS y ON a.atttypid = y.oid
         WHERE
             a.attrelid = s.production_oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-            AND lower(a.attname) = s.attname
-        -- DMS writes names in lower case. If two columns differ only in case, it means the one in lower case.
-        ORDER BY a.attname = s.attname DESC, a.attnum ASC
-        LIMIT 1
+            AND a.attname = s.production_name
     ) AS p ON TRUE
 )
 
@@ -100,7 +105,7 @@ WHERE
     AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
     AND NOT EXISTS (
         SELECT 1 FROM staged_columns AS c
-        WHERE c.staging_oid = s.staging_oid AND c.attname = lower(a.attname)
+        WHERE c.staging_oid = s.staging_oid AND c.production_name = a.attname
     )
 UNION ALL
 SELECT

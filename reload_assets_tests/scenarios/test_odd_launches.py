@@ -1,0 +1,77 @@
+"""Runs that nobody can mean: over several partitions, over none, for a request that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import pytest
+from dagster import AssetKey, ExecuteInProcessResult
+
+from reload_assets_tests.scenarios.runs import Runner, failures
+
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def launch(
+    runner: Runner, tags: Mapping[str, str], assets: list[str] | None = None, job: str = "reload_sales"
+) -> ExecuteInProcessResult:
+    return runner.definitions.resolve_job_def(job).execute_in_process(
+        instance=runner.instance,
+        asset_selection=[AssetKey(name.split("/")) for name in assets] if assets else None,
+        tags=dict(tags),
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+
+
+def left_behind(runner: Runner) -> tuple[object, ...]:
+    """The reloads, the staging tables and the load tasks that there are."""
+    return (
+        runner.query("SELECT count(*) FROM admin.reloads"),
+        runner.query("SELECT count(*) FROM pg_class WHERE relnamespace = 'staging'::regnamespace"),
+        runner.dms_tasks(),
+    )
+
+
+def is_a_sentence(said: list[str], code: str) -> bool:
+    return bool(said) and all(one.endswith(f"[{code}]") and "\n" not in one and "Traceback" not in one for one in said)
+
+
+@pytest.mark.parametrize("assets", [None, ["production/orders"], ["staging/orders"]])
+def test_a_run_over_several_partitions_is_refused_and_leaves_nothing(
+    runner: Runner, day: date, assets: list[str] | None
+) -> None:
+    before = left_behind(runner)
+    last = (day + timedelta(days=2)).isoformat()
+    said = failures(launch(runner, dict(zip(RANGE, (day.isoformat(), last), strict=True)), assets))
+    assert is_a_sentence(said, "run-over-partitions"), said
+    assert f"for the partitions '{day}' to '{last}', but a reload is one window" in said[0]
+    assert left_behind(runner) == before
+
+
+@pytest.mark.parametrize(
+    ("assets", "job"),
+    [(None, "reload_sales"), (["staging/orders"], "reload_sales"), (None, "reload_window_sales")],
+)
+def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
+    runner: Runner, assets: list[str] | None, job: str
+) -> None:
+    before = left_behind(runner)
+    said = failures(launch(runner, {}, assets, job))
+    assert is_a_sentence(said, "run-without-partition"), said
+    assert left_behind(runner) == before
+
+
+def test_a_range_of_one_partition_is_that_partition(runner: Runner, day: date) -> None:
+    result = launch(runner, dict.fromkeys(RANGE, day.isoformat()), ["staging/customers", "production/customers"])
+    assert failures(result) == []
+    assert runner.ledger(result.run_id)["partition_key"] == day.isoformat()
+
+
+def test_a_tag_that_names_no_request_gets_a_sentence(runner: Runner, day: date) -> None:
+    before = left_behind(runner)
+    result = runner.run(day.isoformat(), assets=["staging/customers"], tags={"reload_assets/request": "mine"})
+    said = failures(result)
+    assert is_a_sentence(said, "request-invalid"), said
+    assert left_behind(runner) == before

@@ -1,0 +1,100 @@
+-- The catalog: what a target is if it is not a table, and whether it has a partition for each row.
+-- By hand: psql -f sql/example.psql -f sql/catalog/targets.sql
+
+-- name: get_kind
+-- Return what a relation is (v = view, m = materialized view, f = foreign table, other letters as in pg_class), and the
+-- tables that a view reads.
+SELECT
+    c.relkind::text AS kind,
+    array(
+        SELECT DISTINCT tn.nspname || '.' || t.relname
+        FROM pg_rewrite AS r
+        INNER JOIN pg_depend AS d ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        INNER JOIN pg_class AS t ON d.refobjid = t.oid AND d.refclassid = 'pg_class'::regclass
+        INNER JOIN pg_namespace AS tn ON t.relnamespace = tn.oid
+        WHERE r.ev_class = c.oid AND t.relkind IN ('r', 'p')
+        ORDER BY tn.nspname || '.' || t.relname
+    ) AS behind
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :'schema' AND c.relname = :'table';
+
+-- name: list_foreign_parts
+-- List the foreign tables among the partitions and heirs of a table.
+WITH RECURSIVE parts AS (
+    SELECT c.oid
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT i.inhrelid
+    FROM pg_inherits AS i
+    INNER JOIN parts ON i.inhparent = parts.oid
+)
+
+SELECT n.nspname || '.' || c.relname AS name
+FROM parts
+INNER JOIN pg_class AS c ON parts.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE c.relkind = 'f'
+ORDER BY name;
+
+-- name: get_uncovered
+-- Return which part of a window no partition covers, as text, and whether that is all of it. Returns no row for a table
+-- that is not partitioned by ranges of the window column alone. A default partition covers everything.
+WITH partitioned AS (
+    SELECT
+        p.partrelid,
+        p.partdefid
+    FROM pg_partitioned_table AS p
+    INNER JOIN pg_class AS c ON p.partrelid = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND p.partattrs[0] = a.attnum
+    WHERE
+        n.nspname = :'schema' AND c.relname = :'table'
+        AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = :'column'
+),
+
+bounds AS (
+    SELECT
+        p.partrelid,
+        regexp_match(
+            pg_get_expr(c.relpartbound, c.oid), 'FROM \((MINVALUE|''[^'']*'')\) TO \((MAXVALUE|''[^'']*'')\)'
+        ) AS ends
+    FROM partitioned AS p
+    INNER JOIN pg_inherits AS i ON p.partrelid = i.inhparent
+    INNER JOIN pg_class AS c ON i.inhrelid = c.oid
+),
+
+covered AS (
+    SELECT
+        b.partrelid,
+        range_agg(
+            tsrange(
+                nullif(trim(b.ends[1], ''''), 'MINVALUE')::timestamp,
+                nullif(trim(b.ends[2], ''''), 'MAXVALUE')::timestamp
+            )
+        ) AS ranges
+    FROM bounds AS b
+    WHERE b.ends IS NOT NULL
+    GROUP BY b.partrelid
+),
+
+uncovered AS (
+    SELECT
+        tsmultirange(tsrange(:'start'::timestamp, :'end'::timestamp)) AS wanted,
+        CASE
+            WHEN p.partdefid <> 0 THEN '{}'::tsmultirange
+            ELSE
+                tsmultirange(tsrange(:'start'::timestamp, :'end'::timestamp))
+                - coalesce(v.ranges, '{}'::tsmultirange)
+        END AS missing
+    FROM partitioned AS p
+    LEFT JOIN covered AS v ON p.partrelid = v.partrelid
+)
+
+SELECT
+    missing::text AS missing,
+    missing = wanted AS is_everything
+FROM uncovered
+WHERE NOT isempty(missing);
