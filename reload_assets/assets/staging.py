@@ -153,7 +153,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             resolved = load.finish(loaded)
             staged = load.ledger.tables(reload_id)
         for name, table in resolved.items():
-            yield Output(None, name, metadata=staged_metadata(loaded, staged[name], table))
+            yield Output(None, name, metadata=staged_metadata(loaded, load.config.windows.zone, staged[name], table))
 
     ops = [open_window, create_task, start_task, wait_for_load, drop_task, finish]
     return GraphDefinition(

@@ -10,6 +10,7 @@ import click
 from psycopg import Connection, sql
 
 from reload_assets.cli.configured import Configured
+from reload_assets.config.model import ReloadConfig
 from reload_assets.postgres.catalog import leading_columns
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
@@ -23,13 +24,24 @@ def check(configured: Configured) -> None:
 
     Changes nothing.
     """
-    from reload_assets.partitions import cadence_partitions
-
     services, config = configured.services, configured.config
-    cadence_partitions(config.windows, config.file)
+    _tell_windows(config)
     _check_cdc(services, _check_tables(services))
     services.load_tasks(_patience(services)).check_endpoints(*dms_engine(config).arns())
     click.echo("DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _tell_windows(config: ReloadConfig) -> None:
+    """Say which windows the cadence has. Raises ConfigError for a cadence that is none."""
+    from reload_assets.cadence import described
+    from reload_assets.partitions import cadence_partitions
+
+    windows = config.windows
+    cadence = described(cadence_partitions(windows, config.file), windows.first, datetime.now(timezone.utc))
+    which = f"{cadence.windows:,}, from {cadence.first} to {cadence.last}" if cadence.windows else "none yet"
+    click.echo(f"windows: {windows.cadence} in {windows.time_zone}: {which}")
+    for warning in cadence.warnings:
+        click.echo(f"warning: {warning}")
 
 
 def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:

@@ -58,7 +58,7 @@ def _type(annotation: Any) -> str:
         return "`{env}`"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "`{secret, key}`" if annotation.__name__ == "FromSecretsManager" else "section"
-    names = {"str": "text", "int": "whole number", "float": "number", "datetime": "date or instant (UTC)"}
+    names = {"str": "text", "int": "whole number", "float": "number", "datetime": "date or time"}
     return names.get(getattr(annotation, "__name__", ""), str(annotation))
 
 

@@ -46,6 +46,8 @@ class Load(Steps):
         databases or the DMS endpoints; nothing has been changed then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
+        # Whatever cannot be asked of the source is said before anything is made.
+        literal_bounds(*opening.loaded_window.in_zone(self.config.source.zone))
         self.tasks.check_endpoints(*self.engine.arns())
         try:
             self.sweeper.clear_window(opening.group, opening.window, run_is_live)

@@ -57,7 +57,7 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
                 waiting += _follow(reload, request, run)
             elif request.status == "pending":
                 try:
-                    family, key = _place(by_group, request, datetime.now(timezone.utc))
+                    family, key = _place(config, by_group, request, datetime.now(timezone.utc))
                     wanted.append(_run_request(config, family, key, request))
                 except ReloadError as error:
                     note_ended(target, request.request_id, "refused", str(error))
@@ -102,13 +102,16 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
     return 0
 
 
-def _place(by_group: dict[str, list[Family]], request: Request, now: datetime) -> tuple[Family, str]:
+def _place(
+    config: ReloadConfig, by_group: dict[str, list[Family]], request: Request, now: datetime
+) -> tuple[Family, str]:
     """Return the family and partition that a request means: the cadence's where its window is one of the cadence's."""
     if request.group_name not in by_group:
         hint = did_you_mean(request.group_name, by_group)
         raise RequestInvalid("group_name", f"there is no group {request.group_name!r}{hint}")
     window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
     window.require_past(now)
+    window.widened(config.windows.overlap).in_zone(config.source.zone)
     regular, adhoc = by_group[request.group_name]
     assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
     key = cadence_key(regular.partitions, window)

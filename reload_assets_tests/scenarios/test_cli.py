@@ -60,6 +60,7 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
         "sales.orders",
         "sales.order_items",
         "sales.documents",
+        "windows",
         "cdc",
         "DMS",
     }
