@@ -1,7 +1,7 @@
-# The commands of this repository. Each sets up .venv first, which takes a minute once and nothing afterwards.
+# The commands of this repository. Most set up .venv first, which takes a minute once and no time afterwards.
 #
-#   make test ARGS="-k undo"      hands arguments to pytest (to the demo and the UI likewise)
-#   make PYTHON=python3.12 test   chooses the interpreter of .venv
+#   make test ARGS="-k confirm"   passes arguments to pytest (likewise to the demo, the UI and others)
+#   make PYTHON=python3.12 test   chooses the interpreter for .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui test chaos campaign bench lint format constraints clean
@@ -17,7 +17,7 @@ RUN := .venv/bin/python -m
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-setup: ## make or refresh .venv
+setup: ## create or refresh .venv
 	@PYTHON="$(PYTHON)" bash scripts/setup.sh
 
 demo: setup ## damage a day, reload it, and show that production equals the source
@@ -26,14 +26,14 @@ demo: setup ## damage a day, reload it, and show that production equals the sour
 ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
-# In the order of their folders: the tests of the UI take longest, and come first.
+# No reordering: the tests of the UI take longest, and their folder comes first.
 test: setup ## run every test, two at a time
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-chaos: setup ## kill runs beside a real daemon, and see that what they leave is cleaned within a minute
+chaos: setup ## kill runs beside a real daemon, and check that their remains are cleaned up within a minute
 	@$(RUN) pytest -m chaos $(ARGS)
 
-campaign: setup ## reload RUNS times under a brutal writer and CDC, beside other merges (SEED=... for the same again)
+campaign: setup ## reload RUNS times beside a chaotic writer and CDC, and compare with other merges (SEED=... repeats a run)
 	@$(RUN) reload_assets_tests.campaigns --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 bench: setup ## measure merge, load, verification and overhead side by side (SIZE=small|full)
@@ -51,10 +51,10 @@ format: setup ## rewrite Python and SQL in this repository's style
 	$(RUN) ruff format .
 	$(RUN) sqlfluff fix sql benchmarks/sql
 
-constraints: ## fit constraints.txt to pyproject.toml, with uv (ARGS=--upgrade for newer versions)
+constraints: ## update constraints.txt from pyproject.toml, with uv (ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-header --no-annotate --quiet \
 		--output-file constraints.txt $(ARGS)
 
-clean: ## remove .venv and whatever tools have left behind
+clean: ## remove .venv and the files that tools have left behind
 	rm -rf .venv .setup.log build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,1 +1,1 @@
-"""Side-by-side runs of the merge and its surroundings against other ways and against the limits; ``make bench``."""
+"""``make bench``: compares the merge, and the steps around it, with other ways and with lower bounds."""

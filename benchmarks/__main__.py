@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: everything side by side in one run; prints the tables and keeps the figures."""
+"""``python -m benchmarks``: measures everything in one run, prints the tables and saves the figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACKAGES = ("dagster", "psycopg", "dlt", "great-expectations")
 
 
 def main() -> int:
-    """Exit status 1 where ours did something wrong; a ratio that was missed is for the reader to see."""
+    """Run the benchmarks. Returns 1 if ours did something wrong; a bad ratio is only shown and does not fail."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="default", help="how much is measured (default)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for latest.json and the chart")

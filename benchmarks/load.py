@@ -2,8 +2,8 @@
 
     python -m benchmarks.load --rows 500000 --repetitions 7
 
-The ways of a group take turns, each into a table made afresh, between two servers of their own in the folder for
-temporary files. Seconds depend on the machine and on what else it does: compare the ratios of one run.
+The ways of a group take turns. Each loads into a new table, between two servers of their own in the folder for
+temporary files. Seconds depend on the machine and on what else it does, so compare only the ratios within one run.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from benchmarks.writer import Writer, Written
 
 _HOT_KEYS = 500
 _LOOK_SECONDS = 0.02
-# A backend tells its counters when it ends, which it does on its own time.
+# A server process reports its counters when it ends, which may be a moment after its client has gone.
 _COUNTERS_SECONDS = 0.1
 
 Say = Callable[[str], None]

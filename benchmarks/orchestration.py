@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-# Of the project nothing is imported up here: a run's process would import it, too.
+# Nothing of the project is imported at the top, because a run's process would import it too.
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _MODULE = "reload_assets.definitions"
 _PACKAGES = 8

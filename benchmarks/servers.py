@@ -11,8 +11,8 @@ from pathlib import Path
 
 from reload_assets.local.postgres import PostgresServer, find_binaries
 
-# fsync stays off: what is compared is the work, not the disk of the day. Pages are written in full after a checkpoint
-# as in production, which is most of the WAL. Vacuum is done by hand, so that it falls into nobody's run.
+# fsync stays off, because the work is compared and not the disk. As in production, pages are written in full after a
+# checkpoint, which makes up most of the WAL. Vacuum is done by hand, so that it does not disturb a run.
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "512MB",
     "work_mem": "16MB",

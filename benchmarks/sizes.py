@@ -1,4 +1,4 @@
-"""How much is measured: ``small`` for a look, ``default`` for the published figures, ``full`` for a larger table."""
+"""How much is measured: ``small`` for a first try, ``default`` for published figures, ``full`` for a larger table."""
 
 from __future__ import annotations
 

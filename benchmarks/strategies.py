@@ -1,4 +1,4 @@
-"""The ways to merge that are held side by side."""
+"""The ways to merge that are compared."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         ),
         Strategy(
             "floor",
-            "floor: a probe a row, then that upsert, no audit",
+            "floor: one probe per row, then that upsert, no audit",
             partial(_statements, ("floor_settings", "floor_delta", "upsert"), rows=("pg_temp", "floor_delta")),
         ),
         Strategy("atomic", "ours, atomic", partial(_ours, None), ours=True),
@@ -91,6 +91,6 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def warm_up() -> None:
-    """Do what is done once per process, so that it falls into no run: dlt's import."""
+    """Import dlt, which takes long and happens once per process, so that no run pays for it."""
     _dlt_statements("upsert")
     _dlt_statements("delete-insert")

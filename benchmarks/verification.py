@@ -1,4 +1,4 @@
-"""What it costs to compare a window with the source, beside counting its rows and beside reading them."""
+"""Measures comparing a window with the source, against counting its rows and against reading them."""
 
 from __future__ import annotations
 

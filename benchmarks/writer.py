@@ -70,7 +70,7 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A process that inherits an ignored SIGTERM does not end by it.
+        # SIGKILL, because a process that inherits an ignored SIGTERM would not end.
         self._process.kill()
         self._process.join()
 

@@ -1,4 +1,4 @@
-"""What Dagster loads: puts the parts together."""
+"""The definitions that Dagster loads."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from reload_assets.sensors.sweeper import sweeper
 
 
 def build_definitions(config: ReloadConfig) -> Definitions:
-    """Everything that one ``reload.yaml`` asks for."""
+    """Return the assets, checks, jobs, schedules, sensors and resources of one ``reload.yaml``."""
     with warnings.catch_warnings():
-        # Known and wanted: check results per partition are a preview in this version of Dagster.
+        # Wanted: check results per partition are a preview feature of this version of Dagster, which warns each time.
         warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", PreviewWarning)
         return _definitions(config)
 
@@ -61,7 +61,7 @@ def _definitions(config: ReloadConfig) -> Definitions:
                 secrets=SecretsResource(region_name=region),
             )
         },
-        # One process a run: a run is one window, and DMS does the work.
+        # One process per run: a run is one window, and DMS does the work.
         executor=in_process_executor,
     )
 

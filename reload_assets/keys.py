@@ -1,7 +1,8 @@
-"""Whether rows can be looked up in the source by the keys that production has of them.
+"""Decides whether rows can be looked up in the source by their keys in production.
 
-A row that its key does not find counts as deleted, so the text of a key must be the same on both sides: each column of
-the key has to be of a pair of types whose values come to production, and are looked up, without a change.
+A row that is not found by its key counts as deleted, so the text of a key must be the same on both sides. For each key
+column, the pair of types (source and production) must keep values unchanged, both when they are loaded and when they
+are looked up.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind, SourceColumn
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
+from reload_assets.canonical.postgres import TextRule
+from reload_assets.conversions.declared import DeclaredType, parse_type
+from reload_assets.conversions.pair import Pair
+from reload_assets.conversions.rules import UUID_BYTES
 from reload_assets.errors.dms import KeyTimeNotFilterable
 from reload_assets.postgres.catalog import Column
-from reload_assets.verify.type_rules import DeclaredType, parse_type
 
 _MICROSECONDS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -22,19 +26,19 @@ _LAST_SECOND = time(23, 59, 59)
 
 EXACT: Mapping[Kind, Sequence[str]] = {
     "number": (*_INTEGERS, "numeric"),
-    # DMS rounds such a number; it is looked up by what rounds to it.
+    # DMS rounds such a number, so the lookup rounds the source's values as well.
     "bare": ("numeric",),
     "text": (*_TEXTS, "enum"),
-    # DMS trims the blanks of a CHAR, and they do not count where it is looked up.
+    # DMS trims the blanks of a CHAR, and the lookup ignores them.
     "padded": (*_TEXTS, "character", "bpchar"),
     "date": (_TIME,),
     "timestamp": (_TIME,),
-    "raw": ("bytea",),
+    "raw": ("bytea", "uuid"),
     "blanks": (),
 }
 """Production's types, without sizes, in which a key column of each of the source's kinds keeps its values."""
 
-# What is lost where the pair of types is not in EXACT, by production's type.
+# What a value loses if its pair of types is not in EXACT, by production's type.
 _LOSSES: Mapping[str, str] = {
     "uuid": "whose text does not keep the case and the hyphens that the source wrote",
     "citext": "for which texts of different case are equal",
@@ -47,7 +51,7 @@ _LOSSES: Mapping[str, str] = {
     "timestamp with time zone": "which depends on the time zone of whoever loads it",
     "jsonb": "which writes its values in its own way",
 }
-# What a DMS filter finds by production's text of it without knowing the source's type.
+# Types of production whose text a DMS filter finds, even if the source's type is unknown.
 _FILTERED = (*_INTEGERS, "numeric", *_TEXTS, "enum", "character", "bpchar")
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys((*_INTEGERS, "numeric"), "number"),
@@ -59,7 +63,7 @@ _KINDS: Mapping[str, Kind] = {
 
 
 def inexact(source: SourceColumn, column: Column) -> str | None:
-    """Say why values of a key column change between the source and production; None where they do not."""
+    """Return why values of a key column change between the source and production; None if they do not."""
     target = parse_type(column.base_type)
     change = _change_in_source(source)
     if change is None and not column.exact:
@@ -73,20 +77,16 @@ def inexact(source: SourceColumn, column: Column) -> str | None:
     return f"{types}, {change}" if change else None
 
 
-def key_kind(source: SourceColumn | None, column: Column) -> Kind:
+def key_rule(source: SourceColumn | None, column: Column) -> TextRule:
     """Choose the rule for the text by which a key column is looked up; ``source`` is None where nobody described it."""
-    if source is not None:
-        return source.kind or "text"
-    return _KINDS.get(parse_type(column.base_type).base, "text")
-
-
-def key_rule(source: SourceColumn | None, column: Column) -> tuple[Kind, int]:
-    """Choose the rule as ``key_kind`` does, with the scale of ``bare`` numbers."""
-    return key_kind(source, column), source.delivery.number_scale if source else BARE_SCALE
+    if source is None:
+        return TextRule(_KINDS.get(parse_type(column.base_type).base, "text"))
+    # No exact pair of a key depends on a zone.
+    return Pair(source, column, "UTC").matching_rule or TextRule("text")
 
 
 def filter_position(columns: Sequence[Column]) -> int | None:
-    """Return which of a key's columns a DMS filter can find rows by; None where it can by none."""
+    """Return the position of the key column by which a DMS filter can find rows; None if there is no such column."""
     for types in (_FILTERED, (_TIME,)):
         for position, column in enumerate(columns):
             if column.exact and parse_type(column.base_type).base in types:
@@ -95,19 +95,18 @@ def filter_position(columns: Sequence[Column]) -> int | None:
 
 
 def filter_condition(column: Column, text: str) -> dict[str, str]:
-    """Return the condition of a DMS filter that finds the rows with a canonical text in ``column``, and perhaps some
-    beside.
+    """Return the condition of a DMS filter that finds all rows with a canonical text in ``column``.
 
-    Raises MappingError for a time that DMS's literals cannot write.
+    It may find others as well. Raises MappingError for a time that DMS's literals cannot express.
     """
     if parse_type(column.base_type).base != _TIME:
         return {"filter-operator": "eq", "value": text}
-    # DMS documents literals of whole seconds.
+    # DMS documents only literals of whole seconds.
     try:
         start = datetime.fromisoformat(text).replace(microsecond=0)
         end = start + timedelta(seconds=1)
         if end.time() == _LAST_SECOND:
-            # A filter that ends there is taken for one that forgets the fractions.
+            # The linter reports a filter that ends at 23:59:59, because it usually loses the fractions of that second.
             end += timedelta(seconds=1)
     except (ValueError, OverflowError):
         raise KeyTimeNotFilterable(column.name, text) from None
@@ -130,6 +129,8 @@ def _change_in_source(source: SourceColumn) -> str | None:
 
 
 def _rounding(source: SourceColumn, target: DeclaredType) -> str | None:
+    if target.base == "uuid" and source.length != UUID_BYTES:
+        return f"which holds exactly {UUID_BYTES} bytes"
     if source.kind in ("number", "bare"):
         kept = 0 if target.base in _INTEGERS else target.scale
         return f"which rounds it to {kept} decimals" if kept is not None and source.decimals > kept else None

@@ -1,4 +1,4 @@
-"""Partition keys and the windows they name, for both families of assets: the cadence's windows and ad-hoc ones."""
+"""Partition keys and the windows that they name, for both families of assets: the cadence's windows and ad-hoc ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
             timezone=windows.time_zone,
         )
     except Exception:
-        # Dagster's own complaint about a cron string is a stack of parser errors.
+        # Dagster's own error for a bad cron string is a chain of parser errors, which a user cannot read.
         raise ConfigValue(
             f"{file}: windows.cadence",
             f"{windows.cadence!r} is not a cadence; write hourly, daily, weekly, monthly or a cron expression such as "
@@ -54,7 +54,7 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
 
 @dataclass(frozen=True)
 class Family:
-    """The assets of one group over one kind of windows."""
+    """The assets of one group over one kind of windows: the cadence's, or ad-hoc ones."""
 
     group: str
     prefix: tuple[str, ...]
@@ -64,7 +64,7 @@ class Family:
 
     @property
     def asset_group(self) -> str:
-        """The group under which the UI shows the family's assets."""
+        """The asset group in which the UI shows the family's assets."""
         return f"{self.group}_adhoc" if self.adhoc else self.group
 
     def key(self, stage: str, table: str) -> AssetKey:
@@ -93,7 +93,7 @@ def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: st
 
 
 def cadence_key(partitions: TimeWindowPartitionsDefinition, window: Window) -> str | None:
-    """Return the cadence's key for exactly this window; None where it is not one of the cadence's."""
+    """Return the cadence's key for exactly this window; None if it is not one of the cadence's windows."""
     if window.start < partitions.start:
         return None
     key = partitions.get_partition_key_for_timestamp(window.start.timestamp())
@@ -116,7 +116,7 @@ def yesterday(now: datetime, zone: ZoneInfo) -> Window:
 
 
 def families(config: ReloadConfig, group: str) -> list[Family]:
-    """Both families of a group: over the cadence's windows, and over ad-hoc windows."""
+    """Return both families of a group: over the cadence's windows, and over ad-hoc windows."""
     return [
         Family(group, (), group, cadence_partitions(config.windows, config.file), adhoc=False),
         Family(

@@ -1,7 +1,7 @@
-"""The tables of a reload as it resolved them when it was opened, which its later steps read from the ledger.
+"""The tables of a reload as it resolved them when it was opened. Its later steps read them from the ledger.
 
-They ask neither the source's dictionary nor DMS again. A step that writes production looks at production's catalog
-first: staging has the columns of then.
+So these steps query neither the source's dictionary nor DMS again. A step that writes production first checks
+production's catalog, because the staging tables have the columns that production had when the reload was opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DEFINITION = TypeAdapter(ReloadTable)
 
 
 def definition(table: ReloadTable) -> str:
-    """Write a table as JSON, for the ledger."""
+    """Return a table as JSON, for the ledger."""
     return _DEFINITION.dump_json(table).decode()
 
 
@@ -42,9 +42,10 @@ def resolved_tables(
 def unchanged_tables(
     connection: Connection[Any], place: str, reload: Reload, only: Collection[str] | None = None
 ) -> list[ReloadTable]:
-    """Read them with production's constraints and triggers of now. ``place`` is where they are written.
+    """Read the tables of a reload, with the constraints and triggers that production has now.
 
-    Raises TableChanged where production's columns or keys are not those for which the rows were staged.
+    ``place`` is where the configuration names them. Raises TableChanged if production's columns or keys are not those
+    for which the rows were staged.
     """
     tables = []
     for table in resolved_tables(connection, reload, only):
@@ -56,7 +57,7 @@ def unchanged_tables(
 
 
 def require_unchanged_source(reader: SourceReader, reload: Reload, tables: Collection[ReloadTable]) -> None:
-    """Compare the source's columns with those that were loaded. Raises TableChanged, SourceUnavailable."""
+    """Compare the source's columns with those that were loaded. Raises TableChanged for others; SourceUnavailable."""
     for table in tables:
         now = {column.name: column for column in reader.columns(table.source_table)}
         for column in table.source_columns or ():

@@ -1,7 +1,7 @@
-"""How anything here is tried again or waited for: one policy, carried out by tenacity.
+"""The one policy for trying again and for waiting, on top of tenacity.
 
-A place says what it tries again on and for how long; the pauses in between are said here. Dagster's RetryPolicy serves
-nowhere: Dagster follows it when a run is cancelled, too.
+A caller says after which errors it tries again, and for how long; this module defines the pauses. Dagster's RetryPolicy
+is not used, because Dagster follows it even when a run is cancelled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tenacity.retry import retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_exponential
 
-# An interrupt that is only looked at between two sleeps comes through after this many seconds.
+# An interrupt is noticed only between two sleeps, so no sleep is longer than this many seconds.
 _SLICE_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -25,9 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pauses:
-    """The pauses between tries, in seconds: the ``first``, and how each grows on the one before, up to the ``longest``.
+    """The pauses between tries, in seconds: the ``first``; each next one is ``growth`` times longer, up to ``longest``.
 
-    ``jitter``: by which share of itself a pause is longer or shorter at random, so that many do not return in step.
+    ``jitter`` is the share by which a pause is lengthened or shortened at random, so that many waiters do not all try
+    again at the same moment.
     """
 
     first: float
@@ -36,29 +37,29 @@ class Pauses:
     jitter: float = 0.0
 
     def __call__(self, state: RetryCallState) -> float:
-        """Return the pause after a try; tenacity asks."""
+        """Return the pause after a try; tenacity calls this."""
         grown = wait_exponential(multiplier=self.first, max=self.longest, exp_base=self.growth)(state)
         return grown * random.uniform(1 - self.jitter, 1 + self.jitter)
 
 
-# The other transaction may be a retry as well: a wide jitter parts the two.
+# The other transaction may be a retry as well: a wide jitter keeps the two from meeting again.
 AFTER_CONTENTION = Pauses(first=0.1, longest=5.0, growth=2.0, jitter=0.5)
-# A look at awsdms_status is one cheap query, and CDC is behind by moments most of the time.
+# Reading awsdms_status is one cheap query, and CDC is usually only moments behind.
 WAITING_FOR_CDC = Pauses(first=0.05, longest=2.0, growth=1.5)
 
 
 def watching_dms(first: float, longest: float) -> Pauses:
-    """Return the pauses between looks at a DMS task: an account's calls are limited, and many reloads watch."""
+    """Return the pauses between polls of a DMS task. They grow: AWS limits calls per account, and many reloads poll."""
     return Pauses(first, longest, growth=1.5, jitter=0.2)
 
 
 def calling_dms(first: float, longest: float) -> Pauses:
-    """Return the pauses between sendings of a call that DMS throttled or left unanswered."""
+    """Return the pauses before a call that DMS throttled or left unanswered is sent again."""
     return Pauses(first, longest, growth=2.0, jitter=0.2)
 
 
 def pause(seconds: float) -> None:
-    """Sleep in slices, so that an interrupt comes through within half a second."""
+    """Sleep in slices, so that an interrupt takes effect within half a second."""
     remaining = seconds
     while remaining > 0:
         time.sleep(min(remaining, _SLICE_SECONDS))
@@ -66,9 +67,9 @@ def pause(seconds: float) -> None:
 
 
 class NotYet(Exception):
-    """Raised by a look that did not find what is waited for.
+    """Raised by the function that ``wait_for`` calls, if what it waits for has not happened yet.
 
-    ``too_late`` makes the error to raise if there is no time left, from the seconds that the wait took.
+    ``too_late`` makes the error to raise when no time is left, from the seconds that the wait took.
     """
 
     def __init__(self, too_late: Callable[[float], Exception]) -> None:
@@ -77,10 +78,10 @@ class NotYet(Exception):
 
 
 def wait_for(look: Callable[[], T], pauses: Pauses, seconds: float) -> T:
-    """Look until that does not raise NotYet, and return what it found. Raises its error after ``seconds``."""
+    """Call ``look`` until it does not raise NotYet, and return its result. Raises NotYet's error after ``seconds``."""
 
     def bounded(state: RetryCallState) -> float:
-        # Not beyond the end of the wait, when it is looked for the last time.
+        # Do not sleep beyond the end of the wait, when ``look`` is called for the last time.
         return max(0.0, min(pauses(state), seconds - (time.monotonic() - state.start_time)))
 
     def give_up(state: RetryCallState) -> NoReturn:
@@ -106,9 +107,9 @@ def try_again(
     before_pause: Callable[[int, BaseException], None] = lambda attempt, error: None,
     sleep: Callable[[float], None] = pause,
 ) -> T:
-    """Do some work, and again while it raises ``on``, for as many ``attempts`` in all. Raises the last error.
+    """Do some work, and try again while it raises ``on``, up to ``attempts`` times in all. Raises the last error.
 
-    ``before_pause`` is called with the number of the failed attempt and its error if another one follows.
+    Before each pause, ``before_pause`` is called with the number of the failed attempt and its error.
     """
     return Retrying(
         retry=retry_if_exception_type(on),

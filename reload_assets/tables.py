@@ -1,4 +1,4 @@
-"""A group's tables as a reload sees them: what the user wrote, completed and checked against both catalogs."""
+"""A group's tables as a reload sees them: the configuration, completed from both catalogs and checked against them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from psycopg import Connection
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.model import TableConfig
+from reload_assets.conversions.accepted import require_accepted
+from reload_assets.conversions.pair import Pair
 from reload_assets.errors.tables import (
     ColumnNotFound,
     ColumnUnmatched,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReloadColumn:
-    """One column on its way: its name in the source, in staging (lower case), and in production."""
+    """One column of a table: its name in the source, in staging (lower case), and in production."""
 
     source: str
     staged: str
@@ -49,7 +51,7 @@ class ReloadColumn:
 
 @dataclass(frozen=True)
 class ReloadTable:
-    """One table of a group. ``columns`` are those of the source, in the source's order, which is staging's too."""
+    """One table of a group. ``columns`` are the source's, in the source's order, which is also staging's."""
 
     name: str
     source_table: str
@@ -61,34 +63,50 @@ class ReloadTable:
     options: TableConfig
     source_columns: tuple[SourceColumn, ...] | None
     """The source's own description of ``columns``; None without a source connection."""
+    zone: str
+    """The zone of the source's wall-clock values."""
+
+    def pair(self, column: ReloadColumn) -> Pair | None:
+        """Return a column of the source with its column of production; None where the source is not described."""
+        for source in self.source_columns or ():
+            if source.name == column.source:
+                return Pair(source, column.target, self.zone)
+        return None
+
+    @property
+    def pairs(self) -> list[tuple[ReloadColumn, Pair]]:
+        """The columns with their pairs, in their order; none where the source is not described."""
+        pairs = [(column, self.pair(column)) for column in self.columns]
+        return [(column, pair) for column, pair in pairs if pair is not None]
 
     @property
     def filter_column(self) -> int | None:
-        """The place in ``key`` of the column by which a DMS filter finds rows; None where there is none."""
+        """The position in ``key`` of the column by which a DMS filter finds rows; None if there is no such column."""
         return filter_position([column.target for column in self.key])
 
     @property
     def target(self) -> str:
-        """The production table's name with its schema, for messages."""
+        """The name of the production table with its schema, for messages."""
         return f"{self.production.schema}.{self.production.name}"
 
     def parents(self, tables: Iterable[ReloadTable]) -> list[tuple[ForeignKey, ReloadTable]]:
-        """This table's foreign keys into the given tables, without those into itself."""
+        """Return this table's foreign keys that refer to the given tables, except those that refer to itself."""
         by_target = {table.target: table for table in tables if table.target != self.target}
         return [(key, by_target[key.parent]) for key in self.production.foreign_keys if key.parent in by_target]
 
 
 @dataclass(frozen=True)
 class GroupTables:
-    """The tables of a group as they are written, at ``place`` of the configuration.
+    """The tables of a group as the configuration has them, at ``place``.
 
-    ``targets`` says of the production tables of all groups where they are named.
+    ``targets`` maps the production tables of all groups to the places that name them.
     """
 
     place: str
     tables: Mapping[str, TableConfig]
     production_schema: str
     source_schema: str
+    zone: str
     targets: Mapping[str, str]
 
 
@@ -100,18 +118,18 @@ def resolve_group(
 ) -> list[ReloadTable]:
     """Return the tables of a group (or ``only`` some of them), parents before children.
 
-    Raises ConfigError for everything that production's or the source's catalog does not bear out.
+    Raises ConfigError for everything that does not fit production's or the source's catalog.
     """
     chosen = [name for name in group.tables if only is None or name in only]
     return parents_first(group.place, [_Resolver(group, name).resolve(connection, reader) for name in chosen])
 
 
 def parents_first(place: str, tables: list[ReloadTable]) -> list[ReloadTable]:
-    """Order tables by their foreign keys. Raises ConfigError, which names ``place``, where they form a circle."""
+    """Order tables by their foreign keys. Raises ConfigError, which names ``place``, if they form a circle."""
     by_name = {table.name: table for table in tables}
     order = TopologicalSorter(
         {
-            # A foreign key that can wait until the commit needs no order.
+            # A deferrable foreign key is checked at the commit, so it does not need the parent first.
             table.name: [parent.name for key, parent in table.parents(tables) if not key.deferrable]
             for table in tables
         }
@@ -128,9 +146,10 @@ class _Resolver:
         self.name, self.options = name, group.tables[name]
         self.place = f"{group.place}.{name}"
         self.schema, self.source_schema, self.targets = group.production_schema, group.source_schema, group.targets
+        self.zone = group.zone
 
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
-        """Complete and check what is written."""
+        """Complete the table's configuration from the catalogs, and check it. Raises ConfigError."""
         options = self.options
         self.production = read_table(connection, self.schema, options.target or self.name)
         if not self.production.columns:
@@ -150,7 +169,7 @@ class _Resolver:
         self._require_source_key(key, source_table, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
-        return ReloadTable(
+        table = ReloadTable(
             name=self.name,
             source_table=source_table,
             production=self.production,
@@ -160,14 +179,17 @@ class _Resolver:
             version=version,
             options=options,
             source_columns=tuple(column for column in described if column.name in kept) if described else None,
+            zone=self.zone,
         )
+        require_accepted(self.place, table)
+        return table
 
     @property
     def _target(self) -> str:
         return f"{self.production.schema}.{self.production.name}"
 
     def _from_source(self, source_table: str, described: list[SourceColumn]) -> tuple[ReloadColumn, ...]:
-        """Return the source's order is the one in which DMS writes, so it is staging's."""
+        """Return the columns in the source's order. DMS writes in that order, so the staging table needs it."""
         source_names = [column.name for column in described]
         ignored = self.options.ignored_source_columns
         for unknown in (name for name in ignored if name not in source_names):
@@ -193,7 +215,7 @@ class _Resolver:
         return tuple(ReloadColumn(name.upper(), name.lower(), self.production.column(name)) for name in names)
 
     def _production_column(self, source_name: str) -> Column | None:
-        """Return the column of the same name, in any letter case; a generated one is never written."""
+        """Return the column with the same name, ignoring case. Generated columns are left out: nothing writes them."""
         found = [column for column in self.production.columns if column.name.lower() == source_name.lower()]
         exact = [column for column in found if column.name == source_name.lower()]
         return next((column for column in exact or found if not column.generated), None)
@@ -232,14 +254,14 @@ class _Resolver:
                 raise TargetShared(place, self._target, f"{self.schema}.{above}", self.targets[above])
 
     def _require_plain_writes(self) -> None:
-        """Every row is seen, and what a statement says is what it does."""
+        """Refuse row security, which hides rows, and rules, which rewrite statements."""
         if self.production.hides_rows:
             raise RowSecurity(f"{self.place}.target", self._target)
         if rules := ", ".join(self.production.rules):
             raise RewriteRules(f"{self.place}.target", self._target, rules)
 
     def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
-        """The column that marks rows as deleted is production's own, and a row can be without the mark."""
+        """Require that only production has the column that marks rows as deleted, and that a row can be unmarked."""
         name, place = self.options.soft_delete_column, f"{self.place}.soft_delete_column"
         if name is None:
             return
@@ -275,7 +297,7 @@ class _Resolver:
         window: ReloadColumn,
         version: ReloadColumn,
     ) -> None:
-        """Two rows of production with one row in the source: that is what a key that is not the source's comes to."""
+        """Require that the key is a key of the source; otherwise one row there could be two rows in production."""
         names, place = ", ".join(column.name for column in key), f"{self.place}.key"
         ours = {column.source for column in key}
         known = reader.unique_keys(source_table) if reader else []

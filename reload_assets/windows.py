@@ -1,9 +1,9 @@
-"""Windows: half-open stretches ``[start, end)`` of UTC instants, and what they are in the zone of the source.
+"""Windows: half-open stretches ``[start, end)`` of UTC instants, and their bounds in the time zone of the source.
 
-Oracle's DATE and TIMESTAMP carry no zone, so a window is turned into wall-clock bounds of the source's zone. Twice a
-year the two do not match one to one. The rule here gives every wall-clock value exactly one instant, so that every
-row falls in exactly one window: an hour that the clock shows twice counts as its first pass, and an hour that the
-clock leaves out counts as the moment of the change.
+Oracle's DATE and TIMESTAMP carry no zone, so a window is converted into wall-clock bounds in the source's zone. Twice a
+year the two do not match one to one. The rule here gives every wall-clock value exactly one instant, so that every row
+lies in exactly one window: if the clock shows an hour twice, its values count as the first time; if the clock skips an
+hour, its values count as the moment of the change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reload_assets.errors.windows import (
 
 _STEP = timedelta(microseconds=1)
 _EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-# One spelling per window: a key that could be spelled twice would be loaded twice.
+# Each window has one spelling only: a window with two partition keys would be loaded twice.
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"
 _KEY_FIX = (
     "write two UTC instants as 2025-01-03T04:10:00Z--2025-01-03T09:45:00Z (microseconds as .000001 only where they are "
@@ -34,7 +34,7 @@ _KEY = re.compile(rf"({_INSTANT})--({_INSTANT})")
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """``[start, end)``, both UTC instants. Raises WindowError where the end is not after the start."""
+    """``[start, end)``, both UTC instants. Raises WindowError if the end is not after the start."""
 
     start: datetime
     end: datetime
@@ -65,15 +65,15 @@ class Window:
             raise WindowOutOfRange(self.key, "its margin for late commits begins") from None
 
     def require_past(self, now: datetime) -> None:
-        """Raise WindowError if part of the window has not happened yet: its rows can still change without notice."""
+        """Raise WindowError if part of the window is in the future: its rows can still change without notice."""
         if self.end > now:
             raise WindowInFuture(self.key, _written(now.replace(microsecond=0)))
 
     def in_zone(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Return the half-open wall-clock bounds, without a zone, of the rows that belong to this window.
 
-        Both are equal for a window that lies wholly in the second pass of a repeated hour: it owns no rows. Raises
-        WindowError where a bound is not in the years 1 to 9999 there.
+        Both are equal if the window lies entirely in the second pass of a repeated hour: no rows belong to it. Raises
+        WindowError if a bound is not in the years 1 to 9999 there.
         """
         try:
             return wall_clock_bound(self.start, zone), wall_clock_bound(self.end, zone)
@@ -98,19 +98,19 @@ def parse_window_key(key: str) -> Window:
 
 
 def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Return the smallest wall-clock value of the zone that counts as ``instant`` or later; without a zone.
+    """Return the smallest wall-clock value of the zone, without a zone, that counts as ``instant`` (UTC) or later.
 
-    ``instant`` is a UTC instant. The values below the bound belong before it, those from it on belong to it or after.
+    Smaller values count as before the instant.
     """
     local = instant.astimezone(zone)
     if local.fold:
-        # Second pass of a repeated hour: all values that the clock shows twice belong to the first pass.
+        # In the second pass of a repeated hour: all values that the clock shows twice belong to the first pass.
         repeated = _offset(local.replace(fold=0)) - _offset(local)
         return _wall(_change_before(instant, zone, repeated).astimezone(zone)) + repeated
-    # No clock changes in year 1, before which there is no instant.
+    # No clock changes in year 1, and there is no instant before it.
     before = instant - _STEP if instant > _EARLIEST else instant
     left_out = _offset(local) - _offset(before.astimezone(zone))
-    # At the very moment of a jump forward the values that the clock leaves out come first.
+    # At the moment of a jump forward, the values that the clock skips count as this instant: the bound is before them.
     return _wall(local) - max(left_out, timedelta(0))
 
 
@@ -123,7 +123,7 @@ def shown_in_zone(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def _change_before(instant: datetime, zone: ZoneInfo, reach: timedelta) -> datetime:
-    """Return the moment, at most ``reach`` before ``instant``, from which the zone's present offset holds."""
+    """Return the moment, at most ``reach`` before ``instant``, since which the zone has the offset of ``instant``."""
     offset = _offset(instant.astimezone(zone))
     before, after = instant - reach, instant
     while after - before > _STEP:

@@ -1,4 +1,4 @@
-"""What every test may ask for: one throw-away PostgreSQL server a session, a fresh database a test."""
+"""Fixtures for all tests: one throw-away PostgreSQL server per session, one fresh database per test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from psycopg import sql
 from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.roles import make_logins_cheap
 
-# A busy machine is no defect: examples have no deadline of their own, the tests have a timeout.
+# A slow machine must not fail an example, so examples have no deadline; the tests have a timeout.
 settings.register_profile("reload_assets", deadline=None)
 settings.load_profile("reload_assets")
 
@@ -29,9 +29,9 @@ _MEMORY_BYTES = 4 << 30
 
 
 def _leave_the_disk_alone() -> None:
-    """Keep servers in memory, where there is enough of it: a database is hundreds of files, and a test's lives shortly.
+    """Keep servers in memory if there is enough of it: a database is hundreds of files, and a test's is short-lived.
 
-    Inherited by other processes. pytest's own folders stay where they are, because they are kept after the run.
+    Child processes inherit this. pytest's own folders stay on disk, because they are kept after the run.
     """
     if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
         return

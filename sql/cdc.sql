@@ -1,13 +1,13 @@
--- The control tables of a CDC task, and the lock of the one reload that keeps the task stopped.
+-- CDC: DMS's control tables, and the lock that lets only one reload keep the task stopped.
 -- By hand: psql -f sql/example.psql -f sql/cdc.sql
 
 -- name: get_clock
--- The target's clock.
+-- Return the target's clock.
 SELECT clock_timestamp() AS instant;
 
 -- name: get_position
--- How far a CDC task is, by DMS's own status table; instants are UTC. After a move to another server the task has more
--- rows than one: the newest counts. Nothing is waiting in the task where pending_changes is 0.
+-- Return the position of a CDC task from DMS's status table. Instants are UTC. After a move to another server a task
+-- has more than one row: the newest counts. If pending_changes is 0, no change is waiting in the task.
 SELECT
     status_time AT TIME ZONE 'UTC' AS status_time,
     coalesce(pending_changes, 0) AS pending_changes,
@@ -21,8 +21,8 @@ ORDER BY status_time DESC NULLS LAST
 LIMIT 1;
 
 -- name: list_skipped
--- The statements on tables of some names that CDC could not apply and skipped since an instant (UTC), oldest first. The
--- names may be the source's or the target's.
+-- List the statements on the named tables that CDC could not apply, and so skipped, since an instant (UTC), oldest
+-- first. The names may be the source's or the target's.
 SELECT
     "ERROR_TIME" AT TIME ZONE 'UTC' AS skipped_at,
     "STATEMENT" AS statement,
@@ -37,5 +37,5 @@ WHERE
 ORDER BY "ERROR_TIME";
 
 -- name: lock_fence
--- One reload at a time keeps a CDC task stopped. Held until the end of the transaction.
+-- Let only one reload at a time keep a CDC task stopped. The lock lasts until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('reload_assets:fence:' || :'task_arn', 0));

@@ -1,17 +1,17 @@
--- Which rows of some ranges differ between source and production, by key. The ranges and the source's rows of them are
--- filled by the statements of verify.
--- p: production. r: a row of the source, w: one of production's window, both with keys as canonical text.
+-- Find the keys of rows that differ between source and production in some ranges. Statements of verify/5_window create
+-- the tables of the ranges and of the source's rows.
+-- p: production. r: a row of the source; w: a row of production's window; both have keys as canonical text.
 -- By hand: psql -f sql/example.psql -f sql/compare.sql
 
 -- name: create_differences
--- Room for the keys of rows that differ, as canonical text (k1, k2 ...); gone with the transaction.
+-- Create a table for the keys of rows that differ, as canonical text (k1, k2 ...).
 CREATE TEMPORARY TABLE differences ON COMMIT DROP AS
 SELECT :no_key_texts
 WHERE FALSE;
 
 -- name: create_production_window
--- Production's rows of the ranges as one statement sees them: keys as canonical text, content as a hash. They are read
--- before the source's.
+-- Keep production's rows of the ranges as one statement sees them: keys as canonical text, content as a hash. They are
+-- read before the source's.
 CREATE TEMPORARY TABLE production_window ON COMMIT DROP AS
 SELECT
     :p_key_texts,
@@ -23,7 +23,7 @@ WHERE :p_is_alive;
 ANALYZE production_window;
 
 -- name: collect_differences
--- The keys that only one side has in the ranges, or both with other content.
+-- Collect the keys that only one side has in the ranges, or that have other content on the other side.
 INSERT INTO pg_temp.differences
 SELECT :either_key
 FROM pg_temp.source_window AS r

@@ -1,9 +1,9 @@
--- The requests table: what the request sensor reads and writes.
+-- The requests table, which the request sensor reads and updates.
 -- By hand: psql -f sql/example.psql -f sql/requests.sql
 
 -- name: list_open
--- The requests that have not ended, the oldest first. An instant that no window can have, such as infinity,
--- is NULL.
+-- List the requests that have not ended: the pending ones first, each with the oldest first. An instant that no window
+-- can have, such as infinity, is NULL.
 SELECT
     request_id,
     group_name,
@@ -16,18 +16,18 @@ SELECT
     run_id
 FROM admin.reload_requests
 WHERE status IN ('pending', 'started')
--- The new ones first: however many are under way, they are seen.
+-- Pending requests come first, so that the limit never hides them behind started ones.
 ORDER BY status = 'started', request_id
 LIMIT :'limit'::integer;
 
 -- name: set_started
--- A request has become a run. Only a pending one can: a row is never run twice.
+-- Note that a request has become a run. Only a pending one can, so that no request runs twice.
 UPDATE admin.reload_requests
 SET status = 'started', run_id = :'run_id', updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: set_reload
--- Write the reload of a request's run beside it.
+-- Write the id of the reload that a request's run has opened.
 UPDATE admin.reload_requests AS q
 SET reload_id = r.reload_id, updated_at = clock_timestamp()
 FROM (
@@ -37,7 +37,8 @@ FROM (
 WHERE q.request_id = :'request_id'::bigint AND q.reload_id IS DISTINCT FROM r.reload_id;
 
 -- name: set_ended
--- A request has ended: done, failed or refused, and why. The error of its reload says more than the run's.
+-- Note that a request has ended: done, failed or refused, and why. The reload's error is preferred, as it says more
+-- than the run's.
 UPDATE admin.reload_requests AS q
 SET
     status = :'status',

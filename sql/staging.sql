@@ -2,29 +2,42 @@
 -- By hand: psql -f sql/example.psql -f sql/roles/create_job_role.sql -f sql/staging.sql
 
 -- name: create_table
--- Create a table that DMS loads rows into: the source's columns in the source's order, and nothing else, because DMS
--- copies by position. Unlogged and without keys: it is filled once, fast, and recreated rather than recovered.
+-- Create a table for DMS to load. It has the source's columns in the source's order and nothing else, because DMS
+-- copies by position. It is unlogged and without keys, which makes the load fast: it is recreated rather than
+-- recovered.
 CREATE UNLOGGED TABLE :"staging_schema".:"new_table" (:column_definitions);
 
 -- name: grant_load
--- Let the role that DMS logs in as fill the table.
+-- Let the role that DMS logs in as write to the table.
 GRANT USAGE ON SCHEMA :"staging_schema" TO :"load_role";
 GRANT SELECT, INSERT ON :"staging_schema".:"new_table" TO :"load_role";
 
 -- name: revoke_load
--- The load is over: from here on only the reload touches the staging table.
+-- Take the right back after the load: from here on only the reload writes to the staging table.
 REVOKE INSERT ON :"staging_schema".:"staging_table" FROM :"load_role";
 
 -- name: trim
--- Delete the rows that the load's filter let through beside the half-open window: DMS knows neither a strict "less
--- than" nor fractions of a second, so up to a second on either side. Rows farther out are left for a check to find.
+-- Delete the rows just outside the half-open window that the load's filter let through. DMS filters have neither a
+-- strict "less than" nor fractions of a second, so these lie within a second of the window. Rows farther out stay for a
+-- check to find.
 DELETE FROM :"staging_schema".:"staging_table"
 WHERE
     (:"window_column" >= :'filter_start'::timestamp AND :"window_column" < :'start'::timestamp)
     OR (:"window_column" >= :'end'::timestamp AND :"window_column" <= :'filter_end'::timestamp);
 
+-- name: count_misfits
+-- Count the values that production's types refuse, and those that they change, by column that was loaded in another type.
+SELECT
+    ARRAY[:misfit_counts]::bigint [] AS misfits,
+    ARRAY[:changed_counts]::bigint [] AS changed
+FROM :"staging_schema".:"staging_table";
+
+-- name: convert_columns
+-- Give loaded columns production's types. All in one statement: the table is rewritten once.
+ALTER TABLE :"staging_schema".:"staging_table" :alterations;
+
 -- name: count_rows
--- Count the staged rows, and in how many of them each column is NULL (in the order of the columns).
+-- Count the staged rows, and the NULLs of each column (in the order of the columns).
 SELECT
     count(*) AS staged_rows,
     ARRAY[:null_counts]::bigint [] AS nulls

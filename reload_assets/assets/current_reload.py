@@ -13,7 +13,7 @@ from reload_assets.partitions import Family
 def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: Collection[str]) -> Reload:
     """Return the newest reload of the window for these tables.
 
-    Raises ReloadRefused where there is none, or where the tables were not loaded by one and the same reload.
+    Raises ReloadRefused if there is no such reload, or if different reloads loaded the tables.
     """
     window = family.window(partition_key)
     found = {name: ledger.latest(family.group, window, name) for name in sorted(tables)}
@@ -28,9 +28,7 @@ def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: C
 
 
 def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
-    """Return whether the reload is merged, all of these tables together, and only its confirm has not come to a good
-    end.
-    """
+    """Return whether the reload has merged all of these tables together, and only its confirm is missing or failed."""
     return (
         reload.status == "merged"
         and reload.confirm_status in ("pending", "unconfirmed")
@@ -39,6 +37,6 @@ def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
 
 
 def take_up(ledger: Ledger, reload: Reload, run_id: str) -> None:
-    """Note that this run resumes a reload that another run may have opened, unless nothing is left to do."""
+    """Note in the ledger that this run resumes a reload of perhaps another run, if something is left to do."""
     if reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed"):
         ledger.set_run(reload.reload_id, run_id)

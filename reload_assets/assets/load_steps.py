@@ -1,4 +1,4 @@
-"""Gives the steps of a load to Dagster's ops, and clears up whenever one of them does not finish."""
+"""Connects the steps of a load with Dagster's ops, and cleans up when one of them does not finish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Show a user the sentence alone, without a retry: trying the same again would give the same."""
+    """Show the user only the error's sentence, and do not retry: the same try would fail in the same way."""
     try:
         yield
     except ReloadError as error:
@@ -35,11 +35,11 @@ def readable_errors() -> Iterator[None]:
 
 @contextmanager
 def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int) -> Iterator[None]:
-    """Before a failed or cancelled step ends, stop and delete its DMS task and say so in the ledger.
+    """Before a failed or cancelled step ends, stop and delete its DMS task and note that in the ledger.
 
-    Only a DMS that did not answer is worth another try: the task is left alone then, for the retry to attach to. The
-    retry is asked for here, and not by a policy of the op, because Dagster would follow a policy when the run is
-    cancelled, too.
+    The step is retried only if DMS did not answer; then the task is left alone, so that the retry can attach to it. The
+    retry is requested here and not by a policy of the op, because Dagster follows a policy even when the run is
+    cancelled.
     """
     try:
         yield
@@ -55,6 +55,6 @@ def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int
         load.sweeper.give_up(reload_id, "failed", describe(error))
         raise
     except BaseException:
-        # Dagster interrupts a step with a BaseException that is not an Exception when its run is cancelled.
+        # When a run is cancelled, Dagster interrupts its step with a BaseException that is not an Exception.
         load.sweeper.give_up(reload_id, "cancelled", f"Run {context.run_id} was cancelled.")
         raise

@@ -1,4 +1,4 @@
-"""What materializations say of themselves in the UI."""
+"""The metadata of materializations, which the UI shows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OUTCOMES: Mapping[str, str] = {
 
 
 def column_schema(table: ReloadTable) -> TableSchema:
-    """Production's columns, as its catalog has them."""
+    """Return production's columns, as its catalog has them."""
     unique = set(table.production.primary_key)
     return TableSchema(
         columns=[
@@ -41,7 +41,7 @@ def column_schema(table: ReloadTable) -> TableSchema:
 
 
 def reload_metadata(reload: Reload, zone: ZoneInfo) -> dict[str, Any]:
-    """Return which reload, which window (in UTC, and in the cadence's zone), which DMS task."""
+    """Return the metadata that name the reload, its window (in UTC and in the cadence's zone) and its DMS task."""
     window = {"start": reload.window.start, "end": reload.window.end}
     return {
         "reload": reload.reload_id,
@@ -67,7 +67,7 @@ def _cdc(reload: Reload) -> dict[str, Any]:
 
 
 def staged_metadata(reload: Reload, zone: ZoneInfo, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:
-    """Metadata of one staged table. ``zone`` is the cadence's."""
+    """Return the metadata of one staged table. ``zone`` is the cadence's."""
     counts = {
         "source rows before load": staged.source_rows_before,
         "source rows after load": staged.source_rows_after,
@@ -92,9 +92,9 @@ def merged_metadata(
     merged: MergeResult | None,
     confirmed: Confirmed,
 ) -> dict[str, Any]:
-    """Metadata of one merged table: each outcome as a number, which the UI plots, and all of them as a table.
+    """Return the metadata of one merged table: each outcome as a number, which the UI plots, and all as a table.
 
-    ``zone`` is the cadence's. ``merged`` is None where an earlier run had merged already and this one only confirmed.
+    ``zone`` is the cadence's. ``merged`` is None if an earlier run merged and this run only confirmed.
     """
     counts = {name: int(getattr(staged, name)) for name in OUTCOMES}
     corrected = {

@@ -1,4 +1,4 @@
-"""The source tables, as external assets: Dagster shows them, DMS reads them."""
+"""The source tables as external assets: Dagster shows them, but only DMS reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def oracle_key(table: str) -> AssetKey:
 
 
 def oracle_assets(config: ReloadConfig, group: str) -> list[AssetSpec]:
-    """One external asset a source table of a group."""
+    """Return one external asset per source table of a group."""
     settings = config.groups[group]
     return [
         AssetSpec(

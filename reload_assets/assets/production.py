@@ -1,4 +1,4 @@
-"""``production/*``: the merge of a verified reload, one transaction for all its tables, or one a chunk."""
+"""``production/*``: the merge of a verified reload, in one transaction for all its tables, or in one per chunk."""
 
 from collections.abc import Iterator
 
@@ -52,9 +52,9 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             current = current_reload(ledger, family, context.partition_key, names)
             with production.target.connect(autocommit=True) as connection:
                 tables = unchanged_tables(connection, written.place, current, names)
-            # Whoever cleans up after dead runs has to know whose it is.
+            # The sweeper has to know which run is working on the reload now.
             take_up(ledger, current, context.run.run_id)
-            # A run that died between the two resumes with the second.
+            # If an earlier run died between merge and confirm, this one resumes with the confirm.
             merged = None if awaits_confirm(current, names) else production.merge(current, tables)
             confirmed = production.confirm(current, tables)
             current = ledger.get(current.reload_id)

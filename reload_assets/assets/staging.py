@@ -160,7 +160,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         name=f"load_{suffix}",
         description="Load one window of the group into staging with a one-time DMS task.",
         node_defs=ops,
-        # Each op hands the reload's id to the next one.
+        # Each op passes the reload's id to the next one.
         dependencies={after.name: {"reload_id": DependencyDefinition(before.name)} for before, after in pairwise(ops)},
         input_mappings=[
             InputMapping(
@@ -178,7 +178,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
 
 
 def _started_by(run: DagsterRun) -> str:
-    """Who or what launched the run, from the tags that Dagster sets."""
+    """Return who or what launched the run, according to the tags that Dagster sets."""
     tags = run.tags
     if request := tags.get(REQUEST_TAG):
         return f"request {request} by {tags.get(REQUESTED_BY_TAG, 'nobody named')}"

@@ -1,1 +1,1 @@
-"""Canonical text and row hashes: the same for the same value on Oracle and on PostgreSQL."""
+"""Canonical text and row hashes: Oracle and PostgreSQL give the same for the same value."""

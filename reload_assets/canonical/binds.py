@@ -1,4 +1,4 @@
-"""How values that are compared with the source's columns are bound."""
+"""Says how to bind values that are compared with the source's columns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy.sql.type_api import TypeEngine
 
 from reload_assets.canonical.oracle_types import Bind
 
-# sa.DateTime binds as Oracle's DATE, which has no fraction: only for DATE columns, whose index it keeps usable.
-# The stand-in knows no NVARCHAR. Binding a string as NVARCHAR2 or CHAR gives Oracle the column's way of comparing.
+# sa.DateTime binds as Oracle's DATE, which has no fraction of a second. It is for DATE columns only, and keeps their
+# index usable. If a string is bound as NVARCHAR2 or CHAR, Oracle compares it as the column does. The stand-in has no
+# NVARCHAR.
 BIND_TYPES: Mapping[Bind, TypeEngine[Any]] = {
     "number": sa.Numeric(),
     "text": sa.String(),

@@ -1,4 +1,4 @@
-"""Oracle's types, and the source's columns as Oracle's dictionary describes them."""
+"""Describes Oracle's types, and the source's columns as Oracle's dictionary has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from reload_assets.errors.source import SourceKeyValue
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw"]
+Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid"]
+"""The rules that make a canonical text. The last three are for what production's type keeps of a value."""
 
 Family = Literal["number", "float", "string", "lob", "bytes", "time", "zoned", "interval"]
 """How DMS delivers a type: a number, a binary float, text, a LOB's text, bytes, a timestamp, or a time as a string."""
@@ -24,13 +25,13 @@ Bind = Literal["number", "text", "national text", "char", "national char", "date
 
 @dataclass(frozen=True)
 class OracleType:
-    """What is to be known of one of Oracle's types.
+    """The properties of one of Oracle's types.
 
     ``family`` is None for a type that DMS does not carry. A type with a ``kind`` has a canonical text: its columns can
-    be keys and be filtered, by values that are bound as ``bind``. A type ``is_compared`` by content only if it arrives
-    exactly. ``is_read_whole``: it has no canonical text, and a value can still be typed in production as DMS does.
-    ``most_bytes``: where DMS cuts a LOB, whatever the task's limit. ``float_bits``: the precision of a binary float.
-    ``length_in``: what the dictionary's length of a column counts.
+    be keys and can be filtered, by values bound as ``bind``. ``is_compared``: the content is compared, because it
+    arrives exactly. ``is_read_whole``: it has no canonical text, but a value read over the connection can be made into
+    what DMS loads. ``most_bytes``: where DMS cuts a LOB regardless of the task's limit. ``float_bits``: the precision
+    of a binary float. ``length_in``: the unit of the column's length in the dictionary.
     """
 
     family: Family | None
@@ -53,13 +54,13 @@ def _string(kind: Kind, bind: Bind, *, is_national: bool = False) -> OracleType:
     return _exact("string", kind, bind, is_national=is_national, length_in="characters")
 
 
-# DMS cuts these at 64 KB.
+# DMS cuts LONG and LONG RAW at 64 KB.
 _LONG_BYTES = 64 * 1024
-# BINARY_FLOAT and BINARY_DOUBLE, LOBs and the types with a time zone have no kind on purpose: their text differs
-# between Oracle and PostgreSQL, or (DMS turns time zones into strings) between the source and production.
+# Some types have no kind on purpose. The text of binary floats and LOBs differs between Oracle and PostgreSQL. The text
+# of times with a time zone differs between source and production, because DMS turns them into strings.
 ORACLE_TYPES: Mapping[str, OracleType] = {
     "NUMBER": _exact("number", "number", "number"),
-    # A number that DMS rounds to 15 digits.
+    # DMS rounds this number to 15 digits.
     "FLOAT": OracleType("float", "number", "number", float_bits=126),
     "BINARY_FLOAT": OracleType("float", is_read_whole=True, float_bits=24),
     "BINARY_DOUBLE": OracleType("float", is_read_whole=True, float_bits=53),
@@ -83,20 +84,20 @@ ORACLE_TYPES: Mapping[str, OracleType] = {
     "XMLTYPE": OracleType("lob", is_lob=True),
     "SYS.XMLTYPE": OracleType("lob", is_lob=True),
 }
-"""Oracle's types by name, without sizes: the one place that says what becomes of each."""
+"""Oracle's types by name, without sizes. This is the only place that says how each is treated."""
 
 _NOT_CARRIED = OracleType(None)
 
 BARE_SCALE = DEFAULT_NUMBER_SCALE
-"""The decimals to which DMS rounds a NUMBER without precision, unless its endpoint says otherwise."""
+"""The number of decimals to which DMS rounds a NUMBER without precision, unless its endpoint says otherwise."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the settings of DMS's source endpoint make of values on their way.
+    """How the settings of DMS's source endpoint change values in transit.
 
-    ``number_scale`` is NumberDatatypeScale: the decimals of a NUMBER without precision, -1 where it is carried as a
-    float, -2 as text and therefore whole. ``trims_char``: whether CHAR loses its padding.
+    ``number_scale`` is NumberDatatypeScale: the decimals of a NUMBER without precision. -1 means that it is carried as
+    a float, and -2 as text, which loses no digits. ``trims_char``: whether CHAR loses its padding.
     """
 
     number_scale: int = BARE_SCALE
@@ -123,7 +124,7 @@ class SourceColumn:
 
     @property
     def type(self) -> OracleType:
-        """What is to be known of the column's type."""
+        """The properties of the column's type."""
         return type_named(self.data_type)
 
     @property
@@ -139,26 +140,26 @@ class SourceColumn:
 
     @property
     def kind(self) -> Kind | None:
-        """Which rule makes the column's canonical text; None where there is none, as for LOBs and floats."""
+        """The rule of the column's canonical text; None if it has none, like LOBs and floats."""
         found = self.type.kind
         if self.is_bare:
-            # As a float it loses digits nobody can tell beforehand; as text it loses none.
+            # As a float a number loses digits that cannot be predicted; as text it loses none.
             return {-1: None, -2: found}.get(self.delivery.number_scale, "bare")
         return "blanks" if found == "padded" and not self.delivery.trims_char else found
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is a NUMBER without precision and scale, which DMS carries as its endpoint is set."""
+        """Whether it is a NUMBER without precision and scale. The endpoint's settings say how DMS carries it."""
         return self.base_type == "NUMBER" and (self.precision, self.scale) == (None, None)
 
     @property
     def why_without_text(self) -> str:
-        """The column's type, and the endpoint's setting where that is why it has no canonical text."""
+        """The column's type, and the endpoint's setting if that is why it has no canonical text."""
         return f"{self.declared}, carried as a float (NumberDatatypeScale -1)" if self.is_bare else self.declared
 
     @property
     def is_readable(self) -> bool:
-        """Whether a value that is read over a connection can be made into what DMS makes of it."""
+        """Whether a value read over a connection can be turned into what DMS loads for it."""
         return self.kind is not None or self.type.is_read_whole
 
     @property
@@ -168,12 +169,12 @@ class SourceColumn:
 
     @property
     def decimals(self) -> int:
-        """Return how many decimals of a number arrive; a NUMBER without precision has those of ``delivery``."""
+        """The number of decimals that arrive. For a NUMBER without precision, ``delivery`` says how many."""
         return self.delivery.number_scale if self.kind == "bare" else self.scale or 0
 
     @property
     def fraction_digits(self) -> int:
-        """Count the digits of a second's fraction: none for DATE, six for a plain TIMESTAMP."""
+        """The number of digits in a fraction of a second: none for DATE, six for a plain TIMESTAMP."""
         if self.kind == "date":
             return 0
         if written := re.search(r"\((\d+)\)", self.data_type):
@@ -182,8 +183,8 @@ class SourceColumn:
 
     @property
     def bind_type(self) -> TypeEngine[Any]:
-        """How a value that is compared with the column is bound. Only for columns that have a ``kind``."""
-        # Only who reads the source needs SQLAlchemy.
+        """The type as which a value compared with the column is bound. Only for columns that have a ``kind``."""
+        # Imported here because only processes that read the source need SQLAlchemy.
         from reload_assets.canonical.binds import BIND_TYPES
 
         bind = self.type.bind
@@ -191,9 +192,9 @@ class SourceColumn:
         return BIND_TYPES[bind]
 
     def bind_value(self, value: Any) -> Any:
-        """Return a key's value, as production has it or as canonical text, as what the driver compares exactly.
+        """Turn a key's value into one that the driver compares exactly. Raises SourceUnavailable if it cannot fit.
 
-        Raises SourceUnavailable for a value that the column cannot hold.
+        The value is production's, or canonical text.
         """
         try:
             converted = self._convert(value)
@@ -205,7 +206,7 @@ class SourceColumn:
 
     def _convert(self, value: Any) -> Any:
         if self.kind in ("number", "bare"):
-            # Never as int or float: SQLAlchemy's Oracle dialect would format those through a 64-bit float.
+            # Neither int nor float: SQLAlchemy's Oracle dialect would format those through a 64-bit float.
             number = Decimal(str(value))
             return number if number.is_finite() else None
         if self.kind in ("date", "timestamp"):
@@ -219,7 +220,7 @@ class SourceColumn:
 
 
 def type_named(data_type: str) -> OracleType:
-    """Return what is to be known of a type, named as the dictionary does: ``TIMESTAMP(6)``."""
+    """Return the properties of a type by its name in the dictionary, such as ``TIMESTAMP(6)``."""
     return ORACLE_TYPES.get(_base_type(data_type), _NOT_CARRIED)
 
 

@@ -1,8 +1,8 @@
-"""A row's content as one MD5, and many rows' as one sum, made inside SQL alike on Oracle and on PostgreSQL.
+"""Hashes a row's content to one MD5, and many rows' to one sum, by SQL that is equivalent on Oracle and PostgreSQL.
 
-The canonical texts of the columns are joined, in which NULL is empty, as no value has an empty text. Oracle joins no
-more than 4,000 bytes: the columns are put into as many pieces as their declared sizes ask for, and the hashes of the
-pieces are joined and hashed in their turn.
+The canonical texts of the columns are joined. NULL is written as an empty text, which no value has. Oracle cannot join
+more than 4,000 bytes, so the columns are divided into pieces by their declared sizes. Then the hashes of the pieces are
+joined and hashed.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.canonical.text import canonical_text
 
 _PIECE_BYTES = 4_000
 _NUMBER_BYTES = 66
 _TIME_BYTES = 30
-# Of one character in UTF-8.
+# The most bytes of one character in UTF-8.
 _CHARACTER_BYTES = 4
-# 60 bits: the most hexadecimal digits that are positive in a bigint, so that PostgreSQL adds them up fast.
+# 15 hexadecimal digits are 60 bits: the most that stay positive in a bigint, which PostgreSQL sums fast.
 _CHECKSUM_DIGITS = 15
 _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 
 @dataclass(frozen=True)
 class Hashed:
-    """A column of a row, of the source or of production, with the source's description; it must have a ``kind``."""
+    """A column of a row, of the source or of production, with the source's description and the rule of its text."""
 
     value: sa.ColumnElement[Any]
     source: SourceColumn
+    rule: TextRule
 
     @property
     def is_text(self) -> bool:
-        """Whether values may contain any character, the separator among them."""
+        """Whether values may contain any character, including the separator."""
         return self.source.kind in ("text", "padded", "blanks")
 
     @property
@@ -52,31 +54,32 @@ class Hashed:
 
 
 def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnElement[str]:
-    """Return the row's MD5 as 32 lower-case digits, of these columns.
+    """Return the MD5 of these columns of a row, as 32 lower-case digits.
 
-    With ``to_utf8`` PostgreSQL hashes what a text is in UTF-8, which a server of another encoding needs to know.
+    With ``to_utf8`` PostgreSQL converts text to UTF-8 first, as a server with another encoding must.
     """
     hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(columns)]
     return hashes[0] if len(hashes) == 1 else _text_hash(_joined(*hashes), to_utf8)
 
 
 def checksum(hashed: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """Return the part of a row's hash that is summed over rows, below 2^60.
+    """Return the part of a row's hash that is summed over rows: a number below 2^60.
 
-    Their order does not matter, their number does.
+    The sum depends on how often a row occurs, but not on the order of rows.
     """
     return _checksum(hashed)
 
 
 def segment(window_text: sa.ColumnElement[str], characters: int) -> sa.ColumnElement[str]:
-    """Return the first characters of the window column's canonical text: 16 of them are a minute."""
+    """Return the first characters of the window column's canonical text. 16 of them give the minute."""
     return sa.func.substr(window_text, sa.literal_column("1"), sa.literal_column(str(characters)))
 
 
 def _pieces(columns: Sequence[Hashed]) -> Iterator[list[Hashed]]:
-    """Texts come last, the longest at the end: the last column of a piece needs no escapes, as the rest is its own.
+    """Yield the columns in pieces. Texts come last, the longest at the end.
 
-    So a column that fills a piece stands alone, as it is.
+    The last column of a piece needs no escapes, as everything after its separator belongs to it. So a column that fills
+    a piece stands alone, without escapes.
     """
     piece: list[Hashed] = []
     size = 0
@@ -85,7 +88,7 @@ def _pieces(columns: Sequence[Hashed]) -> Iterator[list[Hashed]]:
             yield piece
             piece, size = [], 0
         piece.append(column)
-        # With another one after it: a separator, and escapes of every character.
+        # If another column follows, this one needs a separator, and possibly an escape for every character.
         size += column.size * (2 if column.is_text else 1) + 1
     yield piece
 
@@ -98,13 +101,12 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 
 
 def _text(column: Hashed) -> sa.ColumnElement[str]:
-    assert column.source.kind is not None
     value = _database_text(column.value) if column.source.type.is_national else column.value
-    return canonical_text(value, column.source.kind, column.source.delivery.number_scale)
+    return canonical_text(value, column.rule)
 
 
 class _database_text(FunctionElement[str]):
-    """A national text as one of the database's character set: Oracle would hash the bytes of UTF-16."""
+    """A national text converted to the database's character set, since Oracle would hash its bytes in UTF-16."""
 
     type = sa.String()
     inherit_cache = True
@@ -121,7 +123,7 @@ def _postgresql_database_text(element: _database_text, compiler: SQLCompiler, **
 
 
 class _escaped(FunctionElement[str]):
-    """A text without a bare separator."""
+    """A text in which every separator is escaped."""
 
     type = sa.String()
     inherit_cache = True
@@ -133,7 +135,7 @@ def _sql_escaped(element: _escaped, compiler: SQLCompiler, **options: Any) -> st
 
 
 class _joined(FunctionElement[str]):
-    """Texts with a separator between each two; NULL is empty."""
+    """Texts joined with separators. NULL becomes an empty text."""
 
     type = sa.String()
     inherit_cache = True
@@ -151,10 +153,10 @@ def _postgresql_joined(element: _joined, compiler: SQLCompiler, **options: Any) 
 
 
 class _text_hash(FunctionElement[str]):
-    """The MD5 of a text's UTF-8; of NULL it is that of the empty text."""
+    """The MD5 of a text in UTF-8. NULL is hashed as the empty text."""
 
     type = sa.String()
-    # Two of these may differ by more than their arguments.
+    # Elements may differ by more than their arguments, so SQLAlchemy must not reuse one's SQL for another.
     inherit_cache = False
 
     def __init__(self, text: sa.ColumnElement[str], to_utf8: bool) -> None:

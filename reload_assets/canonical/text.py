@@ -1,8 +1,8 @@
-"""Values as canonical text, made inside SQL: the same text for the same value on Oracle and on PostgreSQL.
+"""Turns values into canonical text by SQL: Oracle and PostgreSQL give the same text for the same value.
 
-Drivers are not trusted with it: they lose digits of large numbers, and years that Python does not know. The rules are
-the templates below, which ``docs/canonical-text.md`` publishes. Oracle itself falls back to an exponent for a NUMBER
-that needs more than 64 characters.
+The databases do this because drivers lose digits of large numbers, and years that Python cannot hold. The rules are the
+templates below, which ``docs/canonical-text.md`` publishes. Oracle itself writes a NUMBER that needs more than 64
+characters with an exponent.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from reload_assets.canonical.oracle_types import BARE_SCALE, Kind
-from reload_assets.canonical.postgres import POSTGRESQL
+from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 
-# The third argument shields from the session's own settings: a decimal comma, a Buddhist calendar.
+# The third argument overrides the session's settings, such as a decimal comma or a Buddhist calendar.
 _PLAIN = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
-# TM9 writes .5 and -.5; only numbers that may look so pay for the regular expression.
+# TM9 writes .5 and -.5 instead of 0.5 and -0.5. Only numbers between -1 and 1 need the regular expression.
 _NUMBER = f"CASE WHEN {{0}} > -1 AND {{0}} < 1 THEN REGEXP_REPLACE({_PLAIN}, '^(-?)\\.', '\\10.') ELSE {_PLAIN} END"
-# BC and zeros as literals inside the format: Oracle's NULL || '.000000' is not NULL, and the format's own BC is
-# spelled as the session's language has it.
+# BC and zeros are literals inside the format. Outside it, Oracle's NULL || '.000000' would not be NULL, and the format
+# element BC is spelled in the session's language.
 _TIME = (
     "CASE WHEN {0} < DATE '0001-01-01' THEN TO_CHAR({0}, '{1}', 'NLS_CALENDAR=GREGORIAN') "
     "ELSE TO_CHAR({0}, '{2}', 'NLS_CALENDAR=GREGORIAN') END"
 )
 _ORACLE: dict[Kind, str] = {
     "number": _NUMBER,
-    # As DMS rounds a NUMBER without precision (NumberDatatypeScale, {1}).
+    # Rounded as DMS does it for a NUMBER without precision: {1} is NumberDatatypeScale.
     "bare": _NUMBER.format("ROUND({0}, {1})"),
     "date": _TIME.format("{0}", 'YYYY-MM-DD HH24:MI:SS".000000 BC"', 'YYYY-MM-DD HH24:MI:SS".000000"'),
     "timestamp": _TIME.format(
@@ -41,32 +41,37 @@ _ORACLE: dict[Kind, str] = {
     # DMS turns NUL, which PostgreSQL refuses, into a blank.
     "padded": "RTRIM(REPLACE({0}, CHR(0), ' '))",
     "blanks": "REPLACE({0}, CHR(0), ' ')",
+    "short time": _TIME.format(
+        "CAST({0} AS TIMESTAMP({1}))", 'YYYY-MM-DD HH24:MI:SS.FF6" BC"', "YYYY-MM-DD HH24:MI:SS.FF6"
+    ),
+    "day": _TIME.format("{0}", 'YYYY-MM-DD" 00:00:00.000000 BC"', 'YYYY-MM-DD" 00:00:00.000000"'),
     "raw": "LOWER(RAWTOHEX({0}))",
+    "uuid": "LOWER(TRANSLATE({0}, 'x-{{}}', 'x'))",
     "text": "REPLACE({0}, CHR(0), ' ')",
 }
 
 
 class canonical_text(FunctionElement[str]):
-    """``canonical_text(column, kind, scale)``: canonical text of a column's values; ``scale`` is for ``bare``."""
+    """``canonical_text(column, rule)``: the shared text of a column's values."""
 
     type = sa.String()
-    # Two of these differ by more than their arguments, so SQLAlchemy must not take one's SQL for the other's.
+    # Elements differ by more than their arguments, so SQLAlchemy must not reuse one's SQL for another.
     inherit_cache = False
 
-    def __init__(self, column: sa.ColumnElement[Any], kind: Kind, scale: int = BARE_SCALE) -> None:
+    def __init__(self, column: sa.ColumnElement[Any], rule: TextRule) -> None:
         super().__init__(column)
-        self.kind, self.scale = kind, scale
+        self.rule = rule
 
 
 class source_role(FunctionElement[str]):
-    """``source_role()``: ``PRIMARY`` where the source's database takes writes itself and is not a copy of another."""
+    """``source_role()``: ``PRIMARY`` if the source's database takes writes itself and is not a copy of another."""
 
     type = sa.String()
     inherit_cache = True
 
 
 class source_instant(FunctionElement[datetime]):
-    """``source_instant()``: the clock of the source's server as UTC wall-clock time."""
+    """``source_instant()``: the clock of the source's server in UTC, without a time zone."""
 
     type = sa.DateTime()
     inherit_cache = True
@@ -74,7 +79,7 @@ class source_instant(FunctionElement[datetime]):
 
 @compiles(source_role, "oracle")
 def _oracle_role(element: source_role, compiler: SQLCompiler, **options: Any) -> str:
-    # Needs no grant, unlike V$DATABASE.
+    # Unlike V$DATABASE, this needs no grant.
     return "SYS_CONTEXT('USERENV', 'DATABASE_ROLE')"
 
 
@@ -94,21 +99,21 @@ def _postgresql_instant(element: source_instant, compiler: SQLCompiler, **option
 
 
 def production_column(alias: str, column: str) -> sa.ColumnElement[Any]:
-    """One of production's columns, for ``in_production``."""
+    """Return a column of production, for ``in_production``."""
     return sa.table(alias, sa.column(column)).c[column]
 
 
 def in_production(element: sa.ColumnElement[Any]) -> sql.SQL:
     """Return an expression without bound values, for statements that run in production."""
-    # paramstyle named: psycopg's own would double the percent signs.
+    # With psycopg's own paramstyle SQLAlchemy would double the percent signs.
     return sql.SQL(str(element.compile(dialect=postgresql.dialect(paramstyle="named"))))
 
 
 @compiles(canonical_text, "oracle")
 def _on_oracle(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return _ORACLE[element.kind].format(compiler.process(element.clauses, **options), element.scale)
+    return _ORACLE[element.rule.kind].format(compiler.process(element.clauses, **options), element.rule.scale)
 
 
 @compiles(canonical_text, "postgresql")
 def _on_postgresql(element: canonical_text, compiler: SQLCompiler, **options: Any) -> str:
-    return POSTGRESQL[element.kind].format(compiler.process(element.clauses, **options), element.scale)
+    return element.rule.template.format(compiler.process(element.clauses, **options), element.rule.scale)

@@ -1,1 +1,1 @@
-"""What the CDC task carries, how far it is, what it skipped, and the fence that stops it."""
+"""The CDC task: which tables it carries, its position, what it skipped, and the fence that stops it."""

@@ -1,4 +1,4 @@
-"""The fence: the CDC task is stopped for as long as production is written, and runs again in every case."""
+"""The fence: the CDC task is stopped while production is written, and is resumed in every case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reload_assets.postgres.statements import run
 
 
 class Fence:
-    """Stops and resumes one group's CDC task on behalf of one reload; ``say`` reports to whoever watches."""
+    """Stops and resumes one group's CDC task for one reload. ``say`` takes progress messages."""
 
     def __init__(
         self,
@@ -33,10 +33,11 @@ class Fence:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """CDC has stopped when this begins, and runs again when it ends, however it ends.
+        """Keep CDC stopped inside the context, and resume it afterwards, even after an error.
 
-        One reload at a time: another one would resume the task under this one's feet. The ledger says so before the
-        task is stopped; if this process dies, the sweeper finds it there. Raises CdcNotReady, DmsError.
+        Only one reload at a time may do this, or another one would resume the task too early. The ledger has a note
+        before the task is stopped, so that the sweeper can resume it if this process dies. Raises CdcNotReady,
+        DmsError.
         """
         with self._alone():
             state = self._cdc.task.state()
@@ -63,7 +64,7 @@ class Fence:
 
 @contextmanager
 def alone_with(target: TargetDatabase, task_arn: str, seconds: float) -> Iterator[bool]:
-    """Whether this process is the only one that stops or resumes a CDC task while this is open."""
+    """Yield whether this process is the only one that may stop or resume a CDC task inside the context."""
     with target.connect() as connection:
         set_locally(connection, lock_timeout=f"{int(seconds * 1000)}ms")
         try:

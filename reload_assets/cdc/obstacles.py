@@ -1,4 +1,4 @@
-"""Whether the CDC task carries a group's tables as a reload beside it needs: asked before a load, after a confirm."""
+"""Checks, before a load and after a confirm, that the CDC task carries a group's tables as a reload needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reload_assets.tables import ReloadTable
 
 @dataclass(frozen=True)
 class Beside:
-    """What a CDC task must allow for: how reloads beside it read the source, and how they meet it.
+    """The settings of reloads that a CDC task must be compatible with.
 
     ``fenced``: the task is stopped while production is written.
     """
@@ -27,9 +27,9 @@ class Beside:
 def find_obstacles(
     cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]
 ) -> tuple[list[TaskFinding], list[TaskFinding]]:
-    """Return what forbids a reload of these tables beside the task, and what is worth a warning. Raises DmsError.
+    """Return what forbids a reload of these tables beside the task, and what deserves a warning. Raises DmsError.
 
-    Where reloads are fenced what asks for the fence is not an obstacle.
+    If reloads are fenced, a finding that demands the fence is not an obstacle.
     """
     carried = [_carried(beside.source_schema, table) for table in tables]
     found = examine(cdc.task.describe(beside.source_endpoint_arn), carried, beside.lob_limit_kb)
@@ -41,7 +41,7 @@ def find_obstacles(
 
 
 def require_carried(cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]) -> list[str]:
-    """Refuse a reload that the task does not allow; the warnings, a sentence each. Raises CdcNotReady, DmsError."""
+    """Refuse a reload that the task does not allow. Returns warnings as sentences. Raises CdcNotReady, DmsError."""
     obstacles, warnings = find_obstacles(cdc, beside, tables)
     if obstacles:
         raise CdcUnsuitable(" ".join(map(str, obstacles)))
@@ -49,7 +49,7 @@ def require_carried(cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]) -> 
 
 
 def _carried(source_schema: str, table: ReloadTable) -> CarriedTable:
-    # Without a description of the source nobody knows which columns are LOBs.
+    # Only a description of the source says which columns are LOBs.
     lobs = {column.name for column in table.source_columns or () if column.type.is_lob}
     return CarriedTable(
         source_schema,

@@ -1,7 +1,7 @@
-"""How far CDC is: the gate before a load, and the waits of merge and confirm.
+"""Reads CDC's position, for the gate before a load and for the waits of merge and confirm.
 
-DMS keeps it in the target: awsdms_status says up to which instant of the source changes were read and applied, and
-awsdms_apply_exceptions which statements were skipped.
+DMS keeps it in the target. awsdms_status says up to which instant of the source's clock changes were read and applied.
+awsdms_apply_exceptions lists the statements that were skipped.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from reload_assets.retries import WAITING_FOR_CDC, NotYet, wait_for
 
 @dataclass(frozen=True)
 class Position:
-    """A row of awsdms_status; instants are UTC, of the source's clock except ``status_time`` and ``asked_at``.
+    """A row of awsdms_status. Instants are UTC, by the source's clock except ``status_time`` and ``asked_at``.
 
-    ``read_until``: how far changes were read; ``applied_until``: the commit of the newest applied transaction, which is
-    old after a quiet time; ``needed_from``: the oldest change that is still of use to the task.
+    ``read_until``: how far changes were read. ``applied_until``: the commit of the newest applied transaction, which is
+    old after a quiet time. ``needed_from``: the oldest change that the task still needs.
     """
 
     status_time: datetime | None
@@ -50,20 +50,19 @@ class Position:
     asked_at: datetime
 
     def passed(self, instant: datetime) -> bool:
-        """Return whether every transaction that was committed on the source at ``instant`` or before has been
-        processed.
+        """Return whether every transaction that the source committed at ``instant`` or before has been processed.
 
-        Transactions are applied in the order of their commits, so one that was committed later proves it; so does a
-        task that has read beyond the instant and has nothing in hand.
+        Transactions are applied in the order of their commits, so an applied one with a later commit proves it. So does
+        a task that has read beyond the instant and has no changes pending.
         """
         if self.applied_until is not None and self.applied_until > instant:
             return True
         return not self.pending_changes and self.read_until is not None and self.read_until > instant
 
     def lag_seconds(self, now: datetime) -> float | None:
-        """Return how long before ``now``, of the source's clock, the instant is up to which all is applied.
+        """Return by how many seconds CDC is behind ``now``, an instant of the source's clock.
 
-        None where DMS has not said one yet.
+        None if DMS has not written a position yet.
         """
         at_least = self.needed_from if self.pending_changes else self.read_until
         known = [instant for instant in (self.applied_until, at_least) if instant is not None]
@@ -77,7 +76,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A statement that CDC skipped, as DMS wrote it down. ``owner`` and ``table`` are the source's or the target's."""
+    """A statement that CDC skipped, as DMS logged it. ``owner`` and ``table`` are the source's or the target's."""
 
     skipped_at: datetime
     statement: str
@@ -88,11 +87,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What the gate saw: the task, its lag in seconds (None where DMS does not say), and how far clocks are apart.
+    """What the gate found: the task, its lag in seconds (None if DMS does not say), and the offsets of the clocks.
 
-    ``target_clock_offset`` is by how many seconds the target's clock is ahead of the source's, None without a source
-    connection. ``dms_clock_offset`` is that of the instance's, as of its newest status: behind by up to the pause
-    between two of them.
+    ``target_clock_offset``: by how many seconds the target's clock is ahead of the source's; None without a source
+    connection. ``dms_clock_offset``: the same for the replication instance, by its newest status. That status may be
+    old by up to the time between two of them.
     """
 
     task_arn: str
@@ -105,7 +104,7 @@ class Readiness:
 class Cdc:
     """The CDC task of a group, as reloads see it.
 
-    ``is_fenced`` tells whether a reload keeps it stopped for a moment, ``say`` reports waits to whoever watches.
+    ``is_fenced`` returns whether a reload keeps it stopped for a moment. ``say`` takes messages about waits.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Cdc:
 
     @contextmanager
     def by_source_clock(self, now: Callable[[], datetime] | None) -> Iterator[None]:
-        """Judge DMS's instants by the source's clock, which ``now`` tells (UTC); without it by the target's."""
+        """Judge DMS's instants by the source's clock, which ``now`` returns (UTC), or by the target's if it is None."""
         earlier, self._source_now = self._source_now, now
         try:
             yield
@@ -130,7 +129,7 @@ class Cdc:
             self._source_now = earlier
 
     def require_ready(self) -> Readiness:
-        """The gate before a load: the task runs, and lags no more than the limit. Waits for that, if so configured.
+        """Require, before a load, that the task runs and lags no more than the limit. Waits for that if so configured.
 
         Raises CdcNotReady, DmsError.
         """
@@ -141,7 +140,7 @@ class Cdc:
             ready, why = self.look(time.monotonic() - began)
             if why is None:
                 return ready
-            # A failed task is nobody's fence, and nobody but a person gets it going.
+            # A failed task is not fenced by a reload, and only a person can start it again.
             if not waits and (ready.status == "failed" or not self._is_fenced()):
                 raise why
             if not said:
@@ -152,9 +151,9 @@ class Cdc:
         return wait_for(look, WAITING_FOR_CDC, self._settings.wait_seconds)
 
     def look(self, waited_seconds: float = 0.0) -> tuple[Readiness, CdcNotReady | None]:
-        """Return what is to be seen now, and what speaks against a load; None where nothing does.
+        """Return the present state, and the error that forbids a load; None if a load may begin.
 
-        ``waited_seconds``: how long the caller has waited for it, for the message.
+        ``waited_seconds``: how long the caller has waited already, for the message.
         """
         waited = f" after {waited_seconds:.1f} s" if waited_seconds >= WAITING_FOR_CDC.first else ""
         state = self.task.state()
@@ -178,10 +177,10 @@ class Cdc:
         return ready, None
 
     def wait_passed(self, instant: datetime) -> float:
-        """Wait until CDC has processed all that was committed on the source up to ``instant`` (UTC); seconds waited.
+        """Wait until CDC has processed all that the source committed up to ``instant`` (UTC). Returns seconds waited.
 
-        Raises CdcNotReady where the task does not run any more, does not get there in time, or claims to be where the
-        source's clock has not been yet.
+        Raises CdcNotReady if the task no longer runs, does not get there in time, or claims a position that the
+        source's clock has not reached.
         """
         wanted = instant + timedelta(seconds=self._settings.margin_seconds)
         began = time.monotonic()
@@ -206,7 +205,7 @@ class Cdc:
         return time.monotonic() - began
 
     def position(self, connection: Connection[Any]) -> Position:
-        """Return how far it is now. Raises CdcNotReady where awsdms_status does not say."""
+        """Return the present position. Raises CdcNotReady if awsdms_status does not have it."""
         name = self.task.resource
         statement = compose("cdc:get_position", {"control_schema": self._settings.control_schema})
         with (
@@ -219,10 +218,7 @@ class Cdc:
         return found
 
     def _require_past(self, name: str, position: Position) -> datetime:
-        """Return the source's clock now, or the target's in its stead; no instant of the position may be ahead of it.
-
-        Raises CdcNotReady.
-        """
+        """Return the source's clock, or else the target's. Raises CdcNotReady if the position is ahead of it."""
         now = position.asked_at if self._source_now is None else self._source_now()
         furthest = position.furthest
         if furthest is not None and furthest > now + timedelta(seconds=self._settings.margin_seconds):
@@ -232,7 +228,7 @@ class Cdc:
         return now
 
     def skipped(self, connection: Connection[Any], tables: Sequence[str], since: datetime) -> list[Skipped]:
-        """Return the statements on tables of some names that CDC skipped since an instant (UTC). Raises CdcNotReady."""
+        """Return the statements on the named tables that CDC skipped since an instant (UTC). Raises CdcNotReady."""
         with self._readable("awsdms_apply_exceptions", "ControlSchema"):
             rows = run(
                 connection,

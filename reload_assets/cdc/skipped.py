@@ -1,4 +1,4 @@
-"""Reads the statements that CDC skipped, as DMS writes them into awsdms_apply_exceptions: tables and keys."""
+"""Parses statements that CDC skipped, as DMS logs them in awsdms_apply_exceptions, for their tables and keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = tuple[str, ...]
 
 
 class Unknown(Enum):
-    """A value that is not a literal: a function call, a placeholder, or cut off."""
+    """A value that is not a literal: a function call, a placeholder, or a text that was cut off."""
 
     UNKNOWN = "unknown"
 
@@ -40,21 +40,22 @@ _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA
 
 
 class _Token(NamedTuple):
-    """``text`` is what a name or a string says, without its quotes."""
+    """A token. ``text`` is a name or a string without its quotes."""
 
     kind: Literal["name", "word", "string", "number", "symbol", "cut"]
     text: str
 
     def says(self, *words: str) -> bool:
-        """Return whether this is one of some keywords or symbols, and not a name or string that looks like it."""
+        """Return whether this is one of the keywords or symbols, and not a name or string that looks like one."""
         return self.kind in ("word", "symbol") and self.text.upper() in words
 
 
 @dataclass(frozen=True)
 class Statement:
-    """An INSERT, UPDATE or DELETE of one row: its columns before and after, by name. ``table`` ends with the name.
+    """An INSERT, UPDATE or DELETE of one row: its columns before and after, by name.
 
-    A column that is in neither was not said. ``is_whole`` is false where the text was cut off.
+    ``table`` ends with the table's name. The statement does not name a column that is in neither mapping. ``is_whole``
+    is false if the text was cut off.
     """
 
     verb: Literal["INSERT", "UPDATE", "DELETE"]
@@ -68,14 +69,14 @@ class Statement:
         return {key for key in self._keys(columns) if key is not None}
 
     def removed(self, columns: Sequence[str]) -> set[Key]:
-        """Return the keys that no row has any more once the statement is applied."""
+        """Return the keys that no row has after the statement is applied."""
         before, after = _key(self.before, columns), _key({**self.before, **self.after}, columns)
         if before is None or self.verb == "INSERT" or (self.verb == "UPDATE" and before == after):
             return set()
         return {before}
 
     def is_read(self, columns: Sequence[str]) -> bool:
-        """Return whether the keys are all that there are."""
+        """Return whether ``keys`` returns all keys of the statement."""
         return None not in self._keys(columns)
 
     def _keys(self, columns: Sequence[str]) -> list[Key | None]:
@@ -88,7 +89,7 @@ class Statement:
 
 
 def read_statement(text: str) -> Statement | None:
-    """Read a statement; None where it is of a form that is not known."""
+    """Parse a statement. Returns None if its form is not known."""
     tokens = list(_tokens(text))
     if not tokens:
         return None
@@ -175,7 +176,7 @@ def _read_delete(tokens: Sequence[_Token]) -> Statement | None:
 
 
 def _read_table(tokens: Sequence[_Token]) -> tuple[tuple[str, ...], Sequence[_Token]]:
-    """Return a name with its schema, and what follows."""
+    """Return a table's name with its schema, and the tokens that follow."""
     place = 0
     names: list[str] = []
     while place < len(tokens) and tokens[place].kind in ("name", "word"):
@@ -189,7 +190,7 @@ def _read_table(tokens: Sequence[_Token]) -> tuple[tuple[str, ...], Sequence[_To
 
 
 def _read_parentheses(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequence[_Token], bool]:
-    """Return what stands inside of the parentheses that these begin with, what follows, and whether they are closed."""
+    """Return the tokens inside the leading parentheses, those that follow, and whether the parentheses are closed."""
     if not tokens or not tokens[0].says("("):
         return [], tokens, False
     depth = 0
@@ -201,7 +202,7 @@ def _read_parentheses(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Seque
 
 
 def _split(tokens: Sequence[_Token], *words: str) -> Iterator[Sequence[_Token]]:
-    """The stretches between some words, outside of parentheses."""
+    """Yield the tokens between separator words that are outside parentheses."""
     depth = start = 0
     for place, token in enumerate(tokens):
         depth += token.says("(") - token.says(")")
@@ -218,9 +219,9 @@ def _split_at_where(tokens: Sequence[_Token]) -> tuple[Sequence[_Token], Sequenc
 
 
 def _read_condition(tokens: Sequence[_Token]) -> dict[str, Value] | None:
-    """Return the columns that a condition compares.
+    """Return the columns that a condition compares, with their values.
 
-    None where it is not simply one row's, empty where there is none.
+    None if the condition does not select one row by equality; empty if there is no condition.
     """
     tokens = [token for token in tokens if not token.says(";")]
     inside, rest, closed = _read_parentheses(tokens)
@@ -238,7 +239,7 @@ def _read_condition(tokens: Sequence[_Token]) -> dict[str, Value] | None:
 
 
 def _read_pair(tokens: Sequence[_Token]) -> tuple[str | None, Value]:
-    """Return a column and its value: ``name = value`` or ``name IS NULL``. Without a name where it is neither."""
+    """Return the column and value of ``name = value`` or ``name IS NULL``. The name is None if it is neither."""
     for place, token in enumerate(tokens):
         if token.says("="):
             return _read_name(tokens[:place]), _read_value(tokens[place + 1 :])
@@ -248,13 +249,13 @@ def _read_pair(tokens: Sequence[_Token]) -> tuple[str | None, Value]:
 
 
 def _read_name(tokens: Sequence[_Token]) -> str | None:
-    """Return a column's name, perhaps with its table's before it."""
+    """Return a column's name, which may follow its table's name."""
     names, rest = _read_table(tokens)
     return names[-1] if names and not rest else None
 
 
 def _read_value(tokens: Sequence[_Token]) -> Value:
-    """Return a literal, perhaps with a sign, a cast or the name of its type."""
+    """Return the value of a literal, which may have a sign, a cast or the name of its type."""
     tokens = [token for token in tokens if not token.says(";")]
     inside, rest, closed = _read_parentheses(tokens)
     if closed and not rest:
@@ -270,7 +271,7 @@ def _read_value(tokens: Sequence[_Token]) -> Value:
         return _read_literal(tokens[0])
     if len(tokens) == 2 and tokens[0].says("-", "+") and tokens[1].kind == "number":
         return tokens[1].text if tokens[0].text == "+" else f"-{tokens[1].text}"
-    # timestamp '2025-01-01 00:00:00', timestamp without time zone '...'
+    # A literal after its type: timestamp '2025-01-01 00:00:00', timestamp without time zone '...'.
     *types, last = tokens or [_Token("symbol", "")]
     if types and last.kind == "string" and all(token.kind == "word" for token in types):
         return last.text
@@ -290,8 +291,9 @@ def _row(pairs: Iterator[tuple[str | None, Value]] | Sequence[tuple[str | None, 
 
 
 def _key(row: Mapping[str, Value], columns: Sequence[str]) -> Key | None:
-    """Return the values of the key's columns; None where one of them is not known. The letters' case of names is no
-    matter, unless two columns differ in nothing else.
+    """Return the values of the key's columns; None if one of them is not known.
+
+    The case of names does not matter, unless two columns differ in nothing else.
     """
     values = []
     for column in columns:

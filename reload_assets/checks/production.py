@@ -1,4 +1,4 @@
-"""Checks on production after the merge: nothing is undone by them, but a difference is shown."""
+"""Checks on production after the merge. They undo nothing, but report every difference."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext

@@ -10,9 +10,9 @@ from reload_assets.verify.outcome import CheckOutcome
 
 
 def check_result(asset: AssetKey, reload: Reload, outcome: CheckOutcome) -> AssetCheckResult:
-    """One check's result. "Could not verify" never passes; it is a warning where it does not stand in the way.
+    """Return the Dagster result of one check. "Could not verify" never passes; if it does not block, it is a warning.
 
-    ``code`` in the metadata is that of the error which made it so, if one did.
+    If an error stopped the check, ``code`` in the metadata is the error's code.
     """
     found = code_of(outcome.detail)
     code = {"code": found} if found and outcome.status != "passed" else {}

@@ -1,4 +1,4 @@
-"""Blocking checks on what a load has staged. Their verdict is written to the ledger, where the merge looks it up."""
+"""Blocking checks on the staged rows of a load. They write their verdict into the ledger, where the merge reads it."""
 
 from collections.abc import Iterator
 

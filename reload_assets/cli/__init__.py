@@ -1,4 +1,4 @@
-"""The command ``reload-assets``: what is done beside Dagster. Each command is a file."""
+"""The command ``reload-assets``, for what is done outside Dagster. Each subcommand has its own module."""
 
 from reload_assets.cli.main import main
 

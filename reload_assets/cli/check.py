@@ -45,7 +45,7 @@ def _tell_windows(config: ReloadConfig) -> None:
 
 
 def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
-    """Resolve the tables of each group and say what was found; the tables by group."""
+    """Resolve the tables of each group and print what was found. Returns the tables by group."""
     config = services.config
     groups: dict[str, list[ReloadTable]] = {}
     with services.source() as reader, services.target.connect() as connection:
@@ -57,6 +57,7 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                     f"{len(table.columns)} columns, key ({', '.join(column.name for column in table.key)}), "
                     f"window {table.window.name}, version {table.version.name}"
                 )
+                _note_refused(table)
                 _warn_of_scans(connection, table)
                 if reader is None:
                     click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
@@ -65,8 +66,18 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
     return groups
 
 
+def _note_refused(table: ReloadTable) -> None:
+    """Note which values of the source production would refuse. A load names such rows, and nothing is merged."""
+    for column, pair in table.pairs:
+        if pair.conversion.refused is not None:
+            click.echo(
+                f"note: {table.target}.{column.name} is {column.target.type} and refuses {pair.conversion.refused}: "
+                f"{pair.source.name} is {pair.source.declared}"
+            )
+
+
 def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
-    """Warn if no index finds the rows of a window, which every reload looks for in production several times."""
+    """Warn if no index finds the rows of a window; every reload searches production for them several times."""
     schema, name, column = table.production.schema, table.production.name, table.window.name
     if column not in leading_columns(connection, schema, name):
         create = sql.SQL("CREATE INDEX CONCURRENTLY ON {} ({})").format(
@@ -79,7 +90,7 @@ def _warn_of_scans(connection: Connection[Any], table: ReloadTable) -> None:
 
 
 def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) -> None:
-    """Check that the control tables can be read and the tasks carry their tables. A stopped task is not an error.
+    """Check that the control tables are readable and the tasks carry their tables. A stopped task is not an error.
 
     Raises CdcNotReady and DmsError.
     """
@@ -105,5 +116,5 @@ def _check_cdc(services: Services, groups: Mapping[str, Sequence[ReloadTable]]) 
 
 
 def _patience(services: Services) -> float:
-    """As long as is configured for a task to become ready, with few tries of a call: somebody waits for the answer."""
+    """Return how many seconds to wait for a task: as configured, but with few tries per call, because a user waits."""
     return services.config.dms.polling.ready_timeout_seconds

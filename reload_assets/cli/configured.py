@@ -1,4 +1,4 @@
-"""What the commands share: the configuration, and the services that are made of it."""
+"""What the commands share: the configuration, and the services made from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reload_assets.reload.services import Services
 
 
 class Configured:
-    """The configuration, read when a command first needs it. Raises ConfigError then."""
+    """Reads the configuration when a command first needs it. Raises ConfigError then."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
@@ -21,11 +21,11 @@ class Configured:
 
     @cached_property
     def services(self) -> Services:
-        """The services over it."""
+        """The services made from the configuration."""
         return Services(self.config, self._look_up)
 
     def _look_up(self, name: str) -> str:
-        """Look a secret up where Dagster's resource does: in the region of DMS."""
+        """Look up a secret where Dagster's resource does: in the region of DMS."""
         import boto3
 
         region = text(self.config.dms.region, f"{self.config.file}: dms.region")

@@ -16,7 +16,7 @@ from reload_assets.dms.lint import lint_mapping
 def lint(context: click.Context, file: TextIO, target_schema: str) -> None:
     """Find the mistakes of a DMS table mapping.
 
-    FILE is the mapping as JSON, or - for standard input. Prints one line per mistake, with the fix. DMS takes most of
+    FILE is the mapping as JSON, or - for standard input. Prints one line per mistake, with the fix. DMS accepts most of
     them silently.
     """
     try:

@@ -1,4 +1,4 @@
-"""The command itself: its options, its commands, and what it says when one of them fails."""
+"""The main command: its options, its subcommands, and the message when one of them fails."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from reload_assets.errors import ReloadError
 
 
 class _Failure(click.ClickException):
-    """One sentence on stderr, and exit code 1."""
+    """Prints one sentence on stderr, and exits with code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(self.message, file=file, err=file is None)
 
 
 class _Commands(click.Group):
-    """Commands whose errors are shown without a traceback, which could show values."""
+    """Shows errors of the commands without a traceback, because a traceback could show values."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,7 +44,7 @@ class _Commands(click.Group):
 @click.option("--config", metavar="FILE", help="The reload.yaml to use (default: RELOAD_CONFIG, or ./reload.yaml).")
 @click.pass_context
 def main(context: click.Context, config: str | None) -> None:
-    """Set up reload_assets before Dagster takes over, and look into it."""
+    """Set up reload_assets, check its configuration, and print its SQL and reference pages."""
     context.obj = Configured(config)
 
 

@@ -8,7 +8,7 @@ from reload_assets.config.reference import reference as configuration_page
 
 
 def _errors_page() -> str:
-    # The errors of all steps, and with them what the steps import.
+    # Imported late: the page needs the errors of all steps, and with them everything that the steps import.
     from reload_assets.troubleshooting import page
 
     return page()

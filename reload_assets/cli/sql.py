@@ -1,4 +1,4 @@
-"""``reload-assets sql``: a step of a reload as one script for psql, composed for a real table."""
+"""``reload-assets sql``: prints a step of a reload as one script for psql, composed for a real table."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from reload_assets.verify.script import verify_script
 
 @dataclass(frozen=True)
 class Chosen:
-    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc``: a CDC task writes the table.
+    """A table of a reload. ``others`` are the reload's other tables; ``beside_cdc`` says that CDC writes the table.
 
-    ``lob_limit_kb``: where DMS cuts LOBs.
+    ``lob_limit_kb`` is the size in KB at which DMS cuts LOBs.
     """
 
     table: MergeStatements
@@ -60,7 +60,7 @@ STEPS: Mapping[str, Callable[[Chosen], str]] = {"merge": _merge, "confirm": _con
 def sql(configured: Configured, step: str, table: str, reload_id: int | None) -> None:
     """Print the statements of a step for one table, ready for psql.
 
-    Names, window and keys are those of the table's latest reload. The script rolls back what it does.
+    Names, window and keys are those of the table's latest reload. At its end the script rolls everything back.
     """
     services = configured.services
     try:
@@ -71,7 +71,7 @@ def sql(configured: Configured, step: str, table: str, reload_id: int | None) ->
 
 
 def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
-    """Find a table as its reload resolved it. Raises ConfigError, LedgerError."""
+    """Return a table as its reload resolved it. Raises ConfigError, LedgerError."""
     group, name = _configured_table(services, place)
     reload = _reload(services, group, name, reload_id)
     staged = services.ledger.tables(reload.reload_id)
@@ -92,7 +92,7 @@ def _chosen(services: Services, place: str, reload_id: int | None) -> Chosen:
 
 
 def _configured_table(services: Services, place: str) -> tuple[str, str]:
-    """Take ``GROUP.TABLE`` apart; either name may have dots. Raises ConfigError where it is not configured."""
+    """Split ``GROUP.TABLE``; either name may have dots. Raises ConfigError if the table is not configured."""
     known = {f"{group}.{name}": (group, name) for group, one in services.config.groups.items() for name in one.tables}
     if place not in known:
         raise ConfigValue(f"{services.config.file}: groups", f"has no table {place!r}{did_you_mean(place, known)}")
@@ -100,7 +100,7 @@ def _configured_table(services: Services, place: str) -> tuple[str, str]:
 
 
 def _reload(services: Services, group: str, table: str, reload_id: int | None) -> Reload:
-    """Find the reload of the table, the latest unless one is named. Raises LedgerError."""
+    """Return the reload of the table: the named one, else the latest. Raises LedgerError."""
     if reload_id is None:
         latest = services.ledger.latest_of_table(group, table)
         if latest is None:

@@ -1,1 +1,1 @@
-"""Source against production: the content of a window, and which rows differ."""
+"""Compares source and production: the content of a window, and which rows differ."""

@@ -1,8 +1,8 @@
-"""The keys of rows that differ between source and production, in ranges of a column of either side.
+"""Finds the keys of rows that differ between source and production, in ranges of one column.
 
 Production is read first, in one statement, and the source after it. So a row that is the same in both was equal to a
-later state of the source, and is one that CDC keeps true (``docs/correctness.md``). A row that differs may only be one
-that CDC has still before it: whoever asks has to judge it.
+later state of the source, and CDC keeps it correct from then on (``docs/correctness.md``). A row that differs may just
+be one that CDC has not reached yet, so the caller has to judge it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class BothWindows:
 
 
 class Differences:
-    """Finds the keys of one table's rows that differ. The connection is inside of a transaction of the caller.
+    """Finds the keys of one table's rows that differ. The caller has opened a transaction on the connection.
 
-    Raises SourceUnavailable, also where the key or the column of a slice has no text that both sides share.
+    Raises SourceUnavailable, also if the key or the column of a slice has no text that is the same on both sides.
     """
 
     def __init__(self, connection: Connection[Any], table: ReloadTable, reader: SourceReader) -> None:
@@ -60,9 +60,7 @@ class Differences:
     def typed_keys(self) -> sql.Composable:
         """The key of a found difference (alias f) as values of production's types."""
         pairs = zip(self._names, self._table.key, strict=True)
-        return sql.SQL(", ").join(
-            typed_key(sql.Identifier("f", name), column, self.compared.kinds[column.source]) for name, column in pairs
-        )
+        return sql.SQL(", ").join(typed_key(sql.Identifier("f", name), column) for name, column in pairs)
 
     @property
     def text_keys(self) -> sql.Composable:
@@ -79,7 +77,7 @@ class Differences:
         names = differing(source, production)
         if not names:
             return 0
-        # Production may hold a fraction of a second that was rounded up on the way.
+        # Production may hold a fraction of a second that was rounded up in transit.
         rounded = (self.compared.described[one.column.source].scale or 0) > 6
         wanted = list(ranges(names, one.bounds, early=rounded))
         starts, ends = zip(*wanted, strict=True)
@@ -114,22 +112,18 @@ class Differences:
                 ),
             ),
         ).rowcount
-        # The next ranges need the names.
+        # The next ranges use tables of the same names.
         for name in ("source_window", "production_window", "source_ranges"):
             drop_table(self._connection, None, name)
         return found
 
     def _sums(self, one: Slice) -> tuple[dict[str, Sums], dict[str, Sums]]:
-        """Both sides' sums by segment: production's, then the source's, in the order in which they are read."""
+        """Return both sides' sums by segment: production's, which is read first, and the source's."""
         start, end = one.bounds
         place = self._place(one)
         ((plan,),) = run(self._connection, "verify/5_window:estimate_window", place, start=start, end=end).fetchall()
         length = characters(one.bounds, plan[0]["Plan"]["Plan Rows"])
-        text = canonical_text(
-            production_column("p", one.column.name),
-            self.compared.kind(one.column),
-            self.compared.described[one.column.source].delivery.number_scale,
-        )
+        text = canonical_text(production_column("p", one.column.name), self.compared.rule(one.column))
         pieces = SegmentPieces(
             p_segment=in_production(segment(text, length)),
             p_checksum=in_production(checksum(self.compared.row_hash("p"))),

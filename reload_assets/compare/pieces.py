@@ -1,6 +1,6 @@
 """The pieces of SQL with which a window of production is compared (``sql/verify/5_window.sql``).
 
-p: production's row. r: a row of the source, w: one of production's ranges, both with keys as canonical text.
+p: a row of production. r: a row of the source; w: a row of production's ranges; both have keys as canonical text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class WindowTable:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentPieces:
-    """The segment in which a row lies, and its part of the segment's sum."""
+    """The segment in which a row lies, and what the row adds to the segment's sum."""
 
     p_segment: Composable
     p_checksum: Composable
@@ -43,7 +43,7 @@ class RangePieces:
 
 @dataclass(frozen=True, kw_only=True)
 class NewerPieces:
-    """What else is asked of a row that is newer in production."""
+    """More columns of a row that is newer in production."""
 
     r_key: Composable
     p_rest: Composable

@@ -1,4 +1,4 @@
-"""Segments of a window: the rows whose window column's canonical text begins alike."""
+"""Divides a window into segments: rows whose window column has the same first characters as canonical text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reload_assets.tables import ReloadColumn
 
-# How many characters of ``YYYY-MM-DD HH24:MI:SS.FF6`` say the time down to what.
+# To which unit a prefix of ``YYYY-MM-DD HH24:MI:SS.FF6`` gives the time, by its length.
 _UNITS = {
     10: timedelta(days=1),
     13: timedelta(hours=1),
@@ -23,8 +23,8 @@ _UNITS = {
 }
 _REST = "0001-01-01 00:00:00.000000"
 _ROWS = 1_000
-# Few rows and an estimate that is far too low still cut the window so often; more segments than the other would take
-# more memory than they save of reading.
+# The fewest segments guard against an estimate of rows that is far too low. More than the most would take more memory
+# than they save in reading.
 _FEWEST = 50
 _MOST = 20_000
 
@@ -33,23 +33,23 @@ Bounds = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows whose ``column`` lies in the half-open ``bounds``: wall-clock values of the source's zone."""
+    """The rows whose ``column`` lies in the half-open ``bounds``, wall-clock values in the source's time zone."""
 
     column: ReloadColumn
     bounds: Bounds
 
 
 class Sums(NamedTuple):
-    """What one side has in a segment. ``checksum`` is a sum as text."""
+    """The rows and the checksum of one side's segment. ``checksum`` is a sum as text."""
 
     rows: int
     checksum: str
 
 
 def characters(bounds: Bounds, rows: int) -> int:
-    """Return how long a prefix makes segments of at most about a thousand rows, where the window has about ``rows``.
+    """Return the length of prefix that makes segments of about a thousand rows at most, for about ``rows`` rows.
 
-    Each longer prefix cuts up to ten times finer, so a segment may be as small as a hundred rows.
+    Each further character divides a segment by up to ten, so a segment may be as small as a hundred rows.
     """
     wanted = min(max(_FEWEST, rows // _ROWS), _MOST)
     span = bounds[1] - bounds[0]
@@ -57,21 +57,21 @@ def characters(bounds: Bounds, rows: int) -> int:
 
 
 def differing(source: Mapping[str, Sums], production: Mapping[str, Sums]) -> list[str]:
-    """Return the segments in which the two sides do not have the same, in order."""
+    """Return the segments in which the two sides differ, in order."""
     return sorted(name for name in source.keys() | production.keys() if source.get(name) != production.get(name))
 
 
 def ranges(segments: Iterable[str], bounds: Bounds, *, early: bool = False) -> Iterator[Bounds]:
-    """Half-open ranges of instants that hold the segments' rows, inside of the window; neighbours are one range.
+    """Yield half-open ranges of instants, within the window, that hold the segments' rows. Neighbours are joined.
 
-    ``early``: a segment also holds what is rounded up to its first microsecond.
+    ``early``: a segment also holds rows whose value is rounded up to its first microsecond.
     """
     start: datetime | None = None
     end = bounds[0]
     for name in segments:
         unit = _UNITS[len(name)]
         first = datetime.fromisoformat(name + _REST[len(name) :])
-        # No sum beyond the year 9999.
+        # Adding the unit must not pass the year 9999, which Python cannot hold.
         last = first + unit if first < bounds[1] - unit else bounds[1]
         first = max(bounds[0], first - timedelta(microseconds=1) if early else first)
         if start is not None and first <= end:

@@ -1,4 +1,4 @@
-"""The order of versions, by their canonical text."""
+"""Orders versions by their canonical text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BEFORE_CHRIST = " BC"
 
 
 def is_later(left: str | None, right: str | None, kind: Kind) -> bool:
-    """Return whether a version is later than another one; False where one of them is NULL. Both are canonical text."""
+    """Return whether the left version is later; False if one of them is NULL. Both are canonical text."""
     if left is None or right is None:
         return False
     if kind in ("number", "bare"):
@@ -22,7 +22,7 @@ def is_later(left: str | None, right: str | None, kind: Kind) -> bool:
 
 
 def _moment(text: str) -> tuple[int, str]:
-    """Return a time as what sorts like it: years before Christ count backwards."""
+    """Return a value that sorts as the time does, since years before Christ count backwards."""
     if text in ("infinity", "-infinity"):
         return (2, "") if text == "infinity" else (-10_000, "")
     if text.endswith(_BEFORE_CHRIST):

@@ -1,8 +1,8 @@
-"""A window of production against the source's: first sums of segments, then the rows of segments that differ.
+"""Compares a window of production with the source's: first sums of segments, then rows of segments that differ.
 
-Each side reads its window once and hands out one sum for about a thousand rows; rows travel only from segments whose
-sums differ. Both sides make the same canonical text of a value (``reload_assets.canonical.text``) and the same hash
-of a row (``reload_assets.canonical.row_hash``), and production's rows are compared inside PostgreSQL.
+Each side reads its window once and returns a sum for each thousand rows or so. Rows are transferred only for segments
+whose sums differ. Both sides make the same canonical text of a value (``reload_assets.canonical.text``) and the same
+hash of a row (``reload_assets.canonical.row_hash``). Production's rows are compared inside PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.canonical.row_hash import checksum, segment
 from reload_assets.canonical.text import canonical_text, in_production, production_column
 from reload_assets.cdc.position import Cdc
@@ -21,25 +22,27 @@ from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.pieces import NewerPieces, RangePieces, SegmentPieces, WindowTable
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
+from reload_assets.config.model import TableConfig
 from reload_assets.postgres.session import analyze, copy_in
 from reload_assets.postgres.statements import run
 from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
 
-# Extra rows that are looked up in the source by key, to tell rows it deleted from rows it moved out of the window.
+# How many extra rows are looked up in the source by key, to tell deleted rows from rows that left the window.
 _LOOKED_UP = 1_000
-# A row that changes between the read of the source and that of production differs without being wrong.
+# How often to read: a row that changes between the two reads differs without being wrong.
 _ROUNDS = 3
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Rows by outcome with some of their keys, as ``compare_ranges`` of ``sql/verify/5_window.sql`` names them.
+    """Rows by outcome with some of their keys. The outcomes are those of ``sql/verify/5_window:compare_ranges``.
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
-    the names of those of the source's columns that were not compared.
+    the names of those of the source's columns that were not compared. ``left`` counts by outcome the rows that differ
+    and that the table's policies leave as they are; they are in ``counts``, too.
     """
 
     counts: Mapping[str, int]
@@ -49,19 +52,26 @@ class Contents:
     some: Mapping[str, Sequence[str]] = field(default_factory=dict)
     looked_up: int = 0
     gone: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def wrong(self) -> dict[str, int]:
+        """The rows that differ, by outcome, without those that are newer in production or left there by a policy."""
+        differing = {outcome: count for outcome, count in self.counts.items() if outcome not in ("same", "newer")}
+        return {outcome: count - self.left.get(outcome, 0) for outcome, count in differing.items()}
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but what is newer in production."""
-        return not any(count for outcome, count in self.counts.items() if outcome not in ("same", "newer"))
+        """Whether nothing differs but what is newer in production, or left there by a policy."""
+        return not any(self.wrong.values())
 
 
 def compare_contents(
     connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None = None
 ) -> Contents:
-    """Compare the window. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
+    """Compare the window. ``bounds`` are wall-clock values in the source's zone. The connection is in autocommit mode.
 
-    With ``cdc`` production is read when CDC has passed what was read of the source, and again where it differs.
+    With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, also for a key or version without canonical text; CdcNotReady; and psycopg's errors.
     """
     return _Comparison(connection, table, bounds, reader, cdc).run()
@@ -92,8 +102,8 @@ class _Comparison:
         rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
         wanted = list(ranges(names, self.bounds, early=rounded))
         for _ in range(_ROUNDS):
-            # One transaction, for the temporary tables; the source is read first, so that production can only be ahead
-            # of it.
+            # The temporary tables live as long as this transaction. The source is read first, so that production can
+            # only be ahead of it.
             with self.connection.transaction():
                 self._copy(wanted)
                 self._wait()
@@ -103,10 +113,10 @@ class _Comparison:
         return found
 
     def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
-        """Both sides' sums by segment."""
+        """Return both sides' sums by segment."""
         window = {"start": self.bounds[0], "end": self.bounds[1]}
-        ((plan,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
-        length = characters(self.bounds, plan[0]["Plan"]["Plan Rows"])
+        ((estimate,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
+        length = characters(self.bounds, estimate[0]["Plan"]["Plan Rows"])
         source = {
             name: Sums(rows, total)
             for name, rows, total in self.reader.segments(
@@ -119,7 +129,7 @@ class _Comparison:
         }
         self._wait()
         column = self.table.window
-        text = canonical_text(production_column("p", column.name), self.compared.kind(column))
+        text = canonical_text(production_column("p", column.name), self.compared.rule(column))
         pieces = SegmentPieces(
             p_segment=in_production(segment(text, length)),
             p_checksum=in_production(checksum(self.compared.row_hash("p"))),
@@ -153,7 +163,7 @@ class _Comparison:
 
     def _compare(self, before: Contents, same: int) -> Contents:
         pairs = list(zip(self.names, self.table.key, strict=True))
-        version, kind = self.table.version, self.compared.kinds[self.table.version.source]
+        version, kind = self.table.version, self.compared.rules[self.table.version.source].kind
         pieces = RangePieces(
             p_key_texts=sql.SQL(", ").join(
                 sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
@@ -188,20 +198,21 @@ class _Comparison:
         looked_up = gone = 0
         if counts.get("extra"):
             looked_up, gone, caught, keys = self._look_up_extra(pieces)
-            # Production may have got more of them since they were counted.
+            # Production may have gained more extra rows since they were counted.
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
+        left = _left(self.table.options, counts, gone)
         return Contents(
-            counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone
+            counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
         )
 
     def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:
-        """Of the rows that are newer in production: the keys of those that are not merely ahead of the first read.
+        """Return the keys of rows that are newer in production, and not just because CDC passed the first read.
 
-        CDC is never ahead of the source. So a row of production is wrong where the source, read after it, has an older
-        version (later), or the same version and other content. Where nothing but the version and the window column
-        differ, a trigger of production has touched the row.
+        CDC is never ahead of the source. So a row of production is wrong if the source, read after it, has an older
+        version ("later"), or the same version with other content. If only the version and the window column differ, a
+        trigger of production has written the row.
         """
         table, size = self.table, len(self.names)
         rest = self.compared.without([table.version, table.window, *table.key])
@@ -221,7 +232,7 @@ class _Comparison:
         older = [
             key for key, version, content, _ in _split(noted, size) if self._is_older(now.get(key), version, content)
         ]
-        rests = {row[:size]: row[-1] for row in self._by_key(older, [column.source for column in rest])} if rest else {}
+        rests = {row[:size]: row[-1] for row in self._by_key(older, self.compared.rules_of(rest))} if rest else {}
         wrong: dict[str, list[str]] = {"later": [], "content": []}
         for key, version, content, rest_hash in _split(noted, size):
             if key not in now or now[key][1] == content:
@@ -233,12 +244,12 @@ class _Comparison:
         return {outcome: found for outcome, found in wrong.items() if found}
 
     def _is_older(self, found: Sequence[str] | None, version: str, content: str) -> bool:
-        """Return whether the source's row is an older version than production's, noted before it."""
+        """Return whether the source's row is older than production's, which was read before it."""
         if found is None or found[0] == version or found[1] == content:
             return False
-        return not is_later(found[0], version, self.compared.kinds[self.table.version.source])
+        return not is_later(found[0], version, self.compared.rules[self.table.version.source].kind)
 
-    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Mapping[str, TextRule]) -> list[tuple[Any, ...]]:
         """Return the source's rows with some keys: the key and the version as text, and the hash of some columns."""
         if not keys:
             return []
@@ -253,9 +264,9 @@ class _Comparison:
         )
 
     def _look_up_extra(self, pieces: RangePieces) -> tuple[int, int, int, list[str]]:
-        """Of the extra rows: how many were looked up, how many are not in the source, how many are there by now.
+        """Return how many extra rows were looked up, how many the source lacks, and how many it has by now.
 
-        Then keys of some that are not. A row is there by now where it came into these ranges after they were read.
+        Also returns keys of some that it lacks. The source has a row by now if it came into the ranges after the read.
         """
         extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
@@ -266,8 +277,18 @@ class _Comparison:
         return len(wrong), gone, len(extra) - len(wrong), keys
 
 
+def _left(options: TableConfig, counts: Mapping[str, int], gone: int) -> dict[str, int]:
+    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone."""
+    policies = {
+        "content": counts.get("content", 0) if options.equal_version == "skip" else 0,
+        "unversioned": counts.get("unversioned", 0) if options.null_version == "report" else 0,
+        "extra": gone if options.orphans == "report" else 0,
+    }
+    return {outcome: count for outcome, count in policies.items() if count}
+
+
 def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
-    """Keys of some columns apart from what follows them."""
+    """Yield each row's first ``size`` values, its key, apart from the rest."""
     for row in rows:
         version, content, rest = row[size:]
         yield row[:size], version, content, rest
@@ -277,7 +298,7 @@ def _is_later(kind: Kind) -> sql.SQL:
     if kind in ("number", "bare"):
         return sql.SQL("production_version::numeric > source_version::numeric")
     if kind in ("date", "timestamp"):
-        # As text, years before Christ would sort among those after.
+        # Compared as text, years before Christ would sort among later ones.
         return sql.SQL("production_version::timestamp > source_version::timestamp")
-    # By code points, whatever the database's collation.
+    # Compare by code points, as Oracle does, regardless of the database's collation.
     return sql.SQL('production_version COLLATE "C" > source_version COLLATE "C"')

@@ -1,4 +1,4 @@
-"""Turns pydantic's findings into one clear sentence each: file, field, value, fix."""
+"""Turns each of pydantic's findings into one clear sentence: file, field, value, fix."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import BaseModel, ValidationError
 from reload_assets.errors import ConfigError, did_you_mean
 from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, ConfigUnknownField, ConfigValue
 
-# Fields whose value may be a password that was written where it does not belong.
+# The value of such a field may be a password that somebody wrote into the file, so no message shows it.
 _SECRET = ("password", "secret")
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without silent losses: a key that is written twice is an error, not the last one's win."""
+    """Loads YAML and rejects a key that is written twice, where YAML itself would silently keep the last one."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Return the value of a node; raises a marked error for 2025-02-30, which looks like a day and is none."""
@@ -27,7 +27,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return the mapping of a node; raises a marked error for a repeated key."""
+        """Return the mapping of a node. Raises ConstructorError, with line and column, for a repeated key."""
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -40,7 +40,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
 
 
 def explain(file: str, error: ValidationError, model: type[BaseModel]) -> ConfigError:
-    """Return the error of one validation: the finding, or all of them, a line each, the file's name first."""
+    """Return one error for a failed validation: the only finding, or all of them with one line each."""
     found = {str(one): one for one in (_error(file, dict(finding), model) for finding in error.errors())}
     return next(iter(found.values())) if len(found) == 1 else ConfigMistakes(file, list(found.values()))
 
@@ -63,7 +63,7 @@ def _error(file: str, finding: dict[str, Any], model: type[BaseModel]) -> Config
 
 
 def _is_field(part: object) -> bool:
-    # Unions add the names of their members to the path; a user did not write those.
+    # pydantic adds the names of a union's members to the path; the user did not write those.
     return isinstance(part, int) or not (
         str(part) in ("str", "int", "FromEnvironment", "FromSecretsManager") or "[" in str(part)
     )
@@ -75,7 +75,7 @@ def _short(value: object) -> str:
 
 
 def _fields_beside(model: type[BaseModel], place: list[Any]) -> list[str]:
-    """Return the field names that are possible where the unknown one stands."""
+    """Return the field names that are allowed in the place of the unknown one."""
     current: Any = model
     for part in place[:-1]:
         current = _step(current, part)

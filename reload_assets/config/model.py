@@ -1,7 +1,7 @@
-"""``reload.yaml``: what a user writes. Read with pydantic; each field says what it is for.
+"""The model of ``reload.yaml``. Each field says what it is for.
 
-No secret is ever in the file: a password is named by an environment variable (``{env: NAME}``) or by an AWS Secrets
-Manager secret (``{secret: NAME, key: KEY}``), and is looked up only when a connection is made.
+The file holds no secret. It names an environment variable (``{env: NAME}``) or an AWS Secrets Manager secret
+(``{secret: NAME, key: KEY}``) in place of a password, which is looked up only when a connection is made.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from reload_assets.canonical.lost import Lost
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.first_window import read_first
 from reload_assets.errors.config import ConfigUnreadable, ConfigVariableUnset
@@ -44,10 +45,7 @@ class FromEnvironment(_Model):
     env: str = Field(description="Name of the environment variable.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     def read(self, place: str) -> str:
-        """Return the variable's value.
-
-        ``place`` names the field in the error. Raises ConfigError where it is not set.
-        """
+        """Return the variable's value. Raises ConfigError, which names the field ``place``, if it is not set."""
         value = os.environ.get(self.env)
         if not value:
             raise ConfigVariableUnset(place, self.env)
@@ -58,12 +56,14 @@ class FromSecretsManager(_Model):
     """A value that is read from AWS Secrets Manager when it is needed."""
 
     secret: str = Field(description="Name or ARN of the secret.", min_length=1)
-    key: str | None = Field(None, description="Key in the secret's JSON document; without it, the whole secret.")
+    key: str | None = Field(
+        None, description="Key in the secret's JSON document; if left out, the whole secret is the value."
+    )
 
 
 def _no_plain_secret(value: object) -> object:
     if isinstance(value, str):
-        # The value itself is not repeated: it may be the real password.
+        # The message does not repeat the value, which may be the real password.
         raise ValueError("a secret is not written in this file; use {env: NAME} or {secret: NAME, key: KEY}")
     return value
 
@@ -74,7 +74,7 @@ Secret = Annotated[FromEnvironment | FromSecretsManager, BeforeValidator(_no_pla
 
 
 def text(value: Text | Number, place: str) -> str:
-    """Return a field that is either written in the file or taken from the environment, as text."""
+    """Return a field as text, whether it is written in the file or taken from the environment."""
     return value.read(place) if isinstance(value, FromEnvironment) else str(value)
 
 
@@ -97,7 +97,7 @@ class Connection(_Model):
 
 
 class SourceConnection(Connection):
-    """How to read the source. Without it, the checks that need the source say 'could not verify'."""
+    """How to read the source. Without it, the checks that need the source report 'could not verify'."""
 
     dialect: Literal["oracle", "postgresql"] = Field(
         "oracle", description="oracle, or postgresql for a source that looks like Oracle (the local stand-in)."
@@ -109,10 +109,10 @@ class SourceConfig(_Model):
 
     schema_name: str = Field(alias="schema", description="The schema (owner) of the source tables, in upper case.")
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="The zone of the source's DATE and TIMESTAMP values, which carry none themselves."
+        "UTC", description="The time zone of the source's DATE and TIMESTAMP values, which carry none themselves."
     )
     connection: SourceConnection | None = Field(
-        None, description="A read-only login of the primary for counts, types and comparisons; may be left out."
+        None, description="A read-only login to the primary, for counts, types and comparisons; may be left out."
     )
 
     @property
@@ -126,30 +126,35 @@ class TargetConfig(_Model):
 
     connection: Connection = Field(description="The login that owns the staging and admin schemas.")
     production_schema: str = Field("production", description="The schema of the tables that are reloaded.")
-    staging_schema: str = Field("staging", description="The schema in which each reload makes its staging tables.")
+    staging_schema: str = Field("staging", description="The schema in which each reload creates its staging tables.")
     load_role: str | None = Field(
-        None, description="The role DMS logs in as, granted what a load needs; left out when it is the same login."
+        None,
+        description="The role that DMS logs in as; it is granted what a load needs. Leave it out if DMS uses the login "
+        "of target.connection.",
     )
 
 
 class PollingConfig(_Model):
     """How a DMS task is watched; all in seconds."""
 
-    interval_seconds: float = Field(10, gt=0, description="First pause between two looks at a task.")
-    max_interval_seconds: float = Field(60, gt=0, description="Longest pause; the pause grows up to it.")
+    interval_seconds: float = Field(10, gt=0, description="First pause between two polls of a task.")
+    max_interval_seconds: float = Field(60, gt=0, description="Longest pause between two polls; pauses grow up to it.")
     ready_timeout_seconds: float = Field(600, gt=0, description="How long a new task may take to become ready.")
     load_timeout_seconds: float = Field(6 * 3600, gt=0, description="How long a load may take.")
     remove_timeout_seconds: float = Field(900, gt=0, description="How long stopping and deleting a task may take.")
-    call_attempts: int = Field(8, ge=1, description="How often a throttled or unanswered call is tried.")
+    call_attempts: int = Field(8, ge=1, description="How many times a throttled or unanswered call is tried.")
 
 
 class TaskConfig(_Model):
-    """What of a DMS task's settings may be tuned; the rest is fixed, because a reload depends on it."""
+    """The settings of a DMS task that may be tuned. The others are fixed, because a reload depends on them."""
 
-    commit_rate: int = Field(10_000, ge=1, le=50_000, description="Rows DMS commits at a time.")
-    max_sub_tasks: int = Field(8, ge=1, le=49, description="Tables DMS loads at the same time.")
+    commit_rate: int = Field(10_000, ge=1, le=50_000, description="Rows that DMS commits at a time.")
+    max_sub_tasks: int = Field(8, ge=1, le=49, description="Tables that DMS loads at the same time.")
     lob_limit_kb: int = Field(
-        1024, ge=1, le=102_400, description="Largest LOB in KB; a reload fails when one reaches it, as DMS cuts it."
+        1024,
+        ge=1,
+        le=102_400,
+        description="Largest LOB in KB. DMS cuts longer ones, so a reload fails when a LOB reaches this size.",
     )
 
 
@@ -157,7 +162,9 @@ class DmsConfig(_Model):
     """AWS Database Migration Service. Credentials come from the usual AWS chain (environment, profile, role)."""
 
     region: Text = Field("us-east-1", description="AWS region.")
-    endpoint_url: Text | None = Field(None, description="Another address of the DMS API, such as the local stand-in.")
+    endpoint_url: Text | None = Field(
+        None, description="Address of the DMS API if it is not AWS's own, such as the local stand-in's."
+    )
     replication_instance_arn: Text = Field(description="ARN of the replication instance that runs the loads.")
     source_endpoint_arn: Text = Field(description="ARN of the Oracle source endpoint.")
     target_endpoint_arn: Text = Field(description="ARN of the PostgreSQL target endpoint.")
@@ -166,7 +173,7 @@ class DmsConfig(_Model):
 
 
 class WindowsConfig(_Model):
-    """How time is cut into partitions. Windows are stretches of UTC instants."""
+    """How time is cut into windows; each is a stretch of UTC instants, and a partition in Dagster."""
 
     cadence: str = Field("daily", description="hourly, daily, weekly, monthly, or a cron expression, in time_zone.")
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
@@ -181,7 +188,7 @@ class WindowsConfig(_Model):
     overlap_minutes: int = Field(
         0,
         ge=0,
-        description="Margin for late commits: each reload also covers this many minutes before its window.",
+        description="Margin for late commits: each reload also loads this many minutes before its window.",
     )
 
     @field_validator("first", mode="before")
@@ -201,68 +208,79 @@ class WindowsConfig(_Model):
 
 
 class CdcConfig(_Model):
-    """The continuous CDC task that feeds production. Without it a reload cannot tell how far CDC is."""
+    """The continuous CDC task that feeds production. Without it a reload does not know CDC's position."""
 
-    task_arn: Text = Field(description="ARN of the CDC task; a group may name another one.")
+    task_arn: Text = Field(description="ARN of the CDC task; a group may name its own.")
     control_schema: str = Field(
         "public",
         description="Target schema of DMS's tables awsdms_status (StatusTableEnabled) and awsdms_apply_exceptions.",
     )
-    max_lag_seconds: float = Field(300, gt=0, description="Longest lag behind the source with which a reload begins.")
+    max_lag_seconds: float = Field(
+        300, gt=0, description="Longest lag behind the source at which a reload still begins."
+    )
     when_behind: Literal["refuse", "wait"] = Field(
-        "refuse", description="What a reload does before its load while the task does not run or lags more than that."
+        "refuse",
+        description="What a reload does, before its load, if the task does not run or lags more than max_lag_seconds.",
     )
     wait_seconds: float = Field(
         3600, gt=0, description="Longest wait for CDC: before a load, before the merge, and for each correction."
     )
     margin_seconds: float = Field(
-        2, ge=0, description="Added to every instant that CDC has to pass, because DMS reports whole seconds."
+        2, ge=0, description="Added to every instant that CDC has to pass, because DMS reports only whole seconds."
     )
 
 
 class StagingConfig(_Model):
-    """What becomes of staging tables."""
+    """How long staging tables are kept."""
 
     retention_days: float = Field(7, ge=0, description="Days after which the staging tables of a reload are dropped.")
 
 
 class MergeConfig(_Model):
-    """How the merge meets concurrent writers."""
+    """How the merge behaves beside concurrent writers."""
 
     mode: Literal["atomic", "chunked"] = Field(
         "atomic",
-        description="atomic: one transaction for all tables of a window. chunked: a transaction per chunk_rows, which "
-        "bounds how long CDC can wait; readers may see a window that is merged in part.",
+        description="atomic: one transaction for all tables of a window. chunked: one transaction per chunk_rows, "
+        "which limits how long CDC waits, but readers may see a window that is merged in part.",
     )
     chunk_rows: int = Field(
         20_000,
         ge=1,
-        description="Rows that one transaction of a chunked merge or of the corrections after it covers, in key order.",
+        description="Rows per transaction of a chunked merge, and of the corrections after it, in key order.",
     )
     lock_timeout_ms: int = Field(
-        400, ge=1, lt=1000, description="Longest wait for a row lock; below deadlock_timeout, so that the merge yields."
+        400,
+        ge=1,
+        lt=1000,
+        description="Longest wait of the merge for a row lock. Below deadlock_timeout, so that in a deadlock it is the "
+        "merge that yields.",
     )
     stall_limit_ms: int = Field(
         400,
         ge=1,
         lt=1000,
         description="Longest time that another session, such as CDC, waits for the merge; then the merge yields. Below "
-        "deadlock_timeout, so that the other one is never taken for the one to give way in a deadlock.",
+        "deadlock_timeout, so that PostgreSQL never ends the other session in a deadlock.",
     )
-    attempts: int = Field(10, ge=1, description="How often a merge that met a lock, deadlock or conflict is tried.")
+    attempts: int = Field(
+        10, ge=1, description="How many times a merge is tried that meets a lock, a deadlock or a conflict."
+    )
 
 
 class TableConfig(_Model):
-    """One table of a group. What is left out comes from production's catalog."""
+    """One table of a group. Fields that are left out are read from production's catalog."""
 
     source: str | None = Field(None, description="Source table; by default the table's name in upper case.")
-    target: str | None = Field(None, description="Production table, of no other entry; by default the table's name.")
+    target: str | None = Field(
+        None, description="Production table, which no other entry may name; by default the table's name."
+    )
     key: list[str] | None = Field(
         None, min_length=1, description="Key columns of production; by default its primary key."
     )
     window_column: str = Field(
-        description="Production column whose source values decide a row's window; an index must begin with it, in "
-        "production and in the source, or every reload scans the whole table."
+        description="Production column whose value in the source decides in which window a row lies. An index should "
+        "begin with it, in production and in the source; without one, every reload scans the whole table."
     )
     version_column: str | None = Field(
         None, description="Production column that orders a row's versions; by default the window column."
@@ -270,25 +288,30 @@ class TableConfig(_Model):
     columns: list[str] | None = Field(
         None,
         min_length=1,
-        description="Production columns in the source's order; needed only without a source connection, when "
-        "production has columns of its own or in another order.",
+        description="Production columns in the source's order. Needed only without a source connection, if production "
+        "has columns of its own, or has them in another order.",
     )
     ignored_source_columns: list[str] = Field(
-        default_factory=list, description="Source columns that production does not have and does not need."
+        default_factory=list, description="Source columns that are not loaded, because production does not have them."
+    )
+    accept: dict[str, Lost] = Field(
+        default_factory=dict,
+        description="What production's types may lose of the source's values, by column of production: decimals, "
+        "digits, time of day, date, fractions, time zone, trailing blanks or spelling.",
     )
     equal_version: Literal["repair", "skip"] = Field(
-        "repair", description="What to do with a row of the same version but other content."
+        "repair", description="What to do with a row that has the same version on both sides but other content."
     )
     null_version: Literal["report", "repair"] = Field(
-        "report", description="What to do with a row that differs while a version is NULL: only count it, or repair it."
+        "report", description="What to do with a row that differs and has a NULL version: only count it, or repair it."
     )
     orphans: Literal["report", "delete", "soft_delete"] = Field(
         "report",
-        description="What to do with a production row of the window that the source no longer has, once CDC has had "
-        "its chance to delete it: only count it, delete it, or mark it in soft_delete_column.",
+        description="What to do with a production row of the window that the source no longer has, if CDC has not "
+        "deleted it: only count it, delete it, or mark it in soft_delete_column.",
     )
     soft_delete_column: str | None = Field(
-        None, description="Production's own boolean or timestamp column that marks a row as deleted (soft_delete)."
+        None, description="Boolean or timestamp column that only production has; orphans: soft_delete sets it."
     )
     description: str | None = Field(None, description="What the table holds, for the UI.")
 
@@ -311,10 +334,12 @@ class GroupConfig(_Model):
     owners: list[str] = Field(default_factory=list, description="Owners for the UI: e-mail addresses or team:NAME.")
     against_cdc: Literal["confirm", "fence"] = Field(
         "confirm",
-        description="How a merge meets CDC: beside it, with corrections afterwards; or with the CDC task stopped for "
-        "as long as the merge takes, which is exact whatever CDC does.",
+        description="How a merge copes with CDC. confirm: it runs beside CDC, and corrections follow. fence: the CDC "
+        "task is stopped while the merge runs, which is exact no matter what CDC does.",
     )
-    cdc_task_arn: Text | None = Field(None, description="ARN of the group's CDC task where it is another than cdc's.")
+    cdc_task_arn: Text | None = Field(
+        None, description="ARN of the group's CDC task, if it is not the one in cdc.task_arn."
+    )
     tables: dict[str, TableConfig] = Field(min_length=1, description="The tables by name; order does not matter.")
 
 
@@ -327,7 +352,7 @@ class ReloadConfig(_Model):
     source: SourceConfig = Field(description="Where the rows come from.")
     target: TargetConfig = Field(description="Where the rows go.")
     dms: DmsConfig = Field(description="What loads them.")
-    cdc: CdcConfig | None = Field(None, description="The continuous CDC task; may be left out where there is none.")
+    cdc: CdcConfig | None = Field(None, description="The continuous CDC task; leave the section out if there is none.")
     windows: WindowsConfig = Field(description="How time is cut.")
     staging: StagingConfig = Field(default_factory=StagingConfig, description="Staging tables.")
     merge: MergeConfig = Field(default_factory=MergeConfig, description="The merge into production.")
@@ -339,7 +364,7 @@ class ReloadConfig(_Model):
 
     @property
     def file(self) -> str:
-        """The name of the file this was read from, for messages."""
+        """The name of the file that the configuration was read from, for messages."""
         return self._file
 
     @model_validator(mode="after")
@@ -364,26 +389,26 @@ class ReloadConfig(_Model):
 
     @model_validator(mode="after")
     def _targets_are_unique(self) -> ReloadConfig:
-        """What one entry loads is all that its production table is to have; the rows of another would be orphans."""
+        """An entry treats each row of its production table that it did not load as an orphan, so none can be shared."""
         seen: dict[str, str] = {}
         for group_name, group in self.groups.items():
             for name, table in group.tables.items():
                 place, target = f"groups.{group_name}.tables.{name}", table.target or name
-                # Staging tables and the columns that DMS writes have their names in lower case.
+                # DMS writes names in lower case, so two names that differ in case only would share a staging table.
                 other = seen.setdefault(target.casefold(), place)
                 if other != place:
                     raise ValueError(
-                        f"{place}.target: the production table {target!r} is that of {other} too, and each would take "
-                        "the other's rows for wrong; give each source table a production table of its own, and unite "
-                        "those by a view"
+                        f"{place}.target: the production table {target!r} is also that of {other}, and each entry "
+                        "would treat the other's rows as wrong; give each source table its own production table, and "
+                        "unite them in a view"
                     )
         return self
 
 
 def load_config(path: str | Path | None = None) -> ReloadConfig:
-    """Read ``reload.yaml``: the path given, the one in RELOAD_CONFIG, or the one in the current folder.
+    """Read ``reload.yaml`` from ``path``, else from the path in RELOAD_CONFIG, else from the current folder.
 
-    Raises ConfigError naming the file, the field, the value and the fix.
+    Raises ConfigError, which names the file, the field, the value and the fix.
     """
     file = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
     try:
@@ -395,7 +420,7 @@ def load_config(path: str | Path | None = None) -> ReloadConfig:
 
 
 def parse_config(written: str, file: str = DEFAULT_PATH) -> ReloadConfig:
-    """Return the configuration in a YAML text; ``file`` names it in errors. Raises ConfigError."""
+    """Return the configuration that a YAML text holds; errors name ``file``. Raises ConfigError."""
     try:
         document: Any = yaml.load(written, UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:

@@ -1,4 +1,4 @@
-"""Confirm: after the commit of a merge the source is read again, and what CDC had passed by then is corrected.
+"""Confirms a merge: reads the source again after the commit, and corrects what CDC has already passed.
 
 The algorithm and the argument for it are in ``docs/correctness.md``.
 """

@@ -1,4 +1,4 @@
-"""Makes the corrections that are released, within the caller's transaction: lock, audit, write, check."""
+"""Makes the released corrections within the caller's transaction: lock, audit, write, check."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ from reload_assets.postgres.statements import Parts, run
 from reload_assets.soft_delete import alive
 
 
-def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStatements], *, swapping: bool) -> int:
-    """Make the released corrections of the plans' tables. Returns how many rows were changed.
+def make_corrections(
+    connection: Connection[Any], all_statements: Sequence[ConfirmStatements], *, swapping: bool
+) -> int:
+    """Make the released corrections of all tables. Returns how many rows were changed.
 
-    Children before parents where rows are deleted, parents before children where they are written. ``swapping``:
-    unique values may move between the rows. Rows that others refer to and would follow are refused, each with its
-    reason. Raises Refusal where production takes some rows otherwise than they were to be, Contention, and psycopg's
-    errors: then the caller rolls back.
+    Children are deleted before parents, and parents written before children. ``swapping``: unique values may move
+    between the rows. A row is refused, with its reason, if a correction would make referring rows follow it. Raises
+    Refusal if production changes a row otherwise than asked, Contention, and psycopg's errors: the caller then rolls
+    back.
     """
     defer_constraints(connection)
-    batches = [_Batch(connection, plan) for plan in plans]
+    batches = [_Batch(connection, statements) for statements in all_statements]
     for batch in reversed(batches):
         batch.lock(swapping)
     changed = sum(batch.remove(wait=swapping) for batch in reversed(batches))
     changed += sum(batch.write() for batch in batches)
-    # Constraints that would wait for the commit are asked now, while there is something to be said about the rows.
+    # Deferred constraints are checked now, while the refused rows can still be named.
     check_constraints(connection)
     for batch in batches:
         batch.end()
@@ -53,16 +55,16 @@ def make_corrections(connection: Connection[Any], plans: Sequence[ConfirmStateme
 class _Batch:
     """The released corrections of one table."""
 
-    def __init__(self, connection: Connection[Any], plan: ConfirmStatements) -> None:
-        self._connection, self._plan = connection, plan
-        self._table = plan.merge.table
+    def __init__(self, connection: Connection[Any], statements: ConfirmStatements) -> None:
+        self._connection, self._statements = connection, statements
+        self._table = statements.merge.table
         self._swaps: UniqueSwaps | None = None
 
     def lock(self, swapping: bool) -> None:
-        """Lock the rows; put those off that are not what was noted, and refuse those that do not fit."""
+        """Lock the rows. Put off those that have changed since they were noted, and refuse those that do not fit."""
         self._run("6_correct:refuse_unfit")
         if swapping:
-            swaps = UniqueSwaps(self._connection, self._plan.merge)
+            swaps = UniqueSwaps(self._connection, self._statements.merge)
             if swaps.possible:
                 self._swaps = swaps
                 self._create_delta()
@@ -71,7 +73,7 @@ class _Batch:
         self._run("6_correct:lock_rows")
 
     def remove(self, *, wait: bool) -> int:
-        """Delete rows, or mark them as deleted. Returns how many. ``wait``: referring rows may be written later."""
+        """Delete rows, or mark them as deleted. Returns how many. ``wait``: referring rows may be corrected later."""
         deleted = self._delete(wait) if self._count(Verdict.DELETE) else 0
         marked = self._mark() if self._count(Verdict.SOFT_DELETE) else 0
         if deleted or marked:
@@ -100,21 +102,21 @@ class _Batch:
         return updated + inserted
 
     def end(self) -> None:
-        """Note that the corrections are made."""
+        """Write into the table of keys that the corrections are made."""
         self._run("6_correct:end_batch")
 
     def _refuse_followed_updates(self) -> None:
         columns = written_columns(self._table)
-        new = [self._plan.in_row(column) for column in columns]
+        new = [self._statements.in_row(column) for column in columns]
         mark = self._table.options.soft_delete_column
         for reference in self._acts_on_update():
             condition = changes(columns, reference, new)
             if mark in reference.parent_columns:
-                # The mark is taken back.
-                condition = sql.SQL("({} OR NOT {})").format(condition, alive(self._plan.merge.table))
+                # An update of a marked row removes its mark.
+                condition = sql.SQL("({} OR NOT {})").format(condition, alive(self._statements.merge.table))
             reason = self._refuse_followed(reference, Verdict.UPDATE, condition)
             if reason and self._swaps:
-                # What others were to take over it keeps.
+                # The row keeps a value that other rows were to take over, so they cannot be written either.
                 raise Refusal(one_stays(reason))
 
     def _acts_on_update(self) -> list[Reference]:
@@ -124,9 +126,9 @@ class _Batch:
 
     def _delete(self, wait: bool) -> int:
         acting = acts_on_delete(self._table)
-        # Those that do not act would refuse the whole batch because of one row.
+        # A foreign key that does not act would make PostgreSQL refuse the whole batch because of one row.
         every = [reference for reference in self._table.production.referenced_by if reference.child_readable]
-        # A row is refused because of another one of its own table that stays, which may be refused in the next round.
+        # A refused row may keep another row of its own table from being deleted. The next round refuses that one.
         checked = acting if wait else [*acting, *(reference for reference in every if reference not in acting)]
         while any(self._refuse_followed(reference, Verdict.DELETE, sql.SQL("true")) for reference in checked):
             pass
@@ -136,7 +138,7 @@ class _Batch:
         return self._write_audited("6_correct:delete_rows", audited, others, own)
 
     def _mark(self) -> int:
-        mark = self._plan.mark_pieces()
+        mark = self._statements.mark_pieces()
         acting = acts_on_update(self._table, [self._table.options.soft_delete_column or ""])
         for reference in acting:
             self._refuse_followed(reference, Verdict.SOFT_DELETE, sql.SQL("true"))
@@ -149,7 +151,7 @@ class _Batch:
         try:
             with nobody_follows(self._connection, others):
                 if self._swaps:
-                    # Parking a value changes rows, which are in the audit by now.
+                    # Parking a value changes rows, so it comes after their audit.
                     self._swaps.let_go()
                 updated = self._run("6_correct:update_rows").rowcount
         except Followed:
@@ -179,7 +181,7 @@ class _Batch:
         own: Sequence[Reference],
         *more: Parts,
     ) -> int:
-        """Execute a statement that must write the audited rows and, by foreign keys that act, no other ones."""
+        """Execute a statement that must write the audited rows, and no others by foreign keys that act."""
         try:
             with nobody_follows(self._connection, others), nobody_follows(self._connection, own, beside=audited):
                 written = self._run(name, *more).rowcount
@@ -190,14 +192,14 @@ class _Batch:
         return int(written)
 
     def _refuse_followed(self, reference: Reference, verdict: Verdict, condition: sql.Composable) -> str | None:
-        """Refuse the rows that others refer to and would follow. Returns the reason for one of them, or None."""
+        """Refuse rows whose referring rows would follow them. Returns the reason for one of them, or None."""
         require_readable(self._table, reference)
         stays: sql.Composable = sql.SQL("true")
         if verdict == Verdict.DELETE and self._is_own(reference):
             stays = sql.SQL(
                 "NOT EXISTS (SELECT 1 FROM {} AS child"
                 " WHERE child.correction = 'released' AND child.verdict = 'delete' AND {})"
-            ).format(sql.Identifier(self._plan.keys), self._plan.is_own_child("child"))
+            ).format(sql.Identifier(self._statements.keys), self._statements.is_own_child("child"))
         event = "DELETE" if verdict == Verdict.DELETE else "UPDATE"
         row = self._run(
             "6_correct:refuse_followed",
@@ -220,16 +222,16 @@ class _Batch:
 
     def _create_delta(self) -> None:
         self._run("6_correct:create_delta", correction=Correction.RELEASED.value)
-        analyze(self._connection, None, self._plan.merge.delta)
+        analyze(self._connection, None, self._statements.merge.delta)
 
     def _drop_delta(self) -> None:
-        drop_table(self._connection, None, self._plan.merge.delta)
+        drop_table(self._connection, None, self._statements.merge.delta)
 
     def _note(self, *, inserted: int = 0, updated: int = 0, deleted: int = 0) -> None:
         run(
             self._connection,
             "ledger/confirm:add_corrections",
-            reload_id=self._plan.merge.reload.reload_id,
+            reload_id=self._statements.merge.reload.reload_id,
             table_name=self._table.name,
             inserted=inserted,
             updated=updated,
@@ -240,4 +242,4 @@ class _Batch:
         return int(dict(self._run("6_correct:count_released").fetchall()).get(verdict.value, 0))
 
     def _run(self, name: str, *more: Parts, **values: Any) -> Any:
-        return self._plan.run(self._connection, name, *more, **values)
+        return self._statements.run(self._connection, name, *more, **values)

@@ -1,4 +1,4 @@
-"""Rows between which unique values move: each chain of them is corrected together, the other rows in any batches."""
+"""Finds chains of rows between which unique values move. The rows of a chain are corrected together."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.session import analyze, drop_table, prefer_hash_joins
 
 
-def number_chains(connection: Connection[Any], plan: ConfirmStatements) -> int:
-    """Number the chains among the corrections that are held back, from 1 on, as batches. Returns how many there are."""
-    uniques = swap_keys(plan.merge)
+def number_chains(connection: Connection[Any], statements: ConfirmStatements) -> int:
+    """Number the chains among the held corrections, from 1, as batches. Returns how many there are."""
+    uniques = swap_keys(statements.merge)
     if not uniques:
         return 0
     with connection.transaction():
-        plan.run(connection, "6_correct:create_delta", correction=Correction.HELD.value)
-        analyze(connection, None, plan.merge.delta)
+        statements.run(connection, "6_correct:create_delta", correction=Correction.HELD.value)
+        analyze(connection, None, statements.merge.delta)
         pairs: list[tuple[str, str]] = []
         with prefer_hash_joins(connection):
             for unique in uniques:
-                pairs += plan.run(connection, "6_correct:find_chains", unique.pieces).fetchall()
+                pairs += statements.run(connection, "6_correct:find_chains", unique.pieces).fetchall()
         numbers = _number(pairs)
-        plan.run(connection, "6_correct:set_batches", places=list(numbers), numbers=list(numbers.values()))
-        drop_table(connection, None, plan.merge.delta)
+        statements.run(connection, "6_correct:set_batches", places=list(numbers), numbers=list(numbers.values()))
+        drop_table(connection, None, statements.merge.delta)
     return max(numbers.values(), default=0)
 
 
 def _number(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Return the number of the chain of each row that is in one. A chain takes in all rows that pairs connect."""
+    """Return the chain number of each row that is in a chain. A chain has all rows that pairs connect."""
     beside: dict[str, set[str]] = {}
     for one, other in pairs:
         beside.setdefault(one, set()).add(other)

@@ -1,8 +1,8 @@
-"""The comparison at the end of a confirm: the window, and what changed while the reload went on.
+"""Compares both sides at the end of a confirm: the window, and what changed during the reload.
 
-CDC may have carried a row of this reload to another key, and a row may have come into the window meanwhile. Such rows
-are in no list of keys. They are found by comparing both sides: rows of the window, and rows whose window or version
-column lies in the time of the reload. What differs is judged by the passes of the confirm like every other key.
+CDC may have moved a row of this reload to another key, and new rows may have come into the window meanwhile. No list of
+keys has such rows. The comparison finds them among the rows of the window, and among the rows whose window or version
+column lies in the time of the reload. The passes of the confirm then judge what differs, like every other key.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from reload_assets.compare.differences import Differences
     from reload_assets.source.reader import SourceReader
 
-# The clocks of source and target may differ, and a transaction may set its version some time before it commits.
+# The clocks of source and target may differ, and a transaction may set a row's version well before it commits.
 _MARGIN = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
-# A table of this size is read from end to end within a minute or so.
+# A table of up to this size can be scanned within about a minute.
 _MOST_BYTES = 16 << 30
 
 
 @dataclass(frozen=True)
 class TakenUp:
-    """A reload whose rows are confirmed now: what it loaded, and since when it writes. Instants are UTC.
+    """A reload whose rows this confirm covers: what it loaded, and when its merge began. Instants are UTC.
 
-    ``merge_started_xid`` is the number of the oldest transaction that ran when its merge began.
+    ``merge_started_xid`` is the number of the oldest transaction that was running when the merge began.
     """
 
     reload_id: int
@@ -52,7 +52,7 @@ class TakenUp:
 
 @dataclass(frozen=True)
 class Touched:
-    """What all reloads that are confirmed now have touched: ``windows``, and since when at the earliest."""
+    """What the reloads of this confirm have touched together: ``windows``, and the earliest start."""
 
     windows: Sequence[Window]
     since: datetime
@@ -61,7 +61,7 @@ class Touched:
 
     @classmethod
     def by(cls, reloads: Sequence[TakenUp]) -> Touched:
-        """Add up what several reloads have touched."""
+        """Combine what several reloads have touched."""
         return cls(
             [Window(one.load_start, one.window_end) for one in reloads],
             min(one.opened_at for one in reloads),
@@ -73,13 +73,14 @@ class Touched:
 class Comparison:
     """Compares the tables of a confirm. ``reader`` is None without a source connection.
 
-    Then rows that production has rewritten since the merge are read again, but rows that it lacks are not found.
+    Without a reader, rows rewritten in production since the merge are read again. Rows that production lacks are then
+    not found.
     """
 
     def __init__(
-        self, plans: Sequence[ConfirmStatements], touched: Touched, zone: ZoneInfo, reader: SourceReader | None
+        self, all_statements: Sequence[ConfirmStatements], touched: Touched, zone: ZoneInfo, reader: SourceReader | None
     ) -> None:
-        self._plans, self._touched, self._zone, self._reader = plans, touched, zone, reader
+        self._all_statements, self._touched, self._zone, self._reader = all_statements, touched, zone, reader
         self._gaps: dict[str, None] = {}
         self._unfit: dict[str, set[str]] = {}
 
@@ -90,7 +91,7 @@ class Comparison:
 
     @property
     def open_ends(self) -> list[str]:
-        """What keeps the reload from being confirmed: clauses of the result's sentence."""
+        """The reasons why the reload cannot count as confirmed: clauses of the result's sentence."""
         return [
             f"{len(keys)} rows of the source cannot be in {table} by the type of its key "
             f"({'; '.join(sorted(keys)[:3])}, for example); widen it"
@@ -98,39 +99,42 @@ class Comparison:
         ]
 
     def collect(self, connection: Connection[Any], now: datetime, vanished: Mapping[str, int]) -> int:
-        """Take the keys of rows that differ among the confirm's keys. Returns how many are new. ``now`` is UTC.
+        """Add the keys of rows that differ to the confirm's keys. Returns how many are new. ``now`` is UTC.
 
-        ``vanished`` counts, by the plans' tables of keys, rows of this reload that vanished before they were read.
+        ``vanished`` counts the rows of this reload that vanished before they were read, by their table of keys.
         Raises SourceUnavailable and psycopg's errors.
         """
         if self._reader is None:
             self._gaps["without a source connection nobody looked for rows that production lacks"] = None
-        return sum(self._collect(connection, plan, now, vanished.get(plan.keys, 0)) for plan in self._plans)
+        return sum(
+            self._collect(connection, statements, now, vanished.get(statements.keys, 0))
+            for statements in self._all_statements
+        )
 
-    def _collect(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime, vanished: int) -> int:
-        slices = self._slices(connection, plan, now)
-        self._unfit.pop(plan.merge.table.target, None)
-        # One transaction, for its temporary tables.
+    def _collect(self, connection: Connection[Any], statements: ConfirmStatements, now: datetime, vanished: int) -> int:
+        slices = self._slices(connection, statements, now)
+        self._unfit.pop(statements.merge.table.target, None)
+        # The temporary tables live as long as this transaction.
         with connection.transaction():
-            differences = self._differences(connection, plan)
+            differences = self._differences(connection, statements)
             new = 0
             if differences is not None and differences.find(slices):
-                new += self._take(connection, plan, differences, None)
+                new += self._take(connection, statements, differences, None)
             if differences is None or differences.compared.left_out:
-                new += sum(self._collect_rewritten(connection, plan, one) for one in slices)
+                new += sum(self._collect_rewritten(connection, statements, one) for one in slices)
             if vanished:
-                new += self._collect_carried(connection, plan, slices, vanished)
-                plan.run(connection, "8_compare:own_found")
+                new += self._collect_carried(connection, statements, slices, vanished)
+                statements.run(connection, "8_compare:own_found")
             return new
 
     def _take(
         self,
         connection: Connection[Any],
-        plan: ConfirmStatements,
+        statements: ConfirmStatements,
         differences: Differences,
         found: list[tuple[str, str]] | None,
     ) -> int:
-        """Take found keys, by place and text (None: all), except those that production's types cannot hold."""
+        """Add found keys, given by place and text (None: all), except those that production's types cannot hold."""
         chosen: sql.Composable = sql.SQL("true")
         if found is not None:
             places = [place for place, _ in found]
@@ -138,32 +142,32 @@ class Comparison:
         pieces = DifferencePieces(f_key=differences.text_keys, f_key_typed=differences.typed_keys, f_is_chosen=chosen)
         try:
             with connection.transaction():
-                return plan.run(connection, "8_compare:collect_differences", pieces).rowcount
+                return statements.run(connection, "8_compare:collect_differences", pieces).rowcount
         except (DataError, IntegrityError):
             if found is None:
-                found = plan.run(connection, "8_compare:list_differences", pieces).fetchall()
+                found = statements.run(connection, "8_compare:list_differences", pieces).fetchall()
             if len(found) == 1:
-                self._unfit.setdefault(plan.merge.table.target, set()).add(found[0][1])
+                self._unfit.setdefault(statements.merge.table.target, set()).add(found[0][1])
                 return 0
             half = len(found) // 2
             halves = (found[:half], found[half:])
-            return sum(self._take(connection, plan, differences, one) for one in halves)
+            return sum(self._take(connection, statements, differences, one) for one in halves)
 
-    def _differences(self, connection: Connection[Any], plan: ConfirmStatements) -> Differences | None:
+    def _differences(self, connection: Connection[Any], statements: ConfirmStatements) -> Differences | None:
         if self._reader is None:
             return None
-        # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+        # Imported here because it imports SQLAlchemy, which a process without a source does not need.
         from reload_assets.compare.differences import Differences
 
         try:
-            return Differences(connection, plan.merge.table, self._reader)
+            return Differences(connection, statements.merge.table, self._reader)
         except SourceUnavailable as error:
             why = f"{error.sentence.rstrip('.')} [{error.code}]"
-            self._gaps[f"rows of {plan.merge.table.name} could not be compared: {why}"] = None
+            self._gaps[f"rows of {statements.merge.table.name} could not be compared: {why}"] = None
             return None
 
-    def _collect_rewritten(self, connection: Connection[Any], plan: ConfirmStatements, one: Slice) -> int:
-        return plan.run(
+    def _collect_rewritten(self, connection: Connection[Any], statements: ConfirmStatements, one: Slice) -> int:
+        return statements.run(
             connection,
             "8_compare:collect_rewritten",
             RangePieces(range_column=one.column.name),
@@ -173,17 +177,18 @@ class Comparison:
         ).rowcount
 
     def _collect_carried(
-        self, connection: Connection[Any], plan: ConfirmStatements, slices: Sequence[Slice], vanished: int
+        self, connection: Connection[Any], statements: ConfirmStatements, slices: Sequence[Slice], vanished: int
     ) -> int:
-        """Take the keys to which CDC may have carried rows of this reload, wherever they are."""
-        production = plan.merge.table.production
+        """Add the keys to which CDC may have moved rows of this reload, in any window."""
+        production = statements.merge.table.production
         place = {"schema": production.schema, "table": production.name}
         row = run(connection, "confirm/8_compare:get_size", **place).fetchone()
         assert row is not None
         if row[0] > _MOST_BYTES or self._touched.xid is None:
             why = "the beginning of the merge is not known" if self._touched.xid is None else f"it has {row[0]:,} bytes"
             gone = (
-                f"{vanished} rows of {plan.merge.table.target} that this reload wrote were gone before they were read"
+                f"{vanished} rows of {statements.merge.table.target} that this reload wrote were gone "
+                "before they were read"
             )
             self._gaps[f"{gone}, and nobody looked for them under other keys outside of the window: {why}"] = None
             return 0
@@ -193,21 +198,21 @@ class Comparison:
             )
             for one in slices
         )
-        return plan.run(
+        return statements.run(
             connection,
             "8_compare:collect_carried",
             CarriedPieces(p_is_compared=compared),
             since_xid=self._touched.xid,
         ).rowcount
 
-    def _slices(self, connection: Connection[Any], plan: ConfirmStatements, now: datetime) -> list[Slice]:
-        table = plan.merge.table
+    def _slices(self, connection: Connection[Any], statements: ConfirmStatements, now: datetime) -> list[Slice]:
+        table = statements.merge.table
         meanwhile = self._meanwhile(now).in_zone(self._zone)
         windows = [window.in_zone(self._zone) for window in self._touched.windows]
         slices = [Slice(table.window, bounds) for bounds in _joined([*windows, meanwhile])]
         if table.version.name == table.window.name:
             return slices
-        why_not = self._why_not_by_version(connection, plan, table.version)
+        why_not = self._why_not_by_version(connection, statements, table.version)
         if why_not is None:
             return [*slices, Slice(table.version, meanwhile)]
         self._gaps[f"rows of {table.name} outside the window that changed meanwhile were not compared: {why_not}"] = (
@@ -216,8 +221,9 @@ class Comparison:
         return slices
 
     def _meanwhile(self, now: datetime) -> Window:
-        """Return the time of the reload, from an hour earlier where the clock was set back in it: it shows that hour
-        twice.
+        """Return the time of the reload.
+
+        It begins an hour earlier if the clock was set back during the reload: that hour occurs twice.
         """
         start = self._touched.since - _MARGIN
         before, after = ((start - _HOUR).astimezone(self._zone), now.astimezone(self._zone))
@@ -226,9 +232,11 @@ class Comparison:
         return Window(start, now + _MARGIN)
 
     @staticmethod
-    def _why_not_by_version(connection: Connection[Any], plan: ConfirmStatements, version: ReloadColumn) -> str | None:
-        """Say why rows cannot be found by the range of their version; None where they can."""
-        place, production = plan.merge.table.target, plan.merge.table.production
+    def _why_not_by_version(
+        connection: Connection[Any], statements: ConfirmStatements, version: ReloadColumn
+    ) -> str | None:
+        """Return why rows cannot be found by a range of their version; None if they can."""
+        place, production = statements.merge.table.target, statements.merge.table.production
         declared = version.target.type
         if not declared.startswith("timestamp") or declared.endswith("with time zone"):
             return f"the version column {version.name} of {place} is {declared}"
@@ -242,7 +250,7 @@ def _offset(moment: datetime) -> timedelta:
 
 
 def _joined(bounds: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Return the same ranges without their overlaps, in order."""
+    """Return the ranges in order, with overlapping ones joined."""
     joined: list[tuple[datetime, datetime]] = []
     for start, end in sorted(bounds):
         if joined and start <= joined[-1][1]:

@@ -1,14 +1,14 @@
-"""Which of the statements that CDC skipped concern a confirm, and the keys that they bring into it.
+"""Finds the statements that CDC skipped and that concern a confirm, and adds the keys that they name.
 
-Every statement counts, whatever its error says and in whatever language, except two kinds that no row of a reload can
-cause: an update or delete that met no row, and a value that its column cannot hold. These count only where they name a
-row that is judged or was staged. So a row that nobody reloads and that production has lacked for long stays out.
+Every skipped statement counts, no matter what its error says, except two kinds that no row of a reload can cause: an
+update or delete that found no row, and a value that its column cannot hold. These count only if they name a row that
+is judged or was staged. So a row that nobody reloads, and that production has lacked for long, stays out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,32 +21,33 @@ from reload_assets.confirm.pieces import NamedKey, NamedOutside, NamedPieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge.statements import both, in_staging
 from reload_assets.postgres.statements import run
+from reload_assets.tables import ReloadTable
 
 CLOCK_MARGIN = timedelta(seconds=5)
-"""Two servers' clocks: a statement that CDC skipped is read rather twice than not at all."""
+"""The allowance for the two servers' clocks: better to read a skipped statement twice than not at all."""
 
 _SQLSTATE = re.compile(r"sql_?state\W*([0-9A-Z]{5})\b", re.IGNORECASE)
 _DATA_EXCEPTION, _FOREIGN_KEY = "22", "23503"
-# DMS's own words, which it writes where the server reported no error.
+# DMS writes these words if the server reported no error.
 _NO_ROW = re.compile(r"^\W*0 rows? affected", re.IGNORECASE)
 
 
 class SkippedStatements:
-    """Reads the list of skipped statements again and again while a confirm goes on.
+    """Reads the list of skipped statements repeatedly during a confirm.
 
-    ``since``: the first instant from which on statements count (UTC); ``ours_since``: from when on this reload, or an
-    earlier one that this confirm takes up, has written production.
+    ``since``: statements count from this instant on (UTC). ``ours_since``: since when this reload, or an earlier one
+    that this confirm takes up, has been writing production.
     """
 
     def __init__(
         self,
         cdc: Cdc,
-        plans: Sequence[ConfirmStatements],
+        all_statements: Sequence[ConfirmStatements],
         source_schema: str | None,
         since: datetime,
         ours_since: datetime,
     ) -> None:
-        self._cdc, self._plans, self._source_schema = cdc, plans, source_schema
+        self._cdc, self._all_statements, self._source_schema = cdc, all_statements, source_schema
         self._ours_since = ours_since - CLOCK_MARGIN
         self._scanned_until = min(since, ours_since) - CLOCK_MARGIN
         self._unread: set[Skipped] = set()
@@ -54,7 +55,7 @@ class SkippedStatements:
 
     @property
     def open_ends(self) -> list[str]:
-        """What keeps the reload from being confirmed: clauses of the result's sentence."""
+        """The reasons why the reload cannot count as confirmed: clauses of the result's sentence."""
         said = []
         if self._unread:
             example = sorted(f"{one.owner}.{one.table}" for one in self._unread)[0]
@@ -72,15 +73,18 @@ class SkippedStatements:
         return said
 
     def collect(self, connection: Connection[Any]) -> int:
-        """Take the named keys among those that are judged. Returns how many are new there, or this reload's own now."""
+        """Add the named keys to the judged ones. Returns how many are new, or are now known as this reload's own."""
         found = 0
         newest = self._scanned_until
-        known = {(plan.merge.table.production.schema, plan.merge.table.production.name) for plan in self._plans}
-        for plan in self._plans:
-            for skipped in self._list(connection, plan):
+        known = {
+            (statements.merge.table.production.schema, statements.merge.table.production.name)
+            for statements in self._all_statements
+        }
+        for statements in self._all_statements:
+            for skipped in self._list(connection, statements):
                 newest = max(newest, skipped.skipped_at)
-                found += self._add(connection, plan, skipped)
-            production = plan.merge.table.production
+                found += self._add(connection, statements, skipped)
+            production = statements.merge.table.production
             place = {"schema": production.schema, "table": production.name}
             for schema, table, key in run(connection, "catalog/keys:list_related_tables", **place).fetchall():
                 if (schema, table) not in known:
@@ -88,53 +92,55 @@ class SkippedStatements:
         self._scanned_until = max(self._scanned_until, newest - CLOCK_MARGIN)
         return found
 
-    def _list(self, connection: Connection[Any], plan: ConfirmStatements) -> list[Skipped]:
-        """Return the statements of one table, by the source's name or the target's."""
-        table = plan.merge.table
+    def _list(self, connection: Connection[Any], statements: ConfirmStatements) -> list[Skipped]:
+        """Return the skipped statements of one table, known by its source name or its target name."""
+        table = statements.merge.table
         target, source = (table.production.schema, table.production.name), (self._source_schema, table.source_table)
         listed = self._cdc.skipped(connection, [target[1], source[1]], self._scanned_until)
         return [one for one in listed if _is_of(one, target) or (source[0] and _is_of(one, (source[0], source[1])))]
 
-    def _add(self, connection: Connection[Any], plan: ConfirmStatements, skipped: Skipped) -> int:
-        key = [column.name for column in plan.merge.table.key]
+    def _add(self, connection: Connection[Any], statements: ConfirmStatements, skipped: Skipped) -> int:
+        key = [column.name for column in statements.merge.table.key]
         statement = read_statement(skipped.statement)
-        named = statement.keys(key) if statement else set()
+        named = _readable(statements.merge.table, statement.keys(key)) if statement else set()
         if statement is None or not statement.is_read(key):
             self._unread.add(skipped)
         ours = skipped.skipped_at >= self._ours_since
         try:
             with connection.transaction():
                 concerned = (ours and not _is_harmless(skipped, statement)) or any(
-                    self._is_judged(connection, plan, one) for one in named
+                    self._is_judged(connection, statements, one) for one in named
                 )
                 if not concerned or statement is None:
                     return 0
-                removed = statement.removed(key)
-                return sum(self._collect(connection, plan, one, ours, ours and one in removed) for one in named)
+                removed = _readable(statements.merge.table, statement.removed(key))
+                return sum(self._collect(connection, statements, one, ours, ours and one in removed) for one in named)
         except (DataError, IntegrityError):
-            # Not of the key's type, or not of its domain: a statement of a form that is not known.
+            # A value that does not fit the key's type or domain: the statement has a form that we cannot read.
             self._unread.add(skipped)
             return 0
 
     @staticmethod
-    def _collect(connection: Connection[Any], plan: ConfirmStatements, key: Key, ours: bool, brought_back: bool) -> int:
+    def _collect(
+        connection: Connection[Any], statements: ConfirmStatements, key: Key, ours: bool, brought_back: bool
+    ) -> int:
         values = sql.SQL(", ").join(sql.Literal(value) for value in key)
         flags = {"is_ours": ours, "is_brought_back": brought_back}
-        return plan.run(connection, "1_keys:collect_named", NamedKey(named_key=values), **flags).rowcount
+        return statements.run(connection, "1_keys:collect_named", NamedKey(named_key=values), **flags).rowcount
 
     @staticmethod
-    def _is_judged(connection: Connection[Any], plan: ConfirmStatements, key: Key) -> bool:
-        """Return whether a key is judged already, or its row was staged: one that the merge found identical, too."""
-        pairs = list(zip(plan.merge.table.key, (sql.Literal(value) for value in key), strict=True))
-        judged = [sql.SQL("{} = {}").format(plan.in_key(column), value) for column, value in pairs]
+    def _is_judged(connection: Connection[Any], statements: ConfirmStatements, key: Key) -> bool:
+        """Return whether a key is judged already, or its row was staged, even if the merge found it identical."""
+        pairs = list(zip(statements.merge.table.key, (sql.Literal(value) for value in key), strict=True))
+        judged = [sql.SQL("{} = {}").format(statements.in_key(column), value) for column, value in pairs]
         staged = [sql.SQL("{} = {}").format(in_staging(column), value) for column, value in pairs]
         named = NamedPieces(k_is_named=both(judged), s_is_named=both(staged))
-        row = plan.run(connection, "1_keys:find_named", named).fetchone()
+        row = statements.run(connection, "1_keys:find_named", named).fetchone()
         assert row is not None
         return bool(row[0] or row[1])
 
     def _look_outside(self, connection: Connection[Any], schema: str, table: str, key: list[str] | None) -> None:
-        """Note what a foreign key refused in a table of no plan, unless the row is by now as the statement wants it."""
+        """Note what a foreign key refused in a table outside the reload, unless the change is there by now."""
         for skipped in self._cdc.skipped(connection, [table], self._ours_since):
             if not _is_of(skipped, (schema, table)) or _state(skipped) not in (None, _FOREIGN_KEY):
                 continue
@@ -152,7 +158,7 @@ class SkippedStatements:
     def _is_done(
         connection: Connection[Any], schema: str, table: str, key: Sequence[str], statement: Statement
     ) -> bool:
-        """Return whether the row was inserted since, or is gone: its presence says nothing else."""
+        """Return whether the row has been inserted since, or is gone. Its presence proves nothing else."""
         gone = statement.removed(key) if statement.verb == "DELETE" else statement.keys(key)
         named = next(iter(gone))
         if len(gone) != 1:
@@ -166,14 +172,23 @@ class SkippedStatements:
             with connection.transaction():
                 row = run(connection, "confirm/1_keys:find_row", pieces).fetchone()
         except (DataError, InsufficientPrivilege):
-            # Nobody can tell: the login may not read a table outside of the reload.
+            # The login may not read a table outside the reload, so this cannot be known.
             return False
         assert row is not None
         return bool(row[0]) == (statement.verb == "INSERT")
 
 
+def _readable(table: ReloadTable, keys: Iterable[Key]) -> set[Key]:
+    """Return keys as production's types read them: CDC writes a RAW as bytes, also where production has a uuid."""
+    is_uuid = [column.target.base_type == "uuid" for column in table.key]
+    return {
+        tuple(value.removeprefix("\\x") if uuid else value for value, uuid in zip(key, is_uuid, strict=True))
+        for key in keys
+    }
+
+
 def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
-    """Tell whether a statement is one on a table: by the columns of DMS's list, or by its own words."""
+    """Return whether a statement is about a table, by the columns of DMS's list or by its own text."""
     if (skipped.owner.lower(), skipped.table.lower()) == (table[0].lower(), table[1].lower()):
         return True
     statement = read_statement(skipped.statement)
@@ -184,13 +199,13 @@ def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
 
 
 def _state(skipped: Skipped) -> str | None:
-    """Return the SQLSTATE of the error; None where it has none."""
+    """Return the SQLSTATE of the error; None if it has none."""
     found = _SQLSTATE.search(skipped.error)
     return found[1].upper() if found else None
 
 
 def _is_harmless(skipped: Skipped, statement: Statement | None) -> bool:
-    """Tell whether no row of a reload can be the cause: no row was met, or a value does not fit its column."""
+    """Return whether no row of a reload can be the cause: no row was found, or a value does not fit its column."""
     state = _state(skipped)
     if state is not None:
         return state.startswith(_DATA_EXCEPTION)

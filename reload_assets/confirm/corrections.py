@@ -1,7 +1,7 @@
-"""Writes the corrections of one pass into production, as the merge does: in one transaction, or a chunk at a time.
+"""Writes the corrections of one pass into production, as the merge does: in one transaction, or in chunks.
 
-What production refuses is refused alone. All corrections are tried together first; where some row is refused, they are
-made in batches, which shrink around it until it stands alone.
+A refused row does not stop the others. All corrections are tried together first. If production refuses a row, they are
+made in batches, which shrink until the refused row is alone.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.transaction import Contended, Transactions
 
 _LOG = logging.getLogger(__name__)
-# More rows than any table has.
+# More rows than any table has: no limit.
 _ALL = 2**62
 
 
 class Corrections:
-    """Applies the verdicts of the plans' keys. ``connection`` is in autocommit mode and holds the temporary tables.
+    """Corrects production by the verdicts. ``connection`` is in autocommit mode and holds the temporary tables.
 
-    With ``patience.chunk_rows`` at most so many rows are corrected in one transaction; otherwise all tables in one.
+    ``patience.chunk_rows`` limits the rows that one transaction corrects. Without it one transaction corrects all.
     """
 
     def __init__(
         self,
         target: TargetDatabase,
         connection: Connection[Any],
-        plans: Sequence[ConfirmStatements],
+        all_statements: Sequence[ConfirmStatements],
         patience: Patience,
     ) -> None:
-        self._connection, self._plans, self._attempts = connection, plans, patience.attempts
+        self._connection, self._all_statements, self._attempts = connection, all_statements, patience.attempts
         self._transactions = partial(
             Transactions,
             target,
@@ -53,17 +53,19 @@ class Corrections:
             attempts=patience.attempts,
         )
         chunk_rows = patience.chunk_rows
-        self._in_chunks = chunk_rows is not None and inseparable([plan.merge for plan in plans]) is None
+        self._in_chunks = (
+            chunk_rows is not None and inseparable([statements.merge for statements in all_statements]) is None
+        )
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
-        # How many rows the next batch has at most, and how many the last one had.
+        # The maximum number of rows of the next batch, and the number of rows of the last one.
         self._size = self._most
         self._released = 0
 
     def apply(self) -> int:
-        """Write them. Returns how many rows were changed. Those that somebody else has written meanwhile are put off.
+        """Write the corrections. Returns how many rows were changed. Puts off rows that somebody else wrote meanwhile.
 
-        A row that production refuses gets the verdict blocked and its reason; the others are corrected all the same.
-        Raises MergeFailed where contention outlives the attempts; whole chunks are kept then.
+        A row that production refuses gets the verdict blocked, with the reason; the others are corrected nevertheless.
+        Raises MergeFailed if contention outlasts the attempts. Chunks that were committed stay.
         """
         with self._transactions() as transactions:
             if not self._in_chunks:
@@ -78,7 +80,7 @@ class Corrections:
         try:
             with self._connection.transaction():
                 self._run_each("6_correct:release_all")
-                changed = make_corrections(self._connection, self._plans, swapping=True)
+                changed = make_corrections(self._connection, self._all_statements, swapping=True)
         except (Refusal, psycopg.Error) as error:
             if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
@@ -88,36 +90,38 @@ class Corrections:
         return changed
 
     def _apply_in_batches(self, execute: Callable[[Callable[[], int]], int]) -> int:
-        """Make every correction that production takes, in batches, each by ``execute``. Returns how many rows changed.
+        """Make every correction that production takes in batches, each by ``execute``. Returns how many rows changed.
 
-        Children before parents are deleted, parents before children written. What is refused is tried again as long as
-        others are taken: they may have been in its way.
+        Children are deleted before parents, and parents written before children. Refused corrections are tried again
+        as long as others succeed, since those may have stood in their way.
         """
         changed = 0
         while True:
-            taken = sum(self._apply_batches(plan, REMOVED, 0, execute) for plan in reversed(self._plans))
-            for plan in self._plans:
-                chains = number_chains(self._connection, plan)
-                taken += sum(self._apply_batches(plan, WRITTEN, batch, execute) for batch in range(chains + 1))
+            taken = sum(
+                self._apply_batches(statements, REMOVED, 0, execute) for statements in reversed(self._all_statements)
+            )
+            for statements in self._all_statements:
+                chains = number_chains(self._connection, statements)
+                taken += sum(self._apply_batches(statements, WRITTEN, batch, execute) for batch in range(chains + 1))
             changed += taken
             if not taken or not self._run_each("6_correct:hold_again"):
                 return changed
 
     def _apply_batches(
         self,
-        plan: ConfirmStatements,
+        statements: ConfirmStatements,
         verdicts: Sequence[Verdict],
         batch: int,
         execute: Callable[[Callable[[], int]], int],
     ) -> int:
-        """Make the corrections of one number: a chain together, others in batches that shrink where one is refused."""
+        """Make the corrections of one number: a chain at once, others in batches that shrink after a refusal."""
         changed = 0
-        most = _ALL if batch or _refers_to_itself(plan) else self._most
+        most = _ALL if batch or _refers_to_itself(statements) else self._most
         self._size = most
 
         def work() -> int:
-            self._released = self._release(plan, verdicts, batch)
-            return make_corrections(self._connection, [plan], swapping=batch > 0) if self._released else 0
+            self._released = self._release(statements, verdicts, batch)
+            return make_corrections(self._connection, [statements], swapping=batch > 0) if self._released else 0
 
         while True:
             self._released = 0
@@ -128,48 +132,48 @@ class Corrections:
                 if isinstance(error, psycopg.Error) and not is_refusal(error):
                     raise
                 if batch or self._released == 1:
-                    self._refuse(plan, verdicts, batch, error)
+                    self._refuse(statements, verdicts, batch, error)
                 else:
                     self._size = self._released // 2
             if not self._released:
                 return changed
 
-    def _release(self, plan: ConfirmStatements, verdicts: Sequence[Verdict], batch: int) -> int:
-        # A chain is never cut.
+    def _release(self, statements: ConfirmStatements, verdicts: Sequence[Verdict], batch: int) -> int:
+        # A chain is never split: its rows depend on each other.
         most = _ALL if batch else self._size
         values = {"verdicts": [verdict.value for verdict in verdicts], "batch": batch, "most": most}
-        return plan.run(self._connection, "6_correct:release_batch", **values).rowcount
+        return statements.run(self._connection, "6_correct:release_batch", **values).rowcount
 
     def _refuse(
-        self, plan: ConfirmStatements, verdicts: Sequence[Verdict], batch: int, error: Refusal | psycopg.Error
+        self, statements: ConfirmStatements, verdicts: Sequence[Verdict], batch: int, error: Refusal | psycopg.Error
     ) -> None:
-        table = plan.merge.table
+        table = statements.merge.table
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
-        _LOG.info("%s: a correction of %s was refused: %s", plan.merge.reload.title, table.target, reason)
+        _LOG.info("%s: a correction of %s was refused: %s", statements.merge.reload.title, table.target, reason)
         with self._connection.transaction():
-            self._release(plan, verdicts, batch)
-            plan.run(self._connection, "6_correct:refuse_batch", refusal=reason)
+            self._release(statements, verdicts, batch)
+            statements.run(self._connection, "6_correct:refuse_batch", refusal=reason)
 
     def _in_savepoint(self, work: Callable[[], int]) -> int:
         with self._connection.transaction():
             return work()
 
     def _attempt(self, transactions: Transactions, work: Callable[[], int]) -> int:
-        """Do some work in a transaction of its own. Try again where it met another's lock."""
+        """Do some work in a separate transaction. Tries again if it met another session's lock."""
         try:
             return transactions.run("confirm", work, after_contention=self._shrink)
         except Contended as error:
-            raise CorrectionsContended(self._plans[0].merge.reload.title, self._attempts) from error
+            raise CorrectionsContended(self._all_statements[0].merge.reload.title, self._attempts) from error
 
     def _shrink(self) -> None:
-        # A smaller batch is in nobody's way for long.
+        # A smaller batch holds its locks for a shorter time.
         self._size = max(1, self._released // 2)
 
     def _run_each(self, name: str) -> int:
-        return sum(plan.run(self._connection, name).rowcount for plan in self._plans)
+        return sum(statements.run(self._connection, name).rowcount for statements in self._all_statements)
 
 
-def _refers_to_itself(plan: ConfirmStatements) -> bool:
-    """Return whether rows of the table refer to each other: such rows have to be written together."""
-    table = plan.merge.table
+def _refers_to_itself(statements: ConfirmStatements) -> bool:
+    """Return whether rows of the table refer to each other, and so have to be written together."""
+    table = statements.merge.table
     return any(key.parent == table.target for key in table.production.foreign_keys)

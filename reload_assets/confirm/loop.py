@@ -1,4 +1,4 @@
-"""The passes of a confirm: read production, read the source, wait until CDC is past that, correct, and again."""
+"""Runs the passes of a confirm: read production and the source, wait until CDC is past that, correct, repeat."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ from reload_assets.tables import ReloadTable
 
 _MOST_PASSES = 30
 MOST_OVERTAKEN = 4
-"""A row that somebody else writes in so many passes is corrected by columns."""
+"""A row that somebody else writes in this many passes is corrected column by column."""
 
 _PAUSE_SECONDS = 0.05
 _IS_OPEN = sql.SQL("k.is_open")
 _TO_CORRECT = sql.SQL("k.is_open AND k.verdict IN ({})").format(listed(CORRECTED))
 
 Fence = Callable[[], AbstractContextManager[None]]
-"""Keeps CDC stopped while it is open."""
+"""Makes a context manager that keeps CDC stopped."""
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What a confirm did. ``settled``: a last pass, after CDC was past everything, found nothing more to do.
+    """What a confirm did. ``settled``: once CDC was past everything, a last pass found nothing more to do.
 
-    ``passes`` are readings of production and source, ``corrections`` rows changed, ``waited_seconds`` the time spent
-    waiting for CDC; ``detail`` is one sentence.
+    ``passes`` counts the readings of production and source, ``corrections`` the rows changed. ``waited_seconds`` is
+    the time spent waiting for CDC, and ``detail`` is one sentence.
     """
 
     settled: bool
@@ -68,9 +68,9 @@ class Confirmed:
 class Confirmer:
     """Confirms a merged reload, over its tables in foreign-key order.
 
-    Without ``cdc`` its position is not known: then only rows that the reload itself wrote are corrected, and none is
-    inserted. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to judge
-    a source connection by.
+    Without ``cdc`` its position is not known. Then the confirm corrects only rows that the reload itself wrote, and
+    inserts none. With ``fence`` CDC is stopped whenever production is written. ``arbiter`` reads rows by DMS, to check
+    whether the source connection shows current rows.
     """
 
     target: TargetDatabase
@@ -86,8 +86,9 @@ class Confirmer:
     arbiter: SourceRows | None = None
 
     def run(self) -> Confirmed:
-        """Read and correct until nothing is left to do. Raises CdcNotReady, SourceUnavailable, MergeFailed, DmsError,
-        and psycopg's errors; what was corrected before stays, and is in the audit."""
+        """Read and correct until nothing is left to do. What was corrected before an error stays, and is in the audit.
+
+        Raises CdcNotReady, SourceUnavailable, MergeFailed, DmsError, and psycopg's errors."""
         with self.target.connect(autocommit=True) as connection:
             return _Confirm(self, connection).run()
 
@@ -99,12 +100,12 @@ class _Confirm:
         self._given, self._connection = given, connection
         self._reload, self._source, self._cdc = given.reload, given.source, given.cdc
         staged = given.ledger.tables(given.reload.reload_id)
-        self._plans = [
-            ConfirmStatements(plan, exact=given.cdc is not None)
-            for plan in merge_statements(given.reload, given.tables, staged, given.zone)
+        self._all_statements = [
+            ConfirmStatements(statements, exact=given.cdc is not None)
+            for statements in merge_statements(given.reload, given.tables, staged, given.zone)
         ]
         self._patience = Patience.configured(given.settings)
-        self._corrections = Corrections(given.target, connection, self._plans, self._patience)
+        self._corrections = Corrections(given.target, connection, self._all_statements, self._patience)
         self._control = Control(given.source)
         self._passes = self._corrected = 0
         self._waited = 0.0
@@ -115,7 +116,7 @@ class _Confirm:
     def run(self) -> Confirmed:
         self._collect()
         settled = self._pass_until_settled()
-        report = report_keys(self._connection, self._plans)
+        report = report_keys(self._connection, self._all_statements)
         self._given.ledger.set_confirm_keys(self._reload.reload_id, report.keys)
         open_ends = self._open_ends()
         return Confirmed(
@@ -143,41 +144,41 @@ class _Confirm:
             if self._count(None):
                 pause(_PAUSE_SECONDS)
                 continue
-            # All is settled. Once more when CDC is past everything that was read and written so far, and with the rows
-            # that differ by then: what CDC skipped, or carried elsewhere, shows up in the rows or in the list of
-            # statements that it keeps.
+            # Every key is settled. Wait until CDC is past everything that was read and written, and do one more pass
+            # with the rows that differ by then. What CDC skipped, or moved to another key, shows up in these rows or
+            # in CDC's list of skipped statements.
             now = self._source.now()
             self._wait_passed(now)
             named = self._skipped.collect(self._connection) if self._skipped else 0
             if is_last and not named:
                 return True
             if self._compare(now) or named:
-                # What stood in the way of a correction may be among the new keys.
-                for plan in self._plans:
-                    plan.run(self._connection, "8_compare:unblock_keys")
-            for plan in self._plans:
-                plan.run(self._connection, "8_compare:reopen_keys", most_refused=MOST_REFUSED)
+                # A new key may be the one that stood in the way of a blocked correction.
+                for statements in self._all_statements:
+                    statements.run(self._connection, "8_compare:unblock_keys")
+            for statements in self._all_statements:
+                statements.run(self._connection, "8_compare:reopen_keys", most_refused=MOST_REFUSED)
             is_last = True
         return False
 
     def _close(self) -> bool:
-        """Close the settled keys. Returns False where another comparison is needed to be sure of them.
+        """Close the settled keys. Returns False if another comparison is needed to be sure of them.
 
-        A row of ours that vanished before it was ever read equal may have taken a wrong content to another key. As long
-        as such a row may be under way, a row that a comparison found and that vanished, too, may be it.
+        If a row that we wrote vanished before it was ever read equal, CDC may have moved its wrong content to another
+        key. Until that is ruled out, a row that a comparison found and that then vanished may be that row.
         """
         sure = True
-        for plan in self._plans:
-            row = plan.run(self._connection, "4_close:count_vanished").fetchone()
+        for statements in self._all_statements:
+            row = statements.run(self._connection, "4_close:count_vanished").fetchone()
             assert row is not None
             ours, others = row
-            self._vanished[plan.keys] += ours
-            sure = sure and not ours and not (self._vanished[plan.keys] and others)
-            plan.run(self._connection, "4_close:close_settled", most_refused=MOST_REFUSED)
+            self._vanished[statements.keys] += ours
+            sure = sure and not ours and not (self._vanished[statements.keys] and others)
+            statements.run(self._connection, "4_close:close_settled", most_refused=MOST_REFUSED)
         return sure
 
     def _compare(self, now: datetime) -> int:
-        """Compare both sides. Returns how many keys are judged from now on that were not before."""
+        """Compare both sides. Returns how many keys are newly added for judgement."""
         if self._cdc is None:
             return 0
         found = self._comparison.collect(self._connection, now, self._vanished)
@@ -186,107 +187,122 @@ class _Confirm:
 
     def _collect(self) -> None:
         connection = self._connection
-        taken_up = {plan.keys: self._take_up(plan) for plan in self._plans}
+        taken_up = {statements.keys: self._take_up(statements) for statements in self._all_statements}
         reader = self._source.reader
         touched = Touched.by([one for found in taken_up.values() for one in found])
-        self._comparison = Comparison(self._plans, touched, self._given.zone, reader)
+        self._comparison = Comparison(self._all_statements, touched, self._given.zone, reader)
         if self._cdc is not None:
             self._skipped = SkippedStatements(
                 self._cdc,
-                self._plans,
+                self._all_statements,
                 reader.schema if reader else None,
                 self._reload.opened_at,
                 touched.merging_since or self._reload.opened_at,
             )
-        for plan in self._plans:
-            self._require_staging(plan)
-            plan.run(connection, "1_keys:create_keys")
-            plan.create_rows(connection, plan.rows)
-            plan.run(connection, "1_keys:create_again")
+        for statements in self._all_statements:
+            self._require_staging(statements)
+            statements.run(connection, "1_keys:create_keys")
+            statements.create_rows(connection, statements.rows)
+            statements.run(connection, "1_keys:create_again")
             with connection.transaction():
                 prefer_probes(connection)
-                plan.run(connection, "1_keys:collect_staged")
-            plan.run(connection, "1_keys:collect_written", reload_ids=[one.reload_id for one in taken_up[plan.keys]])
-            plan.run(connection, "1_keys:collect_orphans")
-            analyze(connection, None, plan.keys)
+                statements.run(connection, "1_keys:collect_staged")
+            statements.run(
+                connection, "1_keys:collect_written", reload_ids=[one.reload_id for one in taken_up[statements.keys]]
+            )
+            statements.run(connection, "1_keys:collect_orphans")
+            analyze(connection, None, statements.keys)
         if self._skipped is not None:
             self._skipped.collect(connection)
 
-    def _take_up(self, plan: ConfirmStatements) -> list[TakenUp]:
+    def _take_up(self, statements: ConfirmStatements) -> list[TakenUp]:
         """Find this reload, and the earlier ones whose rows of one table were never confirmed."""
         values = {
             "reload_id": self._reload.reload_id,
             "group_name": self._reload.group_name,
             "window_start": self._reload.load_start,
             "window_end": self._reload.window_end,
-            "table_name": plan.merge.table.name,
+            "table_name": statements.merge.table.name,
         }
         with self._connection.cursor(row_factory=class_row(TakenUp)) as cursor:
             return cursor.execute(compose("confirm/1_keys:find_unconfirmed"), values).fetchall()
 
-    def _require_staging(self, plan: ConfirmStatements) -> None:
-        known = plan.merge.staged
+    def _require_staging(self, statements: ConfirmStatements) -> None:
+        known = statements.merge.staged
         place = f"{known.staging_schema}.{known.staging_table}"
-        found = plan.merge.run(self._connection, "1_preconditions:find_staging").fetchone()
+        found = statements.merge.run(self._connection, "1_preconditions:find_staging").fetchone()
         if found is None or found[0] is None:
             raise StagingGone(self._reload.title, place)
         if found[0] != known.staging_oid:
             raise StagingReplaced(self._reload.title, place)
-        # A server that has crashed brings an unlogged table back empty.
-        count_verified(self._connection, plan.merge)
+        # After a crash of the server an unlogged table is empty.
+        count_verified(self._connection, statements.merge)
 
     def _pass(self) -> datetime:
-        """Judge every open key. Returns the instant of the source's clock up to which it was read.
+        """Judge every open key. Returns the instant of the source's clock up to which the source was read.
 
-        Production first: what stands there now is the work of a CDC that is not ahead of what the source shows next.
+        Production is read first, so that CDC cannot have written anything into it that the source does not show next.
         """
         connection = self._connection
-        for plan in self._plans:
+        for statements in self._all_statements:
             with connection.transaction():
                 prefer_probes(connection)
-                plan.run(connection, "2_pass:note_production")
-        read_again(connection, self._source, [Reading(plan, plan.keys, _IS_OPEN, plan.rows) for plan in self._plans])
+                statements.run(connection, "2_pass:note_production")
+        read_again(
+            connection,
+            self._source,
+            [Reading(statements, statements.keys, _IS_OPEN, statements.rows) for statements in self._all_statements],
+        )
         read_until = self._source.now()
-        for plan in self._plans:
-            plan.run(connection, "2_pass:judge_keys")
-            plan.run(connection, "2_pass:judge_overtaken", most_overtaken=MOST_OVERTAKEN)
-        self._control.require(connection, self._plans)
+        for statements in self._all_statements:
+            statements.run(connection, "2_pass:judge_keys")
+            statements.run(connection, "2_pass:judge_overtaken", most_overtaken=MOST_OVERTAKEN)
+        self._control.require(connection, self._all_statements)
         return read_until
 
     def _correct(self) -> int:
-        """Write what CDC has passed. Returns how many rows were changed."""
+        """Make the corrections that CDC has passed. Returns how many rows were changed."""
         if self._given.fence is None:
             return self._apply()
         with self._given.fence():
-            readings = [Reading(plan, plan.keys, _TO_CORRECT, plan.again) for plan in self._plans]
+            readings = [
+                Reading(statements, statements.keys, _TO_CORRECT, statements.again)
+                for statements in self._all_statements
+            ]
             read_again(self._connection, self._source, readings)
-            for plan in self._plans:
-                plan.run(self._connection, "6_correct:put_off_changed")
+            for statements in self._all_statements:
+                statements.run(self._connection, "6_correct:put_off_changed")
             return self._apply()
 
     def _apply(self) -> int:
         changed = 0
         if self._count(CORRECTED):
             changed += self._corrections.apply()
-            for plan in self._plans:
-                plan.run(self._connection, "6_correct:note_corrected")
+            for statements in self._all_statements:
+                statements.run(self._connection, "6_correct:note_corrected")
         if self._count((Verdict.PATCH,)):
             changed += sum(
-                patch_rows(self._given.target, self._connection, plan, self._patience) for plan in self._plans
+                patch_rows(self._given.target, self._connection, statements, self._patience)
+                for statements in self._all_statements
             )
         self._corrected += changed
         return changed
 
     def _require_current(self) -> None:
         arbiter = self._given.arbiter
-        if arbiter is not None and (doubts := require_current(self._connection, self._plans, self._source, arbiter)):
+        if arbiter is not None and (
+            doubts := require_current(self._connection, self._all_statements, self._source, arbiter)
+        ):
             self._given.say(
                 f"{self._reload.title}: {doubts} rows were read older than before, and once more by a DMS task"
             )
 
     def _count(self, verdicts: Collection[Verdict] | None) -> int:
-        """Count the open keys with some verdicts, or (None) with any."""
-        counts = [dict(plan.run(self._connection, "4_close:count_verdicts").fetchall()) for plan in self._plans]
+        """Count the open keys with one of the verdicts; None means any."""
+        counts = [
+            dict(statements.run(self._connection, "4_close:count_verdicts").fetchall())
+            for statements in self._all_statements
+        ]
         return sum(keys for one in counts for verdict, keys in one.items() if verdicts is None or verdict in verdicts)
 
     def _wait_passed(self, instant: datetime) -> None:
@@ -294,11 +310,11 @@ class _Confirm:
             self._waited += self._cdc.wait_passed(instant)
 
     def _open_ends(self) -> list[str]:
-        """Say what keeps the reload from being confirmed, apart from refused corrections: clauses of the sentence."""
+        """Return the reasons, besides refused corrections, why the reload cannot count as confirmed, as clauses."""
         return [*(self._skipped.open_ends if self._skipped else []), *self._comparison.open_ends]
 
     def _detail(self, report: Report, open_ends: Sequence[str], settled: bool) -> str:
-        """Write the sentence about the confirm."""
+        """Return the sentence about the confirm."""
         clauses = [
             f"{report.read_again} rows of all tables were read again from the source in {self._passes} passes, "
             f"{self._corrected} corrected, {self._waited:.1f} s waited for CDC",

@@ -1,6 +1,6 @@
-"""The pieces of a confirm's statements, by the names that ``sql/confirm`` has for them; ``sql/README.md`` shows each.
+"""The pieces of a confirm's statements, under their names in ``sql/confirm``. ``sql/README.md`` shows each.
 
-A predicate is named by the aliases that it joins: ``p_is_k`` holds where a row of production is that of a key.
+A predicate is named by the aliases that it joins: ``p_is_k`` is true if a row of production has the key ``k``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from psycopg.sql import Composable
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmPieces:
-    """What every statement about one table may name."""
+    """The names and pieces that every statement about one table may use."""
 
     # Tables and columns
     schema: str
@@ -55,7 +55,7 @@ class ConfirmPieces:
     a_is_k: Composable
     i_is_k: Composable
 
-    # What holds for a row
+    # Conditions on one row
     p_has_key: Composable
     p_is_alive: Composable
     p_is_in_window: Composable
@@ -67,7 +67,7 @@ class ConfirmPieces:
     n_differs_from_r: Composable
     n_differs_from_b: Composable
 
-    # What is judged
+    # How a key is judged
     judgement: Composable
     verdict_without_source: Composable
     verdict_without_production: Composable
@@ -103,7 +103,7 @@ class TextPieces:
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPieces:
-    """The control of one table's keys (``3_gone``)."""
+    """The control of keys that count as gone (``3_gone``)."""
 
     control: str
     k_shape: Composable
@@ -117,7 +117,7 @@ class ControlPieces:
 
 @dataclass(frozen=True, kw_only=True)
 class OlderPieces:
-    """The rows that the source connection shows too old (``5_source_is_current``)."""
+    """The rows that the source connection shows older than before (``5_source_is_current``)."""
 
     older: str
     latest: str
@@ -156,7 +156,7 @@ class NamedOutside:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowedPieces:
-    """Which rows would be followed by others (``6_correct:refuse_followed``)."""
+    """Which rows other rows would follow (``6_correct:refuse_followed``)."""
 
     r_changes_p: Composable
     c_stays: Composable

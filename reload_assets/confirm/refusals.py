@@ -1,25 +1,24 @@
-"""Why production does not take a correction, and what to do about it: the reasons in the ledger."""
+"""Writes the reasons, kept in the ledger, why production refuses a correction and what to do about it."""
 
 from __future__ import annotations
-
-import re
 
 import psycopg
 
 from reload_assets.merge.side_effects import action
 from reload_assets.postgres.catalog import Reference
+from reload_assets.postgres.refused import words_of
 from reload_assets.tables import ReloadTable
 
 _FOREIGN_KEY = "23503"
 _TAKEN = {"23505": "unique constraint", "23P01": "exclusion constraint"}
 _RULES = {"23502": "NOT NULL column", "23514": "check constraint"}
 _INSUFFICIENT_PRIVILEGE = "42501"
-# What has to do with the connection, the server, its objects or other transactions, and not with a row.
+# Errors about the connection, the server, its objects or other transactions: no row is to blame for them.
 _NO_ROW = ("08", "0A", "25", "28", "40", "42", "53", "54", "55", "57", "58", "F0", "XX")
 
 
 class Refusal(Exception):
-    """Production does not take the corrections of a batch, which is rolled back. ``reason``: why, and what to do."""
+    """Production refuses the corrections of a batch, which is rolled back. ``reason``: why, and what to do."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -27,34 +26,31 @@ class Refusal(Exception):
 
 
 def is_refusal(error: psycopg.Error) -> bool:
-    """Tell whether an error is about a row and not about the connection, the server or another transaction."""
+    """Return whether an error is about a row and not about the connection, the server or another transaction."""
     state = error.sqlstate
     return state is not None and (state[:2] not in _NO_ROW or state == _INSUFFICIENT_PRIVILEGE)
 
 
 def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
-    """Write the reason that an error gives: the rule, the SQLSTATE and PostgreSQL's words, without the row's values."""
+    """Return the reason that an error gives: the rule, the SQLSTATE and PostgreSQL's words, but no values."""
     diag, state = error.diag, error.sqlstate or "none"
-    said = diag.message_primary or "no message"
-    if state.startswith("22"):
-        # PostgreSQL quotes the value that does not fit.
-        said = re.sub(r'"[^"]*"', '"..."', said)
+    said = words_of(error)
     place = f"{diag.schema_name}.{diag.table_name}" if diag.table_name else table.target
     if state == _FOREIGN_KEY:
         advice = "reload the windows of the rows that refer to it"
         if place == table.target:
             advice = "reload the window of the row that it refers to"
-        return f"foreign key {diag.constraint_name} of {place}, SQLSTATE {state}: {said}; {advice}"
+        return f"foreign key {diag.constraint_name} of {place}, {said}; {advice}"
     if state in _TAKEN:
         rule = f"{_TAKEN[state]} {diag.constraint_name} of {place}"
-        return f"{rule}, SQLSTATE {state}: {said}; reload the window of the row that has the value"
+        return f"{rule}, {said}; reload the window of the row that has the value"
     name = diag.constraint_name or diag.column_name
     rule = f"{_RULES.get(state, 'rule')} {name} of {place}, " if name else ""
-    return f"{rule}SQLSTATE {state}: {said}; fix the row in the source or the rule in production"
+    return f"{rule}{said}; fix the row in the source or the rule in production"
 
 
 def followed(reference: Reference, event: str) -> str:
-    """Write what follows the number of rows that refer to another one, and would follow it if the foreign key acts."""
+    """Return how a reason goes on after the number of referring rows: why they forbid the correction."""
     fix = "reload their windows, or delete them or let them refer to another row"
     acts = action(reference, event)
     if acts is None:
@@ -67,16 +63,16 @@ def followed(reference: Reference, event: str) -> str:
 
 
 def one_stays(reason: str) -> str:
-    """Write the reason for rows between which unique values move, where one of them keeps its own."""
+    """Return the reason for rows between which unique values would move, if one of them keeps its value."""
     return f"unique values move between these rows, one of which stays as it is: {reason}"
 
 
 def newly_followed() -> str:
-    """Write the reason where rows began to refer to others while those were being corrected."""
+    """Return the reason if new rows referred to rows that were being corrected."""
     return "a row came to refer to it meanwhile; confirm the window once more"
 
 
 def turned_away(table: ReloadTable) -> str:
-    """Write the reason where a statement did not do what it said."""
+    """Return the reason if a statement did not write the rows as it should, which triggers can cause."""
     names = ", ".join(f"{trigger.name} of {trigger.table}" for trigger in table.production.triggers) or "a rule"
     return f"a trigger of production turned it away ({names}); have the trigger let the login of target.connection pass"

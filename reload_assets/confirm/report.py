@@ -1,4 +1,4 @@
-"""What a confirm has found in all: counts for the ledger, and clauses of the result's sentence."""
+"""Sums up what a confirm found: counts for the ledger, and clauses of the result's sentence."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from psycopg import Connection
 from reload_assets.confirm.statements import ConfirmStatements
 
 MOST_REFUSED = 3
-"""A correction that production has refused so many times is not tried again."""
+"""A correction that production has refused this many times is not tried again."""
 
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Report:
-    """Keys by what became of them. ``keys``: by table, how many were read again, and how many of these are orphans.
+    """Keys by how they ended. ``keys``: per table, how many were read again, and how many of these are orphans.
 
-    ``some_orphans`` and ``reasons`` name tables and keys, the latter with why production refused their corrections.
+    ``some_orphans``, ``rewritten`` and ``reasons`` name tables and keys. ``rewritten`` also names the triggers of
+    production that may have changed a row that was written, ``reasons`` why production refused corrections.
     """
 
     keys: Mapping[str, tuple[int, int]]
     left_alone: int
     blocked: int
     some_orphans: Sequence[str]
+    rewritten: Sequence[str]
     reasons: Sequence[str]
 
     @property
     def read_again(self) -> int:
-        """How many keys were read again."""
+        """The number of keys that were read again."""
         return sum(keys for keys, _ in self.keys.values())
 
     @property
     def orphans(self) -> int:
-        """How many of them are orphans."""
+        """The number of keys whose rows are orphans."""
         return sum(orphans for _, orphans in self.keys.values())
 
     @property
     def left_clauses(self) -> list[str]:
-        """What stays as it is by policy."""
+        """The clauses about rows that stay as they are by policy."""
         clauses = []
         if self.orphans:
             clauses.append(
@@ -50,30 +52,47 @@ class Report:
             )
         if self.left_alone:
             clauses.append(f"{self.left_alone} rows differ and are left alone by policy")
-        return clauses
+        return [*clauses, *self.rewritten]
 
     @property
     def blocked_clauses(self) -> list[str]:
-        """What production refuses."""
+        """The clauses about corrections that production refuses."""
         if not self.blocked:
             return []
         return [f"{self.blocked} rows could not be corrected: {', '.join(self.reasons[:_EXAMPLES])}"]
 
 
-def report_keys(connection: Connection[Any], plans: Sequence[ConfirmStatements]) -> Report:
-    """Count the keys of all tables by what became of them."""
+def report_keys(connection: Connection[Any], all_statements: Sequence[ConfirmStatements]) -> Report:
+    """Count the keys of all tables by how they ended."""
     keys: dict[str, tuple[int, int]] = {}
     left_alone = blocked = 0
     some_orphans: list[str] = []
+    rewritten: list[str] = []
     reasons: list[str] = []
-    for plan in plans:
-        name = plan.merge.table.name
-        row = plan.run(connection, "9_report:count_keys", most_refused=MOST_REFUSED).fetchone()
+    for statements in all_statements:
+        name = statements.merge.table.name
+        row = statements.run(connection, "9_report:count_keys", most_refused=MOST_REFUSED).fetchone()
         assert row is not None
         keys[name] = (row[0], row[1])
         left_alone, blocked = left_alone + row[2], blocked + row[3]
         some_orphans += [f"{name} {key}" for key in row[4] or ()]
-        for reason, rows, some in plan.run(connection, "9_report:count_blocked", most_refused=MOST_REFUSED):
+        rewritten += _rewritten(connection, statements)
+        for reason, rows, some in statements.run(connection, "9_report:count_blocked", most_refused=MOST_REFUSED):
             more = f" and {rows - len(some)} more" if rows > len(some) else ""
             reasons.append(f"{name} {'; '.join(some)}{more} ({reason})")
-    return Report(keys, left_alone, blocked, some_orphans, reasons)
+    return Report(keys, left_alone, blocked, some_orphans, rewritten, reasons)
+
+
+def _rewritten(connection: Connection[Any], statements: ConfirmStatements) -> list[str]:
+    """Return a clause about the rows of one table that triggers have rewritten; none if there are no such rows."""
+    row = statements.run(connection, "9_report:count_rewritten").fetchone()
+    assert row is not None
+    rows, some = row
+    if not rows:
+        return []
+    table = statements.merge.table
+    names = ", ".join(trigger.name for trigger in table.production.triggers) or "of a partition"
+    return [
+        f"{rows} rows of {table.target} differ from what was written ({'; '.join(some)}), because a trigger of "
+        f"production changes them ({names})"
+    ]

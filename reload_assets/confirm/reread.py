@@ -1,4 +1,4 @@
-"""Rows of the source by key, typed as DMS would have loaded them, in a temporary table of the target."""
+"""Reads rows of the source again, typed as DMS would have loaded them, into a temporary table of the target."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg import Connection, DataError, IntegrityError, sql
 
-from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.confirm.pieces import TextPieces
 from reload_assets.confirm.refusals import reason_of
 from reload_assets.postgres.session import copy_in, drop_table
 from reload_assets.postgres.statements import run
-from reload_assets.tables import ReloadColumn, ReloadTable
+from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""
 Bounds = tuple[datetime, datetime]
-"""The half-open bounds of a window, in wall-clock time of the source's zone."""
+"""The half-open bounds of a window, as wall-clock values in the source's time zone."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Rows of one table: ``batches`` of keys, and the temporary table ``rows``, with staging's columns, to fill."""
+    """Which rows of one table to read: ``batches`` of keys. They go into the temporary table ``rows``."""
 
     table: ReloadTable
     rows: str
@@ -35,26 +34,24 @@ class Wanted:
 
 
 class SourceRows(Protocol):
-    """Where rows of the source are read again by key, in batches of at most ``batch`` keys."""
+    """Reads rows of the source again by key, in batches of at most ``batch`` keys."""
 
     batch: int
     reader: SourceReader | None
-    """The source connection, by which whole windows are compared; None where there is none."""
+    """The source connection, which a comparison of whole windows needs; None if there is none."""
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
         """Put the source's rows with these keys into their temporary tables, in the caller's transaction."""
 
     def fill_window(self, connection: Connection[Any], table: ReloadTable, rows: str, bounds: Bounds) -> None:
-        """Put the source's rows of a window, and perhaps some beside it, into a temporary table likewise."""
+        """Put the source's rows of a window, and perhaps some outside it, into a temporary table."""
 
     def now(self) -> datetime:
-        """Return a UTC instant of the source's clock: what was read before shows all that was committed before the
-        read.
-        """
+        """Return the source's clock (UTC). After a read, it is later than any commit that the read can have seen."""
 
 
 def readable(table: ReloadTable) -> str | None:
-    """Say why the reader cannot give rows of the table as DMS would; None where it can."""
+    """Return why the reader cannot give rows of the table as DMS would; None if it can."""
     if table.source_columns is None:
         return "there is no source connection"
     described = {column.name: column for column in table.source_columns}
@@ -66,7 +63,7 @@ def readable(table: ReloadTable) -> str | None:
 
 
 class ReaderRows:
-    """Rows read over the source connection."""
+    """Reads rows over the source connection."""
 
     batch = 5_000
 
@@ -105,7 +102,7 @@ class ReaderRows:
 
 
 class RowsByTable:
-    """Rows that come over the source connection, or by DMS where the connection would read a type otherwise."""
+    """Reads rows over the source connection, or by DMS if the table has types that the connection reads differently."""
 
     def __init__(self, connected: ReaderRows, loaded: SourceRows) -> None:
         self.batch = min(connected.batch, loaded.batch)
@@ -131,31 +128,27 @@ class RowsByTable:
 
 
 def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
-    """Compose how texts of a table's columns become rows of the temporary table ``rows``."""
+    """Compose the pieces that turn texts of a table's columns into rows of the temporary table ``rows``."""
     numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
     text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
-    described = {column.name: column for column in table.source_columns or ()}
-    typed = sql.SQL(", ").join(
-        _typed(sql.Identifier("t", name), column, described[column.source])
-        for name, column in zip(numbered, table.columns, strict=True)
-    )
+    typed = {
+        column.name: pair.typed(sql.Identifier("t", name))
+        for name, (column, pair) in zip(numbered, table.pairs, strict=True)
+    }
     places = {column.name: number for number, column in enumerate(table.columns, start=1)}
-    keys_typed = [
-        _typed(sql.Identifier("t", f"v{places[column.name]}"), column, described[column.source]) for column in table.key
-    ]
     return TextPieces(
         source_rows=rows,
         texts=f"{rows}_texts",
         text_columns=text_columns,
         key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
-        t_typed=typed,
-        t_key_typed=sql.SQL(", ").join(keys_typed),
+        t_typed=sql.SQL(", ").join(typed.values()),
+        t_key_typed=sql.SQL(", ").join(typed[column.name] for column in table.key),
         t_is_chosen=sql.SQL("true"),
     )
 
 
 def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, places: list[str] | None) -> None:
-    """Make typed rows of the texts at some places (None: all); of a row that the types cannot hold, the key only."""
+    """Turn the texts at some places (None: all) into typed rows. A row that does not fit keeps only its key."""
     if places is not None:
         chosen = sql.SQL("t.ctid = any(CAST({} AS tid []))").format(sql.Literal(places))
         pieces = replace(pieces, t_is_chosen=chosen)
@@ -175,23 +168,9 @@ def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, p
 
 def _text(value: Any) -> str | None:
     if value is None or value in ("", b""):
-        # Oracle's empty text is NULL, and so is what DMS makes of an empty LOB.
+        # In Oracle an empty text is NULL, and DMS makes an empty LOB NULL too.
         return None
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    # DMS turns NUL, which PostgreSQL refuses, into a space.
+    # DMS turns NUL characters, which PostgreSQL refuses, into spaces.
     return str(value).replace("\x00", " ")
-
-
-def _typed(text: sql.Composable, column: ReloadColumn, source: SourceColumn) -> sql.Composable:
-    declared = sql.SQL(column.target.type)
-    if source.type.family == "bytes":
-        return sql.SQL("decode({}, 'hex')").format(text)
-    if source.kind == "bare":
-        scale = sql.Literal(source.decimals)
-        rounded = sql.SQL("trim_scale(round(CAST({} AS numeric), {}))").format(text, scale)
-        return sql.SQL("CAST({} AS {})").format(rounded, declared)
-    if column.target.collatable:
-        # No cast: it would cut a text that is too long, where an assignment refuses it.
-        return text
-    return sql.SQL("CAST({} AS {})").format(text, declared)

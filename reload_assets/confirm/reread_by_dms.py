@@ -1,4 +1,4 @@
-"""Rows of the source read again by a second, filtered DMS task: where there is no source connection."""
+"""Reads rows of the source again by a separate, filtered DMS task, for use without a source connection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from psycopg import Connection
 from reload_assets.confirm.reread import Bounds, Key, Wanted
 from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.engines.converting import convert_columns
 from reload_assets.engines.dms_task import DmsEngine
 from reload_assets.engines.staging_tables import again_name, make_table
+from reload_assets.errors.dms import LoadUnfit
 from reload_assets.keys import filter_condition
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
@@ -34,9 +36,9 @@ class _Batch:
 
 
 class LoadedRows:
-    """Rows that DMS loads into a staging table of their own, which is dropped right after."""
+    """Reads rows by having DMS load them into a separate staging table, which is then dropped."""
 
-    # A mapping of so many conditions stays well below what DMS takes for a document.
+    # A table mapping with this many conditions stays well below DMS's limit for its size.
     batch = 1_000
 
     def __init__(
@@ -52,9 +54,9 @@ class LoadedRows:
         self._schema = engine.staging_schema
 
     def fill(self, connection: Connection[Any], wanted: Sequence[Wanted]) -> None:
-        """See SourceRows; one task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
+        """See SourceRows. One task loads a batch of each table. Raises DmsError, LoadFailed, MappingError.
 
-        The filter is on one column of the key, so rows of other keys may come along; they meet no key of ours.
+        The filter is on one column of the key, so it may load rows of other keys too. These match no key that we judge.
         """
         for batches in zip_longest(*(one.batches for one in wanted)):
             loads = [_Batch(one.table, one.rows, keys) for one, keys in zip(wanted, batches, strict=True) if keys]
@@ -78,7 +80,10 @@ class LoadedRows:
                     drop_table(other, self._schema, self._name(load))
 
     def now(self) -> datetime:
-        """Return the source's clock, or the target's without a connection, which cdc.margin_seconds allows for."""
+        """Return the source's clock, or the target's if there is no source connection.
+
+        cdc.margin_seconds allows for the difference between the clocks.
+        """
         if self.reader is not None:
             return self.reader.now()
         with self._target.connect(autocommit=True) as connection:
@@ -94,13 +99,17 @@ class LoadedRows:
         return {"schema": self._schema, "table": self._name(batch)}
 
     def _make(self, batch: _Batch) -> None:
-        # Committed: DMS has to see it.
+        # The table must be committed, or DMS does not see it.
         with self._target.connect(autocommit=True) as other:
             drop_table(other, self._schema, self._name(batch))
             make_table(other, self._schema, self._name(batch), batch.table, self._engine.load_role)
 
     def _take(self, connection: Connection[Any], batch: _Batch) -> None:
         # Over another connection: the caller's transaction would keep a lock on the table, in the way of its drop.
+        with self._target.connect() as other:
+            converted = convert_columns(other, self._schema, self._name(batch), batch.table)
+        if unfit := [one.column for one in converted if one.misfits or one.refusal]:
+            raise LoadUnfit(batch.table.target, unfit)
         numbers = range(1, len(batch.table.columns) + 1)
         with (
             self._target.connect() as other,
@@ -114,7 +123,7 @@ class LoadedRows:
         return self._engine.table_load(batch.table, self._name(batch))
 
     def _filtered(self, batch: _Batch) -> tuple[TableLoad, str, Sequence[dict[str, str]]]:
-        """Return the load with the column of its one filter and the conditions on it."""
+        """Return the load, the column of its one filter, and the conditions on that column."""
         position = batch.table.filter_column
         assert position is not None, "the caller asks for such a table by window"
         column = batch.table.key[position]

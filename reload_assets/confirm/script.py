@@ -1,4 +1,4 @@
-"""Writes the confirm of one table as a script for psql: the statements of ``sql/confirm`` with the table's pieces."""
+"""Writes the confirm of one table as a psql script: the statements of ``sql/confirm`` with the table's pieces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.session import PROBES
 from reload_assets.postgres.statements import Parts, Step, file_names, script, sections
 
-# They need a key that a skipped statement names; nobody knows one before.
+# These need a key that a skipped statement names, which is not known when the script is written.
 _LEFT_OUT = ("1_keys:find_named", "1_keys:collect_named", "1_keys:find_row")
 _PROBES = "\n".join(f"SET LOCAL {name} = {value};" for name, value in PROBES.items())
 _NO_PROBES = "\n".join(f"SET LOCAL {name} = DEFAULT;" for name in PROBES)
@@ -37,90 +37,94 @@ _AFTER = {
 _TRUE = sql.SQL("true")
 
 
-def confirm_script(plan: ConfirmStatements) -> str:
+def confirm_script(statements: ConfirmStatements) -> str:
     """Return the statements of one table's confirm in their order, with its values, as one transaction.
 
-    Each stands there once; a confirm repeats some. Left out are those that the table has no use for, and those about a
-    key that a skipped statement names.
+    The script has each statement once, while a confirm repeats some. It leaves out statements that the table does not
+    need, and those about a key that a skipped statement names.
     """
-    merge = plan.merge
+    merge = statements.merge
     head = (
         f"The confirm of {merge.table.target} by {merge.reload.title}. It ends with ROLLBACK: nothing is changed.\n"
         "The source is not read, so every row seems to be gone from it. A confirm repeats steps 2 to 8 until nothing\n"
         "is left to do; sql/README.md says which of them run when."
     )
-    return script(head, _statements(plan), _values(plan))
+    return script(head, _statements(statements), _values(statements))
 
 
-def _statements(plan: ConfirmStatements) -> Iterator[Step | str]:
-    names = {"keys": plan.keys, "rows": plan.rows, "again": plan.again, "latest": older_pieces(plan).latest}
+def _statements(statements: ConfirmStatements) -> Iterator[Step | str]:
+    names = {
+        "keys": statements.keys,
+        "rows": statements.rows,
+        "again": statements.again,
+        "latest": older_pieces(statements).latest,
+    }
     for file in file_names("confirm"):
         for section in sections(file):
             name = f"{file.rpartition('/')[2]}:{section}"
-            if name == "8_compare:collect_differences" and plan.merge.table.source_columns is not None:
-                yield Step("compare:create_differences", [{"no_key_texts": _no_key_texts(plan)}])
+            if name == "8_compare:collect_differences" and statements.merge.table.source_columns is not None:
+                yield Step("compare:create_differences", [{"no_key_texts": _no_key_texts(statements)}])
             if name in _BEFORE:
                 yield _BEFORE[name]
             if name not in _LEFT_OUT:
-                yield from (Step(f"confirm/{name}", [plan.pieces, *more]) for more in _besides(plan, name))
+                yield from (Step(f"confirm/{name}", [statements.pieces, *more]) for more in _besides(statements, name))
             if name in _AFTER:
                 yield _AFTER[name].format(**names)
 
 
-def _besides(plan: ConfirmStatements, name: str) -> list[tuple[Parts, ...]]:
-    """Return what a statement names besides the table's own pieces, once for each time that it is to run."""
-    table, step = plan.merge.table, name.partition(":")[0]
+def _besides(statements: ConfirmStatements, name: str) -> list[tuple[Parts, ...]]:
+    """Return what a statement names besides the table's own pieces: one element per time that it runs."""
+    table, step = statements.merge.table, name.partition(":")[0]
     if name in ("2_pass:create_texts", "2_pass:type_texts", "2_pass:list_texts", "2_pass:add_unfit"):
-        return [(text_pieces(table, plan.rows),)] if readable(table) is None else []
+        return [(text_pieces(table, statements.rows),)] if readable(table) is None else []
     if name == "2_pass:list_keys":
-        return [(WantedPieces(wanted=plan.keys, k_is_wanted=sql.SQL("k.is_open")),)]
+        return [(WantedPieces(wanted=statements.keys, k_is_wanted=sql.SQL("k.is_open")),)]
     if step == "3_gone":
-        return [(control_pieces(plan),)]
+        return [(control_pieces(statements),)]
     if step == "5_source_is_current":
-        return [(older_pieces(plan),)]
+        return [(older_pieces(statements),)]
     if name == "6_correct:find_chains":
-        return [(unique.pieces,) for unique in swap_keys(plan.merge)]
+        return [(unique.pieces,) for unique in swap_keys(statements.merge)]
     if name == "6_correct:refuse_followed":
         followed = FollowedPieces(r_changes_p=_TRUE, c_stays=_TRUE)
         readables = [reference for reference in table.production.referenced_by if reference.child_readable]
         return [(child_pieces(reference), followed) for reference in readables]
     if name == "6_correct:soft_delete_rows":
-        return [(plan.mark_pieces(),)] if table.options.soft_delete_column else []
+        return [(statements.mark_pieces(),)] if table.options.soft_delete_column else []
     if name in ("8_compare:collect_differences", "8_compare:list_differences"):
-        return [(_differences(plan),)] if table.source_columns is not None else []
+        return [(_differences(statements),)] if table.source_columns is not None else []
     if name == "8_compare:collect_rewritten":
         return [(RangePieces(range_column=table.window.name),)]
     if name == "8_compare:collect_carried":
-        return [(CarriedPieces(p_is_compared=plan.pieces.p_is_in_window),)]
+        return [(CarriedPieces(p_is_compared=statements.pieces.p_is_in_window),)]
     return [()]
 
 
-def _key_names(plan: ConfirmStatements) -> list[str]:
-    return [f"k{number}" for number, _ in enumerate(plan.merge.table.key, start=1)]
+def _key_names(statements: ConfirmStatements) -> list[str]:
+    return [f"k{number}" for number, _ in enumerate(statements.merge.table.key, start=1)]
 
 
-def _no_key_texts(plan: ConfirmStatements) -> sql.Composable:
-    return sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in _key_names(plan))
+def _no_key_texts(statements: ConfirmStatements) -> sql.Composable:
+    return sql.SQL(", ").join(
+        sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in _key_names(statements)
+    )
 
 
-def _differences(plan: ConfirmStatements) -> DifferencePieces:
-    # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+def _differences(statements: ConfirmStatements) -> DifferencePieces:
+    # Imported here because it imports SQLAlchemy, which a process without a source does not need.
     from reload_assets.compare.compared_columns import typed_key
 
-    table = plan.merge.table
-    texts = [sql.Identifier("f", name) for name in _key_names(plan)]
-    kinds = {column.name: column.kind for column in table.source_columns or ()}
+    table = statements.merge.table
+    texts = [sql.Identifier("f", name) for name in _key_names(statements)]
     return DifferencePieces(
         f_key=sql.SQL(", ").join(texts),
-        f_key_typed=sql.SQL(", ").join(
-            typed_key(text, column, kinds[column.source]) for text, column in zip(texts, table.key, strict=True)
-        ),
+        f_key_typed=sql.SQL(", ").join(typed_key(text, column) for text, column in zip(texts, table.key, strict=True)),
         f_is_chosen=_TRUE,
     )
 
 
-def _values(plan: ConfirmStatements) -> dict[str, Any]:
-    merge = plan.merge
+def _values(statements: ConfirmStatements) -> dict[str, Any]:
+    merge = statements.merge
     start, end = merge.bounds
     return {
         "schema": merge.table.production.schema,

@@ -1,4 +1,4 @@
-"""Composes the statements of one table's confirm; see ``sql/confirm``."""
+"""Composes the statements of one table's confirm from the files in ``sql/confirm``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _BY_POLICY = {"report": Verdict.ORPHAN, "delete": Verdict.DELETE, "soft_delete":
 
 @dataclass(frozen=True)
 class ConfirmStatements:
-    """One table under confirm. ``exact``: CDC's position is known, so that every difference can be corrected."""
+    """The statements that confirm one table.
+
+    ``exact``: CDC's position is known, so every difference can be corrected.
+    """
 
     merge: MergeStatements
     exact: bool
@@ -46,7 +49,7 @@ class ConfirmStatements:
         return f"confirm_again_{self.merge.position}"
 
     def run(self, connection: Connection[Any], name: str, /, *more: Parts, **values: Any) -> Cursor[Any]:
-        """Execute ``sql/confirm/<file>:<section>`` with this table's pieces and window, and what is given besides."""
+        """Execute ``sql/confirm/<file>:<section>`` with this table's pieces and window, and those given here."""
         return run(
             connection,
             f"confirm/{name}",
@@ -67,7 +70,7 @@ class ConfirmStatements:
 
     @cached_property
     def pieces(self) -> ConfirmPieces:
-        """What every statement may name."""
+        """The names and pieces that every statement may use."""
         merge, table, of_merge = self.merge, self.merge.table, self.merge.pieces
         return ConfirmPieces(
             schema=of_merge.schema,
@@ -83,7 +86,7 @@ class ConfirmStatements:
             columns=of_merge.columns,
             key=of_merge.key,
             key_types=comma(
-                # The type is production's own spelling of it, from format_type.
+                # The type comes from PostgreSQL's format_type, so it is safe to paste in.
                 sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.target.type))
                 for column in table.key
             ),
@@ -136,21 +139,21 @@ class ConfirmStatements:
 
     @property
     def in_key(self) -> Named:
-        """The column of a key."""
+        """How a statement names a column of a key."""
         return self.merge.numbered("k")
 
     @property
     def in_row(self) -> Named:
-        """The column of a row of the source as the pass reads it."""
+        """How a statement names a column of a source row as the pass read it."""
         return self.merge.numbered("r")
 
     @property
     def in_again(self) -> Named:
-        """The column of a row of the source as it is read again."""
+        """How a statement names a column of a source row as it was read again."""
         return self.merge.numbered("a")
 
     def is_own_child(self, alias: str) -> sql.Composable:
-        """Return whether a referring row ``c``, of this very table, is the row of the key ``alias``."""
+        """Return the SQL condition that a referring row ``c`` of this very table is the row of the key ``alias``."""
         return self.merge.same_key(self.merge.numbered(alias), lambda column: sql.Identifier("c", column.name))
 
     def mark_pieces(self) -> MarkPieces:
@@ -166,7 +169,7 @@ class ConfirmStatements:
         )
 
     def _names_where(self, condition: Callable[[ReloadColumn], sql.Composable]) -> sql.Composable:
-        """Return an array of the names of those columns of which a condition holds, with NULL for the others."""
+        """Return an array with the names of the columns that meet a condition, and NULL for the others."""
         named = (
             sql.SQL("CASE WHEN {} THEN {} END").format(condition(column), sql.Literal(column.name))
             for column in written_columns(self.merge.table)
@@ -174,9 +177,9 @@ class ConfirmStatements:
         return sql.SQL("CAST(ARRAY[{}] AS text [])").format(comma(named))
 
     def _is_patched(self, column: ReloadColumn) -> sql.Composable:
-        """Return whether a column is corrected by itself: never read equal, and not set by anybody since it was noted.
+        """Return whether a column is patched: it was never read equal, and nobody has set it since it was noted.
 
-        Never one that rows of other tables would follow.
+        A column that rows of other tables would follow is never patched.
         """
         table = self.merge.table
         if any(column.name in reference.parent_columns for reference in acts_on_update(table, [column.name])):
@@ -195,7 +198,7 @@ class ConfirmStatements:
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
 
     def _is_left_alone(self) -> sql.Composable:
-        """Return whether a row that this reload did not write stays as it is although it differs."""
+        """Return whether a row that differs, and that this reload did not write, stays as it is."""
         table = self.merge.table
         if not self.exact:
             return sql.SQL("true")
@@ -203,13 +206,13 @@ class ConfirmStatements:
         rest = [column for column in written_columns(table) if column.name not in moments]
         in_window = (in_production(table.window), self.in_row(table.window))
         reasons = [
-            # Touched by a trigger of production: newer for ever, and otherwise equal.
+            # A trigger of production sets the version: such a row stays newer for ever, and is otherwise equal.
             sql.SQL("({} AND NOT {} AND {})").format(
                 newer(table, in_production, self.in_row), differs(rest, self.in_row, in_production), alive(table)
             ),
             sql.SQL("NOT (k.in_any_window OR {} OR {})").format(*(self._is_in_window(value) for value in in_window)),
         ]
-        # Policies that leave differences alone are about rows that are there: a marked row is not.
+        # Policies that leave differences alone do not apply to a marked row, which counts as deleted.
         versions = {"ours": in_production(table.version), "theirs": self.in_row(table.version), "alive": alive(table)}
         if table.options.equal_version == "skip":
             reasons.append(sql.SQL("({ours} = {theirs} AND {alive})").format(**versions))
@@ -235,7 +238,7 @@ class ConfirmStatements:
 
 
 def _differs_noted(column: ReloadColumn, left: Named, right: Named) -> sql.Composable:
-    """Return whether a column differs, where one side was noted: as jsonb, which does not keep the blanks of json."""
+    """Return whether a column differs from what was noted. Notes are jsonb, which does not keep the blanks of json."""
     if column.target.base_type == "json":
         return sql.SQL("{}::jsonb IS DISTINCT FROM {}::jsonb").format(left(column), right(column))
     return differs([column], left, right)
@@ -247,34 +250,34 @@ def _as_noted(column: ReloadColumn) -> sql.Composable:
 
 
 def _as_noted_before(column: ReloadColumn) -> sql.Composable:
-    """Return the column of a production row as it was noted the time before."""
+    """Return the column of a production row as the previous pass noted it."""
     return sql.Identifier("b", column.name)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which keys of a table are read again, and the temporary table ``rows`` for them.
+    """Which keys of a table to read, and the temporary table ``rows`` for the source's rows.
 
-    ``wanted`` is the temporary table that holds them under their numbers, ``chosen`` a condition on one of them, as
-    ``k``.
+    ``wanted`` is the temporary table that holds the keys under their numbers. ``chosen`` is a condition on such a key,
+    which it names ``k``.
     """
 
-    plan: ConfirmStatements
+    statements: ConfirmStatements
     wanted: str
     chosen: sql.Composable
     rows: str
 
 
 def read_again(connection: Connection[Any], source: SourceRows, readings: Sequence[Reading]) -> None:
-    """Fill the temporary tables of the readings with the rows that the source has now, all of them together."""
+    """Fill the temporary tables of all readings with the rows that the source has now."""
     for reading in readings:
         truncate(connection, None, reading.rows)
-    # A transaction for the cursors, which give out the keys while the rows come in.
+    # The cursors hand out keys while rows come in, and live only as long as a transaction.
     with connection.transaction():
         source.fill(
             connection,
             [
-                Wanted(reading.plan.merge.table, reading.rows, _batches(connection, source.batch, reading))
+                Wanted(reading.statements.merge.table, reading.rows, _batches(connection, source.batch, reading))
                 for reading in readings
             ],
         )
@@ -285,6 +288,6 @@ def read_again(connection: Connection[Any], source: SourceRows, readings: Sequen
 def _batches(connection: Connection[Any], size: int, reading: Reading) -> Iterator[Sequence[Key]]:
     wanted = WantedPieces(wanted=reading.wanted, k_is_wanted=reading.chosen)
     with connection.cursor(name=f"{reading.rows}_keys") as cursor:
-        cursor.execute(compose("confirm/2_pass:list_keys", reading.plan.pieces, wanted))
+        cursor.execute(compose("confirm/2_pass:list_keys", reading.statements.pieces, wanted))
         while batch := cursor.fetchmany(size):
             yield batch

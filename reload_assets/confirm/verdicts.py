@@ -1,4 +1,4 @@
-"""The verdicts that a pass gives to keys, and how far a correction is: columns of the tables of keys."""
+"""The verdicts that a pass gives to keys, and the states of a correction. Tables of keys have a column for each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from psycopg import sql
 
 
 class _Described(str, Enum):
-    """A word of the keys' tables, with a sentence about it."""
+    """A value in the tables of keys, with a sentence about its meaning."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> _Described:
-        """Make a member from its word and its sentence."""
+        """Make a member from its value and the sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -38,7 +38,7 @@ class Verdict(_Described):
 
 
 class Correction(_Described):
-    """How far the correction of a key is (column ``correction``); NULL while none is made."""
+    """The state of a key's correction (column ``correction``); NULL if it has none."""
 
     HELD = "held", "It waits for its batch."
     RELEASED = "released", "It is the next to be made."
@@ -48,24 +48,24 @@ class Correction(_Described):
 
 
 WRITTEN = (Verdict.INSERT, Verdict.UPDATE)
-"""Corrections that write a row of the source."""
+"""The verdicts whose correction writes a row of the source."""
 
 REMOVED = (Verdict.DELETE, Verdict.SOFT_DELETE)
-"""Corrections that take a row away."""
+"""The verdicts whose correction deletes a row or marks it as deleted."""
 
 CORRECTED = (*WRITTEN, *REMOVED)
 """The verdicts that change whole rows of production."""
 
 LOCKED = (Verdict.UPDATE, *REMOVED)
-"""Corrections of rows that production has: these are locked first."""
+"""The verdicts whose correction changes a row that production has, and so locks it first."""
 
 GONE = (*REMOVED, Verdict.ORPHAN, Verdict.ABSENT)
-"""The verdicts that say that the source lost a row: it would be deleted, marked or reported, or both sides lack it."""
+"""The verdicts that claim that the source lost a row, so that they need proof that it would have been found."""
 
 FINISHED = (Verdict.SAME, Verdict.ABSENT, Verdict.LEFT, Verdict.ORPHAN)
 """The verdicts after which nothing is left to do."""
 
 
 def listed(verdicts: Sequence[Verdict]) -> sql.Composed:
-    """Write verdicts as statements compare them: ``'insert', 'update'``."""
+    """Return verdicts as a list for SQL: ``'insert', 'update'``."""
     return sql.SQL(", ").join(sql.Literal(verdict.value) for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""Calls to DMS: tried again when throttled or unanswered, and every error in one sentence without credentials."""
+"""Calls to DMS. A throttled or unanswered call is tried again; every error is one sentence without credentials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "ResourceNotFoundFault"
 ALREADY_EXISTS = "ResourceAlreadyExistsFault"
-# Not all of these are in botocore's model of DMS, so names are compared and exception classes are not.
+# botocore's model of DMS lacks some of these, so the code compares names and not exception classes.
 WRONG_STATE = frozenset({"InvalidResourceStateFault", "InvalidParameterCombinationException"})
 _THROTTLED = frozenset(
     {
@@ -56,7 +56,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault
 
 
 class _Passing(Exception):
-    """A call that may work if it is sent again. The text says what became of it, unless it was ``throttled``."""
+    """A call failed and may work if it is sent again. The text says what happened, unless it was ``throttled``."""
 
     def __init__(self, text: str, *, throttled: bool = False) -> None:
         super().__init__(text)
@@ -64,14 +64,14 @@ class _Passing(Exception):
 
 
 def clean(text: str) -> str:
-    """Return a text of another program for a sentence of ours: one line, no end stop, no passwords."""
+    """Return another program's text, to be quoted in a sentence of ours: one line, no final full stop, no passwords."""
     text = re.sub(r"//[^/@\s]*@", "//", text)
     text = re.sub(r"(?i)((?:password|pwd|secret\w*|token)\s*[=:]\s*)[^\s;,&]+", r"\1***", text)
     return " ".join(text.split()).rstrip(". ")
 
 
 class DmsCalls:
-    """The calls of one boto3 client, within the limits."""
+    """Makes calls with one boto3 client, within the limits."""
 
     def __init__(self, client: Any, limits: PollLimits) -> None:
         self._client = client
@@ -79,11 +79,11 @@ class DmsCalls:
         self._place = f"DMS at {clean(client.meta.endpoint_url)} ({client.meta.region_name})"
 
     def call(self, operation: str, doing: str, **request: Any) -> dict[str, Any]:
-        """Call ``operation`` (its boto3 name); ``doing`` says in an error what it was for.
+        """Call ``operation`` (its boto3 name); ``doing`` says in errors what the call was for.
 
-        A call whose answer was lost is sent again: callers must take it well if the first one had its effect. Raises
-        DmsUnreachable when no attempt was answered or all were throttled, DmsRefusal when DMS answered with an error,
-        DmsError where nothing could be sent.
+        A call whose answer was lost is sent again, so callers must expect that the first one had its effect already.
+        Raises DmsUnreachable if no attempt was answered or all were throttled, DmsRefusal if DMS answered with an
+        error, DmsError if nothing could be sent.
         """
         attempts = self._limits.call_attempts
         try:
@@ -94,7 +94,7 @@ class DmsCalls:
             raise DmsUnanswered(self._place, str(trouble), attempts) from None
 
     def _send(self, operation: str, doing: str, request: dict[str, Any]) -> dict[str, Any]:
-        # Here, where there is a client already: what only imports this module needs none of botocore.
+        # Imported here, where a client exists already: code that only imports this module does not need botocore.
         from botocore import exceptions
 
         no_credentials = (
@@ -122,9 +122,9 @@ class DmsCalls:
             raise DmsCallInvalid(self._place, doing, clean(str(error))) from None
 
     def member(self, answer: dict[str, Any], name: str, doing: str) -> Any:
-        """Return a member that every answer of DMS has.
+        """Return a member that every answer of DMS has. Raises DmsError if it is missing.
 
-        botocore reads an answer that is not JSON as an empty one, which must not pass for "there is no such task".
+        botocore reads an answer that is not JSON as an empty answer, which must not look like "there is no such task".
         """
         if name not in answer:
             raise DmsUnanswered(self._place, f"gave an answer without {name} when {doing}; check endpoint_url", 1)
@@ -133,7 +133,7 @@ class DmsCalls:
     def pages(
         self, operation: str, member: str, doing: str, page_size: int, **request: Any
     ) -> Iterator[dict[str, Any]]:
-        """Every item of a list that DMS hands out in pages."""
+        """Return every item of a list that DMS returns in pages."""
         request["MaxRecords"] = page_size
         while True:
             answer = self.call(operation, doing, **request)
@@ -145,7 +145,7 @@ class DmsCalls:
     def found(
         self, operation: str, member: str, doing: str, page_size: int = 100, **request: Any
     ) -> list[dict[str, Any]]:
-        """Return the items that match. To match none is an error for DMS, and not here."""
+        """Return the items that match. DMS answers with an error if none does; this returns an empty list."""
         try:
             return list(self.pages(operation, member, doing, page_size, **request))
         except DmsRefusal as refusal:

@@ -1,4 +1,4 @@
-"""The continuous CDC task: what state it is in, and stopping and resuming it around a merge."""
+"""The continuous CDC task: its state, and stopping and resuming it around a merge."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reload_assets.errors.cdc import CdcTaskLoads, CdcTaskNotResumed, CdcTaskNot
 from reload_assets.errors.dms import DmsResourceUnknown
 from reload_assets.retries import NotYet, wait_for
 
-# Characters of what DMS says of a failure; the rest is in its log.
+# Characters to quote of DMS's text on a failure; the rest is in DMS's log.
 _LONGEST_FAILURE = 300
 _STOPPED = frozenset({"stopped", "failed", "ready"})
 
 
 @dataclass(frozen=True)
 class CdcState:
-    """What DMS says of the task; ``why`` it is stopped, where it is."""
+    """What DMS says about the task; ``why`` is the reason if it is stopped."""
 
     identifier: str
     status: str
@@ -30,7 +30,7 @@ class CdcState:
 
     @property
     def running(self) -> bool:
-        """Whether it applies changes."""
+        """Whether the task applies changes."""
         return self.status == "running"
 
 
@@ -44,14 +44,14 @@ class CdcTask:
 
     @property
     def resource(self) -> str:
-        """The end of the ARN: the TASK_NAME of DMS's control tables.
+        """The last part of the ARN, which is the TASK_NAME in DMS's control tables.
 
         https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ControlTable.html
         """
         return self.arn.rsplit(":", 1)[-1]
 
     def state(self) -> CdcState:
-        """Its state now. Raises DmsError for a task that is not there, or loads only."""
+        """Return the task's present state. Raises DmsError if the task does not exist, or only loads."""
         task = self._found(with_settings=False)
         failure = _without_values(task.get("LastFailureMessage") or "")
         said = ": ".join(part for part in (stop_reason(task), failure) if part)
@@ -60,7 +60,7 @@ class CdcTask:
     def describe(self, load_source_arn: str) -> TaskDescription:
         """Return the task with mapping and settings, its endpoints and its table statistics, in three calls.
 
-        ``load_source_arn`` names the source endpoint by which reloads are loaded. Raises DmsError.
+        ``load_source_arn`` names the source endpoint that reloads use. Raises DmsError.
         """
         task = self._found(with_settings=True)
         doing = f"looking up the endpoints of the CDC task {name_of(task)}"
@@ -81,7 +81,7 @@ class CdcTask:
         return TaskDescription(task, source, target, load_source, statistics)
 
     def stop(self) -> None:
-        """Stop it and wait until it has stopped; a task that is stopped already is left as it is."""
+        """Stop the task and wait until it has stopped. Does nothing if it is stopped already."""
 
         def look() -> None:
             state = self.state()
@@ -94,7 +94,7 @@ class CdcTask:
         wait_for(look, self._limits.watching, self._limits.remove_timeout)
 
     def resume(self) -> None:
-        """Let it go on where it stopped and wait until it runs; a running task is left as it is."""
+        """Resume the task where it stopped and wait until it runs. Does nothing if it runs already."""
 
         def look() -> None:
             state = self.state()
@@ -126,7 +126,7 @@ class CdcTask:
         return task
 
     def _attempt(self, operation: str, doing: str, **request: str) -> None:
-        """Call an operation that another process may have been faster with: the next look tells."""
+        """Call an operation, and ignore a refusal because another process was faster: the next poll shows the state."""
         try:
             self._calls.call(operation, doing, ReplicationTaskArn=self.arn, **request)
         except DmsRefusal as refusal:
@@ -135,7 +135,7 @@ class CdcTask:
 
 
 def _without_values(text: str) -> str:
-    """DMS's text on a failure up to the statement that it quotes, and without the values of rows."""
+    """Return DMS's text on a failure up to the statement that it quotes, and without the values of rows."""
     said = re.split(r"\s*\b(?:Statement:|Stop Reason)", text, maxsplit=1)[0]
     said = re.sub(r"'(?:[^']|'')*'", "'...'", clean(said)).removeprefix("Last Error ")
     return said[:_LONGEST_FAILURE]

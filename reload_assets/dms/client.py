@@ -1,4 +1,4 @@
-"""Where the boto3 client is made: the only place that knows credentials, and the only one that sets its retries."""
+"""Makes the boto3 client. Only this module knows credentials, and only this module sets boto3's retries."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def dms_client(
 ) -> Any:
     """Return a boto3 client for DMS in a region, or for the endpoint URL of a stand-in.
 
-    Without keys boto3 looks for credentials where it always does. Raises DmsError for half a pair of keys,
-    a profile of the environment that there is not, or an endpoint URL that is none; nothing is sent yet.
+    Without keys, boto3 looks for credentials in the usual places. Raises DmsError for half a pair of keys, for a
+    profile in the environment that does not exist, or for an invalid endpoint URL. Nothing is sent yet.
     """
     if (access_key_id is None) != (secret_access_key is None):
-        # boto3 takes half a pair, and fails over it in the middle of the first call.
+        # boto3 accepts half a pair, and fails only in the middle of the first call.
         raise DmsClientInvalid("access_key_id and secret_access_key go together", "give both or neither")
-    # Imported by who calls DMS, and not by everything that imports the definitions.
+    # Imported late: only code that calls DMS needs boto3, and its import would slow down that of the definitions.
     import boto3
     import botocore.session
     from botocore.config import Config
@@ -46,7 +46,7 @@ def dms_client(
             "dms",
             endpoint_url=endpoint_url,
             config=Config(
-                # Short: the calls module retries on top, with the limits of the configuration.
+                # Few, because the module ``calls`` retries as well, within the limits of the configuration.
                 retries={"mode": "standard", "total_max_attempts": 2},
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 read_timeout=READ_TIMEOUT_SECONDS,
@@ -58,7 +58,10 @@ def dms_client(
 
 @cache
 def _loader() -> Any:
-    """Reading the model of DMS's API takes a fifth of a second: once a process is enough. It holds no credentials."""
+    """Return botocore's loader, shared by all clients of the process, because it reads DMS's API model for 0.2 s.
+
+    It holds no credentials.
+    """
     from botocore.loaders import create_loader
 
     return create_loader()

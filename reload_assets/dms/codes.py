@@ -1,4 +1,4 @@
-"""The codes of findings: what the examination of a CDC task and the linters of a load task say, a line each."""
+"""The codes of findings of the CDC task's examination and of a load task's linters, with one line on each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a pair of endpoints can serve a load: the right kinds and engines, reached from the replication instance."""
+"""Checks that endpoints can serve a load: right type and engine, and reachable from the replication instance."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ DEFAULT_NUMBER_SCALE = 10
 
 
 class EndpointCheck:
-    """Checks through the API; the first thing that is wrong is raised as a DmsError."""
+    """Checks endpoints with DMS's API. The first problem is raised as a DmsError."""
 
     def __init__(self, calls: DmsCalls, limits: PollLimits) -> None:
         self._calls = calls
         self._limits = limits
 
     def run(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
-        """Check both endpoints and the instance; DMS starts no task over a connection that was never tested, so a
-        missing or failed test is run (again) and waited for."""
+        """Check both endpoints and the instance. If a connection test is missing or has failed, run it and wait for it.
+
+        DMS starts no task over a connection that was never tested.
+        """
         source = self._endpoint(source_arn, "source", SOURCE_ENGINES)
         target = self._endpoint(target_arn, "target", TARGET_ENGINES)
         instance = self._instance(instance_arn)
@@ -95,7 +97,7 @@ class EndpointCheck:
         wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
-        """Return the status of the connection test and its failure; ``untested`` where there was none."""
+        """Return the status of the connection test and its failure message; ``untested`` if there was no test."""
         found = self._calls.found(
             "describe_connections",
             "Connections",
@@ -113,19 +115,19 @@ def _filters(name: str, value: str) -> list[dict[str, Any]]:
 
 
 def extra_attributes(endpoint: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ``ExtraConnectionAttributes`` of an endpoint by name in lower case: DMS ignores their case."""
+    """Return the ``ExtraConnectionAttributes`` of an endpoint by name, in lower case because DMS ignores the case."""
     pairs = (part.partition("=") for part in str(endpoint.get("ExtraConnectionAttributes") or "").split(";"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
 
 
 def number_scale(endpoint: Mapping[str, Any]) -> int:
-    """Return the NumberDatatypeScale of an Oracle endpoint: decimals of a bare NUMBER, -1 float, -2 text."""
+    """Return the NumberDatatypeScale of an Oracle endpoint: decimals of NUMBER without precision; -1 float, -2 text."""
     found = _oracle_setting(endpoint, "NumberDatatypeScale")
     return DEFAULT_NUMBER_SCALE if found in (None, "") else int(str(found))
 
 
 def trims_char(endpoint: Mapping[str, Any]) -> bool:
-    """Return whether an Oracle endpoint takes the padding of CHAR and NCHAR away (TrimSpaceInChar)."""
+    """Return whether an Oracle endpoint trims the padding of CHAR and NCHAR (TrimSpaceInChar)."""
     found = _oracle_setting(endpoint, "TrimSpaceInChar")
     return str(found).lower() not in ("false", "0", "n", "no")
 

@@ -1,4 +1,4 @@
-"""What speaks against reloading tables beside a CDC task, judged by what DMS says of it; no calls are made here."""
+"""Finds what speaks against reloading tables beside a CDC task, from DMS's description of the task. Makes no calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Severity = Literal["refuse", "fence", "warn"]
 _CARRIED_STATE = "Table completed"
 _DEFAULT_LOB_KB = 32
 _REPLICA = re.compile(r"session_replication_role\s*(?:=|\bto\b)\s*'?replica\b", re.IGNORECASE)
-# DMS's own defaults, for a task whose settings do not say.
+# DMS's own defaults, for settings that the task does not have.
 _APPLY_POLICIES = {
     "ApplyErrorInsertPolicy": "LOG_ERROR",
     "ApplyErrorUpdatePolicy": "LOG_ERROR",
@@ -28,7 +28,7 @@ _APPLY_POLICIES = {
 
 @dataclass(frozen=True)
 class CarriedColumn:
-    """A column that the reload brings: its names on both sides, and whether it is a LOB, as far as is known."""
+    """A column that a reload loads: its names on both sides, and whether it is a LOB, as far as known."""
 
     source: str
     target: str
@@ -37,7 +37,7 @@ class CarriedColumn:
 
 @dataclass(frozen=True)
 class CarriedTable:
-    """A table whose changes the task has to carry, under its names on both sides."""
+    """A table whose changes the task has to carry, with its names on both sides."""
 
     source_schema: str
     source_table: str
@@ -60,9 +60,9 @@ class CarriedTable:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What DMS says of a task: its description with mapping and settings, its endpoints, its table statistics.
+    """What DMS says about a task: its description with mapping and settings, its endpoints, its table statistics.
 
-    ``load_source`` is the source endpoint by which reloads are loaded, the task's own or another one.
+    ``load_source`` is the source endpoint that reloads use, which may be the task's own or another one.
     """
 
     task: Mapping[str, Any]
@@ -74,8 +74,9 @@ class TaskDescription:
 
 @dataclass(frozen=True)
 class TaskFinding:
-    """What speaks against it: ``refuse`` in any case, ``fence`` unless CDC is stopped for the merge, ``warn`` only.
+    """A reason against reloading beside the task.
 
+    ``refuse`` forbids any reload, ``fence`` allows one only if CDC is stopped for the merge, ``warn`` allows it.
     ``code`` is stable, one of ``codes.TASK_FINDINGS``; ``message`` is a sentence with the fix.
     """
 
@@ -88,9 +89,10 @@ class TaskFinding:
 
 
 def examine(described: TaskDescription, tables: Sequence[CarriedTable], lob_limit_kb: int) -> list[TaskFinding]:
-    """Find what keeps the task from carrying these tables whole, or makes a reload beside it unsafe.
+    """Find what prevents the task from carrying these tables whole, or makes a reload beside it unsafe.
 
-    ``lob_limit_kb`` is the longest LOB that a reload loads, in KB. Without findings the task carries them as needed.
+    ``lob_limit_kb`` is the longest LOB that a reload loads, in KB. Returns an empty list if the task carries the tables
+    as needed.
     """
     return list(_Examination(described, lob_limit_kb).run(tables))
 
@@ -334,7 +336,7 @@ class _Examination:
 
 
 def endpoint_script(endpoint: Mapping[str, Any]) -> str:
-    """Return what a PostgreSQL endpoint runs after each connect; empty for nothing."""
+    """Return the SQL that a PostgreSQL endpoint runs after each connect; empty if it runs none."""
     settings = endpoint.get("PostgreSQLSettings")
     nested = settings.get("AfterConnectScript") if isinstance(settings, Mapping) else None
     return str(nested or extra_attributes(endpoint).get("afterconnectscript") or "")

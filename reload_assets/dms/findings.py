@@ -1,4 +1,4 @@
-"""What the linters say: one mistake, the rule it is in, and the fix."""
+"""The findings of the linters: a mistake, the rule that has it, and the fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reload_assets.errors import closest
 class Finding:
     """A mistake: its stable ``code``, one of ``codes.LINT_FINDINGS``, and a message with the fix.
 
-    ``rule_id`` is None for no single rule.
+    ``rule_id`` is None if the mistake is not in one single rule.
     """
 
     rule_id: str | None
@@ -27,19 +27,19 @@ class Finding:
 
 
 def rule_id(rule: Mapping[str, Any]) -> str | None:
-    """Return the rule-id as text, None where there is none."""
+    """Return the rule-id as text; None if the rule has none."""
     found = rule.get("rule-id")
     return None if found in (None, "") else str(found)
 
 
 def locator(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object-locator, empty where there is none."""
+    """Return the object-locator; empty if the rule has none."""
     found = rule.get("object-locator")
     return found if isinstance(found, Mapping) else {}
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return the fix for an unknown word: the nearest known one, or all of them."""
+    """Return the fix for an unknown word: the most similar known word, or all known words."""
     words = list(known)
     meant = MEANT.get(str(word))
     if meant not in words:

@@ -1,8 +1,8 @@
-"""A linter for DMS table mappings and task settings, ours or a user's: names what DMS takes silently for something
-else, or refuses without saying where.
+"""A linter for DMS table mappings and task settings, ours or a user's.
 
-Each finding has a stable code, the rule-id, and the fix. The facts are those of the AWS DMS user guide ("Using source
-filters", "Wildcards in table mapping", "Transformation rules and actions").
+It names mistakes that DMS silently understands as something else, or refuses without saying where. Each finding has a
+stable code, the rule-id, and the fix. The facts come from the AWS DMS user guide ("Using source filters", "Wildcards in
+table mapping", "Transformation rules and actions").
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Finding", "lint_mapping", "lint_settings"]
 def lint_mapping(mapping: str | Mapping[str, Any], *, target_schema: str = "") -> list[Finding]:
     """Return every mistake of a table mapping, in the order of its rules; empty for a clean one.
 
-    ``target_schema`` is TargetMetadata.TargetSchema of the task's settings: with one, schemas need no case rule.
+    ``target_schema`` is TargetMetadata.TargetSchema of the task's settings. If it is set, schemas need no case rule.
     """
     if isinstance(mapping, str):
         try:

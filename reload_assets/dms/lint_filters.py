@@ -1,4 +1,4 @@
-"""Lint of source filters, where most reloads of a window go wrong."""
+"""Lints source filters, which are the usual reason why a load brings the wrong rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from reload_assets.dms.findings import Finding, did_you_mean, locator, rule_id
 from reload_assets.dms.patterns import is_wild
 from reload_assets.dms.vocabulary import OPERATORS
 
-# Alternatives of one column are what OR is for; any other operator in company selects more than it seems to.
+# DMS joins the conditions of a filter with OR. That suits alternatives for one column; any other operator beside
+# another condition selects more rows than it seems to.
 _ALTERNATIVES = ("between", "eq", "null")
 _DATE_LITERAL = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
 _LOOKS_LIKE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d.*")
 
 
 def filter_findings(rule: Mapping[str, Any]) -> Iterator[Finding]:
-    """The mistakes in the filters of one rule."""
+    """Return the mistakes in the filters of one rule."""
     filters = rule.get("filters")
     if not filters:
         return

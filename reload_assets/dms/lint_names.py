@@ -1,4 +1,4 @@
-"""Lint of names: wildcards that match too much, uppercase names that stay so, and actions that lose to another."""
+"""Lints names: wildcards that match too much, names that stay in upper case, and actions that another one overrides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reload_assets.dms.vocabulary import RENAMING_ACTIONS
 
 _NAME_KEYS = ("schema-name", "table-name", "column-name")
 _TARGET_KEYS = {"schema": _NAME_KEYS[:1], "table": _NAME_KEYS[:2], "column": _NAME_KEYS}
-# A special case of these may precede the general rule: it is meant to win.
+# A special case with one of these actions may precede the general rule, because it is meant to win.
 _OVERRIDES = ("rename", "remove-column")
 _COMPETING = (*RENAMING_ACTIONS, "change-data-type", "remove-column")
 
@@ -20,7 +20,7 @@ Rule = Mapping[str, Any]
 
 
 def name_findings(rules: Sequence[Rule], target_schema: str) -> Iterator[Finding]:
-    """The mistakes in the names of all rules, some of which take two rules to see."""
+    """Return the mistakes in the names of all rules. Some can only be seen in two rules together."""
     selections = [rule for rule in rules if rule.get("rule-type") == "selection" and locator(rule)]
     transformations = [rule for rule in rules if rule.get("rule-type") == "transformation" and locator(rule)]
     for rule in rules:
@@ -30,11 +30,11 @@ def name_findings(rules: Sequence[Rule], target_schema: str) -> Iterator[Finding
 
 
 def _underscores(rule: Rule, selections: Sequence[Rule]) -> Iterator[Finding]:
-    """``_`` where it is, or may be, a wildcard.
+    """Return the names in which ``_`` is, or may be, a wildcard.
 
-    Exact names hold plain underscores in AWS's own examples of filtered selections, so there they are fine. Elsewhere a
-    name is exact if it is that of a filtered selection and matches no other one; a column name without another wildcard
-    is taken to be exact, because nothing here knows the columns.
+    In AWS's own examples of filtered selections, exact names have plain underscores, so there they are fine. Elsewhere
+    a name counts as exact if it is the name of a filtered selection and matches no other one. A column name without
+    another wildcard counts as exact, because the columns are not known here.
     """
     if rule.get("rule-action") == "explicit":
         return
@@ -83,7 +83,7 @@ def _case(selections: Sequence[Rule], transformations: Sequence[Rule], target_sc
 
 
 def _may_be_uppercase(name: str, schema: str) -> bool:
-    """A name without letters (``%``) is taken to be written like its schema."""
+    """Return whether a name may be in upper case. One without letters (``%``) counts as written like its schema."""
     letters = "".join(filter(str.isalpha, name)) or "".join(filter(str.isalpha, schema))
     return letters != letters.lower() or not letters
 
@@ -106,7 +106,7 @@ def _covers(pattern: str, name: str) -> bool:
 
 
 def _conflicts(transformations: Sequence[Rule]) -> Iterator[Finding]:
-    """Two actions on one object: DMS applies one, that of the lower rule-id."""
+    """Return the rules that conflict: of two actions on one object DMS applies only that of the lower rule-id."""
     numbered = [rule for rule in transformations if str(rule.get("rule-id", "")).isdecimal()]
     competing = [rule for rule in numbered if rule.get("rule-action") in _COMPETING]
     for first, second in combinations(sorted(competing, key=lambda rule: int(rule["rule-id"])), 2):

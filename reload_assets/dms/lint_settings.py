@@ -1,4 +1,4 @@
-"""Lint of task settings: what DMS refuses, and what would let a load end well without its rows."""
+"""Lints task settings: finds what DMS refuses, and what would let a load succeed without all of its rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reload_assets.dms.vocabulary import SETTINGS
 
 _MAX_COMMIT_RATE = 50000
 _MAX_SUB_TASKS = 49
-# Names of CreateEndpoint's members, easily taken for task settings.
+# Members of CreateEndpoint that people mistake for task settings.
 _ENDPOINT_GROUPS = ("OracleSettings", "PostgreSQLSettings")
 _STRICT_POLICIES = ("DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorPolicy")
 
@@ -19,8 +19,8 @@ _STRICT_POLICIES = ("DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorP
 def lint_settings(settings: str | Mapping[str, Any], mapping: str | Mapping[str, Any] | None = None) -> list[Finding]:
     """Return every mistake of a reload's task settings; empty for clean ones.
 
-    Defaults count: a setting that is left out is judged by DMS's default. With the ``mapping`` of the same task, what
-    the two contradict each other in is found too.
+    A setting that is left out is judged by DMS's default. If the ``mapping`` of the same task is given, contradictions
+    between the two are found too.
     """
     if isinstance(settings, str):
         try:
@@ -102,7 +102,7 @@ def _schema_rule(mapping: str | Mapping[str, Any] | None) -> str | None:
 
 
 def _full_load(group: Mapping[str, Any]) -> Iterator[Finding]:
-    # The default is not documented, and DROP_AND_CREATE would put tables of DMS's own making in our place.
+    # The default is not documented, and with DROP_AND_CREATE DMS would replace our staging tables by its own.
     if group.get("TargetTablePrepMode") != "DO_NOTHING":
         yield _finding(
             "prep-mode",

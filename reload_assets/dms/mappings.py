@@ -1,4 +1,4 @@
-"""The table mapping of a reload: which rows DMS loads, and into which staging tables."""
+"""The table mapping of a reload, which says which rows DMS loads, and into which staging tables."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class TableLoad:
-    """One source table, the column that cuts the window, and the staging table of this reload.
+    """One source table, its window column, and the staging table of this reload.
 
     Names are written as each side's dictionary has them (Oracle: UPPERCASE). ``ignored_columns`` of the source are not
-    loaded: the staging table does not have them.
+    loaded, because the staging table lacks them.
     """
 
     source_schema: str
@@ -32,12 +32,12 @@ class TableLoad:
 
 
 def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the bounds as a DMS filter can say them: wall-clock values of the source's zone, widened to whole seconds.
+    """Return the bounds as a DMS filter can express them, widened to whole seconds.
 
-    DMS documents date literals without fractions and has no strict ``lt``, so that the load may take rows up to a
-    second too many on either side; they are trimmed after the load. Equal bounds are allowed: twice a year a window
-    owns no wall-clock value. Raises WindowError for instants with a zone, for an end before the start, and for one in
-    the last second of year 9999.
+    Both are wall-clock values of the source's zone. DMS documents date literals without fractions and has no strict
+    ``lt``, so the load may take rows of up to a second too many on either side; they are trimmed after the load. Equal
+    bounds are allowed, because twice a year a window has no wall-clock value. Raises WindowError for instants with a
+    zone, for an end before the start, and for one in the last second of year 9999.
     """
     for bound in (start, end):
         if bound.tzinfo is not None:
@@ -52,17 +52,17 @@ def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) -> dict[str, Any]:
-    """Return the mapping that loads ``[start, end)`` of the tables, given in wall-clock time of the source's zone.
+    """Return the mapping that loads ``[start, end)`` of the tables, in wall-clock time of the source's zone.
 
-    Each table gets a selection with exactly one ``between`` (conditions inside one filter are OR-ed, and two filters
-    on one column were seen to load everything), its own staging table, and lowercase column names.
+    Each table gets a selection with exactly one ``between`` (DMS joins the conditions inside one filter with OR, and
+    two filters on one column were seen to load everything), its own staging table, and lowercase column names.
 
-    About ``_`` in names: a filter needs an exact table name, and AWS's own examples write underscores of exact names
-    plainly, so selections do too [documented]. In the rules that rename, a plain ``_`` may also match any character
-    [documented for locators in general]; a plain name matches itself under either reading, so ``[_]`` is written only
-    where the plain name would also match another table of this mapping [inferred to be the safest reading].
+    About ``_`` in names: a filter needs an exact table name. AWS's own examples write the underscores of exact names
+    plainly, so selections do the same. In rules that rename, AWS documents that a plain ``_`` may match any character.
+    A plain name matches itself under both readings, so ``[_]`` is written only if the plain name would also match
+    another table of this mapping. That is the safest choice, although no document says so.
 
-    Raises MappingError where two tables have one name, or a name cannot be written in a filtered selection.
+    Raises MappingError if two tables have the same name, or if a filtered selection cannot express a name.
     """
     floor, ceiling = literal_bounds(start, end)
     between = {
@@ -74,22 +74,22 @@ def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) 
 
 
 def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]]]) -> dict[str, Any]:
-    """Return the mapping that loads rows by key: of each table those whose key column meets one of the conditions.
+    """Return the mapping that loads rows by key: the rows of each table whose key column meets one of the conditions.
 
-    One filter per table: conditions inside one filter are OR-ed, which is wanted here.
+    There is one filter per table, because DMS joins the conditions inside one filter with OR, which is wanted here.
     """
     filters = {table.source_table: (column, list(conditions)) for table, column, conditions in tables}
     return _mappings([table for table, _, _ in tables], filters)
 
 
 def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list[dict[str, str]]]]) -> dict[str, Any]:
-    """``filters``: by source table, the one filter's column and its conditions."""
+    """Return the mapping. ``filters`` holds, by source table, the column of its only filter and the conditions."""
     _check(tables)
     rules: list[dict[str, Any]] = []
 
     def add(rule_type: str, name: str, rule: dict[str, Any]) -> None:
         number = str(len(rules) + 1)
-        # Rule names are asked to be unique and alphanumeric.
+        # DMS wants rule names to be unique and alphanumeric.
         readable = re.sub(r"[^0-9A-Za-z]+", "-", name)
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
@@ -106,7 +106,7 @@ def _mappings(tables: Sequence[TableLoad], filters: Mapping[str, tuple[str, list
             "table-name": _locator_name(table.source_table, siblings),
         }
         add("transformation", f"table {table.source_table}", _rename("table", locator, table.staging_table))
-        # Before the lowercase rule: where two rules meet on a column, DMS applies only the lower rule-id.
+        # Before the lowercase rule: if two rules match a column, DMS applies only that of the lower rule-id.
         for column in table.ignored_columns:
             rule = {
                 "rule-target": "column",

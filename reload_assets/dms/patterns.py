@@ -1,7 +1,7 @@
 """Names in object locators: what DMS's wildcards match.
 
-``%`` any text, ``_`` any one character, ``[_]`` an underscore, ``[ab]`` and ``[a-d]`` a set (AWS DMS user guide,
-"Wildcards in table mapping"). Matching is case-sensitive.
+``%`` matches any text, ``_`` any one character, ``[_]`` an underscore, ``[ab]`` and ``[a-d]`` one character of a set
+(AWS DMS user guide, "Wildcards in table mapping"). Matching is case-sensitive.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ _ANY = "%"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Return whether the pattern matches the name, each of whose characters stands for itself."""
+    """Return whether the pattern matches the name, which is taken literally."""
     return _overlap(tuple(_TOKEN.findall(pattern)), tuple(_literal(character) for character in name))
 
 
 def overlap(one: str, other: str) -> bool:
-    """Return whether some name matches both patterns."""
+    """Return whether there can be a name that matches both patterns."""
     return _overlap(tuple(_TOKEN.findall(one)), tuple(_TOKEN.findall(other)))
 
 
 def narrower(one: str, other: str) -> bool:
-    """Return whether the first pattern is a special case of the second; its wildcards are taken for characters."""
+    """Return whether the first pattern is a special case of the second. Its own wildcards count as plain characters."""
     return one != other and matches(other, one) and not matches(one, other)
 
 
 def is_wild(name: str) -> bool:
-    """Return whether the name holds a wildcard other than ``_``, which most exact names hold."""
+    """Return whether the name has a wildcard other than ``_``; many exact names have an underscore."""
     return _ANY in name or re.search(r"\[[^\]]+\]", name) is not None
 
 
 def has_underscore_wildcard(name: str) -> bool:
-    """Return whether the name holds an ``_`` that is not written ``[_]``."""
+    """Return whether the name has an ``_`` that is not written ``[_]``."""
     return "_" in _TOKEN.findall(name)
 
 
 def escaped(name: str) -> str:
-    """Return a pattern that matches this name alone."""
+    """Return a pattern that matches only this name."""
     return "".join(_literal(character) for character in name)
 
 

@@ -1,7 +1,7 @@
-"""How long to wait for DMS, and how often to ask.
+"""How long to wait for DMS, and how often to poll it.
 
-botocore's own waiters poll for 15 minutes at most, and take a load that has not begun yet, or is already over, for a
-failure.
+botocore's own waiters are not used: they poll for 15 minutes at most, and treat a load that has not begun yet, or is
+already over, as a failure.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from reload_assets.retries import Pauses, calling_dms, watching_dms
 
 @dataclass(frozen=True)
 class PollLimits:
-    """How patiently to wait; all but ``call_attempts`` are seconds.
+    """The limits of waiting, in seconds; ``call_attempts`` is a number.
 
-    Polls start ``interval`` apart and end up ``max_interval`` apart. ``ready_timeout`` limits each wait for a new task
-    or a connection test (DMS takes about 20 s), ``load_timeout`` a load as seen by one wait, ``remove_timeout`` the
+    The first polls are ``interval`` apart, later ones up to ``max_interval``. ``ready_timeout`` limits each wait for a
+    new task or a connection test (DMS takes about 20 s), ``load_timeout`` each wait for a load, ``remove_timeout`` the
     stopping and deleting of a task (DMS takes about 6 minutes). A throttled or unanswered call is tried
     ``call_attempts`` times.
     """
@@ -30,7 +30,7 @@ class PollLimits:
 
     @property
     def watching(self) -> Pauses:
-        """The pauses between looks at a task."""
+        """The pauses between two polls of a task."""
         return watching_dms(self.interval, self.max_interval)
 
     @property

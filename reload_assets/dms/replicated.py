@@ -1,7 +1,7 @@
-"""What a running task's table mapping does with one table: whether it is carried, whole, and under which names.
+"""What a running task's table mapping does with one table: whether the task carries it, whole, and under which names.
 
-The rules are read as DMS evaluates them: a table is selected by an include or explicit rule and by no exclude rule; of
-several transformations of one object the one with the lower rule-id holds.
+The rules are read as DMS evaluates them. A table is selected if an include or explicit rule matches it and no exclude
+rule does. If several rules transform one object, that of the lower rule-id applies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reload_assets.errors.dms import MappingUnreadable
 
 Rule = Mapping[str, Any]
 
-# Rules that leave names and values of the source's own columns alone.
+# Actions that do not change names or values of the source's own columns.
 _BESIDE = ("add-column", "include-column", "remove-column", "define-primary-key", "add-before-image-columns")
 
 
@@ -25,9 +25,9 @@ _BESIDE = ("add-column", "include-column", "remove-column", "define-primary-key"
 class Replicated:
     """One table as a mapping carries it; ``schema`` and ``table`` are its names on the target.
 
-    ``columns`` gives each source column's name there, None for one that is left out; ``masked`` the rule that masks a
-    column's values, ``retyped`` the one that gives it another type; ``added`` the target columns that rules add.
-    ``lob_mode`` and ``lob_kb`` are those of the table's own LOB settings, None where it has none.
+    ``columns`` gives each source column's name on the target, None if it is left out. ``masked`` gives the rule that
+    masks a column's values, ``retyped`` the rule that changes its type, ``added`` the target columns that rules add.
+    ``lob_mode`` and ``lob_kb`` are the table's own LOB settings, None if it has none.
     """
 
     selected: bool
@@ -43,10 +43,10 @@ class Replicated:
 
 
 def replicated(mapping: str, target_schema: str, schema: str, table: str, columns: Sequence[str]) -> Replicated:
-    """Read what the mapping document does with a table of the source.
+    """Return what the mapping document does with a table of the source.
 
-    ``target_schema`` is TargetMetadata.TargetSchema, which holds where no rule names the schema. Raises MappingError
-    for a document that is none.
+    ``target_schema`` is TargetMetadata.TargetSchema, which applies if no rule names the schema. Raises MappingError for
+    a document that is not a table mapping.
     """
     rules = _rules(mapping)
     selecting = [rule for rule in rules if rule.get("rule-type") == "selection" and _selects(rule, schema, table)]
@@ -125,7 +125,7 @@ def _column(rules: Sequence[Rule], schema: str, table: str, name: str) -> str | 
 
 
 def _by(rules: Sequence[Rule], schema: str, table: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the first of the rules that is for each column, by its action and number; only columns that have one."""
+    """Return, for each column that has one, the first rule that matches it, as its action and number."""
     found = ((name, next((r for r in rules if _matches(r, schema, table, name)), None)) for name in columns)
     return {name: f"{rule['rule-action']} of rule {rule_id(rule)}" for name, rule in found if rule is not None}
 

@@ -1,4 +1,4 @@
-"""The task settings of a reload: stop at the first thing that went wrong, and leave staging tables as they are."""
+"""The task settings of a reload: stop at the first error, and use the existing staging tables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def task_settings(
     max_sub_tasks: int,
     lob_max_kb: int,
 ) -> dict[str, Any]:
-    """Settings of a full-load task that loads existing staging tables.
+    """Return the settings of a full-load task that loads into existing staging tables.
 
-    ``commit_rate`` is rows a commit (DMS: at most 50000), ``max_sub_tasks`` the tables loaded at once (at most 49).
-    LOBs longer than ``lob_max_kb`` KB are cut with no more than a warning in DMS's log. DMS fills in what is left out,
-    so what it echoes is never what was sent.
+    ``commit_rate`` is rows per commit (DMS: at most 50000), ``max_sub_tasks`` the tables loaded at once (at most 49).
+    DMS cuts LOBs longer than ``lob_max_kb`` KB, with only a warning in its log. DMS adds defaults for what is left out,
+    so the settings that it returns are never those that were sent.
     """
     return {
-        # Without LOB support the LOB columns are left out, and COPY, which goes by position, shifts the others.
+        # Without LOB support DMS leaves out LOB columns, and its COPY, which matches by position, shifts the others.
         "TargetMetadata": {
             "SupportLobs": True,
             "FullLobMode": False,
@@ -32,7 +32,7 @@ def task_settings(
         },
         # The CloudWatch names can only be read: DMS refuses a task that sets them.
         "Logging": {"EnableLogging": True},
-        # DMS's defaults log an error and go on: a load with rows missing would end as a success.
+        # DMS's defaults log an error and continue: a load that lacks rows would end as a success.
         "ErrorBehavior": {
             "DataErrorPolicy": "STOP_TASK",
             "DataTruncationErrorPolicy": "STOP_TASK",
@@ -40,6 +40,6 @@ def task_settings(
             "TableErrorEscalationPolicy": "STOP_TASK",
             "FailOnNoTablesCaptured": True,
         },
-        # A leftover awsdms_validation_failures_v2 can kill a load; the rows are compared by our own checks instead.
+        # A leftover table awsdms_validation_failures_v2 can make a load fail; our own checks compare the rows instead.
         "ValidationSettings": {"EnableValidation": False},
     }

@@ -1,4 +1,4 @@
-"""The life of a one-time DMS task: create, ready, start, progress, verdict, remove."""
+"""The life of a one-time DMS task: create it, wait until it is ready, start it, watch it, judge it, remove it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HAVE_STATISTICS = frozenset({"running", "stopping"}) | _ENDED
 
 @dataclass(frozen=True)
 class TaskRequest:
-    """A one-time task: one per reload, because DMS runs ``start-replication`` once a task. Tags say whose it is."""
+    """A one-time task; one per reload, because DMS runs ``start-replication`` once per task. Tags say whose it is."""
 
     identifier: str
     source_endpoint_arn: str
@@ -50,10 +50,11 @@ class TaskRequest:
 
 
 def task_identifier(group: str, reload_id: int, token: str) -> str:
-    """Return a name that DMS takes for the task of a reload: ``reload-<group>-<reload_id>-<token>``.
+    """Return a task name that DMS accepts: ``reload-<group>-<reload_id>-<token>``.
 
     DMS wants 1 to 255 ASCII letters, digits and hyphens, a letter first, no two hyphens in a row and none at the end,
-    and folds to lowercase. ``token`` tells apart what shares a reload id, such as attempts or ledgers.
+    and converts it to lowercase. ``token`` distinguishes tasks with the same reload id, such as those of several
+    attempts or ledgers.
     """
     tail = _slug(f"{reload_id}-{token}")
     head = _slug(f"reload-{group}")[: max(len("reload"), _LONGEST_IDENTIFIER - len(tail) - 1)]
@@ -65,10 +66,10 @@ def _slug(text: str) -> str:
 
 
 class LoadTasks:
-    """The one-time tasks of an account and region, by ARN.
+    """Creates, watches and removes the one-time tasks of an account and region, by ARN.
 
-    Every method raises DmsUnreachable when DMS does not answer or throttles past the limit, and DmsError when it
-    refuses. All of them can be called again after a crash in between: nothing here remembers a task.
+    Every method raises DmsUnreachable if DMS does not answer or throttles past the limit, and DmsError if it refuses.
+    All of them can be called again after a crash, because this class keeps no state about a task.
     """
 
     def __init__(self, client: Any, limits: PollLimits) -> None:
@@ -76,16 +77,18 @@ class LoadTasks:
         self._limits = limits
 
     def check_endpoints(self, source_arn: str, target_arn: str, instance_arn: str) -> None:
-        """Raise DmsError unless source (Oracle), target (PostgreSQL) and instance exist and are connected; runs
-        connection tests that are missing or have failed."""
+        """Raise DmsError unless source (Oracle), target (PostgreSQL) and instance exist and are connected.
+
+        Runs connection tests that are missing or have failed.
+        """
         EndpointCheck(self._calls, self._limits).run(source_arn, target_arn, instance_arn)
 
     def source_endpoint(self, arn: str) -> Mapping[str, Any]:
-        """Return a source endpoint with its settings. Raises DmsError where it is none of Oracle."""
+        """Return a source endpoint with its settings. Raises DmsError if it is not an Oracle source."""
         return EndpointCheck(self._calls, self._limits).source(arn)
 
     def create(self, request: TaskRequest) -> str:
-        """Create the task and give its ARN; the same identifier with the same tags gives the task that is there.
+        """Create the task and return its ARN. If a task with this identifier and these tags exists, return its ARN.
 
         Raises MappingError, and sends nothing, for any finding of the linters.
         """
@@ -105,14 +108,14 @@ class LoadTasks:
                 Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],
             )
         except DmsRefusal as refusal:
-            # A lost answer is followed by a second call, for a task that the first one made.
+            # If an answer was lost, the call is sent again, and the task of the first one exists already.
             if refusal.fault == ALREADY_EXISTS and (arn := self._existing(request)):
                 return arn
             raise
         return str(self._calls.member(answer, "ReplicationTask", doing)["ReplicationTaskArn"])
 
     def wait_ready(self, arn: str) -> None:
-        """Wait until the task can be started, or has been already."""
+        """Wait until the task can be started, or has been started already."""
 
         def look() -> None:
             task = self._required(arn)
@@ -127,7 +130,7 @@ class LoadTasks:
         wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def start(self, arn: str) -> None:
-        """Start the task; a task that was started before is left as it is, since DMS runs it only once."""
+        """Start the task. Does nothing if it was started before, because DMS runs it only once."""
         try:
             self._calls.call(
                 "start_replication_task",
@@ -148,10 +151,10 @@ class LoadTasks:
     ) -> LoadResult:
         """Wait for the end of a load, whatever state the task is in by now, and judge it.
 
-        ``expected`` are the (source schema, source table) names of the mapping; ``on_progress`` is called after every
-        look. An exception of ``on_progress`` or a signal comes through within a second and leaves the task running.
-        Raises LoadFailed when the task did not load every table whole, was never started, is gone, or outlasts
-        ``load_timeout`` (it is left running, too).
+        ``expected`` are the (source schema, source table) names of the mapping. ``on_progress`` is called after every
+        poll; an exception from it, or a signal, ends the wait within a second and leaves the task running. Raises
+        LoadFailed if the task did not load every table completely, was never started, no longer exists, or takes longer
+        than ``load_timeout`` (then it is left running too).
         """
         if not expected:
             raise ValueError("A load of no table cannot be judged.")
@@ -175,10 +178,10 @@ class LoadTasks:
         return wait_for(look, self._limits.watching, self._limits.load_timeout)
 
     def remove(self, arn: str) -> None:
-        """Stop the task if it runs and have DMS delete it; a task that is not there is fine.
+        """Stop the task if it runs, and have DMS delete it. Does nothing if the task does not exist.
 
-        A task that is being deleted counts as gone: it moves no row any more, and DMS takes about six minutes more.
-        Raises DmsError for one that could not be stopped or deleted within ``remove_timeout``.
+        A task that is being deleted counts as gone: it moves no more rows, and DMS takes about six more minutes. Raises
+        DmsError if the task could not be stopped or deleted within ``remove_timeout``.
         """
 
         def look() -> None:
@@ -205,7 +208,7 @@ class LoadTasks:
         return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
 
     def find_reloads(self) -> dict[str, dict[str, str]]:
-        """Return the tags by ARN of the full-load tasks with a name that ``task_identifier`` gives."""
+        """Return, by ARN, the tags of the full-load tasks whose names look like those of ``task_identifier``."""
         arns = [
             str(task["ReplicationTaskArn"]) for task in self._full_loads() if name_of(task).startswith(_NAME_PREFIX)
         ]
@@ -267,7 +270,7 @@ class LoadTasks:
         )
 
     def _attempt(self, operation: str, doing: str, arn: str) -> None:
-        """Call an operation that another process, or DMS itself, may have been faster with."""
+        """Call an operation, and ignore a refusal because another process, or DMS itself, was faster."""
         try:
             self._calls.call(operation, doing, ReplicationTaskArn=arn)
         except DmsRefusal as refusal:

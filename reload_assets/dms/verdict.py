@@ -1,8 +1,7 @@
-"""What became of a load: read from a task and its table statistics, as DescribeReplicationTasks and
-DescribeTableStatistics give them.
+"""Judges a load by its task and table statistics, as DescribeReplicationTasks and DescribeTableStatistics return them.
 
-Neither ``stopped`` nor 100 percent is success: loads were seen to end as ``stopped`` with FULL_LOAD_ONLY_FINISHED and
-tables in error, and tasks to fail at 100 percent.
+Neither ``stopped`` nor 100 percent means success: loads were seen to end as ``stopped`` with FULL_LOAD_ONLY_FINISHED
+and tables in error, and tasks were seen to fail at 100 percent.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ TableName = tuple[str, str]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load is, in DMS's own words and counts; ``elapsed_seconds`` is DMS's clock."""
+    """The progress of a load, in DMS's own words and counts; ``elapsed_seconds`` is by DMS's clock."""
 
     status: str
     percent: int
@@ -46,7 +45,7 @@ class Progress:
 class LoadResult:
     """A load that succeeded: rows by (source schema, source table) as DMS counts them, and its seconds.
 
-    DMS has been seen to count rows that it never committed: what counts are the rows that PostgreSQL has.
+    DMS was seen to count rows that it never committed, so only the rows that PostgreSQL has can be trusted.
     """
 
     task_arn: str
@@ -56,7 +55,7 @@ class LoadResult:
 
 
 def progress_of(task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]]) -> Progress:
-    """Return the progress that the answers show; zeros while DMS has none."""
+    """Return the progress that the answers show; zeros while DMS reports none."""
     stats = task.get("ReplicationTaskStats") or {}
     return Progress(
         status=task["Status"],
@@ -71,9 +70,9 @@ def progress_of(task: Mapping[str, Any], statistics: Sequence[Mapping[str, Any]]
 
 
 def stop_reason(task: Mapping[str, Any]) -> str:
-    """Return the bare stop reason, such as ``FATAL_ERROR``: real failures bury it in a longer text.
+    """Return the stop reason alone, such as ``FATAL_ERROR``; empty if there is none.
 
-    Empty without one.
+    For real failures, DMS buries it in a longer text.
     """
     for text in (task.get("StopReason"), task.get("LastFailureMessage")):
         if found := re.search(r"Stop Reason (\w+)", text or ""):
@@ -86,9 +85,9 @@ def judge(
 ) -> LoadResult:
     """Return the result of a task that has ended.
 
-    Success is status ``stopped``, stop reason FULL_LOAD_ONLY_FINISHED, no table in error, and every expected table
-    (source schema, source table), and no other, ``Table completed`` without a refused row. Raises LoadFailed with
-    what was wrong and with DMS's own text.
+    A load succeeded if its status is ``stopped``, its stop reason FULL_LOAD_ONLY_FINISHED, no table is in error, and
+    exactly the expected tables (source schema, source table) are ``Table completed`` without a refused row. Raises
+    LoadFailed, with what was wrong and DMS's own text.
     """
     reason = stop_reason(task)
     faults = [*_task_faults(task, reason), *_table_faults(task, statistics, expected)]
@@ -103,7 +102,7 @@ def judge(
 
 
 def name_of(task: Mapping[str, Any]) -> str:
-    """Return the task's identifier, which people know it by; the ARN's end is opaque."""
+    """Return the task's identifier, by which people know it; the end of the ARN is opaque."""
     return str(task.get("ReplicationTaskIdentifier") or task["ReplicationTaskArn"])
 
 
@@ -129,7 +128,7 @@ def _table_faults(
             faults.append(f"{'.'.join(name)} is '{table.get('TableState')}' after {table.get('FullLoadRows', 0)} rows")
         elif table.get("FullLoadErrorRows"):
             faults.append(f"{'.'.join(name)} lacks {table['FullLoadErrorRows']} rows that the target refused")
-    # An underscore of a name may match other tables too, and their rows would land beside or among ours.
+    # The underscore in a name may match other tables too, and their rows would land beside or among ours.
     if others := sorted(".".join(name) for name in by_name if name not in expected):
         faults.append(f"it loaded tables that were not asked for: {', '.join(others)}")
     errored = progress_of(task, statistics).tables_errored
@@ -143,7 +142,7 @@ def _name(table: Mapping[str, Any]) -> TableName:
 
 
 def _quoted(task: Mapping[str, Any]) -> str:
-    """DMS's own text: the longer of the two places where it may be, without the stop reason alone."""
+    """Return DMS's own text: the longer one of its two places; empty if it is only the stop reason."""
     texts = [clean(task.get(key) or "") for key in ("LastFailureMessage", "StopReason")]
     said = max(texts, key=len)
     if re.fullmatch(r"(Stop Reason \w+)?", said):

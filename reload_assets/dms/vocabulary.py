@@ -29,7 +29,7 @@ TRANSFORMATION_ACTIONS = (
 )
 RULE_TARGETS = ("schema", "table", "column", "table-tablespace", "index-tablespace")
 
-# Operator -> the values that a condition with it must give.
+# Operator -> the members that a condition with it must have.
 OPERATORS: dict[str, tuple[str, ...]] = {
     "eq": ("value",),
     "noteq": ("value",),
@@ -42,7 +42,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "notnull": (),
 }
 
-# What people write -> what DMS calls it; other words are matched by likeness.
+# What people write -> what DMS calls it. For other words, the most similar known word is suggested.
 MEANT = {
     "convert-column-type": "change-data-type",
     "convert-data-type": "change-data-type",
@@ -69,7 +69,7 @@ def _keys(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-# Group -> its keys; None where a group is free-form, not an object, or too rarely used to be worth checking.
+# Group -> its keys; None if a group is free-form, not an object, or too rarely used to be worth checking.
 SETTINGS: dict[str, frozenset[str] | None] = {
     "TargetMetadata": _keys(
         "TargetSchema SupportLobs FullLobMode LobChunkSize LimitedSizeLobMode LobMaxSize InlineLobMaxSize "

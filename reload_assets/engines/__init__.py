@@ -1,1 +1,1 @@
-"""How rows reach staging."""
+"""The engines, which fill staging tables."""

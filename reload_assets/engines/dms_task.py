@@ -1,4 +1,4 @@
-"""Rows by DMS: what a one-time task loads, from where into which table."""
+"""Loads rows with DMS: describes what a one-time task loads, from where and into which table."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reload_assets.tables import ReloadTable
 
 @dataclass(frozen=True)
 class DmsEngine:
-    """Describes loads from a schema of the source into the staging schema. DMS logs in there as ``load_role``.
+    """Describes loads from a schema of the source into the staging schema. DMS logs in to the target as ``load_role``.
 
-    ``place`` is where the settings are written, for messages.
+    ``place`` is where the configuration has the settings, for messages.
     """
 
     settings: DmsConfig
@@ -29,7 +29,7 @@ class DmsEngine:
     load_role: str | None
 
     def source_arn(self) -> str:
-        """Return the ARN of the source endpoint. Raises ConfigError where its variable is missing."""
+        """Return the ARN of the source endpoint. Raises ConfigError if its variable is missing."""
         return text(self.settings.source_endpoint_arn, f"{self.place}.source_endpoint_arn")
 
     def arns(self) -> tuple[str, str, str]:
@@ -41,7 +41,7 @@ class DmsEngine:
         )
 
     def table_load(self, table: ReloadTable, staging_table: str) -> TableLoad:
-        """Return how the rows of a table come into one of the staging schema."""
+        """Return the load of a table's rows into a table of the staging schema."""
         return TableLoad(
             source_schema=self.source_schema,
             source_table=table.source_table,
@@ -52,7 +52,10 @@ class DmsEngine:
         )
 
     def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
-        """Return a new task of a reload, with a name and tags that say whose it is. Raises ConfigError."""
+        """Return the request for a new task of a reload, with a name and tags that identify the reload.
+
+        Raises ConfigError.
+        """
         source_arn, target_arn, instance_arn = self.arns()
         tuning = self.settings.task
         return TaskRequest(

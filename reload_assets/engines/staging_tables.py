@@ -1,4 +1,4 @@
-"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped after a while."""
+"""Staging tables: created per reload, filled by DMS, then trimmed, keyed and analyzed, and dropped when they expire."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.errors import UniqueViolation
 
+from reload_assets.engines.converting import as_json, convert_columns, loaded_type
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
@@ -20,7 +21,7 @@ from reload_assets.verify.source_keys import source_keys_name
 
 
 def again_name(staging_table: str) -> str:
-    """Return the name of the table into which DMS loads rows once more, for confirm, beside a staging table."""
+    """Return the name of the table, next to a staging table, into which DMS loads rows again for a confirm."""
     return f"{staging_table[:57]}_again"
 
 
@@ -36,8 +37,8 @@ def create_staging(
 def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
     """Create an empty table for DMS to load rows of ``table`` into."""
     columns = sql.SQL(", ").join(
-        # The type is production's own spelling of it, from format_type.
-        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(column.target.type))
+        # The type is production's own spelling of it, from format_type, unless that would refuse or change values.
+        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(loaded_type(table, column)))
         for column in table.columns
     )
     place = {"staging_schema": schema, "new_table": name}
@@ -57,10 +58,12 @@ def finish_staging(
     filter_bounds: tuple[datetime, datetime],
     load_role: str | None,
 ) -> tuple[int, int]:
-    """Trim a loaded staging table to the half-open window, key and analyze it. Returns the rows staged and trimmed.
+    """Trim a loaded staging table to the half-open window, convert, key and analyze it.
 
-    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. A key that is not unique or has NULLs
-    leaves the table without a primary key, and a column with NULLs stays nullable: the checks report both.
+    Returns the rows staged and trimmed.
+
+    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. If the key is not unique or has NULLs,
+    the table gets no primary key, and a column with NULLs stays nullable: the checks report both.
     """
     name = staging_name(table, reload.reload_id)
     place = {"staging_schema": schema, "staging_table": name}
@@ -75,15 +78,17 @@ def finish_staging(
         filter_start=filter_bounds[0],
         filter_end=filter_bounds[1],
     ).rowcount
+    converted = convert_columns(connection, schema, name, table)
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
     if full:
-        # As production has them.
         set_not_null(connection, schema, name, full)
     if not any(nulls[column.staged] for column in table.key):
         _add_key(connection, schema, name, table)
     analyze(connection, schema, name)
     ledger.set_staged(connection, reload.reload_id, table.name, staged, trimmed)
+    if converted:
+        ledger.set_conversions(connection, reload.reload_id, table.name, as_json(converted))
     return staged, trimmed
 
 
@@ -104,8 +109,8 @@ def drop_expired_staging(target: TargetDatabase, ledger: Ledger, retention_days:
 
 
 def _add_key(connection: Connection[Any], schema: str, name: str, table: ReloadTable) -> None:
-    # Keyed here, not at its creation: a load into a keyed table takes much longer than keying a loaded one.
-    # Creating the key finds duplicates at no cost; looking for them beforehand takes longer than the key itself.
+    # Keyed here and not at its creation: a load into a keyed table takes much longer than keying a loaded one.
+    # Creating the key finds duplicates at no cost; searching for them beforehand takes longer than creating the key.
     with suppress(UniqueViolation), connection.transaction():
         add_primary_key(connection, schema, name, [column.staged for column in table.key])
 

@@ -1,9 +1,9 @@
-"""The bases of every error that a user is meant to read. They are what callers catch; only their leaves are raised.
+"""The base classes of all errors that users read. Callers catch the bases; only leaf classes are raised.
 
-A leaf is one situation: its stable ``code`` stands behind the sentence, in the ledger and in a check's metadata. The
-leaves are in the modules of this package, by area; ``docs/troubleshooting.md`` is generated from them.
+A leaf class stands for one situation. Its stable ``code`` follows the sentence, and is in the ledger and in a check's
+metadata. The modules of this package define the leaves, by area; ``docs/troubleshooting.md`` is generated from them.
 
-No message here ever holds a password: connections are named by host, port, database and user.
+No message ever holds a password: connections are named by host, port, database and user.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _CODE = re.compile(r"\[([a-z0-9]+(?:-[a-z0-9]+)+)\]")
 
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant, whatever its case; None where none is near."""
+    """Return the known word that is most similar to ``wrong``, ignoring case; None if none is similar."""
     by_folded = {word.casefold(): word for word in known}
     near = difflib.get_close_matches(wrong.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else None
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence: ``; did you mean 'x'?`` for the closest known word, or all known words."""
+    """Return the end of a sentence: ``; did you mean 'x'?`` with the closest known word, else all known words."""
     words = sorted(known)
     if meant := closest(wrong, words):
         return f"; did you mean {meant!r}?"
@@ -37,21 +37,21 @@ def in_brackets(reason: str) -> str:
 
 
 def code_of(text: str) -> str | None:
-    """Return the code at the end of an error's text, as it is in the ledger; None for a text without one."""
+    """Return the code at the end of an error's text, such as one from the ledger; None for a text without one."""
     found = _CODE.findall(text)
     return found[-1] if found else None
 
 
 def sample(**fields: Any) -> Mapping[str, Any]:
-    """Return the fields of an example of an error, for the page about errors."""
+    """Return the arguments that make the example of an error on the page about errors."""
     return fields
 
 
 class ReloadError(Exception):
-    """The base of all. ``sentence`` names the thing, the place and the fix; ``str`` puts the code behind it.
+    """The base class of all errors. ``sentence`` names the thing, the place and the fix; ``str`` appends the code.
 
     A leaf has a docstring whose first sentence says when it happens, a ``code``, ``advice`` on what to do, and an
-    ``example``: the fields with which the page about errors makes one.
+    ``example``: the arguments with which the page about errors creates one.
     """
 
     code: ClassVar[str]
@@ -85,7 +85,7 @@ class TargetError(ReloadError):
 
 
 class SourceUnavailable(ReloadError):
-    """The source could not be read: not reached, login refused, not a primary, or a table or column is not there."""
+    """The source could not be read: unreachable, login refused, not a primary, or without the table or column."""
 
 
 class LedgerError(ReloadError):
@@ -97,15 +97,15 @@ class ReloadRefused(ReloadError):
 
 
 class NeverMergeable(ReloadRefused):
-    """A refusal that no second try can fix: the reload is over, its window has to be loaded again."""
+    """A refusal that no second try can fix: the reload is over, and its window has to be loaded again."""
 
 
 class TableChanged(ReloadRefused):
-    """A table is no longer as it was when the reload was opened; its staged rows may not fit it."""
+    """A table has changed since the reload was opened; its staged rows may not fit it any more."""
 
 
 class MergeFailed(ReloadError):
-    """The merge transaction was rolled back: production refused a row, or contention outlived the retries."""
+    """The merge transaction was rolled back: production refused a row, or every attempt met another transaction."""
 
 
 class MappingError(ReloadError):
@@ -113,19 +113,19 @@ class MappingError(ReloadError):
 
 
 class CdcNotReady(ReloadError):
-    """The CDC task does not run, lags too much, or does not say how far it is; the step may succeed later."""
+    """The CDC task does not run, lags too much, or does not report its position; the step may succeed later."""
 
 
 class DmsError(ReloadError):
-    """DMS refused a call or answered something that cannot be used."""
+    """DMS refused a call, or its answer cannot be used."""
 
 
 class DmsUnreachable(DmsError):
-    """DMS did not answer, or throttled past the limit; the same step may succeed when tried again."""
+    """DMS did not answer, or throttled every attempt; the same step may succeed when it is tried again."""
 
 
 class DmsRefusal(DmsError):
-    """DMS answered a call with an error; ``fault`` is its name on the wire."""
+    """DMS answered a call with an error; ``fault`` is the error's name in the API."""
 
     def __init__(self, sentence: str, fault: str) -> None:
         super().__init__(sentence)
@@ -133,4 +133,4 @@ class DmsRefusal(DmsError):
 
 
 class LoadFailed(DmsError):
-    """The one-time load ended without loading every table whole."""
+    """The one-time load ended, and at least one table was not loaded completely."""

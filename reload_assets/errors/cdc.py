@@ -1,4 +1,4 @@
-"""Errors of the CDC task: what keeps a reload from running beside it."""
+"""Errors of the CDC task: what prevents a reload from running beside it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from reload_assets.errors import CdcNotReady, DmsError, in_brackets, sample
 
 
 class CdcNotRunning(CdcNotReady):
-    """The CDC task does not run, and no reload's fence is why."""
+    """The CDC task does not run, and no reload has stopped it for its fence."""
 
     code = "cdc-not-running"
-    advice = "Fix the reason that DMS gives, resume the task, then go on. `cdc.when_behind: wait` makes loads wait."
+    advice = (
+        "Fix the reason that DMS gives, resume the task, then reload. With `cdc.when_behind: wait` a load waits for it."
+    )
     example = sample(
         task="sales-cdc", status="failed", reason="FATAL_ERROR: Relation not found", consequence="not running"
     )
@@ -20,10 +22,10 @@ class CdcNotRunning(CdcNotReady):
 
 
 class CdcBehind(CdcNotReady):
-    """Before a load, the CDC task lags more than `cdc.max_lag_seconds`, or does not say how far it is."""
+    """Before a load, the CDC task lags more than `cdc.max_lag_seconds`, or does not report its position."""
 
     code = "cdc-behind"
-    advice = "Reload once it has caught up, raise `cdc.max_lag_seconds`, or set `cdc.when_behind: wait`."
+    advice = "Reload once the task has caught up, raise `cdc.max_lag_seconds`, or set `cdc.when_behind: wait`."
     example = sample(task="sales-cdc", lag="lags 600 s behind the source", limit_seconds=60, waited=" after 300 s")
 
     def __init__(self, task: str, lag: str, limit_seconds: float, waited: str) -> None:
@@ -34,7 +36,7 @@ class CdcBehind(CdcNotReady):
 
 
 class CdcNotPassed(CdcNotReady):
-    """CDC has not processed what the source committed before the load's end, within `cdc.wait_seconds`."""
+    """Within `cdc.wait_seconds`, CDC did not process everything that the source committed before the load's end."""
 
     code = "cdc-not-passed"
     advice = "Let the task catch up and materialize production again, or raise `cdc.wait_seconds`."
@@ -53,7 +55,7 @@ class CdcNotPassed(CdcNotReady):
 
 
 class CdcStatusMissing(CdcNotReady):
-    """`awsdms_status` has no row of the CDC task, so nobody can say how far it is."""
+    """`awsdms_status` has no row of the CDC task, so its position is unknown."""
 
     code = "cdc-status-missing"
     advice = "Check `cdc.task_arn`, `cdc.control_schema` and the task's `ControlTablesSettings`."
@@ -64,10 +66,10 @@ class CdcStatusMissing(CdcNotReady):
 
 
 class CdcAhead(CdcNotReady):
-    """`awsdms_status` names an instant that the clock has not reached, so that it cannot be believed."""
+    """`awsdms_status` names an instant that is still in the future, so it cannot be believed."""
 
     code = "cdc-ahead"
-    advice = "See that DMS writes UTC there, and that no clock was set back; `cdc.margin_seconds` is tolerated."
+    advice = "Check that DMS writes UTC there, and that no clock was set back. `cdc.margin_seconds` are tolerated."
     example = sample(
         table="public.awsdms_status",
         task="ABCDEFGH",
@@ -79,12 +81,12 @@ class CdcAhead(CdcNotReady):
     def __init__(self, table: str, task: str, instant: str, seconds: float, clock: str) -> None:
         super().__init__(
             f"{table} says that the CDC task {task} is at {instant}, {seconds:,.1f} s ahead of the {clock} clock, "
-            "which cannot be believed; see that DMS writes UTC there, and that no clock was set back."
+            "which cannot be right; check that DMS writes UTC there, and that no clock was set back."
         )
 
 
 class ControlTableMissing(CdcNotReady):
-    """The target lacks a table in which DMS says how far CDC is or what it skipped."""
+    """The target lacks a control table, in which DMS reports CDC's position or the statements that CDC skipped."""
 
     code = "control-table-missing"
     advice = "Enable the table in the task's `ControlTablesSettings`, or fix `cdc.control_schema`."
@@ -92,7 +94,7 @@ class ControlTableMissing(CdcNotReady):
 
     def __init__(self, table: str, setting: str) -> None:
         super().__init__(
-            f"The target has no table {table}, where DMS says how CDC does; see ControlTablesSettings.{setting} of the "
+            f"The target has no table {table}, in which DMS reports on CDC; set ControlTablesSettings.{setting} of the "
             "CDC task, or fix cdc.control_schema."
         )
 
@@ -109,10 +111,13 @@ class ControlTableDenied(CdcNotReady):
 
 
 class FenceBusy(CdcNotReady):
-    """Another reload keeps the CDC task stopped for longer than `cdc.wait_seconds`."""
+    """Another reload has kept the CDC task stopped for longer than `cdc.wait_seconds`."""
 
     code = "fence-busy"
-    advice = "Look for `cdc_stopped_at` without `cdc_resumed_at` in `admin.reloads`; merge again once it is resumed."
+    advice = (
+        "In `admin.reloads`, find the reload that has `cdc_stopped_at` and no `cdc_resumed_at`; merge again once the "
+        "task is resumed."
+    )
     example = sample(task="arn:aws:dms:eu-west-1:123456789012:task:ABCDEFGH", seconds=300)
 
     def __init__(self, task: str, seconds: float) -> None:
@@ -123,7 +128,7 @@ class FenceBusy(CdcNotReady):
 
 
 class CdcUnsuitable(CdcNotReady):
-    """The CDC task does not carry the group's tables as a reload beside it needs; each finding has its own code."""
+    """The CDC task does not carry the group's tables as a reload needs it to. Each finding has its own code."""
 
     code = "cdc-unsuitable"
     advice = "Fix each finding; its code is explained below, under the findings on the CDC task."
@@ -137,7 +142,7 @@ class CdcUnsuitable(CdcNotReady):
 
 
 class CdcTaskLoads(DmsError):
-    """`cdc.task_arn` names a task that only loads."""
+    """`cdc.task_arn` names a task that only loads and does not replicate changes."""
 
     code = "cdc-task-loads"
     advice = "Name the ARN of the CDC task in `cdc.task_arn`."
@@ -148,15 +153,15 @@ class CdcTaskLoads(DmsError):
 
 
 class CdcTaskNotStopped(DmsError):
-    """The CDC task did not stop for a fence in time."""
+    """The CDC task did not stop in time for a fence."""
 
     code = "cdc-task-not-stopped"
-    advice = "See the task's log in DMS; merge again once it runs normally. The fence resumes it."
+    advice = "See the task's log in DMS; merge again once the task runs normally. The fence resumes it by itself."
     example = sample(task="sales-cdc", status="stopping", seconds=300)
 
     def __init__(self, task: str, status: str, seconds: float) -> None:
         super().__init__(
-            f"The CDC task {task} is still {status} {seconds:.0f} s after it was to be stopped; see its log in DMS."
+            f"The CDC task {task} is still {status} {seconds:.0f} s after it was asked to stop; see its log in DMS."
         )
 
 
@@ -169,6 +174,6 @@ class CdcTaskNotResumed(DmsError):
 
     def __init__(self, task: str, status: str, reason: str, seconds: float) -> None:
         super().__init__(
-            f"The CDC task {task} does not run {seconds:.0f} s after it was resumed, it is {status}"
+            f"The CDC task {task} does not run {seconds:.0f} s after it was resumed: it is {status}"
             f"{in_brackets(reason)}; resume it by hand."
         )

@@ -18,7 +18,7 @@ class ConfigUnreadable(ConfigError):
 
 
 class ConfigUnknownField(ConfigError):
-    """A field has a name that is not one of the configuration's."""
+    """The file has a field that the configuration does not know."""
 
     code = "config-unknown-field"
     advice = "Correct the name; `docs/configuration.md` lists all fields."
@@ -29,28 +29,28 @@ class ConfigUnknownField(ConfigError):
 
 
 class ConfigMissingField(ConfigError):
-    """A field that has no default is not in the file."""
+    """A required field is not in the file."""
 
     code = "config-missing-field"
-    advice = "Write the field; `docs/configuration.md` says what it is for."
+    advice = "Add the field; `docs/configuration.md` says what it is for."
     example = sample(place="reload.yaml: dms.region", problem="is missing; write it in the file")
 
 
 class ConfigValue(ConfigError):
-    """A field has a value that it cannot have, or one that contradicts another field."""
+    """A field has a value that is not allowed, or that contradicts another field."""
 
     code = "config-value"
-    advice = "Write a value that the message or `docs/configuration.md` allows."
+    advice = "Use a value that the message or `docs/configuration.md` allows."
     example = sample(
         place="reload.yaml: target.connection.port", problem="'99999' is not a TCP port; write a number from 1 to 65535"
     )
 
 
 class ConfigMistakes(ConfigError):
-    """Several fields of the file are wrong; each has a line of its own, with its own code."""
+    """Several fields of the file are wrong. Each has its own line, with its own code."""
 
     code = "config-mistakes"
-    advice = "Fix each line; see its code on this page."
+    advice = "Fix the field that each line names; look up the line's code on this page."
     example = sample(
         place="reload.yaml",
         mistakes=(
@@ -79,7 +79,7 @@ class ConfigVariableUnset(ConfigError):
 
 
 class SecretUnreadable(ConfigError):
-    """AWS Secrets Manager did not give a secret that the file names with `{secret: NAME}`."""
+    """AWS Secrets Manager did not return a secret that the file names with `{secret: NAME}`."""
 
     code = "secret-unreadable"
     advice = "Check the secret's name, `dms.region`, and that this role may call `secretsmanager:GetSecretValue`."
@@ -96,7 +96,7 @@ class SecretUnreadable(ConfigError):
 
 
 class SecretWithoutKey(ConfigError):
-    """A secret is not a JSON document, or the document does not have the key that the file names."""
+    """A secret is not a JSON document, or the document lacks the key that the file names."""
 
     code = "secret-without-key"
     advice = "Fix `key` in `reload.yaml`, or the secret. Without `key`, the whole secret is the password."

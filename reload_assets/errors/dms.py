@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reload_assets.errors import DmsError, DmsRefusal, DmsUnreachable, LoadFailed, MappingError, sample
 
 _PLACE = "DMS at https://dms.eu-west-1.amazonaws.com (eu-west-1)"
@@ -10,7 +12,7 @@ _INSTANCE = "arn:aws:dms:eu-west-1:123456789012:rep:ABCDEFGH"
 
 
 class DmsClientInvalid(DmsError):
-    """The region, the endpoint URL or the keys do not make a client; nothing was sent."""
+    """The DMS client cannot be made from the region, the endpoint URL and the keys; nothing was sent."""
 
     code = "dms-client-invalid"
     advice = "Fix `dms.region` and `dms.endpoint_url`; give an access key with its secret, or neither."
@@ -29,8 +31,8 @@ class DmsCredentialsMissing(DmsError):
 
     def __init__(self, place: str, doing: str, reason: str) -> None:
         super().__init__(
-            f"{place} was not called when {doing}, for lack of AWS credentials: {reason}; set keys, a profile or a "
-            "role."
+            f"{place} was not called when {doing}, because there are no AWS credentials: {reason}; set keys, a profile "
+            "or a role."
         )
 
 
@@ -38,7 +40,7 @@ class DmsCallInvalid(DmsError):
     """AWS's client library refused to send a call."""
 
     code = "dms-call-invalid"
-    advice = "Fix what the library names; it may be older than DMS's API."
+    advice = "Fix what the library names. If the call looks right, the library may be older than DMS's API: upgrade it."
     example = sample(place=_PLACE, doing=_DOING, reason="Parameter validation failed")
 
     def __init__(self, place: str, doing: str, reason: str) -> None:
@@ -46,10 +48,10 @@ class DmsCallInvalid(DmsError):
 
 
 class DmsUnanswered(DmsUnreachable):
-    """No attempt got a usable answer: no connection, a timeout, HTTP 5xx, or an answer of something else than DMS."""
+    """No attempt got a usable answer: no connection, a timeout, HTTP 5xx, or an answer that is not from DMS."""
 
     code = "dms-unanswered"
-    advice = "Check `dms.endpoint_url` and the network; the step is tried again by itself up to three times."
+    advice = "Check `dms.endpoint_url` and the network. The step is retried automatically, up to three times."
     example = sample(place=_PLACE, trouble=f"answered with HTTP 503 when {_DOING}; try again later", attempts=4)
 
     def __init__(self, place: str, trouble: str, attempts: int) -> None:
@@ -71,17 +73,17 @@ class DmsThrottled(DmsUnreachable):
 
 
 class DmsCredentialsRefused(DmsRefusal):
-    """DMS does not know the credentials, or the session token has expired."""
+    """DMS does not accept the credentials, or the session token has expired."""
 
     code = "dms-credentials-refused"
-    advice = "Renew the session, or check keys and region."
+    advice = "Renew the session, or check the keys and the region."
     example = sample(
         sentence=f"{_PLACE} refused the session token when {_DOING}: it has expired; renew it.", fault="ExpiredToken"
     )
 
 
 class DmsAccessDenied(DmsRefusal):
-    """The role may not do a DMS action."""
+    """The role lacks the permission for a DMS action."""
 
     code = "dms-access-denied"
     advice = "Grant the role the action that the message names."
@@ -93,7 +95,7 @@ class DmsAccessDenied(DmsRefusal):
 
 
 class DmsNotFound(DmsRefusal):
-    """DMS knows no resource of that ARN."""
+    """DMS has no resource with the ARN of a call."""
 
     code = "dms-not-found"
     advice = "Check the ARN, the account and the region."
@@ -105,7 +107,7 @@ class DmsNotFound(DmsRefusal):
 
 
 class DmsRefused(DmsRefusal):
-    """DMS refused a call for another reason, which it names."""
+    """DMS refused a call for another reason; the message quotes it."""
 
     code = "dms-refused"
     advice = "Fix the reason that DMS gives; the name in brackets is in AWS's reference of the API."
@@ -116,7 +118,7 @@ class DmsRefused(DmsRefusal):
 
 
 class DmsResourceUnknown(DmsError):
-    """DMS has no task, endpoint or replication instance of the configured ARN."""
+    """DMS has no task, endpoint or replication instance with the configured ARN."""
 
     code = "dms-resource-unknown"
     advice = "Check the ARN in `reload.yaml`, `dms.region`, and that the resource was not deleted."
@@ -130,10 +132,10 @@ class DmsResourceUnknown(DmsError):
 
 
 class EndpointUnsuitable(DmsError):
-    """An endpoint is of the other type (source or target) or of an engine that reloads cannot use."""
+    """An endpoint has the wrong type (source or target), or an engine that reloads cannot use."""
 
     code = "endpoint-unsuitable"
-    advice = "Name another endpoint in `dms.source_endpoint_arn` or `dms.target_endpoint_arn`, or swap the two."
+    advice = "Fix `dms.source_endpoint_arn` or `dms.target_endpoint_arn`, or swap the two."
     example = sample(
         problem="The DMS endpoint pg-source is of type target, but it is configured as the source; give an endpoint of "
         "the other type, or swap the two ARNs."
@@ -157,10 +159,10 @@ class InstanceUnavailable(DmsError):
 
 
 class EndpointUnconnected(DmsError):
-    """The replication instance cannot reach an endpoint; DMS starts no task without a successful test."""
+    """The replication instance cannot reach an endpoint. DMS starts no task without a successful connection test."""
 
     code = "endpoint-unconnected"
-    advice = "Check the endpoint's host, port and login, and the instance's network; test the connection in DMS."
+    advice = "Check the endpoint's host, port and login, and the instance's network; then test the connection in DMS."
     example = sample(
         instance="reloads", endpoint="ora-source", problem="could not be made: ORA-12170 connect timeout occurred"
     )
@@ -173,10 +175,12 @@ class EndpointUnconnected(DmsError):
 
 
 class TaskNotReady(DmsError):
-    """DMS did not make a load task ready to start."""
+    """DMS created a load task that did not become ready to start."""
 
     code = "task-not-ready"
-    advice = "Fix the reason that DMS gives; launch the window again. `dms.polling.ready_timeout_seconds` is the limit."
+    advice = (
+        "Fix the reason that DMS gives, then launch the window again. `dms.polling.ready_timeout_seconds` is the limit."
+    )
     example = sample(task="reload-sales-7-a1b2c3", status="creating", problem="after 600 s")
 
     def __init__(self, task: str, status: str, problem: str) -> None:
@@ -187,32 +191,32 @@ class TaskNotRemoved(DmsError):
     """A load task could not be stopped and deleted in time."""
 
     code = "task-not-removed"
-    advice = "Stop and delete the task in DMS; the sensor `sweeper` tries too."
+    advice = "Stop and delete the task in DMS; the sensor `sweeper` also tries."
     example = sample(task="reload-sales-7-a1b2c3", status="stopping", seconds=300)
 
     def __init__(self, task: str, status: str, seconds: float) -> None:
         super().__init__(
-            f"The DMS task {task} is still {status} {seconds:.0f} s after it was to be removed; stop and delete it by "
-            "hand."
+            f"The DMS task {task} is still {status} {seconds:.0f} s after it should have been removed; stop and delete "
+            "it by hand."
         )
 
 
 class LoadTaskDeleted(LoadFailed):
-    """Somebody deleted the load task while its load was waited for."""
+    """Somebody deleted the load task while a step waited for its load."""
 
     code = "load-task-deleted"
     advice = "Reload the window."
     example = sample(task=_INSTANCE.replace(":rep:", ":task:"))
 
     def __init__(self, task: str) -> None:
-        super().__init__(f"The DMS task {task} was deleted while its load was waited for; reload the window again.")
+        super().__init__(f"The DMS task {task} was deleted before its load ended; reload the window again.")
 
 
 class LoadNotStarted(LoadFailed):
     """The load task was never started."""
 
     code = "load-not-started"
-    advice = "Reload the window; see the replication instance's load if it happens again."
+    advice = "Reload the window; if it happens again, see whether the replication instance is overloaded."
     example = sample(task="reload-sales-7-a1b2c3", status="ready")
 
     def __init__(self, task: str, status: str) -> None:
@@ -220,7 +224,7 @@ class LoadNotStarted(LoadFailed):
 
 
 class LoadTimeout(LoadFailed):
-    """The load lasted longer than `dms.polling.load_timeout_seconds`."""
+    """The load took longer than `dms.polling.load_timeout_seconds`."""
 
     code = "load-timeout"
     advice = "Look for locks on source and target; raise the timeout, or reload shorter windows."
@@ -229,15 +233,15 @@ class LoadTimeout(LoadFailed):
     def __init__(self, task: str, status: str, seconds: float, loaded: str) -> None:
         super().__init__(
             f"The DMS task {task} is still {status} after {seconds:.0f} s, with {loaded} loaded; look for locks on the "
-            "source or target, or raise load_timeout."
+            "source or target, or raise dms.polling.load_timeout_seconds."
         )
 
 
 class LoadIncomplete(LoadFailed):
-    """The load ended, and not every table was loaded whole."""
+    """The load ended, and at least one table was not loaded completely."""
 
     code = "load-incomplete"
-    advice = "Fix what the message and the task's log say of each table, then reload the window."
+    advice = "Fix what the message and the task's log say about each table, then reload the window."
     example = sample(
         task="reload-sales-7-a1b2c3",
         faults="SALES.ORDERS is 'Table error' after 17 rows",
@@ -246,16 +250,30 @@ class LoadIncomplete(LoadFailed):
 
     def __init__(self, task: str, faults: str, said: str) -> None:
         super().__init__(
-            f"The DMS task {task} did not load every table whole: {faults}"
+            f"The DMS task {task} did not load every table completely: {faults}"
             + (f'; DMS says: "{said}".' if said else ".")
         )
 
 
+class LoadUnfit(LoadFailed):
+    """Rows that were read again hold values that production's types refuse."""
+
+    code = "load-unfit"
+    advice = "Fix the rows in the source, or change the type in production; then reload the window."
+    example = sample(table="production.orders", columns=("amount",))
+
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{table} refuses values of {', '.join(columns)} that the source has by now; fix these rows in the source, "
+            "or change the type in production, then reload the window."
+        )
+
+
 class MappingImpossible(MappingError):
-    """DMS has no table mapping that would load the configured tables, and only them."""
+    """No DMS table mapping would load exactly the configured tables."""
 
     code = "mapping-impossible"
-    advice = "Change the names as the message says, or load the table through a view."
+    advice = "Rename as the message says, or load the table through a view."
     example = sample(
         problem="The source table SALES.ORDERS% has a wildcard (% or []) in its name, which a filtered DMS selection "
         "cannot name; load it through a view with a plain name."
@@ -266,10 +284,10 @@ class MappingImpossible(MappingError):
 
 
 class MappingUnreadable(MappingError):
-    """The mapping that DMS gives of the CDC task is not JSON, or has no rules."""
+    """The table mapping that DMS returns for the CDC task is not JSON, or has no rules."""
 
     code = "mapping-unreadable"
-    advice = "Allow this role `dms:DescribeReplicationTasks` in full."
+    advice = "Grant this role `dms:DescribeReplicationTasks` without restrictions."
     example = sample(problem="is not JSON: Expecting value: line 1 column 1 (char 0)")
 
     def __init__(self, problem: str) -> None:
@@ -277,7 +295,7 @@ class MappingUnreadable(MappingError):
 
 
 class TaskFaulty(MappingError):
-    """The linters found mistakes in a load task's mapping or settings, so it was not sent to DMS."""
+    """The linters found mistakes in the mapping or the settings of a load task, so it was not sent to DMS."""
 
     code = "task-faulty"
     advice = "Fix each finding; its code is explained below, under the findings on a task's mapping and settings."
@@ -291,14 +309,14 @@ class TaskFaulty(MappingError):
 
 
 class KeyTimeNotFilterable(MappingError):
-    """A row has to be read again by a DMS filter on a time that DMS's literals cannot write."""
+    """A row has to be read again by a DMS filter on its key, and the key is a time that no DMS filter can express."""
 
     code = "key-time-not-filterable"
-    advice = "Configure `source.connection`, by which such rows are read."
+    advice = "Configure `source.connection`; such rows are then read over it."
     example = sample(column="taken_at", value="-4712-01-01T00:00:00")
 
     def __init__(self, column: str, value: str) -> None:
         super().__init__(
-            f"Rows cannot be read again by the key {column} = {value}, a time that a DMS filter cannot write; "
+            f"Rows cannot be read again by the key {column} = {value}, a time that a DMS filter cannot express; "
             "configure source.connection."
         )

@@ -1,4 +1,4 @@
-"""Errors of the merge and of a confirm's corrections: the transaction was rolled back, and none of it was kept."""
+"""Errors of the merge and of a confirm's corrections: the transaction was rolled back, so nothing of it remains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RowRefused(MergeFailed):
 
 
 class ColumnWithoutDefault(MergeFailed):
-    """A column of production is NOT NULL without a default, and the source does not have it."""
+    """A column of production is NOT NULL and has no default, and the source lacks the column."""
 
     code = "column-without-default"
     advice = "Give the column a default; then reload the window."
@@ -29,13 +29,13 @@ class ColumnWithoutDefault(MergeFailed):
 
     def __init__(self, head: str, column: str) -> None:
         super().__init__(
-            f"{head} {column} is NOT NULL and has no default, and the source has no such column for the missing rows "
-            f"to be inserted; give it a default, {_AGAIN}"
+            f"{head} {column} is NOT NULL and has no default, and the source has no such column, so missing rows "
+            f"cannot be inserted; give it a default, {_AGAIN}"
         )
 
 
 class MergeStatementFailed(MergeFailed):
-    """PostgreSQL failed a statement of the merge for a reason that is not a row: a right, a full disk, a restart."""
+    """A statement of the merge failed for a reason other than a row: a missing right, a full disk, a restart."""
 
     code = "merge-statement-failed"
     advice = "Fix the cause that PostgreSQL names, then materialize production again or reload the window."
@@ -46,42 +46,43 @@ class MergeStatementFailed(MergeFailed):
 
 
 class MergeSessionLost(MergeFailed):
-    """The merge's session was lost in the middle of each transaction."""
+    """The merge's session was lost in the middle of every transaction that it tried."""
 
     code = "merge-session-lost"
-    advice = "See whether the machine was paused or overloaded, or the network cut; then reload the window."
+    advice = "Check whether the machine was paused or overloaded, or the network cut; then reload the window."
     example = sample(head=_HEAD, stall_limit_ms=400)
 
     def __init__(self, head: str, stall_limit_ms: int) -> None:
         super().__init__(
             f"{head} its session was lost in the middle of a transaction, as happens when the process of the run "
-            f"stands still for longer than merge.stall_limit_ms ({stall_limit_ms} ms) and a second: PostgreSQL then "
-            "lets go of its locks; see whether the machine was paused or overloaded, or the network cut, and reload "
+            f"freezes for longer than merge.stall_limit_ms ({stall_limit_ms} ms) plus a second: PostgreSQL then "
+            "releases its locks; check whether the machine was paused or overloaded, or the network cut, and reload "
             "the window again."
         )
 
 
 class MergeYielded(MergeFailed):
-    """Every attempt gave way to another session that had to wait for it, mostly CDC."""
+    """Every attempt yielded to another session that had to wait for it, usually CDC."""
 
     code = "merge-yielded"
-    advice = "Merge in chunks (`merge.mode: chunked`), behind a fence (`against_cdc: fence`), or shorter windows."
+    advice = "Merge in chunks (`merge.mode: chunked`), use a fence (`against_cdc: fence`), or reload shorter windows."
     example = sample(head=_HEAD, attempts=10, stall_limit_ms=400)
 
     def __init__(self, head: str, attempts: int, stall_limit_ms: int) -> None:
         super().__init__(
-            f"{head} each of {attempts} attempts gave way to a session that waited {stall_limit_ms} ms for it; raise "
+            f"{head} each of {attempts} attempts yielded to a session that waited {stall_limit_ms} ms for it; raise "
             "merge.stall_limit_ms, set merge.mode: chunked or a smaller merge.chunk_rows, set against_cdc: fence, or "
             "reload shorter windows."
         )
 
 
 class MergeContended(MergeFailed):
-    """Every attempt met another transaction: a lock that was not free in time, a deadlock, a concurrent writer."""
+    """Every attempt met another transaction: a lock that was not released in time, a deadlock, a concurrent writer."""
 
     code = "merge-contended"
     advice = (
-        "End the other transaction or try at a quieter time; `merge.lock_timeout_ms` and `merge.attempts` limit it."
+        "End the other transaction, or reload at a quieter time. `merge.lock_timeout_ms` and `merge.attempts` are the "
+        "limits."
     )
     example = sample(
         head=_HEAD, attempts=10, place="production.orders", lock_timeout_ms=200, met="canceling statement due to lock"
@@ -96,7 +97,7 @@ class MergeContended(MergeFailed):
 
 
 class CorrectionsContended(MergeFailed):
-    """Every attempt of a confirm to write its corrections met another transaction."""
+    """Every attempt of a confirm to make its corrections met another transaction."""
 
     code = "corrections-contended"
     advice = "End the other transaction, then materialize production of the window again."
@@ -110,7 +111,7 @@ class CorrectionsContended(MergeFailed):
 
 
 class TurnedAway(MergeFailed):
-    """A trigger or a rule of production did not let a row be written as the statement said."""
+    """A trigger or a rule of production prevented a row from being written as the statement said."""
 
     code = "turned-away"
     advice = "Have the trigger let the login of `target.connection` pass; then reload the window."
@@ -128,7 +129,7 @@ class TurnedAway(MergeFailed):
 
 
 class Unsafe(MergeFailed):
-    """A statement would do something beside what it says. ``reason``: what, and what to do about it."""
+    """A statement would have side effects. ``reason`` says which, and what to do about it."""
 
     def __init__(self, title: str, reason: str) -> None:
         super().__init__(f"{title} cannot be merged: {reason}, {_AGAIN}")
@@ -152,13 +153,14 @@ class RowsWouldFollow(Unsafe):
     def __init__(self, title: str, rows: int, table: str, child: str, acts: str, key: str) -> None:
         super().__init__(
             title,
-            f"{rows} row(s) of {table} would change a value to which rows of {child} refer, and those would follow "
-            f"unaudited ({acts}), for example from {key}; delete the referring rows or let them refer to another row",
+            f"{rows} row(s) of {table} would change a value to which rows of {child} refer, and a foreign key would "
+            f"change those unaudited ({acts}), for example from {key}; delete the referring rows, or let them refer to "
+            "another row",
         )
 
 
 class ValuesSwap(Unsafe):
-    """Unique values move between rows that would have to be deleted for it, and a foreign key acts on that."""
+    """Unique values move between rows, which would have to be deleted for that, and a foreign key acts on deletes."""
 
     code = "values-swap"
     advice = "Make the unique constraint DEFERRABLE; then reload the window."
@@ -169,14 +171,14 @@ class ValuesSwap(Unsafe):
     def __init__(self, title: str, constraint: str, table: str, key: str, foreign_key: str) -> None:
         super().__init__(
             title,
-            f"values of {constraint} of {table} move between rows, for example from {key}, its columns cannot be NULL "
-            f"meanwhile, and the foreign key {foreign_key} acts on deleted rows; make {constraint} a DEFERRABLE "
+            f"values of {constraint} of {table} move between rows, for example from {key}; its columns cannot be NULL "
+            f"meanwhile, and the foreign key {foreign_key} acts when rows are deleted; make {constraint} a DEFERRABLE "
             "constraint",
         )
 
 
 class ReferringRowsHidden(MergeFailed):
-    """The login cannot read all rows that refer to a table by a foreign key that acts on them."""
+    """A foreign key acts on rows that refer to a table (CASCADE, SET NULL), and the login cannot read all of them."""
 
     code = "referring-rows-hidden"
     advice = "Grant the login of `target.connection` SELECT on the referring table, and exempt it from row security."
@@ -190,7 +192,7 @@ class ReferringRowsHidden(MergeFailed):
 
 
 class CountsOff(MergeFailed):
-    """The server's setting `track_counts` is off, so nobody can tell what foreign keys do to other rows."""
+    """The server's setting `track_counts` is off, so a merge cannot see what foreign keys do to other rows."""
 
     code = "counts-off"
     advice = "Switch `track_counts` on, in `postgresql.conf` or with ALTER SYSTEM."
@@ -198,6 +200,6 @@ class CountsOff(MergeFailed):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server's setting track_counts is off, so that nobody can tell what foreign keys do to other rows; "
+            "The server's setting track_counts is off, so the merge cannot see what foreign keys do to other rows; "
             "switch it on."
         )

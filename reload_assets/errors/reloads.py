@@ -20,7 +20,7 @@ class LedgerMissing(LedgerError):
 
 
 class ReloadUnknown(LedgerError):
-    """The ledger has no reload of that id."""
+    """The ledger has no reload with that id."""
 
     code = "reload-unknown"
     advice = "Look for the id in `admin.reloads`; somebody may have deleted the row."
@@ -31,10 +31,10 @@ class ReloadUnknown(LedgerError):
 
 
 class NoReloadYet(LedgerError):
-    """The statements of a table were asked for, and no window of it was ever reloaded."""
+    """`reload-assets sql` was asked for a table of which no window was ever reloaded."""
 
     code = "no-reload-yet"
-    advice = "Reload a window of the table first: the statements are composed as a reload resolved it."
+    advice = "Reload a window of the table first: the statements are composed from what a reload resolved."
     example = sample(table="sales.orders")
 
     def __init__(self, table: str) -> None:
@@ -42,7 +42,7 @@ class NoReloadYet(LedgerError):
 
 
 class ReloadOfOthers(LedgerError):
-    """The statements of a table were asked for as of a reload of other tables."""
+    """`reload-assets sql` was asked for a table that the named reload did not load."""
 
     code = "reload-of-others"
     advice = "Name a reload of that table; `admin.window_status` lists them."
@@ -53,7 +53,7 @@ class ReloadOfOthers(LedgerError):
 
 
 class ReloadNotLoading(LedgerError):
-    """A step of a load was started by itself, and its reload is not loading."""
+    """A step of a load was started on its own, and its reload is not loading."""
 
     code = "reload-not-loading"
     advice = "Launch the partition again from the start, not from a failed step."
@@ -66,10 +66,10 @@ class ReloadNotLoading(LedgerError):
 
 
 class ReloadEndedMeanwhile(LedgerError):
-    """Somebody else ended the reload while it was being merged; none of that transaction was kept."""
+    """Somebody else ended the reload while it was being merged; the transaction was rolled back."""
 
     code = "reload-ended-meanwhile"
-    advice = "See `admin.reloads` for who ended it; reload the window."
+    advice = "See in `admin.reloads` who ended it; then reload the window."
     example = sample(title=_TITLE)
 
     def __init__(self, title: str) -> None:
@@ -92,7 +92,7 @@ class NothingLoaded(ReloadRefused):
 
 
 class LoadedApart(ReloadRefused):
-    """The tables of a window were loaded by different reloads, so no one moment is in staging."""
+    """The tables of a window were loaded by different reloads, so staging mixes several moments of the source."""
 
     code = "loaded-apart"
     advice = "Load the tables together, in one run."
@@ -105,7 +105,7 @@ class LoadedApart(ReloadRefused):
 
 
 class WindowBusy(ReloadRefused):
-    """Another reload of the group is under way on an overlapping window."""
+    """Another reload of the group is reloading an overlapping window."""
 
     code = "window-busy"
     advice = "Wait for that reload to end, or cancel its run."
@@ -119,7 +119,7 @@ class WindowBusy(ReloadRefused):
 
 
 class MergeBusy(ReloadRefused):
-    """Another process merges or confirms the same window right now."""
+    """Another process is merging or confirming the same window."""
 
     code = "merge-busy"
     advice = "Wait for that merge to end."
@@ -130,7 +130,7 @@ class MergeBusy(ReloadRefused):
 
 
 class AlreadyMerged(ReloadRefused):
-    """The reload is merged; a second merge of the same staged rows would not be a reload."""
+    """The reload is merged already. Its staged rows are old by now, so they are not merged twice."""
 
     code = "already-merged"
     advice = "Reload the window again, staging and production."
@@ -141,7 +141,7 @@ class AlreadyMerged(ReloadRefused):
 
 
 class ReloadEnded(ReloadRefused):
-    """The reload has failed or was cancelled."""
+    """The reload failed or was cancelled."""
 
     code = "reload-ended"
     advice = "Fix the cause that the message quotes, and reload the window again."
@@ -152,10 +152,10 @@ class ReloadEnded(ReloadRefused):
 
 
 class NotVerified(ReloadRefused):
-    """A check that stands before the merge has not passed, or has not been run."""
+    """A check that must pass before the merge has failed, or has not been run."""
 
     code = "not-verified"
-    advice = "Run the checks of staging; if one fails, fix its cause and reload the window. See the checks below."
+    advice = "Run the staging checks; if one fails, fix its cause and reload the window. The checks are listed below."
     example = sample(
         title=_TITLE,
         why="the check row_count of orders is failed (staging.orders_r7 has 10 rows where the load left 11)",
@@ -167,7 +167,7 @@ class NotVerified(ReloadRefused):
 
 
 class OtherTables(ReloadRefused):
-    """The merge was asked for other tables than the reload loaded."""
+    """The merge was asked for different tables from those that the reload loaded."""
 
     code = "other-tables"
     advice = "Merge all tables of the reload together, or reload the window for the ones you want."
@@ -187,7 +187,7 @@ class OtherTables(ReloadRefused):
 
 
 class StagingGone(NeverMergeable):
-    """The staging table that was loaded no longer exists: its retention is over, or somebody dropped it."""
+    """The staging table that was loaded no longer exists: it expired, or somebody dropped it."""
 
     code = "staging-gone"
     advice = "Reload the window. `staging.retention_days` says how long staging tables are kept."
@@ -198,7 +198,7 @@ class StagingGone(NeverMergeable):
 
 
 class StagingReplaced(NeverMergeable):
-    """A table has the name of the staging table, and is another one than was loaded and verified."""
+    """Another table has taken the name of the staging table that was loaded and verified."""
 
     code = "staging-replaced"
     advice = "Reload the window, and find out who recreates tables in the staging schema."
@@ -212,7 +212,7 @@ class StagingReplaced(NeverMergeable):
 
 
 class StagingChanged(NeverMergeable):
-    """The staging table does not have as many rows as were verified: it was written to, or the server crashed."""
+    """The staging table no longer has the rows that were verified: somebody wrote into it, or the server crashed."""
 
     code = "staging-changed"
     advice = "Reload the window. A crash empties staging tables, which are unlogged."
@@ -244,7 +244,7 @@ class ParentMissing(NeverMergeable):
 
 
 class KeyTextDiffers(ReloadRefused):
-    """A confirm does not find rows in the source that are there: their keys are not written alike on both sides."""
+    """A confirm does not find rows in the source that are there: the two sides write their keys differently."""
 
     code = "key-text-differs"
     advice = "Make the key the same on both sides: types, endpoint settings, triggers, masks. Nothing was deleted."
@@ -258,8 +258,8 @@ class KeyTextDiffers(ReloadRefused):
 
     def __init__(self, title: str, table: str, key: str, source: str, proof: str) -> None:
         super().__init__(
-            f"{title} is not confirmed: rows of {table} are not found in the source by the text that production has of "
-            f"their key, for example {key} in {source}, {proof}; make the key the same on both sides (its types, the "
+            f"{title} is not confirmed: rows of {table} are not found in the source by the text of their key in "
+            f"production, for example {key} in {source}, {proof}; make the key the same on both sides (its types, the "
             "endpoints' settings for numbers and blanks, triggers of production, masks), then reload the window again."
         )
 
@@ -268,13 +268,12 @@ class ProductionChanged(TableChanged):
     """A production table was altered after the reload was opened."""
 
     code = "production-changed"
-    advice = "Reload the window, or take the change back."
+    advice = "Reload the window, or undo the change."
     example = sample(table="production.orders", title=_TITLE, changes="note was text and is character varying(10)")
 
     def __init__(self, table: str, title: str, changes: str) -> None:
         super().__init__(
-            f"{table} has changed since {title} was opened: {changes}. Reload the window again, or take the change "
-            "back."
+            f"{table} has changed since {title} was opened: {changes}. Reload the window again, or undo the change."
         )
 
 
@@ -290,10 +289,12 @@ class SourceChanged(TableChanged):
 
 
 class SweepIncomplete(ReloadError):
-    """Something that a dead run left behind could not be cleaned; the next sweep tries again."""
+    """A sweep could not clean something that a dead run left behind; the next sweep tries again."""
 
     code = "sweep-incomplete"
-    advice = "Fix the cause that the message quotes. While a CDC task is named, nothing carries changes to production."
+    advice = (
+        "Fix the cause that the message quotes. If that is a CDC task, production gets no changes until it runs again."
+    )
     example = sample(left="the CDC task sales-cdc: DMS did not answer; check endpoint_url. [dms-unanswered]")
 
     def __init__(self, left: str) -> None:

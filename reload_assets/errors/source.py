@@ -1,4 +1,4 @@
-"""Errors of the source: what can go wrong when its rows or its dictionary are read."""
+"""Errors of the source: what can go wrong when a reload reads its rows or its dictionary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SourceUnreachable(SourceUnavailable):
 
 
 class SourceUnreadable(SourceUnavailable):
-    """The source was reached, and a read failed."""
+    """The source is reachable, but a read failed."""
 
     code = "source-unreadable"
     advice = "Fix the cause that the source names, often a missing SELECT right, and try again."
@@ -52,7 +52,7 @@ class SourceDriverMissing(SourceUnavailable):
 
 
 class SourceNotPrimary(SourceUnavailable):
-    """The source connection leads to a standby, which shows older rows than CDC has carried."""
+    """The source connection leads to a standby, whose rows may be older than those that CDC has carried."""
 
     code = "source-not-primary"
     advice = "Name the primary in `source.connection`."
@@ -66,7 +66,7 @@ class SourceNotPrimary(SourceUnavailable):
 
 
 class SourceNameUnknown(SourceUnavailable):
-    """The source has no schema, table or column of a configured name, or the user may not read it."""
+    """The source has no schema, table or column with a configured name, or the user may not read it."""
 
     code = "source-name-unknown"
     advice = "Fix the name, which Oracle keeps in upper case, or grant SELECT to the user of `source.connection`."
@@ -78,7 +78,7 @@ class SourceNameUnknown(SourceUnavailable):
 
 
 class SourceColumnType(SourceUnavailable):
-    """A column of the source has a type that cannot be used as its place in the configuration needs."""
+    """A column of the source has a type that does not suit its use in the configuration."""
 
     code = "source-column-type"
     advice = "Name another column there, or leave the column out with `ignored_source_columns`."
@@ -94,7 +94,7 @@ class SourceColumnType(SourceUnavailable):
 
 
 class SourceKeyValue(SourceUnavailable):
-    """A key of production is a value that the source's key column cannot hold."""
+    """A key in production has a value that the source's key column cannot hold."""
 
     code = "source-key-value"
     advice = "Check that the key columns of source and production belong together."
@@ -122,10 +122,10 @@ class SourceNotDescribed(SourceUnavailable):
 
 
 class SourceStale(SourceUnavailable):
-    """The source connection shows rows older than DMS reads them: an old copy, or another database."""
+    """The source connection shows older rows than DMS reads: it leads to an old copy, or to another database."""
 
     code = "source-stale"
-    advice = "Name the primary in `source.connection`. No row in doubt was written."
+    advice = "Name the primary in `source.connection`. None of the rows in doubt was written."
     example = sample(rows="3 rows of ORDERS (keys 17; 18; 19)")
 
     def __init__(self, rows: str) -> None:

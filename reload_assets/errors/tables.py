@@ -1,4 +1,4 @@
-"""Errors of a table's configuration against the catalogs of production and of the source."""
+"""Errors of a table's configuration, found by comparing it with the catalogs of production and of the source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PLACE = "reload.yaml: groups.sales.tables.orders"
 
 
 class TableNotFound(ConfigError):
-    """Production has no table of the configured name, or the login may not see it."""
+    """Production has no table with the configured name, or the login may not see it."""
 
     code = "table-not-found"
     advice = "Create the table, grant the login of `target.connection` rights on it, or fix `target`."
@@ -23,7 +23,7 @@ class TableNotFound(ConfigError):
 
 
 class ColumnNotFound(ConfigError):
-    """A column that the configuration names is not in its table."""
+    """The configuration names a column that its table does not have."""
 
     code = "column-not-found"
     advice = "Fix the name. Columns of production are written as in PostgreSQL, columns of the source as in Oracle."
@@ -36,7 +36,7 @@ class ColumnNotFound(ConfigError):
 
 
 class ColumnUnmatched(ConfigError):
-    """A column is on one side only: in the source and not in production, or the other way round."""
+    """A column exists on one side only: in the source but not in production, or the other way round."""
 
     code = "column-unmatched"
     advice = "Add the column to the side that lacks it, name another, or list it in `ignored_source_columns`."
@@ -44,6 +44,42 @@ class ColumnUnmatched(ConfigError):
         place=f"{_PLACE}.ignored_source_columns",
         problem="production.orders has no column for SALES.ORDERS.NOTE; add it to production, or list it here",
     )
+
+
+class TypesLose(ConfigError):
+    """Production's types would change values of the source without notice, or cannot hold them at all."""
+
+    code = "types-lose"
+    advice = (
+        "Change the column's type in production. Where the loss is wanted, accept it with the word that the message "
+        "names, as in `accept: {amount: decimals}`. A source column that production does not need goes into "
+        "`ignored_source_columns`."
+    )
+    example = sample(
+        place=f"{_PLACE}.accept",
+        table="production.orders",
+        found=(
+            "AMOUNT is NUMBER(12,4) and amount is numeric(10,2), which would lose decimals beyond 2 (accept: decimals)",
+        ),
+    )
+
+    def __init__(self, place: str, table: str, found: Iterable[str]) -> None:
+        super().__init__(
+            place,
+            f"{table} cannot hold the source as it is: {'; '.join(found)}; change the type there, or accept the loss "
+            "here by column where it has a word",
+        )
+
+
+class AcceptedNotLost(ConfigError):
+    """A table accepts a loss that its types do not cause."""
+
+    code = "accepted-not-lost"
+    advice = "Remove the column from `accept`."
+    example = sample(place=f"{_PLACE}.accept", column="amount", table="production.orders", accepted="decimals")
+
+    def __init__(self, place: str, column: str, table: str, accepted: str) -> None:
+        super().__init__(place, f"{column} of {table} loses nothing of the source, nor {accepted}; remove it here")
 
 
 class KeyNotUnique(ConfigError):
@@ -57,7 +93,7 @@ class KeyNotUnique(ConfigError):
 
 
 class KeyNotOfSource(ConfigError):
-    """The key of a table is not, or not surely, a key of the source: two rows of production may be one there."""
+    """The key of a table is not known to be a key of the source: one row there may be two rows in production."""
 
     code = "key-not-of-source"
     advice = "Name the source's own key in `key` and give production a unique index on it."
@@ -69,7 +105,7 @@ class KeyNotOfSource(ConfigError):
 
 
 class KeyNotExact(ConfigError):
-    """Production's key has a type that does not keep the source's values, so its rows cannot be looked up there."""
+    """Production's key has a type that changes the source's values, so rows cannot be looked up in the source."""
 
     code = "key-not-exact"
     advice = "Give the key's column in production a type that keeps the source's text, or name another key."
@@ -88,7 +124,7 @@ class KeyNotExact(ConfigError):
 
 
 class KeyNotFilterable(ConfigError):
-    """Rows have to be read again by a DMS filter, and a DMS filter cannot find rows by a key of such types."""
+    """Rows have to be read again by a DMS filter, and no DMS filter can find rows by a key of these types."""
 
     code = "key-not-filterable"
     advice = "Configure `source.connection`, or name a key with a column of a number or text type."
@@ -116,10 +152,10 @@ class WindowColumnType(ConfigError):
 
 
 class TargetShared(ConfigError):
-    """A production table is a part of another one that is configured, too."""
+    """A production table is a partition or a child of another table that is configured too."""
 
     code = "target-shared"
-    advice = "Keep one of the two entries: the partitioned table, or its parts."
+    advice = "Keep one of the two entries: the partitioned table, or its partitions."
     example = sample(
         place=f"{_PLACE}.target",
         table="production.orders_2025",
@@ -130,8 +166,8 @@ class TargetShared(ConfigError):
     def __init__(self, place: str, table: str, above: str, other: str) -> None:
         super().__init__(
             place,
-            f"{table} is a part of {above}, which is that of {other}, and each would take the other's rows for wrong; "
-            "keep one of the two",
+            f"{table} is a part of {above}, which is the production table of {other}, and each entry would treat the "
+            "other's rows as wrong; keep one of the two",
         )
 
 
@@ -160,8 +196,8 @@ class RewriteRules(ConfigError):
     def __init__(self, place: str, table: str, rules: str) -> None:
         super().__init__(
             place,
-            f"{table} has rules for INSERT, UPDATE or DELETE ({rules}), which rewrite what the merge and the confirm "
-            "say; drop them, or make triggers of them that leave this login alone",
+            f"{table} has rules for INSERT, UPDATE or DELETE ({rules}), which rewrite the statements of the merge and "
+            "the confirm; drop them, or replace them by triggers that leave this login alone",
         )
 
 
@@ -177,7 +213,7 @@ class SoftDeleteColumn(ConfigError):
 
 
 class ForeignKeysCircular(ConfigError):
-    """The foreign keys of a group's tables form a circle, so that the tables have no order."""
+    """The foreign keys of a group's tables form a circle, so no table can come first."""
 
     code = "foreign-keys-circular"
     advice = "Make one of the foreign keys DEFERRABLE in production."

@@ -20,7 +20,7 @@ class DatabaseUnreachable(TargetError):
 
 
 class SessionLost(TargetError):
-    """The session on the target broke in the middle of a step other than the merge."""
+    """The session on the target was lost in the middle of a step other than the merge."""
 
     code = "session-lost"
     advice = "See whether the server was restarted, the network cut, or this process paused; launch the window again."

@@ -6,7 +6,7 @@ from reload_assets.errors import ReloadError, WindowError, sample
 
 
 class WindowWithWrongZone(WindowError):
-    """An instant has a zone where none may be, or is not UTC where it has to be."""
+    """An instant has a time zone where none is allowed, or is not in UTC where it has to be."""
 
     code = "window-zone"
     advice = "Pass UTC instants to `Window`, and wall-clock times of the source's zone, without a zone, to a filter."
@@ -28,7 +28,7 @@ class WindowReversed(WindowError):
 
 
 class WindowInFuture(WindowError):
-    """A part of the window has not happened yet: its rows can still change."""
+    """A part of the window is still in the future: its rows can still change."""
 
     code = "window-in-future"
     advice = "Reload the window once it has ended, or ask for one that ends earlier."
@@ -55,7 +55,7 @@ class WindowOutOfRange(WindowError):
 
 
 class PartitionKeyInvalid(WindowError):
-    """A partition key does not name a window: neither one of the cadence's nor two UTC instants."""
+    """A partition key names neither a window of the cadence nor two UTC instants."""
 
     code = "partition-key-invalid"
     advice = "Pick a partition that the UI offers. Ad-hoc keys are `2025-01-03T04:10:00Z--2025-01-03T09:45:00Z`."

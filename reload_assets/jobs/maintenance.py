@@ -1,4 +1,4 @@
-"""Housekeeping: staging tables go when their retention is over."""
+"""Housekeeping: staging tables are dropped when their retention is over."""
 
 from dagster import DefaultScheduleStatus, OpExecutionContext, ScheduleDefinition, job, op
 
@@ -9,7 +9,7 @@ from reload_assets.resources.reload import ReloadResource
 
 @op(description="Drop the staging tables of reloads that ended longer ago than staging.retention_days.")
 def drop_expired_tables(context: OpExecutionContext, reload: ReloadResource) -> list[str]:
-    """Return the names of the tables dropped."""
+    """Drop expired staging tables. Returns their names."""
     with readable_errors():
         dropped = drop_expired(
             reload.services.target, reload.services.ledger, reload.services.config.staging.retention_days
@@ -20,7 +20,7 @@ def drop_expired_tables(context: OpExecutionContext, reload: ReloadResource) -> 
 
 @job(description="Drop the staging tables whose retention is over; the ledger and the audit stay.")
 def drop_expired_staging() -> None:
-    """Runs ``drop_expired_tables``."""
+    """Drop the staging tables whose retention is over."""
     drop_expired_tables()
 
 

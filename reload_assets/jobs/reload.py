@@ -12,12 +12,12 @@ MAX_RUNTIME_SECONDS = 24 * 3600
 
 
 def reload_job_name(family: Family) -> str:
-    """``reload_<group>`` or ``reload_window_<group>``."""
+    """Return the job's name: ``reload_<group>``, or ``reload_window_<group>`` for ad-hoc windows."""
     return f"reload_{family.name}"
 
 
 def reload_job(config: ReloadConfig, family: Family) -> UnresolvedAssetJobDefinition:
-    """Load, verify and merge one window of a group."""
+    """Return the job that loads, verifies and merges one window of a group."""
     keys = [
         family.key(stage, table) for table in config.groups[family.group].tables for stage in ("staging", "production")
     ]

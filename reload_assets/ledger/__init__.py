@@ -1,1 +1,1 @@
-"""The ledger: what is known of each reload, in the schema ``admin``."""
+"""The ledger: the tables in the schema ``admin`` that record each reload."""

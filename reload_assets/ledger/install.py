@@ -14,14 +14,14 @@ from reload_assets.postgres.statements import file_names, run
 def install(connection: Connection[Any], target: TargetConfig) -> list[str]:
     """Bring the schemas up to date in one transaction. Returns the names of what was applied.
 
-    Running it again is harmless.
+    It may be run again at any time.
     """
     parts = {"staging_schema": target.staging_schema, "production_schema": target.production_schema}
     applied = []
     with connection.transaction():
         run(connection, "ddl/install:lock_install")
         for schema in ("admin", target.staging_schema):
-            # Not IF NOT EXISTS, which wants the right to create schemas even where there is nothing to create.
+            # IF NOT EXISTS would demand the right to create schemas even if the schema is there.
             if run(connection, "ddl/install:find_schema", schema=schema).fetchone() is None:
                 create_schema(connection, schema)
         run(connection, "ddl/install:create_versions")

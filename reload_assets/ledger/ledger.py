@@ -1,6 +1,6 @@
-"""The ledger: one row per reload. Each step writes at once, on a connection of its own, so that failures show.
+"""The ledger: one row per reload. Each step writes at once on a separate connection, so that failures stay visible.
 
-Only what belongs to the merge's transaction (outcomes, audit, the status ``merged``) is written by the merge itself.
+The merge itself writes what belongs to its transaction: outcomes, audit, and the status ``merged``.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class Ledger:
             return self._unfinished(connection, group, window)
 
     def find_loading(self, run_id: str) -> list[tuple[int, str]]:
-        """Return the reloads of a run, with that run, whose load has not ended."""
+        """Return the reloads of a run whose load has not ended, each with the run."""
         with self._target.connect(autocommit=True) as connection:
             rows = run(connection, "ledger/sweep:find_loading", run_id=run_id)
             return [(reload_id, run_id) for (reload_id,) in rows]
 
     def find_left(self) -> list[tuple[int, str]]:
-        """Return the reloads, with their runs, that only a live run resumes: in a load, or in a confirm."""
+        """Return the reloads, with their runs, that are in a load or a confirm: only a live run can finish these."""
         with self._target.connect(autocommit=True) as connection:
             return run(connection, "ledger/sweep:find_left").fetchall()
 
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
-        """Open a reload in the caller's transaction, which creates its staging tables too.
+        """Open a reload in the caller's transaction, which also creates its staging tables.
 
         Raises ReloadRefused while an overlapping reload of the group is under way.
         """
@@ -79,9 +79,9 @@ class Ledger:
     def add_table(
         self, connection: Connection[Any], reload_id: int, table: ReloadTable, staging_schema: str, definition: str
     ) -> None:
-        """Add a table, its ``definition`` as JSON and its staging table, which exists by now.
+        """Add a table to a reload, in the caller's transaction, which has created its staging table.
 
-        In the caller's transaction.
+        ``definition`` is the table as JSON.
         """
         run(
             connection,
@@ -107,12 +107,12 @@ class Ledger:
             )
 
     def find(self, reload_id: int) -> Reload | None:
-        """Return a reload, or None if there is none of this id."""
+        """Return the reload with this id, or None."""
         with self._target.connect(autocommit=True) as connection:
             return self._find(connection, reload_id)
 
     def get(self, reload_id: int) -> Reload:
-        """Return a reload. Raises LedgerError if there is none of this id."""
+        """Return the reload with this id. Raises LedgerError if there is none."""
         with self._target.connect(autocommit=True) as connection:
             return self._get(connection, reload_id)
 
@@ -130,7 +130,7 @@ class Ledger:
             return self._get(connection, row[0]) if row and row[0] is not None else None
 
     def latest_of_table(self, group: str, table: str) -> Reload | None:
-        """Return the newest reload of a group that covers the table, whatever its window, or None."""
+        """Return the newest reload of a group that covers the table, in any window, or None."""
         with self._target.connect(autocommit=True) as connection:
             row = run(connection, "ledger/read:get_latest_of_table", group_name=group, table_name=table).fetchone()
             return self._get(connection, row[0]) if row and row[0] is not None else None
@@ -145,7 +145,7 @@ class Ledger:
         return {row.table_name: row for row in rows}
 
     def checks(self, reload_id: int) -> list[CheckResult]:
-        """Return the checks of a reload, those in the way of the merge first."""
+        """Return the checks of a reload, those that block the merge first."""
         with (
             self._target.connect(autocommit=True) as connection,
             connection.cursor(row_factory=class_row(CheckResult)) as cursor,
@@ -177,9 +177,10 @@ class Ledger:
     def set_loaded(
         self, reload_id: int, stop_reason: str, dms_rows: Mapping[str, int], source_read_until: datetime | None = None
     ) -> None:
-        """Write that the load ended well; ``dms_rows`` is what DMS says of each table.
+        """Write that the load succeeded. ``dms_rows``: how many rows DMS reports for each table.
 
-        ``source_read_until`` is an instant of the source's clock after it; without one, the target's clock is asked.
+        ``source_read_until`` is an instant of the source's clock after the load. If it is None, the target's clock
+        counts.
         """
         with self._target.connect(autocommit=True) as connection:
             for table, rows in dms_rows.items():
@@ -204,8 +205,18 @@ class Ledger:
             trimmed_rows=trimmed,
         )
 
+    def set_conversions(self, connection: Connection[Any], reload_id: int, table: str, conversions: str) -> None:
+        """Write what the conversions to production's types came to, as JSON by column; in the caller's transaction."""
+        run(
+            connection,
+            "ledger/load:set_conversions",
+            reload_id=reload_id,
+            table_name=table,
+            conversions=conversions,
+        )
+
     def record_checks(self, reload_id: int, table: str, results: Iterable[CheckResult]) -> str | None:
-        """Write results of checks on a table. Returns the reload's status then, or None if it has ended."""
+        """Write results of checks on a table. Returns the reload's new status, or None if the reload has ended."""
         with self._target.connect() as connection:
             for result in results:
                 run(
@@ -232,7 +243,7 @@ class Ledger:
             return done is not None
 
     def set_cdc(self, reload_id: int, ready: Readiness, remarks: Sequence[str]) -> None:
-        """Write what the gate saw of the CDC task, and what it remarked on how the task carries the tables."""
+        """Write what the gate found about the CDC task, and its remarks on how the task carries the tables."""
         self._write(
             "ledger/open:set_cdc",
             reload_id=reload_id,
@@ -262,7 +273,7 @@ class Ledger:
         self._write("ledger/confirm:set_confirm_started", reload_id=reload_id)
 
     def set_confirm_keys(self, reload_id: int, tables: Mapping[str, tuple[int, int]]) -> None:
-        """Write how many rows of each table were read again, and how many orphans are left alone."""
+        """Write how many rows of each table were read again, and how many orphans stay."""
         with self._target.connect(autocommit=True) as connection:
             for table, (keys, orphans) in tables.items():
                 counts = {"confirm_keys": keys, "orphans": orphans}
@@ -276,9 +287,9 @@ class Ledger:
         waited_seconds: float,
         detail: str,
     ) -> None:
-        """Write that the confirm of a merged reload has ended; ``waited_seconds`` were spent waiting for CDC.
+        """Write that the confirm of a merged reload has ended. ``waited_seconds``: the time spent waiting for CDC.
 
-        If it is confirmed, what it took up of earlier reloads is confirmed with it.
+        If the reload is confirmed, so are the rows of earlier reloads that it took up.
         """
         with self._target.connect(autocommit=True) as connection:
             run(
@@ -297,7 +308,7 @@ class Ledger:
         self._write("ledger/sweep:give_up_confirm", reload_id=reload_id, detail=detail)
 
     def close(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> bool:
-        """Close a reload that has no merge, or a part of one. Returns False if it had ended already."""
+        """Close a reload without a merge, or with only some chunks of it. Returns False if it had ended already."""
         with self._target.connect(autocommit=True) as connection:
             done = run(
                 connection, "ledger/sweep:close_reload", reload_id=reload_id, status=status, error=error

@@ -1,9 +1,10 @@
-"""What the ledger knows: reloads, their staged tables, and the results of checks."""
+"""The records of the ledger: reloads, their staged tables, and the results of checks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
@@ -13,7 +14,7 @@ TAG_PREFIX = "reload_assets:"
 
 @dataclass(frozen=True)
 class Reload:
-    """One window of one table group, one attempt. Instants are UTC."""
+    """A reload: one window of one table group, one attempt. Instants are UTC."""
 
     reload_id: int
     group_name: str
@@ -48,12 +49,12 @@ class Reload:
 
     @property
     def loaded_window(self) -> Window:
-        """The window with the margin for late commits: what is loaded, verified and merged."""
+        """The window with the margin for late commits, which is loaded, verified and merged."""
         return Window(self.load_start, self.window_end)
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a DMS task of the reload is tagged with, so that it can be found no matter what dies."""
+        """The tags of the reload's DMS tasks, by which they can be found no matter which process dies."""
         return {
             f"{TAG_PREFIX}reload_id": str(self.reload_id),
             f"{TAG_PREFIX}run_id": self.run_id,
@@ -63,13 +64,13 @@ class Reload:
 
     @property
     def title(self) -> str:
-        """How messages name the reload."""
+        """The name of the reload in messages."""
         return f"reload {self.reload_id} of {self.group_name} {self.partition_key}"
 
 
 @dataclass(frozen=True)
 class StagedTable:
-    """What the ledger knows of one table of a reload; all counts in rows."""
+    """One table of a reload. All counts are in rows."""
 
     table_name: str
     staging_schema: str
@@ -81,6 +82,8 @@ class StagedTable:
     dms_rows: int | None
     trimmed_rows: int
     staged_rows: int
+    conversions: dict[str, dict[str, Any]]
+    """By converted column: how many values were changed or did not fit, and PostgreSQL's refusal if there was one."""
     inserted: int
     updated: int
     repaired: int
@@ -111,7 +114,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Opening:
-    """What it takes to open a reload."""
+    """The values with which a reload is opened."""
 
     group: str
     window: Window
@@ -124,7 +127,7 @@ class Opening:
 
 
 def staging_name(table: ReloadTable, reload_id: int) -> str:
-    """Return the name of a reload's staging table; cut so that it stays within PostgreSQL's 63 bytes."""
+    """Return the name of a reload's staging table, cut to fit PostgreSQL's 63 bytes."""
     suffix = f"_r{reload_id}"
     base = table.production.name.lower().encode()[: 63 - len(suffix)].decode(errors="ignore")
     return base + suffix

@@ -11,13 +11,13 @@ from psycopg.rows import class_row
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
 
-# As many as one tick of a sensor may look at; the next tick takes the rest.
+# How many requests one tick of the sensor handles; the next tick handles more.
 BATCH = 100
 
 
 @dataclass(frozen=True)
 class Request:
-    """A row of ``admin.reload_requests``; instants are UTC, and None where no window can have them."""
+    """A row of ``admin.reload_requests``. Instants are UTC; None stands for one that no window can have."""
 
     request_id: int
     group_name: str
@@ -31,7 +31,7 @@ class Request:
 
 
 def open_requests(target: TargetDatabase) -> list[Request]:
-    """Return the requests that are pending or under way, the oldest first."""
+    """Return the pending requests, then the started ones, each with the oldest first."""
     with (
         target.connect(autocommit=True) as connection,
         connection.cursor(row_factory=class_row(Request)) as cursor,
@@ -40,13 +40,13 @@ def open_requests(target: TargetDatabase) -> list[Request]:
 
 
 def note_started(target: TargetDatabase, request_id: int, run_id: str) -> None:
-    """The request has become this run."""
+    """Write that the request has become this run."""
     with target.connect(autocommit=True) as connection:
         run(connection, "requests:set_started", request_id=request_id, run_id=run_id)
 
 
 def note_reload(target: TargetDatabase, request_id: int) -> None:
-    """Write the id of the request's reload beside it, once there is one."""
+    """Write the id of the reload into its request, once there is one."""
     with target.connect(autocommit=True) as connection:
         run(connection, "requests:set_reload", request_id=request_id)
 
@@ -54,6 +54,6 @@ def note_reload(target: TargetDatabase, request_id: int) -> None:
 def note_ended(
     target: TargetDatabase, request_id: int, status: Literal["done", "failed", "refused"], error: str
 ) -> None:
-    """The request has ended; ``error`` is kept unless it is done."""
+    """Write that the request has ended. ``error`` is kept unless the status is done."""
     with target.connect(autocommit=True) as connection:
         run(connection, "requests:set_ended", request_id=request_id, status=status, error=error)

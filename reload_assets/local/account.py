@@ -1,6 +1,6 @@
-"""What an AWS account would have: a replication instance, two tested endpoints, and the CDC task that feeds production.
+"""The local AWS account: a replication instance, two tested endpoints, and the CDC task that feeds production.
 
-Made through the ordinary API of the DMS stand-in.
+All of them are made through the ordinary API of the DMS stand-in.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ class Login:
 
 
 class Account:
-    """An account at ``url``. ``instance``, ``source``, ``target`` and, once it is made, ``cdc.arn`` are ARNs."""
+    """An account at ``url``. ``instance``, ``source``, ``target`` and, once the task exists, ``cdc.arn`` are ARNs."""
 
     def __init__(self, url: str, port: int, *, source: Login, target: Login) -> None:
-        """The databases are ``source`` and ``target`` of one server. Raises DmsError where a login does not work."""
-        # The stand-in takes any key.
+        """Create the account for the databases ``source`` and ``target`` of one server.
+
+        Raises DmsError if a login does not work.
+        """
+        # The stand-in accepts any key.
         self._client: Any = dms_client(
             region=REGION, endpoint_url=url, access_key_id="local", secret_access_key="local"
         )
@@ -52,10 +55,10 @@ class Account:
         self._tasks.check_endpoints(self.source, self.target, self.instance)
 
     def start_cdc(self, schema: str, tables: Sequence[str], production_schema: str) -> CdcTask:
-        """Make the CDC task of a schema's tables and start it: from its return on no change of the source is missed.
+        """Create the CDC task of a schema's tables and start it. After it returns, no change of the source is missed.
 
-        DMS's own policies hold: a change that does not fit production is noted in awsdms_apply_exceptions, and passed
-        over. Raises DmsError, and RuntimeError where the task does not get to run.
+        DMS's own policies apply: a change that does not fit production is logged in awsdms_apply_exceptions, and
+        skipped. Raises DmsError, and RuntimeError if the task does not start to run.
         """
         arn = self._client.create_replication_task(
             ReplicationTaskIdentifier="cdc",
@@ -67,7 +70,7 @@ class Account:
             ReplicationTaskSettings=json.dumps(
                 {
                     "ControlTablesSettings": {"ControlSchema": CONTROL_SCHEMA, "StatusTableEnabled": True},
-                    # As large as a reload's, or CDC would cut what a reload has brought.
+                    # As large as a reload's limit; otherwise CDC would cut LOBs that a reload has loaded whole.
                     "TargetMetadata": {"LobMaxSize": _LOB_MAX_KB},
                 }
             ),
@@ -82,7 +85,7 @@ class Account:
         return task
 
     def rows_applied(self, task: CdcTask) -> dict[str, int]:
-        """Return the rows that a CDC task has inserted, updated and deleted since it was started."""
+        """Return the numbers of rows that a CDC task has inserted, updated and deleted since it was started."""
         found = self._client.describe_table_statistics(ReplicationTaskArn=task.arn)["TableStatistics"]
         return {kind.lower(): sum(table[kind] for table in found) for kind in ("Inserts", "Updates", "Deletes")}
 
@@ -102,7 +105,7 @@ class Account:
 
 
 def _rules(schema: str, tables: Sequence[str], production_schema: str) -> list[dict[str, Any]]:
-    """Return the tables by name, into the production schema, with names in lower case."""
+    """Return the mapping rules that carry these tables into the production schema, with names in lower case."""
     places = [{"schema-name": schema, "table-name": table} for table in tables]
     everything = {"schema-name": schema, "table-name": "%"}
     rules: list[dict[str, Any]] = [

@@ -1,6 +1,6 @@
-"""Whether production equals the source, by SQL that shares nothing with the reload: an independent truth.
+"""Compares production with the source, by SQL that shares nothing with the reload and so can prove it wrong.
 
-Both sides are put into the same canonical text by their own server; the source's digests are then carried into a
+Each side's own server turns its rows into the same canonical text. The source's digests are then copied into a
 temporary table beside production and compared there.
 """
 
@@ -18,7 +18,7 @@ from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.sales import SCHEMA, TABLES
 
 _WINDOW_COLUMN = "UPDATED_AT"
-# Text that no setting of a session changes and that is the same for equal values: 1.0 and 1.00, padded CHAR or not.
+# Text that does not depend on session settings and is the same for equal values: 1.0 and 1.00, CHAR padded or not.
 _CANONICAL = {
     "numeric": "trim_scale({}::numeric)::text",
     "char": "rtrim({}, ' ')",
@@ -39,7 +39,7 @@ SELECT
 FROM {truth} AS s
 LEFT JOIN LATERAL (SELECT {digest} AS digest, t.{window} AS version FROM {table} AS t WHERE {same_key}) AS p ON true
 """
-# Two sums of 64 bits of each row's md5: the order of the rows does not matter, and none has to be held in memory.
+# Two sums of 64 bits of each row's md5: the order of the rows does not matter, and no row is kept in memory.
 _OUTSIDE = """
 SELECT count(*)::text || ':' || coalesce(sum(('x' || left(d.digest, 16))::bit(64)::bigint), 0)::text
     || ':' || coalesce(sum(('x' || right(d.digest, 16))::bit(64)::bigint), 0)::text
@@ -55,9 +55,9 @@ SELECT set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How production's rows compare with the source's rows of a window, or with those outside of it.
+    """How production's rows compare with the source's rows of a window, or with those outside it.
 
-    ``missing``: not in production at all; ``stale``: there in an older version; ``corrupted``: there and not older, yet
+    ``missing``: not in production at all; ``stale``: there in an older version; ``corrupted``: there, not older, but
     different; ``extra``: in production's part, but not in the source's; ``equal``: the same in every column.
     """
 
@@ -69,7 +69,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether production equals the source there."""
+        """Whether production equals the source."""
         return not (self.missing or self.stale or self.corrupted or self.extra)
 
 
@@ -193,7 +193,7 @@ def _carry_digests(
 
 
 def _digest(table: OracleTable, *, lower: bool) -> sql.Composed:
-    """md5 of a row's canonical text; a row's text tells NULL from '' and one column from the next."""
+    """Return the md5 of a row's canonical text, in which NULL differs from '' and columns stay apart."""
     columns = (column for column in table.columns if column.name in table.column_names)
     return sql.SQL("md5(ROW({})::text)").format(sql.SQL(", ").join(_text(column, lower=lower) for column in columns))
 

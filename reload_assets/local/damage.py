@@ -1,4 +1,4 @@
-"""Breaks the window's rows in production as lost changes do, and says how many of each table in which way.
+"""Damages the window's rows in production as lost changes do, and returns how many of each table in which way.
 
 - ``missing``: deleted, children first; a missing parent takes its children of the window with it.
 - ``stale``: an older version, which has other content.
@@ -24,13 +24,13 @@ AT_LEAST = 3
 
 @dataclass(frozen=True)
 class _Table:
-    """``altered`` gives for each column another value than it has; ``deletable`` holds for rows that may go."""
+    """``altered`` maps each column to another value than it has; ``deletable`` holds for rows that may be deleted."""
 
     name: str
     key: tuple[str, ...]
     altered: dict[str, str]
     deletable: str = "true"
-    # Rows that go with a missing parent.
+    # Rows that are deleted together with a missing parent.
     orphaned: str = "false"
 
 
@@ -101,7 +101,7 @@ _ADD_ORPHANED = """
 INSERT INTO {damaged} ({key}, kind, number)
 SELECT {key}, 'missing', 0 FROM {table} AS t WHERE {in_window} AND {orphaned}
 """
-# The rows next to the window's bounds come first: they are the ones that a careless reload gets wrong.
+# The rows next to the window's bounds come first, because these are the ones that a careless reload gets wrong.
 _PICK = """
 INSERT INTO {damaged} ({key}, kind, number)
 SELECT {key}, %(kind)s, (SELECT count(*) FROM {damaged}) + row_number() OVER () FROM (
@@ -118,7 +118,7 @@ _FIRST_CHOICE = {
     "corrupted": "t.updated_at = %(start)s",
 }
 _DELETE = "DELETE FROM {table} AS t USING {damaged} AS d WHERE {same_key} AND d.kind = 'missing'"
-# One column of each row is altered, each column in turn.
+# One column per row is altered, a different one each time, so that every column is altered in some row.
 _UPDATE = """
 UPDATE {table} AS t SET {assignments}, updated_at = CASE d.kind
     WHEN 'stale' THEN t.updated_at - (t.updated_at - %(start)s::timestamp) / 2 ELSE t.updated_at
@@ -130,9 +130,9 @@ FROM {damaged} AS d WHERE {same_key} AND d.kind <> 'missing'
 def damage(
     target: Connection[Any], start: datetime, end: datetime, *, seed: int, schema: str = "production"
 ) -> dict[str, dict[str, int]]:
-    """Damage production's rows in ``[start, end)`` (wall-clock times); the rows, by table and kind.
+    """Damage production's rows in ``[start, end)`` (wall-clock times). Returns the numbers of rows by table and kind.
 
-    The same arguments damage the same rows. Raises ValueError, with nothing changed, for a window with too few rows.
+    The same arguments damage the same rows. Raises ValueError, and changes nothing, if the window has too few rows.
     """
     values = {"start": start, "end": end, "seed": seed, "share": SHARE, "at_least": AT_LEAST}
     done = {}

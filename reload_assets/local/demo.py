@@ -1,4 +1,4 @@
-"""``make demo``: damage a day of production, reload it while CDC goes on, and show that it equals the source."""
+"""``make demo``: damages a day of production, reloads it beside CDC, and shows that it equals the source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = ("missing", "stale", "corrupted", "extra")
 
 
 def main() -> int:
-    """Run the demo; 0 if production equals the source afterwards, else 1."""
+    """Run the demo. Returns 0 if production equals the source afterwards, else 1."""
     signal.signal(signal.SIGTERM, _interrupt)
     begin = time.monotonic()
     start = datetime(DAY.year, DAY.month, DAY.day)
@@ -59,8 +59,8 @@ def main() -> int:
 
 
 def _reload(begin: float) -> bool:
-    """Run the job as the UI would, with progress on the terminal; whether it succeeded."""
-    # Imported late: the module reads reload.yaml, which RELOAD_CONFIG names once the stack is up.
+    """Run the job as the UI would, with progress on the terminal. Returns whether it succeeded."""
+    # Imported late: the module reads reload.yaml, and RELOAD_CONFIG names it only once the stack is up.
     from reload_assets.definitions import defs
 
     @logger(None, description="Progress for the terminal")
@@ -81,7 +81,7 @@ def _reload(begin: float) -> bool:
 
 
 class _Progress(logging.Handler):
-    """Prints what steps say, and each check and materialization, a line each."""
+    """Prints the messages of the steps, and one line per check and materialization."""
 
     def __init__(self, begin: float) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def _meanwhile(stack: Stack, target: Connection[Any]) -> str:
 
 
 def _confirmed(target: Connection[Any]) -> str:
-    """Return what the reload's confirm said of itself."""
+    """Return the result of the reload's confirm, as the ledger has it."""
     query = "SELECT confirm_detail FROM admin.reloads ORDER BY reload_id DESC LIMIT 1"
     found = target.execute(query).fetchone()
     return str(found[0]) if found else "nothing was reloaded"

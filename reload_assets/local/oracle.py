@@ -37,7 +37,7 @@ _FIXED = {
     "CLOB": "text",
     "NCLOB": "text",
 }
-# Oracle has no empty text: '' is NULL there. (A CHAR of blanks only is no empty text.)
+# Oracle has no empty text: '' is NULL there. (A CHAR of blanks only is not an empty text.)
 _NEVER_EMPTY = ("VARCHAR", "VARCHAR2", "NVARCHAR2")
 
 
@@ -109,7 +109,7 @@ class OracleTable:
 def create_schema(connection: Connection[Any], schema: str) -> None:
     """Create an Oracle user's schema; the dictionary views and supplemental logging if the database has none.
 
-    It may exist already. Supplemental logging is left out where the role is no superuser.
+    It may exist already. Supplemental logging is left out if the role is not a superuser.
     """
     with connection.transaction():
         for view in DICTIONARY_VIEWS:
@@ -149,7 +149,7 @@ def create_table(connection: Connection[Any], schema: str, table: OracleTable) -
         )
     with connection.transaction():
         connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(parts)))
-        # What an update did not change can only be left out where the log has the old row too.
+        # Columns that an update did not change can be left out only if the log has the old row too.
         connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name))
         log_all_columns(connection, schema, table.name, enabled=table.logs_all_columns)
         for column in table.columns:

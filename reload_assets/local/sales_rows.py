@@ -1,4 +1,4 @@
-"""Made-up rows for the reference group: the same for the same arguments, full of what is hard to copy right."""
+"""Made-up rows for the reference group: the same for the same arguments, and full of values that are hard to copy."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ CROSS JOIN LATERAL (
 ) AS m
 """
 
-# Half of the orders are by a customer of the same day; the others by a regular, one of every third customer of this
-# and earlier days. So most customers are referred to by orders of their own day only, as a reload of one day needs.
+# Half of the orders are by a customer of the same day; the others are by a regular customer, which every third customer
+# of this and earlier days is. So most customers have orders of their own day only, as a reload of one day needs.
 _ORDERS = """
 INSERT INTO "SALES"."ORDERS" ("ORDER_ID", "CUSTOMER_ID", "AMOUNT", "ORDER_DATE", "UPDATED_AT")
 SELECT
@@ -72,7 +72,8 @@ CROSS JOIN LATERAL (
 ) AS m
 """
 
-# One to four lines an order, the first as old as the order, the others up to some minutes younger, on the same day.
+# One to four lines per order: the first is as old as the order, the others are up to some minutes younger, on the same
+# day.
 _ORDER_ITEMS = """
 INSERT INTO "SALES"."ORDER_ITEMS" ("ORDER_ID", "LINE_NO", "PRODUCT", "QUANTITY", "PRICE", "UPDATED_AT")
 SELECT

@@ -1,7 +1,7 @@
 """The embedded stack: PostgreSQL (source, target, Dagster's storage), the DMS stand-in with its CDC task, and the
 reference group.
 
-Nothing of the project knows that it is there: it is reached through the variables that ``reload.yaml`` and
+The rest of the project does not know that it exists: it is reached through the variables that ``reload.yaml`` and
 ``dagster.yaml`` name.
 """
 
@@ -39,7 +39,7 @@ from reload_assets.postgres.statements import run
 
 FIRST_DAY = date(2025, 1, 1)
 
-# DMS logs in with the same two logins for loads and for CDC. This is what CDC needs besides.
+# DMS uses the same two logins for loads and for CDC. These are the additional rights that CDC needs.
 _LET_CDC_READ = """
 ALTER ROLE {role} REPLICATION;
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role};
@@ -114,7 +114,7 @@ class Stack:
     def damage(self, start: datetime, end: datetime, *, seed: int) -> dict[str, dict[str, int]]:
         """Damage production's rows in ``[start, end)``, see ``reload_assets.local.damage``, while CDC waits."""
         with self.connect_target() as target, target.transaction():
-            # A deadlock is CDC's to notice, which then tries again.
+            # In a deadlock CDC should be the one to notice it, because it tries again.
             target.execute("SET LOCAL deadlock_timeout = '1min'")
             for table in sales.TABLES:
                 name = sql.Identifier("production", table.name.lower())
@@ -122,7 +122,7 @@ class Stack:
             return damage(target, start, end, seed=seed)
 
     def drain(self) -> float:
-        """Wait until CDC has processed all that is committed on the source; seconds waited. Raises CdcNotReady."""
+        """Wait until CDC has processed all that is committed on the source. Returns the seconds. Raises CdcNotReady."""
         with self.connect_source() as source:
             ((now,),) = source.execute("SELECT clock_timestamp()").fetchall()
         return self.cdc.wait_passed(now)
@@ -182,7 +182,7 @@ class Stack:
                 "RELOAD_DMS_INSTANCE_ARN": self._account.instance,
                 "RELOAD_DMS_SOURCE_ARN": self._account.source,
                 "RELOAD_DMS_TARGET_ARN": self._account.target,
-                # The stand-in takes any key; boto3 will not call without one.
+                # The stand-in accepts any key, but boto3 does not call without one.
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",
                 "AWS_DEFAULT_REGION": REGION,
@@ -210,7 +210,7 @@ class Stack:
             sales.copy_to_production(source, target)
 
     def _start_cdc(self) -> None:
-        """Production equals the source, so from here on CDC keeps it so. It ends with the DMS stand-in."""
+        """Start CDC. Production equals the source now, and CDC keeps it equal. It ends with the DMS stand-in."""
         task = self._account.start_cdc(sales.SCHEMA, [table.name for table in sales.TABLES], "production")
         self._set({"RELOAD_CDC_TASK_ARN": task.arn})
         settings = CdcConfig(task_arn=task.arn, control_schema=CONTROL_SCHEMA, margin_seconds=0)
@@ -235,7 +235,7 @@ class Stack:
 
 
 def install_as_job_role(connection: Connection[Any], job: Login) -> None:
-    """Install the schemas as the role that owns them, with no more rights than it has in production."""
+    """Install the schemas as the role that owns them, with only the rights that it has in a real deployment."""
     config = load_config()
     target = TargetDatabase("127.0.0.1", connection.info.port, connection.info.dbname, job.user, job.password)
     with target.connect(autocommit=True) as own:

@@ -1,4 +1,4 @@
-"""Writes on the source while something else happens: small transactions, for the CDC task to carry into production."""
+"""Writes small transactions on the source while something else happens; the CDC task carries them into production."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import Connection
 
 PER_SECOND = 20
-# So many orders of now are kept, and no more than this share of the window's rows is deleted: it may go on for hours.
+# The traffic may run for hours, so these limit the new orders that are kept, and the window's share that is deleted.
 _MOST_RECENT = 2_000
 _MOST_DELETED = 0.05
 _PRODUCTS = ("Bolt", 'Nut, 5"', "Wäscheleine", "Cable\\6", "螺丝")
@@ -47,8 +47,8 @@ _DELETE_ITEMS = 'DELETE FROM "SALES"."ORDER_ITEMS" WHERE "ORDER_ID" = %(order)s'
 _DELETE_ORDER = 'DELETE FROM "SALES"."ORDERS" WHERE "ORDER_ID" = %(order)s'
 _DELETE_CUSTOMER = 'DELETE FROM "SALES"."CUSTOMERS" WHERE "CUSTOMER_ID" = %(customer)s'
 _DELETE_DOCUMENT = 'DELETE FROM "SALES"."DOCUMENTS" WHERE "DOCUMENT_ID" = %(document)s'
-# A later version, on the same day: a row that production has lost, and that leaves the window before it is loaded, is
-# out of the reach of that window's reload.
+# A later version on the same day: if a row that production lacks left the window before the load, the reload of that
+# window could not bring it back.
 _CORRECT = """
 UPDATE "SALES".{table} SET {change}, "UPDATED_AT" = "UPDATED_AT" + %(later)s::interval
 WHERE {key} = %(number)s AND "UPDATED_AT" + %(later)s::interval < date_trunc('day', "UPDATED_AT") + interval '1 day'
@@ -63,11 +63,12 @@ _CORRECTIONS = (
 
 
 class Traffic:
-    """From ``with`` to its end about PER_SECOND transactions a second are committed on the source, one after another.
+    """Commits about PER_SECOND transactions a second on the source, one after another, during a ``with`` block.
 
-    New orders with their items, some with a new customer; changes and deletes of those; changes of rows whose
-    UPDATED_AT is in ``[start, end)``, and deletes of some. The same ``seed`` on the same rows makes the same
-    transactions, except for the clock. An error ends it, and is raised by ``require_alive`` and at the end.
+    They insert new orders with their items, some with a new customer; change and delete those; change rows whose
+    UPDATED_AT is in ``[start, end)``, and delete some of them. The same ``seed`` on the same rows makes the same
+    transactions, except for the clock. After an error the traffic ends; ``require_alive`` and the end of the block
+    raise the error.
     """
 
     def __init__(self, url: str, start: datetime, end: datetime, *, seed: int) -> None:
@@ -81,7 +82,7 @@ class Traffic:
         self.transactions = 0
 
     def require_alive(self) -> None:
-        """Raises RuntimeError where a transaction has failed."""
+        """Raise RuntimeError if a transaction has failed."""
         if self._failure is not None:
             raise RuntimeError(f"The traffic on the source has ended: {self._failure}") from self._failure
 
@@ -129,7 +130,7 @@ class Traffic:
         return self._dice.choices(list(steps), list(steps.values()))[0]
 
     def _add(self, connection: Connection[Any]) -> None:
-        """Parents before children."""
+        """Insert an order with its items, and perhaps its customer; parents before children."""
         order, self._next_order = self._next_order, self._next_order + 1
         own, customer = None, self._dice.choice(self._customers)
         if self._dice.random() < 0.3:
@@ -155,7 +156,7 @@ class Traffic:
             connection.execute(_DELETE_CUSTOMER, {"customer": own})
 
     def _correct(self, connection: Connection[Any]) -> None:
-        """Other content and a later version for a row of the window, or for the items of an order."""
+        """Give a row of the window, or the items of an order, other content and a later version."""
         statement, table = self._dice.choice(_CORRECTIONS)
         values = {
             "number": self._dice.choice(self._old[table]),
@@ -178,7 +179,7 @@ class Traffic:
 
     @staticmethod
     def _delete_order(connection: Connection[Any], order: int) -> None:
-        """Children first."""
+        """Delete an order, its children first."""
         connection.execute(_DELETE_ITEMS, {"order": order})
         connection.execute(_DELETE_ORDER, {"order": order})
 

@@ -1,4 +1,4 @@
-"""The merge of a verified reload into production: only rows that differ, never over a newer one."""
+"""Merges a verified reload into production. It writes only rows that differ, and never overwrites a newer one."""
 
 from reload_assets.merge.result import MergeResult, Outcomes
 from reload_assets.merge.transaction import Patience, merge_reload

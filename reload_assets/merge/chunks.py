@@ -1,7 +1,7 @@
-"""The merge in chunks: ranges of keys, each in a transaction of its own, so that nobody waits long for one.
+"""The merge in chunks: each range of keys has a transaction of its own, so that other sessions never wait long.
 
 Some tables cannot be cut. Values of a unique key may move between any two of its rows, and a row may refer to any
-other of its own table: such rows have to be written together.
+other row of its own table. Such rows have to be written together.
 """
 
 from __future__ import annotations
@@ -20,40 +20,41 @@ from reload_assets.merge.statements import KeyRange, MergeStatements
 from reload_assets.postgres.statements import compose
 
 
-def uncut_because(plan: MergeStatements) -> str | None:
-    """Return why a table is merged in one transaction whatever its size; None where it can be cut."""
-    production = plan.table.production
-    written = {column.name for column in written_columns(plan.table)}
+def uncut_because(statements: MergeStatements) -> str | None:
+    """Return why a table is merged in one transaction regardless of its size; None if it can be cut."""
+    production = statements.table.production
+    written = {column.name for column in written_columns(statements.table)}
     for unique in production.unique_keys:
         if written & set(unique.columns):
             return f"values of {unique.name} may move between its rows"
     for key in production.foreign_keys:
-        if key.parent == plan.table.target:
+        if key.parent == statements.table.target:
             return f"its rows refer to each other ({key.name})"
     return None
 
 
-def inseparable(plans: Sequence[MergeStatements]) -> str | None:
-    """Return why no table of a reload can be merged without the others; None where parents can go before children."""
-    positions = {plan.table.target: plan.position for plan in plans}
-    for plan in plans:
-        for key in plan.table.production.foreign_keys:
-            if positions.get(key.parent, 0) > plan.position:
-                return f"{key.name} of {plan.table.target} refers to a table that is merged later"
+def inseparable(all_statements: Sequence[MergeStatements]) -> str | None:
+    """Return why the tables of a reload must be merged together; None if parents can be merged before children."""
+    positions = {statements.table.target: statements.position for statements in all_statements}
+    for statements in all_statements:
+        for key in statements.table.production.foreign_keys:
+            if positions.get(key.parent, 0) > statements.position:
+                return f"{key.name} of {statements.table.target} refers to a table that is merged later"
     return None
 
 
-def next_chunk(connection: Connection[Any], plan: MergeStatements, rows: int) -> MergeStatements:
-    """Return the plan of the next ``rows`` staged rows after those that the ledger knows to be merged, or of all the
-    rest.
+def next_chunk(connection: Connection[Any], statements: MergeStatements, rows: int) -> MergeStatements:
+    """Return the statements for the next chunk of ``rows`` staged rows, or for all that are left.
+
+    The chunk begins after the last key that the ledger has as merged.
     """
-    rest = replace(plan, keys=KeyRange(after=plan.staged.merged_through))
-    if uncut_because(plan):
+    rest = replace(statements, keys=KeyRange(after=statements.staged.merged_through))
+    if uncut_because(statements):
         return rest
     found = rest.run(connection, "1_preconditions:find_chunk_end", rows=rows).fetchall()
     if len(found) < 2:
         return rest
-    return replace(plan, keys=KeyRange(rest.keys.after, found[0][0]))
+    return replace(statements, keys=KeyRange(rest.keys.after, found[0][0]))
 
 
 def merged_outcomes(connection: Connection[Any], reload: Reload) -> dict[str, Outcomes]:

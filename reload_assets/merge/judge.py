@@ -1,4 +1,4 @@
-"""Which row wins: the rule that gives each staged row its outcome."""
+"""Decides which row wins: the rule that gives each staged row its outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Named = Callable[[ReloadColumn], sql.Composable]
 
 
 def written_columns(table: ReloadTable) -> list[ReloadColumn]:
-    """Return the columns that an update sets: all but the key, and but those that production always numbers itself."""
+    """Return the columns that an update sets: all except the key and those that production always numbers itself."""
     key = {column.name for column in table.key}
     return [column for column in table.columns if column.name not in key and column.target.identity != "a"]
 
@@ -22,7 +22,8 @@ def written_columns(table: ReloadTable) -> list[ReloadColumn]:
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
     """Return the outcome of a staged row whose key production has, as an SQL expression over both.
 
-    A row that is marked as deleted is wrong whatever it holds, as a missing one is: no policy leaves it so.
+    A row that is marked as deleted is as wrong as a missing one, even if its other columns are right. So no policy
+    leaves it marked.
     """
     has_mark = table.options.soft_delete_column is not None
     if not written_columns(table) and not has_mark:
@@ -54,7 +55,7 @@ def assigned(table: ReloadTable, source: Named) -> sql.Composable:
 
 
 def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.Composable:
-    """Return whether some of the columns have other content on one side than on the other, as an SQL condition."""
+    """Return the SQL condition that some of the columns differ in content between the two sides."""
     if not columns:
         return sql.SQL("false")
     return sql.SQL("({})").format(
@@ -66,18 +67,18 @@ def differs(columns: Sequence[ReloadColumn], left: Named, right: Named) -> sql.C
 
 
 def newer(table: ReloadTable, left: Named, right: Named) -> sql.Composable:
-    """Return whether the version on the left is newer than the one on the right, as an SQL condition."""
+    """Return the SQL condition that the version on the left is newer than the one on the right."""
     return sql.SQL("({} > {})").format(_version(table, left), _version(table, right))
 
 
 def not_newer(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
-    """Return whether production's version is not newer than the staged one, as an SQL condition."""
+    """Return the SQL condition that production's version is not newer than the staged one."""
     return sql.SQL("{} IS NOT TRUE").format(newer(table, production, staged))
 
 
 def _content(column: ReloadColumn, named: Named) -> sql.Composable:
     if column.target.collatable:
-        # Byte by byte: some collations and citext hold different texts for equal.
+        # Compare byte by byte: some collations, and citext, treat different texts as equal.
         return sql.SQL('{}::text COLLATE "C"').format(named(column))
     if not column.target.comparable:
         return sql.SQL("{}::text").format(named(column))
@@ -85,6 +86,6 @@ def _content(column: ReloadColumn, named: Named) -> sql.Composable:
 
 
 def _version(table: ReloadTable, named: Named) -> sql.Composable:
-    # A text version is ordered by its bytes, as Oracle does by default.
+    # Oracle orders text by its bytes by default, so a text version is ordered like that here too.
     written = sql.SQL('{}::text COLLATE "C"') if table.version.target.collatable else sql.SQL("{}")
     return written.format(named(table.version))

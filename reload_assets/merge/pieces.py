@@ -1,8 +1,8 @@
-"""What the statements in ``sql/merge`` are composed of: names, and pieces of SQL that stand for one table.
+"""The names and pieces of SQL from which the statements in ``sql/merge`` are composed for one table.
 
-A piece is named by the aliases that it joins: ``p_is_d`` holds where production's row ``p`` is the row ``d`` of the
-delta. ``sql/README.md`` lists the aliases, and shows each piece for a table. A statement that names something else
-than what it is given is refused.
+A piece is named by the aliases that it joins: ``p_is_d`` is true if production's row ``p`` has the key of the row
+``d`` of the delta. ``sql/README.md`` lists the aliases and shows each piece for an example table. A statement that
+names a piece it is not given raises KeyError.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class MergePieces:
     staging_schema: str
     staging_table: str
     window_column: str
-    """Of staging."""
+    """The window column's name in staging."""
     delta: str
     late: str
     givers: str
@@ -35,13 +35,13 @@ class MergePieces:
     s_key_texts: Composable
     s_numbered: Composable
     s_without_domains: Composable
-    """The same as ``s_numbered`` with plain types: a domain may not allow NULL."""
+    """``s_numbered`` with plain types instead of domains, since a domain may not allow NULL."""
     s_named: Composable
     d_values: Composable
     d_key: Composable
     d_key_texts: Composable
     d_canonical_key: Composable
-    """The key as the source is asked for it."""
+    """The key as canonical text, as the source is asked for it."""
     d_key_json: Composable
     d_changes_parent: Composable
     u_key_texts: Composable
@@ -66,14 +66,14 @@ class MergePieces:
 
 @dataclass(frozen=True)
 class UniquePieces:
-    """The pieces about one unique key: ``p`` has a value, which ``d`` gives up and ``t`` takes over."""
+    """The pieces about one unique key: ``p`` has a value that ``d`` gives up and ``t`` takes over."""
 
     p_unique_values: Composable
     d_gives_up: Composable
     t_takes_over: Composable
     d_unique_columns: Composable
     d_unique_is_known: Composable
-    """Whether the values of the key can be equal to another row's: NULL cannot."""
+    """Whether the key's values can equal those of another row. By default a NULL equals nothing."""
     p_has_value_of_d: Composable
 
 
@@ -95,7 +95,7 @@ class RecreatedPieces:
 
 @dataclass(frozen=True)
 class ParentPieces:
-    """The names and pieces about one foreign key of the table: ``q`` is a parent, ``m`` a row that misses its own."""
+    """The names and pieces about one foreign key: ``q`` is a parent, and ``m`` a row whose parent is missing."""
 
     parent_schema: str
     parent_table: str
@@ -137,7 +137,7 @@ class SequencePieces:
 
 @dataclass(frozen=True)
 class NullPieces:
-    """The staged column that is not to be NULL."""
+    """The staged column that must not be NULL."""
 
     null_column: str
 

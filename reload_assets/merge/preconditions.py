@@ -1,4 +1,4 @@
-"""What must hold before a merge: the verdict, the staging tables, the tables asked for. Nothing is changed here."""
+"""Checks what must hold before a merge: the verdict, the staging tables and the list of tables. Changes nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from reload_assets.tables import ReloadTable
 def require_mergeable(
     connection: Connection[Any], reload: Reload, tables: Sequence[ReloadTable], zone: ZoneInfo
 ) -> list[MergeStatements]:
-    """Return the plans of a reload's tables, once everything that the merge stands on is known to hold and is locked.
+    """Check and lock everything that the merge depends on. Returns the statements of each table.
 
     The locks last until the end of the caller's transaction. Raises ReloadRefused.
     """
@@ -54,57 +54,61 @@ def require_mergeable(
             row.table_name: row
             for row in cursor.execute(compose("ledger/read:list_tables"), {"reload_id": reload.reload_id})
         }
-    plans = merge_statements(reload, tables, staged, zone)
-    for plan in plans:
-        _require_staging(connection, plan)
-    return plans
+    all_statements = merge_statements(reload, tables, staged, zone)
+    for statements in all_statements:
+        _require_staging(connection, statements)
+    return all_statements
 
 
-def count_verified(connection: Connection[Any], plan: MergeStatements) -> tuple[int, datetime]:
-    """Return how many rows of a whole staging table lie in the window, and when that was counted (UTC).
+def count_verified(connection: Connection[Any], statements: MergeStatements) -> tuple[int, datetime]:
+    """Return how many rows of a whole staging table lie in the window, and when they were counted (UTC).
 
-    Raises NeverMergeable where it has not as many rows as were verified.
+    Raises NeverMergeable if the number of rows is not the one that was verified.
     """
-    counted = plan.run(connection, "1_preconditions:count_staged").fetchone()
+    counted = statements.run(connection, "1_preconditions:count_staged").fetchone()
     assert counted is not None
     rows, in_window, counted_at = counted
-    if rows != plan.staged.staged_rows:
-        place = f"{plan.staged.staging_schema}.{plan.staged.staging_table}"
-        raise StagingChanged(plan.reload.title, place, rows, plan.staged.staged_rows)
+    if rows != statements.staged.staged_rows:
+        place = f"{statements.staged.staging_schema}.{statements.staged.staging_table}"
+        raise StagingChanged(statements.reload.title, place, rows, statements.staged.staged_rows)
     return in_window, counted_at
 
 
-def require_late_parents(connection: Connection[Any], plans: Sequence[MergeStatements]) -> None:
-    """Every staged row finds its parents, in production or in this reload, where those are not merged before it:
-    rows of its own table, and of tables that come later. Raises NeverMergeable.
+def require_late_parents(connection: Connection[Any], all_statements: Sequence[MergeStatements]) -> None:
+    """Require a parent in production or in this reload for every staged row, where the parent is not merged before it.
+
+    Such parents are rows of the same table, or of a table that is merged later. Raises NeverMergeable.
     """
-    by_target = {plan.table.target: plan for plan in plans}
-    for plan in plans:
-        for key in plan.table.production.foreign_keys:
+    by_target = {statements.table.target: statements for statements in all_statements}
+    for statements in all_statements:
+        for key in statements.table.production.foreign_keys:
             parent = by_target.get(key.parent)
-            if parent is None or parent.position < plan.position:
+            if parent is None or parent.position < statements.position:
                 continue
-            if pieces := plan.parent_pieces(key, parent):
-                found = plan.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone()
-                refuse_parentless(plan, key, found, True)
+            if pieces := statements.parent_pieces(key, parent):
+                found = statements.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone()
+                refuse_parentless(statements, key, found, True)
 
 
 def refuse_parentless(
-    plan: MergeStatements, key: ForeignKey, found: tuple[int, list[list[str]], list[list[str]]] | None, in_reload: bool
+    statements: MergeStatements,
+    key: ForeignKey,
+    found: tuple[int, list[list[str]], list[list[str]]] | None,
+    in_reload: bool,
 ) -> None:
-    """Raise NeverMergeable where rows were found that want a parent; ``in_reload``: the reload has the parent's table.
+    """Raise NeverMergeable if rows without a parent were found. ``in_reload``: the reload has the parent's table.
 
-    ``found`` is their number, and in lists of one a key of theirs and what it refers to.
+    ``found`` is their number, then two lists of one element: the key of such a row, and the values it refers to.
     """
     assert found is not None
     missing, child, reference = found
     if not missing:
         return
-    example = f"{plan.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
+    example = f"{statements.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
     fix = f"reload the window in which the {key.parent_table} changed"
     if not in_reload:
         fix = f"add {key.parent_table} to the selection, or {fix}"
-    raise ParentMissing(plan.reload.title, missing, plan.table.name, key.parent, example, fix)
+    raise ParentMissing(statements.reload.title, missing, statements.table.name, key.parent, example, fix)
 
 
 def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
@@ -135,13 +139,13 @@ def _require_same_tables(reload: Reload, tables: Sequence[ReloadTable]) -> None:
         raise OtherTables(reload.title, unknown=", ".join(unknown))
 
 
-def _require_staging(connection: Connection[Any], plan: MergeStatements) -> None:
-    known = plan.staged
+def _require_staging(connection: Connection[Any], statements: MergeStatements) -> None:
+    known = statements.staged
     place = f"{known.staging_schema}.{known.staging_table}"
-    found = plan.run(connection, "1_preconditions:find_staging").fetchone()
+    found = statements.run(connection, "1_preconditions:find_staging").fetchone()
     oid = found[0] if found else None
     if oid is None:
-        raise StagingGone(plan.reload.title, place)
+        raise StagingGone(statements.reload.title, place)
     if oid != known.staging_oid:
-        raise StagingReplaced(plan.reload.title, place)
+        raise StagingReplaced(statements.reload.title, place)
     lock_against_writers(connection, known.staging_schema, known.staging_table)

@@ -1,4 +1,4 @@
-"""Says which staged row production refused, and why: PostgreSQL names the constraint but seldom the row."""
+"""Finds the staged row that production refused, because PostgreSQL names the constraint but seldom the row."""
 
 from __future__ import annotations
 
@@ -27,86 +27,90 @@ _KINDS = {_UNIQUE: "unique constraint", _FOREIGN_KEY: "foreign key", _NOT_NULL: 
 def explain(
     target: TargetDatabase,
     head: str,
-    plans: Sequence[MergeStatements],
+    all_statements: Sequence[MergeStatements],
     current: MergeStatements | None,
     error: psycopg.Error,
 ) -> MergeFailed:
-    """Say in one sentence what an error of the merge was, which has been rolled back by now.
+    """Return the error that explains in one sentence why a merge failed. The merge has been rolled back by now.
 
-    ``current`` was being merged; ``head`` begins the sentence: what has become of the merge.
+    ``current`` was being merged. ``head`` begins the sentence: it says in what state the merge is.
     """
     diag = error.diag
-    # Constraints that wait are checked when no table is current any more.
-    plan = current or next((p for p in plans if p.table.production.name == diag.table_name), None)
+    # Deferred constraints are checked after the last table, when none is current any more.
+    statements = current or next((p for p in all_statements if p.table.production.name == diag.table_name), None)
     said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
     state = error.sqlstate or ""
-    if plan is None or state[:2] not in ("22", "23", "P0"):
-        place = f"{plan.table.target}: " if plan else ""
+    if statements is None or state[:2] not in ("22", "23", "P0"):
+        place = f"{statements.table.target}: " if statements else ""
         return MergeStatementFailed(head, f"{place}PostgreSQL says {said!r} (SQLSTATE {state or 'none'})")
-    where = plan.table.target
-    if state == _NOT_NULL and diag.column_name and plan.staged_columns([diag.column_name]) is None:
+    where = statements.table.target
+    if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:
         return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
-    key = _find(target, plans, plan, state, rule or "")
+    key = _find(target, all_statements, statements, state, rule or "")
     if key is None:
         return RowRefused(head, f"{where} refuses a staged row ({because}): {said!r}")
-    # The detail of the others is the whole row.
+    # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
     detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
     return RowRefused(head, f"{where} refuses the staged row {key} ({because}){detail}")
 
 
 def _find(
-    target: TargetDatabase, plans: Sequence[MergeStatements], plan: MergeStatements, state: str, rule: str
+    target: TargetDatabase,
+    all_statements: Sequence[MergeStatements],
+    statements: MergeStatements,
+    state: str,
+    rule: str,
 ) -> str | None:
-    """Return the key of a refused row, as messages write it; None where nothing tells it."""
+    """Return the key of a refused row, as messages write it; None if it cannot be found."""
     try:
         with target.connect() as connection:
             set_locally(connection, statement_timeout=_PATIENCE)
             if state == _NOT_NULL:
-                found = _find_null(connection, plan, rule)
+                found = _find_null(connection, statements, rule)
             elif state == _CHECK:
-                found = _find_unfit(connection, plan, rule)
+                found = _find_unfit(connection, statements, rule)
             elif state == _UNIQUE:
-                found = _find_rival(connection, plan, rule)
+                found = _find_rival(connection, statements, rule)
             elif state == _FOREIGN_KEY:
-                found = _find_childless(connection, plans, plan, rule)
+                found = _find_childless(connection, all_statements, statements, rule)
             else:
                 found = None
     except (psycopg.Error, DatabaseUnreachable):
-        _LOG.warning("%s: the refused row could not be looked up", plan.reload.title, exc_info=True)
+        _LOG.warning("%s: the refused row could not be looked up", statements.reload.title, exc_info=True)
         return None
-    return plan.key_of(found) if found else None
+    return statements.key_of(found) if found else None
 
 
-def _find_null(connection: Connection[Any], plan: MergeStatements, column: str) -> list[str] | None:
-    staged = plan.staged_columns([column])
+def _find_null(connection: Connection[Any], statements: MergeStatements, column: str) -> list[str] | None:
+    staged = statements.staged_columns([column])
     if staged is None:
         return None
-    return _first(plan.run(connection, "6_refused_row:find_null", NullPieces(staged[0].staged)).fetchone())
+    return _first(statements.run(connection, "6_refused_row:find_null", NullPieces(staged[0].staged)).fetchone())
 
 
-def _find_unfit(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
-    row = plan.run(connection, "6_refused_row:get_check", constraint=constraint).fetchone()
+def _find_unfit(connection: Connection[Any], statements: MergeStatements, constraint: str) -> list[str] | None:
+    row = statements.run(connection, "6_refused_row:get_check", constraint=constraint).fetchone()
     if row is None:
         return None
-    # The condition is PostgreSQL's own spelling of the catalog's.
-    return _first(plan.run(connection, "6_refused_row:find_unfit", CheckPieces(sql.SQL(row[0]))).fetchone())
+    # PostgreSQL printed the condition from its own catalog, so it is safe to paste in.
+    return _first(statements.run(connection, "6_refused_row:find_unfit", CheckPieces(sql.SQL(row[0]))).fetchone())
 
 
-def _find_rival(connection: Connection[Any], plan: MergeStatements, constraint: str) -> list[str] | None:
-    unique = next((key for key in plan.table.production.unique_keys if key.name == constraint), None)
-    pieces = plan.unique_pieces(unique) if unique else None
-    return _first(plan.run(connection, "6_refused_row:find_rival", pieces).fetchone()) if pieces else None
+def _find_rival(connection: Connection[Any], statements: MergeStatements, constraint: str) -> list[str] | None:
+    unique = next((key for key in statements.table.production.unique_keys if key.name == constraint), None)
+    pieces = statements.unique_pieces(unique) if unique else None
+    return _first(statements.run(connection, "6_refused_row:find_rival", pieces).fetchone()) if pieces else None
 
 
 def _find_childless(
-    connection: Connection[Any], plans: Sequence[MergeStatements], plan: MergeStatements, constraint: str
+    connection: Connection[Any], all_statements: Sequence[MergeStatements], statements: MergeStatements, constraint: str
 ) -> list[str] | None:
-    key = next((key for key in plan.table.production.foreign_keys if key.name == constraint), None)
-    # Without the staged parents: these are the ones that did not make it into production.
-    pieces = plan.parent_pieces(key, None) if key else None
-    row = plan.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone() if pieces else None
+    key = next((key for key in statements.table.production.foreign_keys if key.name == constraint), None)
+    # Staged parents do not count here: they are the ones that did not get into production.
+    pieces = statements.parent_pieces(key, None) if key else None
+    row = statements.run(connection, "1_preconditions:find_missing_parents", pieces).fetchone() if pieces else None
     child: list[list[str]] | None = row[1] if row else None
     return child[0] if child else None
 

@@ -1,4 +1,4 @@
-"""What a merge did: staged rows by outcome, per table."""
+"""The result of a merge: the number of staged rows per outcome and table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the staged rows of one table; in rows, their sum is the number of staged rows of the window."""
+    """Staged rows of one table by outcome. Their sum is the number of staged rows in the window."""
 
     inserted: int = 0
     updated: int = 0
@@ -19,15 +19,15 @@ class Outcomes:
 
     @property
     def changed(self) -> int:
-        """How many rows of production the merge changed: as many as it wrote into the audit."""
+        """The number of production rows that the merge changed. The audit has one entry for each."""
         return self.inserted + self.updated + self.repaired
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """A merge that was committed: outcomes by table name, transactions tried, seconds up to the last commit.
+    """A committed merge: outcomes by table name, transactions tried, seconds until the last commit.
 
-    ``chunks`` are the transactions that were committed, with those of an earlier call that was interrupted.
+    ``chunks`` counts the committed transactions, including those of an earlier call that was interrupted.
     """
 
     outcomes: dict[str, Outcomes]

@@ -1,7 +1,7 @@
-"""What a statement of ours may do beside what it says: foreign keys that act on other rows, and triggers.
+"""Finds the side effects of a statement: foreign keys that act on other rows, and triggers.
 
-A foreign key with ON DELETE or ON UPDATE CASCADE, SET NULL or SET DEFAULT writes rows that nobody has judged, and that
-are in no audit. So a row that others refer to by such a key keeps its referred values, and stays.
+A foreign key with ON DELETE or ON UPDATE CASCADE, SET NULL or SET DEFAULT writes rows that nobody has judged and that
+no audit records. So a row that others refer to by such a key is not deleted, and keeps the values they refer to.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
 class Followed(Exception):
-    """Other rows have followed a statement of ours, by a foreign key that acts; it has to be rolled back."""
+    """A foreign key that acts changed other rows along with our statement, which has to be rolled back."""
 
 
 def acts_on_delete(table: ReloadTable) -> list[Reference]:
-    """Return the foreign keys that write other rows where a row of the table is deleted."""
+    """Return the foreign keys that write other rows when a row of the table is deleted."""
     return [reference for reference in table.production.referenced_by if reference.on_delete in _ACTIONS]
 
 
 def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference]:
-    """Return the foreign keys that write other rows where one of the columns changes its value."""
+    """Return the foreign keys that write other rows when one of the columns changes its value."""
     changed = set(columns)
     return [
         reference
@@ -44,12 +44,12 @@ def acts_on_update(table: ReloadTable, columns: Iterable[str]) -> list[Reference
 
 
 def action(reference: Reference, event: str) -> str | None:
-    """Return what a foreign key does to referring rows at an event, DELETE or UPDATE; None where it does nothing."""
+    """Return what a foreign key does to referring rows on DELETE or UPDATE; None if it does nothing."""
     return _ACTIONS.get(reference.on_delete if event == "DELETE" else reference.on_update)
 
 
 def child_pieces(reference: Reference) -> ChildPieces:
-    """Return the pieces with which a statement looks for the rows that refer to a row ``p`` of production."""
+    """Return the pieces by which a statement finds the rows that refer to a row ``p`` of production."""
     child = sql.Identifier(reference.child_schema, reference.child_table)
     return ChildPieces(
         child=child if reference.child_is_partitioned else sql.SQL("ONLY {}").format(child),
@@ -63,7 +63,7 @@ def child_pieces(reference: Reference) -> ChildPieces:
 def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence[sql.Composable]) -> sql.Composable:
     """Return whether a referred value of a row ``p`` changes, where ``columns`` become ``new``.
 
-    Byte by byte: so does PostgreSQL tell whether a foreign key has to act.
+    Values are compared byte by byte, as PostgreSQL does to decide whether a foreign key has to act.
     """
     differences = [
         sql.SQL("{}::text IS DISTINCT FROM {}::text").format(
@@ -78,36 +78,38 @@ def changes(columns: Sequence[ReloadColumn], reference: Reference, new: Sequence
     return sql.SQL("({})").format(sql.SQL(" OR ").join([sql.SQL("false"), *differences]))
 
 
-def acting(plan: MergeStatements) -> list[Reference]:
-    """Return the foreign keys that write other rows where the merge updates a row of the table."""
-    return acts_on_update(plan.table, [column.name for column in written_columns(plan.table)])
+def acting(statements: MergeStatements) -> list[Reference]:
+    """Return the foreign keys that write other rows when the merge updates a row of the table."""
+    return acts_on_update(statements.table, [column.name for column in written_columns(statements.table)])
 
 
-def updated_pieces(plan: MergeStatements, reference: Reference) -> ChangePieces:
+def updated_pieces(statements: MergeStatements, reference: Reference) -> ChangePieces:
     """Return whether the update of a row of the delta changes what a foreign key refers to."""
-    written = written_columns(plan.table)
-    return ChangePieces(changes(written, reference, [plan.in_delta(column) for column in written]))
+    written = written_columns(statements.table)
+    return ChangePieces(changes(written, reference, [statements.in_delta(column) for column in written]))
 
 
-def parked_pieces(plan: MergeStatements) -> ChangePieces:
-    """Return whether a row of the delta gives up a value, and has NULL meanwhile."""
-    is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(sql.Identifier(plan.givers))
+def parked_pieces(statements: MergeStatements) -> ChangePieces:
+    """Return whether a row of the delta gives up a value, and so is NULL in that column for a moment."""
+    is_giver = sql.SQL("EXISTS (SELECT 1 FROM {} AS g WHERE g.place = d.ctid)").format(
+        sql.Identifier(statements.givers)
+    )
     return ChangePieces(is_giver)
 
 
 def require_readable(table: ReloadTable, reference: Reference) -> None:
-    """Raises MergeFailed where the referring rows cannot be looked for."""
+    """Raise MergeFailed if this login may not read the referring rows."""
     if not reference.child_readable:
         raise ReferringRowsHidden(reference.child, table.target, reference.name)
 
 
 @contextmanager
 def nobody_follows(connection: Connection[Any], references: Sequence[Reference], beside: int = 0) -> Iterator[None]:
-    """For statements that must not write any row of the referring tables, by what the server counts as written.
+    """Check that the statements inside write no row of the referring tables, by the server's count of written rows.
 
-    A writer that checks no foreign keys, as CDC in the role of a replica, waits for no lock of ours: its row may come
-    between the look at the referring rows and the statement. ``beside``: rows that the statements write there
-    themselves. Raises Followed, and MergeFailed where nothing is counted.
+    A writer that skips foreign key checks, such as CDC in the role of a replica, does not wait for our locks. It may
+    insert a row after we have looked for referring rows and before our statement. ``beside``: rows that the
+    statements write there themselves. Raises Followed, and MergeFailed if the server does not count writes.
     """
     children = sorted({reference.child_oid for reference in references})
     if not children:
@@ -128,38 +130,38 @@ def _written(connection: Connection[Any], tables: list[int]) -> int:
 
 
 class Effects:
-    """The foreign keys that act where a merge updates one table, within one transaction."""
+    """The foreign keys that act when a merge updates one table, within one transaction."""
 
-    def __init__(self, connection: Connection[Any], plan: MergeStatements) -> None:
-        self._connection, self._plan = connection, plan
-        self._acting = acting(plan)
+    def __init__(self, connection: Connection[Any], statements: MergeStatements) -> None:
+        self._connection, self._statements = connection, statements
+        self._acting = acting(statements)
 
-    def require_unreferred(self, plan: MergeStatements) -> None:
-        """Raises Unsafe where a row of the delta of ``plan`` would change a value that other rows follow."""
+    def require_unreferred(self, statements: MergeStatements) -> None:
+        """Raise Unsafe if an update from the delta of ``statements`` would change a value that other rows follow."""
         for reference in self._acting:
-            self._require_none(plan, reference, updated_pieces(plan, reference))
+            self._require_none(statements, reference, updated_pieces(statements, reference))
 
     def require_unreferred_while_parked(self, column: str) -> None:
-        """Raises Unsafe where a row that gives up a value would change ``column`` meanwhile, and others follow."""
-        for reference in acts_on_update(self._plan.table, [column]):
-            self._require_none(self._plan, reference, parked_pieces(self._plan))
+        """Raise Unsafe if other rows follow ``column``, which is NULL for a moment in a row that gives up its value."""
+        for reference in acts_on_update(self._statements.table, [column]):
+            self._require_none(self._statements, reference, parked_pieces(self._statements))
 
-    def _require_none(self, plan: MergeStatements, reference: Reference, changed: ChangePieces) -> None:
-        table = plan.table
+    def _require_none(self, statements: MergeStatements, reference: Reference, changed: ChangePieces) -> None:
+        table = statements.table
         require_readable(table, reference)
-        row = plan.run(self._connection, "5_effects:find_followed", child_pieces(reference), changed).fetchone()
+        row = statements.run(self._connection, "5_effects:find_followed", child_pieces(reference), changed).fetchone()
         assert row is not None
         if row[0]:
             acts = f"{reference.name}, ON UPDATE {action(reference, 'UPDATE')}"
-            key = self._plan.key_of(row[1])
-            raise RowsWouldFollow(self._plan.reload.title, row[0], table.target, reference.child, acts, key)
+            key = self._statements.key_of(row[1])
+            raise RowsWouldFollow(self._statements.reload.title, row[0], table.target, reference.child, acts, key)
 
     @contextmanager
     def nobody_follows(self) -> Iterator[None]:
-        """For the updates. Raises Contention where a row came to refer to an updated one meanwhile."""
-        others = [reference for reference in self._acting if reference.child != self._plan.table.target]
+        """Guard the updates. Raises Contention if a new row refers to an updated one meanwhile."""
+        others = [reference for reference in self._acting if reference.child != self._statements.table.target]
         try:
             with nobody_follows(self._connection, others):
                 yield
         except Followed:
-            raise Contention(f"a new child of {self._plan.table.target}") from None
+            raise Contention(f"a new child of {self._statements.table.target}") from None

@@ -1,6 +1,6 @@
-"""The statements of one table's merge: the pieces of ``sql/merge``, composed for the table.
+"""Composes the statements of one table's merge from the files in ``sql/merge``.
 
-Staged columns are numbered in the delta (c1, c2 ..): no name of a user's column can then stand in the way of ours.
+The delta numbers the staged columns (c1, c2 ...), so that the name of a user's column cannot collide with ours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reload_assets.tables import ReloadColumn, ReloadTable
 
 @dataclass(frozen=True)
 class KeyRange:
-    """A range of keys in their order, ``(after, upto]``; keys as texts, None where it has no limit on that side."""
+    """A range of keys in their order, ``(after, upto]``. Keys are texts; None means no limit on that side."""
 
     after: Sequence[str] | None = None
     upto: Sequence[str] | None = None
@@ -36,7 +36,8 @@ EVERY_KEY = KeyRange()
 _NUMERIC = ("smallint", "integer", "bigint", "numeric")
 
 IS_OWN = sql.SQL(
-    # Transaction numbers go round in a circle. A row of a later one is seen once it is committed, or is part of this.
+    # xmin has 32 bits and wraps around. A row with a later number is visible only if its transaction has committed, or
+    # is a sub-transaction of this one.
     """(SELECT CASE
         WHEN n.later >= 2147483648 THEN FALSE
         WHEN n.own + n.later >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN TRUE
@@ -46,12 +47,12 @@ IS_OWN = sql.SQL(
         FROM (SELECT pg_current_xact_id()::text::bigint AS own) AS t
     ) AS n)"""
 )
-"""Whether this very transaction has written a row of production, be it in a sub-transaction of a trigger's."""
+"""Whether this very transaction, or a sub-transaction that a trigger opened in it, wrote a row of production."""
 
 
 @dataclass(frozen=True)
 class MergeStatements:
-    """One table of one reload, with all that its statements need; ``position`` is its place in the merge."""
+    """The statements that merge one table of a reload. ``position`` is the table's place in the order of the merge."""
 
     reload: Reload
     table: ReloadTable
@@ -59,17 +60,17 @@ class MergeStatements:
     bounds: tuple[datetime, datetime]
     position: int
     keys: KeyRange = EVERY_KEY
-    """The staged rows that are merged together: all of them, or a chunk."""
+    """The staged rows that one transaction merges: all of them, or a chunk."""
     only_late: bool = False
-    """Whether the delta is that of the rows that somebody else wrote first."""
+    """Whether ``delta`` is only the rows that somebody else wrote first."""
 
     def run(self, connection: Connection[Any], name: str, /, *parts: Parts, **values: Any) -> Cursor[Any]:
-        """Execute the statement ``sql/merge/<name>`` with this table's pieces and values, and what is given besides."""
+        """Execute the statement ``sql/merge/<name>`` with this table's pieces and values, and those given here."""
         return run(connection, f"merge/{name}", self.pieces, *parts, **self.values, **values)
 
     @property
     def values(self) -> dict[str, Any]:
-        """What the statements bind about the table and its reload."""
+        """The values about the table and its reload that statements bind."""
         return {
             "reload_id": self.reload.reload_id,
             "table_name": self.table.name,
@@ -93,17 +94,17 @@ class MergeStatements:
 
     @property
     def givers(self) -> str:
-        """The temporary table of the rows that have to let go of a unique value."""
+        """The temporary table of the rows that have to give up a unique value."""
         return f"reload_givers_{self.position}"
 
     @property
     def reread(self) -> str:
-        """The temporary table of rows as the source has them while the merge runs."""
+        """The temporary table of rows read again from the source while the merge runs."""
         return f"reload_reread_{self.position}"
 
     @cached_property
     def numbers(self) -> dict[str, str]:
-        """The delta's name of each column, by the name in production."""
+        """The name of each column in the delta, by its name in production."""
         return {column.name: f"c{number}" for number, column in enumerate(self.table.columns, start=1)}
 
     def numbered(self, alias: str) -> Named:
@@ -122,7 +123,7 @@ class MergeStatements:
 
     @cached_property
     def pieces(self) -> MergePieces:
-        """What every statement may name."""
+        """The names and pieces that every statement may use."""
         table, columns = self.table, self.table.columns
         key = [self.in_delta(column) for column in table.key]
         return MergePieces(
@@ -172,7 +173,7 @@ class MergeStatements:
         if columns is None:
             return None
         numbers = [self.numbers[column.name] for column in columns]
-        # NULLS NOT DISTINCT: there a NULL is a value like any other.
+        # Under NULLS NOT DISTINCT a NULL is a value like any other.
         equal = sql.SQL("{} IS NOT DISTINCT FROM {}" if unique.nulls_equal else "{} = {}")
         differ = sql.SQL("{} IS DISTINCT FROM {}")
         held = [sql.Identifier("p", f"u{number}") for number, _ in enumerate(columns, start=1)]
@@ -235,11 +236,11 @@ class MergeStatements:
         ]
 
     def key_of(self, values: Iterable[str]) -> str:
-        """Return how messages write a row's key: ``(order_id, line_no)=(5, 1)``."""
+        """Return a row's key as messages write it: ``(order_id, line_no)=(5, 1)``."""
         return pair([column.name for column in self.table.key], values)
 
     def _in_range(self) -> sql.Composable:
-        """Return whether a staged row is one of ``keys``."""
+        """Return the SQL condition that a staged row lies in ``keys``."""
         staged = sql.SQL("({})").format(comma(in_staging(column) for column in self.table.key))
         limits = [
             sql.SQL("{} {} ({})").format(
@@ -256,15 +257,15 @@ class MergeStatements:
         return both(limits) if limits else sql.SQL("true")
 
     def key_json(self, named: Named) -> sql.Composable:
-        """Return the key as the audit has it."""
+        """Return the key as JSON, as the audit holds it."""
         pairs = [item for column in self.table.key for item in (sql.Literal(column.name), named(column))]
         return sql.SQL("jsonb_build_object({})").format(comma(pairs))
 
     def canonical_key(self, alias: str) -> sql.Composable:
-        """Return the key of a row ``alias`` whose columns are numbered, as the source is asked for it."""
+        """Return the key of a row ``alias`` with numbered columns as canonical text, as the source is asked for it."""
         described = {source.name: source for source in self.table.source_columns or ()}
         return comma(
-            production_text(alias, self.numbers[column.name], *key_rule(described.get(column.source), column.target))
+            production_text(alias, self.numbers[column.name], key_rule(described.get(column.source), column.target))
             for column in self.table.key
         )
 
@@ -274,14 +275,14 @@ class MergeStatements:
         return [column for column in self.table.columns if column.name in names]
 
     def same_key(self, left: Named, right: Named) -> sql.Composable:
-        """Return whether two rows have the same key."""
+        """Return the SQL condition that two rows have the same key."""
         return _equal([left(column) for column in self.table.key], [right(column) for column in self.table.key])
 
 
 def merge_statements(
     reload: Reload, tables: Iterable[ReloadTable], staged: Mapping[str, StagedTable], zone: ZoneInfo
 ) -> list[MergeStatements]:
-    """Return the plans of a reload's tables, in their order."""
+    """Return the statements of each table of a reload, in the order of the merge."""
     bounds = reload.loaded_window.in_zone(zone)
     return [
         MergeStatements(reload, table, staged[table.name], bounds, position)
@@ -290,7 +291,7 @@ def merge_statements(
 
 
 def pair(names: Iterable[str], values: Iterable[str]) -> str:
-    """Names and values as PostgreSQL writes them: ``(order_id, line_no)=(5, 1)``."""
+    """Write names and values as PostgreSQL does: ``(order_id, line_no)=(5, 1)``."""
     return f"({', '.join(names)})=({', '.join(values)})"
 
 
@@ -305,7 +306,7 @@ def in_staging(column: ReloadColumn) -> sql.Composable:
 
 
 def without_domains(columns: Iterable[ReloadColumn], names: Mapping[str, str]) -> sql.Composable:
-    """Select the columns of staging under ``names``, domains as what they restrict: one may not allow NULL."""
+    """Select staging's columns under ``names``. Domains become their base types, as a domain may not allow NULL."""
     return comma(_named(_without_domain(column), names[column.name]) for column in columns)
 
 
@@ -325,12 +326,12 @@ def _equal(left: Sequence[sql.Composable], right: Sequence[sql.Composable]) -> s
 
 
 def comma(pieces: Iterable[sql.Composable]) -> sql.Composable:
-    """Return a list."""
+    """Join pieces with commas."""
     return sql.SQL(", ").join(pieces)
 
 
 def both(conditions: Iterable[sql.Composable]) -> sql.Composable:
-    """Return all of the conditions."""
+    """Join conditions with AND."""
     return sql.SQL(" AND ").join(conditions)
 
 

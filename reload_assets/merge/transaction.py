@@ -1,4 +1,4 @@
-"""The merge of a verified reload: one transaction, or one a chunk, each tried again where it met another's lock."""
+"""Merges a verified reload in one transaction, or in one per chunk. Each is tried again if it met another's lock."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from reload_assets.postgres.transaction import Contended, Transactions
 from reload_assets.tables import ReloadTable
 
 _LOG = logging.getLogger(__name__)
-# CDC deleted the parent after it was looked for; the next attempt finds it missing.
+# CDC may delete a parent after it was looked for. The next attempt then finds it missing.
 _FOREIGN_KEY_ATTEMPTS = 3
-# More rows than any table has: what is left of it.
+# More rows than any table has, so the chunk takes all that are left.
 _REST = 2**62
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How a merge meets others: waits in milliseconds, and how often a transaction is tried that met one.
+    """How a merge treats concurrent sessions: waits in milliseconds, and how often a transaction is tried.
 
-    ``chunk_rows``: staged rows that are merged in one transaction; None for all tables in one.
+    ``chunk_rows``: staged rows per transaction; None merges all tables in one transaction.
     """
 
     lock_timeout_ms: int
@@ -56,7 +56,7 @@ class Patience:
 
     @classmethod
     def configured(cls, settings: MergeConfig) -> Patience:
-        """Return what a configuration says."""
+        """Return the patience that a configuration asks for."""
         return cls(
             lock_timeout_ms=settings.lock_timeout_ms,
             stall_limit_ms=settings.stall_limit_ms,
@@ -78,15 +78,16 @@ def merge_reload(
 ) -> MergeResult:
     """Merge a verified reload into production, its tables in the given order (parents first), in one transaction.
 
-    With ``patience.chunk_rows`` each chunk is a transaction; the next call resumes a merge that was interrupted between
-    two of them. ``zone`` is that of the source's timestamps. ``reread`` reads rows of the source again; those that it
-    has changed since the load are left out, of those whose parent has gone, or (``fenced``, with CDC stopped) of all.
-    The reload awaits its confirm then.
+    With ``patience.chunk_rows`` each chunk is a transaction, and the next call resumes a merge that was interrupted
+    between two chunks. ``zone`` is the time zone of the source's timestamps. ``reread`` reads rows of the source again:
+    rows whose parent is missing, or all rows if ``fenced`` (CDC is stopped). Rows that the source has changed since the
+    load are left out. After the merge, the reload awaits its confirm.
 
-    Raises ReloadRefused where the reload may not be merged (it stays as it is, unless no second try could fix it:
-    then the ledger has it as failed), MergeFailed where production refused a row or contention outlived the attempts
-    (failed), and whatever interrupts the calling thread (cancelled). Production is unchanged then, or holds whole
-    chunks: their reload stays 'merging' in the ledger, with the reason.
+    Raises ReloadRefused if the reload may not be merged. Its status stays as it is, or becomes 'failed' if no second
+    try could succeed. Raises MergeFailed if production refused a row, or if contention outlasted the attempts: the
+    status becomes 'failed'. Raises what interrupts the calling thread: the status becomes 'cancelled'. In all these
+    cases production is unchanged, or holds whole chunks. With whole chunks the reload stays 'merging' in the ledger,
+    with the reason.
     """
     merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced)
     try:
@@ -107,16 +108,16 @@ def merge_reload(
         raise
 
 
-# Of idle_in_transaction_session_timeout. It often gets lost with the connection.
+# The SQLSTATE of idle_in_transaction_session_timeout. The broken connection often loses it.
 _IDLE_TIMEOUT = "25P03"
 
 
 class _SessionLost(Exception):
-    """The connection broke before anything was committed, for no reason that the server could tell."""
+    """The connection broke before anything was committed, and the server gave no reason."""
 
 
 class _Stopped(Exception):
-    """The calling thread was interrupted, and raises that itself."""
+    """The calling thread was interrupted. It raises the interrupt itself."""
 
 
 class _Merge:
@@ -133,15 +134,16 @@ class _Merge:
     ) -> None:
         self._target, self._ledger, self._reload, self._tables, self._zone = target, ledger, reload, tables, zone
         self._patience, self._reread, self._fenced = patience, reread, fenced
-        self._plans: list[MergeStatements] = []
+        self._all_statements: list[MergeStatements] = []
         self._current: MergeStatements | None = None
         self._attempts = 0
         self._chunks = 0
-        # What a transaction that is about to be committed will have done.
+        # The result of the transaction that is about to be committed. If the connection breaks then, the commit may
+        # still have gone through.
         self._ready: MergeResult | None = None
 
     def run(self) -> MergeResult:
-        """Merge, with a new session where one was lost before its commit: this process may have stood still."""
+        """Merge, with a new session if one was lost before its commit, as happens when this process was suspended."""
         while True:
             try:
                 return self._run()
@@ -155,16 +157,16 @@ class _Merge:
         try:
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.read_only = False
-            # Before the ledger says that a merge begins, and again in the merge's own transaction.
+            # Check before the ledger says that a merge begins; the merge's own transaction checks again.
             set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
-            self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+            self._all_statements = require_mergeable(connection, self._reload, self._tables, self._zone)
             in_chunks = self._cuts()
             if in_chunks:
-                # The chunks count their own rows only.
-                for plan in self._plans:
-                    count_verified(connection, plan)
+                # Each chunk counts only its own rows, so the whole table is counted here.
+                for statements in self._all_statements:
+                    count_verified(connection, statements)
             connection.rollback()
-            self._chunks = sum(plan.staged.merge_chunks for plan in self._plans)
+            self._chunks = sum(statements.staged.merge_chunks for statements in self._all_statements)
             self._ledger.set_merge_started(self._reload.reload_id)
             with Transactions(
                 self._target,
@@ -179,7 +181,7 @@ class _Merge:
             lost = connection.closed
             if lost and not self._ready and error.sqlstate in (None, _IDLE_TIMEOUT):
                 raise _SessionLost from error
-            failed = explain(self._target, self._head, self._plans, self._current, error)
+            failed = explain(self._target, self._head, self._all_statements, self._current, error)
             if lost and self._ready and self._was_committed(str(failed)):
                 return self._ready
             raise failed from error
@@ -187,26 +189,26 @@ class _Merge:
             connection.close()
 
     def close(self, status: Literal["failed", "cancelled"], text: str, *, can_go_on: bool = True) -> bool:
-        """Tell the ledger, on a connection of its own, why the merge did not come about; whether it took that.
+        """Write into the ledger, on a separate connection, why the merge failed. Returns whether the ledger took it.
 
-        One that is in the middle of its chunks stays so, as the next call resumes it, unless it never could.
+        A merge that has committed some of its chunks stays 'merging', as the next call resumes it, unless it never can.
         """
         try:
             if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):
                 return True
             return self._ledger.close(self._reload.reload_id, status, text)
         except (psycopg.Error, DatabaseUnreachable):
-            # The first error is the one to raise.
+            # Only log this: the first error is the one to raise.
             _LOG.warning("%s: the ledger could not be written: %s", self._reload.title, text, exc_info=True)
             return False
 
     def _was_committed(self, text: str) -> bool:
-        """Return whether the server committed although the connection broke before it could say so."""
+        """Return whether the server committed, although the connection broke before it could report that."""
         return not self.close("failed", text) and self._ledger.get(self._reload.reload_id).status == "merged"
 
     @property
     def _head(self) -> str:
-        """How messages begin that say what the merge has come to."""
+        """The beginning of messages: it says in what state the merge is."""
         if not self._chunks:
             return f"{self._reload.title} is not merged and production is unchanged:"
         return (
@@ -236,16 +238,16 @@ class _Merge:
                 return replace(result, seconds=time.monotonic() - started)
 
     def _cuts(self) -> bool:
-        """Return whether the merge is done in chunks; says why it is not where it should be."""
+        """Return whether the merge runs in chunks. If it should but cannot, the log says why."""
         if self._reload.status == "merging":
             return True
         if self._patience.chunk_rows is None:
             return False
-        if reason := inseparable(self._plans):
+        if reason := inseparable(self._all_statements):
             _LOG.info("%s is merged in one transaction: %s", self._reload.title, reason)
-        for plan in self._plans:
-            if why := uncut_because(plan):
-                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, plan.table.target, why)
+        for statements in self._all_statements:
+            if why := uncut_because(statements):
+                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, statements.table.target, why)
         return reason is None
 
     def _step(
@@ -254,7 +256,7 @@ class _Merge:
         step: Callable[[Connection[Any]], dict[str, Outcomes] | None],
         started: float,
     ) -> MergeResult | None:
-        """The work of one transaction; the result when it is the last one."""
+        """Do the work of one transaction. Returns the result if it is the last one."""
         self._attempts += 1
         self._ready, self._current = None, None
         outcomes = step(connection)
@@ -263,35 +265,37 @@ class _Merge:
         return self._ready
 
     def _merge_all(self, connection: Connection[Any]) -> dict[str, Outcomes]:
-        """The transaction of an atomic merge: every table; their outcomes."""
+        """Merge every table in the current transaction. Returns their outcomes."""
         self._begin(connection)
-        require_late_parents(connection, self._plans)
+        require_late_parents(connection, self._all_statements)
         prefer_probes(connection)
-        outcomes = {plan.table.name: self._merge_table(connection, plan) for plan in self._plans}
+        outcomes = {
+            statements.table.name: self._merge_table(connection, statements) for statements in self._all_statements
+        }
         self._end(connection)
         self._set_merged(connection)
         return outcomes
 
     def _merge_chunk(self, connection: Connection[Any]) -> dict[str, Outcomes] | None:
-        """The transaction of the next chunk, as the ledger has it; the outcomes of all tables after the last one."""
+        """Merge the chunk that the ledger has as the next. After the last one, returns the outcomes of all tables."""
         self._begin(connection)
-        left = [plan for plan in self._plans if plan.staged.merge_ended_at is None]
+        left = [statements for statements in self._all_statements if statements.staged.merge_ended_at is None]
         if left:
             self._current = left[0]
-            plan = next_chunk(connection, left[0], self._patience.chunk_rows or _REST)
-            if plan.keys == EVERY_KEY:
-                require_late_parents(connection, [plan])
+            statements = next_chunk(connection, left[0], self._patience.chunk_rows or _REST)
+            if statements.keys == EVERY_KEY:
+                require_late_parents(connection, [statements])
             prefer_probes(connection)
-            self._merge_table(connection, plan)
+            self._merge_table(connection, statements)
             self._end(connection)
-            if len(left) > 1 or plan.keys.upto is not None:
+            if len(left) > 1 or statements.keys.upto is not None:
                 self._require_written(run(connection, "ledger/merge:set_merging", reload_id=self._reload.reload_id))
                 return None
         self._set_merged(connection)
         return merged_outcomes(connection, self._reload)
 
     def _begin(self, connection: Connection[Any]) -> None:
-        self._plans = require_mergeable(connection, self._reload, self._tables, self._zone)
+        self._all_statements = require_mergeable(connection, self._reload, self._tables, self._zone)
         if self._deferrable:
             defer_constraints(connection)
 
@@ -304,11 +308,11 @@ class _Merge:
     def _deferrable(self) -> bool:
         return any(table.production.has_deferrable for table in self._tables)
 
-    def _merge_table(self, connection: Connection[Any], plan: MergeStatements) -> Outcomes:
-        self._current = plan
-        before = {other.table.target for other in self._plans if other.position < plan.position}
-        later = {other.table.target for other in self._plans if other.position >= plan.position}
-        return TableMerge(connection, plan, before, later, self._reread, self._fenced).run()
+    def _merge_table(self, connection: Connection[Any], statements: MergeStatements) -> Outcomes:
+        self._current = statements
+        before = {other.table.target for other in self._all_statements if other.position < statements.position}
+        later = {other.table.target for other in self._all_statements if other.position >= statements.position}
+        return TableMerge(connection, statements, before, later, self._reread, self._fenced).run()
 
     def _set_merged(self, connection: Connection[Any]) -> None:
         self._require_written(run(connection, "ledger/merge:set_merged", reload_id=self._reload.reload_id))

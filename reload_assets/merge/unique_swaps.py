@@ -1,7 +1,7 @@
-"""Unique values that move between rows: two customers swap their e-mail addresses.
+"""Moves unique values between rows, for example when two customers swap their e-mail addresses.
 
-PostgreSQL checks a unique index row by row, so a row that hands a value on has to let go of it before another takes
-it. Deferrable constraints are checked late and need none of this.
+PostgreSQL checks a unique index row by row, so one row has to give up a value before another can take it. Deferrable
+constraints are checked at the end and need none of this.
 """
 
 from __future__ import annotations
@@ -24,42 +24,40 @@ from reload_assets.soft_delete import unmarked
 
 @dataclass(frozen=True)
 class SwapKey:
-    """A unique key of whose values some could move between rows."""
+    """A unique key whose values could move between rows."""
 
     key: UniqueKey
     pieces: UniquePieces
     parking: str | None
-    """The column that can be NULL meanwhile; None where no column can."""
+    """The column that is set to NULL while values move; None if no column can be NULL."""
 
 
-def swap_keys(plan: MergeStatements) -> list[SwapKey]:
-    """Return the unique keys of a table of whose values some could move, those that are checked late among them."""
-    written = {column.name: column for column in written_columns(plan.table)}
+def swap_keys(statements: MergeStatements) -> list[SwapKey]:
+    """Return the unique keys of a table whose values could move between rows, deferrable ones included."""
+    written = {column.name: column for column in written_columns(statements.table)}
     found = []
-    for key in plan.table.production.unique_keys:
-        pieces = plan.unique_pieces(key)
+    for key in statements.table.production.unique_keys:
+        pieces = statements.unique_pieces(key)
         if pieces is None or not written.keys() & set(key.columns):
             continue
         nullable = [name for name in key.columns if name in written and not written[name].target.not_null]
-        nullable.sort(key=lambda name: bool(acts_on_update(plan.table, [name])))
+        nullable.sort(key=lambda name: bool(acts_on_update(statements.table, [name])))
         found.append(SwapKey(key, pieces, None if key.nulls_equal or not nullable else nullable[0]))
     return found
 
 
-def recreated_pieces(plan: MergeStatements) -> RecreatedPieces:
-    """Return the pieces with which rows are recreated: each column's staged value, or its present one if none is
-    staged.
-    """
-    staged = {column.name: column for column in (*plan.table.key, *written_columns(plan.table))}
-    columns = [column for column in plan.table.production.columns if not column.generated]
+def recreated_pieces(statements: MergeStatements) -> RecreatedPieces:
+    """Return the pieces that recreate rows. Columns that are not staged keep their present value."""
+    staged = {column.name: column for column in (*statements.table.key, *written_columns(statements.table))}
+    columns = [column for column in statements.table.production.columns if not column.generated]
     kept = {column.name: f"k{number}" for number, column in enumerate(columns) if column.name not in staged}
     deleted = [sql.SQL("{} AS {}").format(sql.Identifier("p", old), sql.Identifier(new)) for old, new in kept.items()]
     values: dict[str, sql.Composable] = {
-        **{name: plan.in_delta(column) for name, column in staged.items()},
+        **{name: statements.in_delta(column) for name, column in staged.items()},
         **{old: sql.Identifier("x", new) for old, new in kept.items()},
     }
-    if mark := plan.table.options.soft_delete_column:
-        values[mark] = unmarked(plan.table, values[mark])
+    if mark := statements.table.options.soft_delete_column:
+        values[mark] = unmarked(statements.table, values[mark])
     return RecreatedPieces(
         deleted_values=comma([sql.SQL("g.place"), *deleted]),
         all_columns=comma(sql.Identifier(column.name) for column in columns),
@@ -68,67 +66,71 @@ def recreated_pieces(plan: MergeStatements) -> RecreatedPieces:
 
 
 class UniqueSwaps:
-    """The unique values of one table that move between rows of the delta, within one transaction."""
+    """The unique values that move between rows of one table's delta, within one transaction."""
 
-    def __init__(self, connection: Connection[Any], plan: MergeStatements) -> None:
+    def __init__(self, connection: Connection[Any], statements: MergeStatements) -> None:
         self._connection = connection
-        self._plan = plan
-        self._effects = Effects(connection, plan)
-        found = swap_keys(plan)
+        self._statements = statements
+        self._effects = Effects(connection, statements)
+        found = swap_keys(statements)
         self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
         self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]
         self._alone = False
         self.any_moved = False
-        """Whether rows had to let go of a value."""
+        """Whether rows had to give up a value."""
 
     @property
     def possible(self) -> bool:
-        """Whether production has a unique key of whose values some could move."""
+        """Whether production has a unique key whose values could move."""
         return bool(self._parkable or self._strict)
 
     def lock_if_needed(self) -> None:
-        """Before any row is locked: lock the table if rows will have to be recreated. Raises MergeFailed."""
+        """Lock the table if rows will have to be recreated. Call it before any row is locked. Raises MergeFailed."""
         for unique in self._strict:
             if self._find(unique):
-                production = self._plan.table.production
+                production = self._statements.table.production
                 lock_against_checks(self._connection, production.schema, production.name)
                 self._alone = True
                 return
 
     def let_go(self) -> None:
-        """Free the values that other rows of the delta take over; the rows are locked and in the audit by now."""
+        """Free the values that other rows of the delta take over. Call it once the rows are locked and audited."""
         for unique in self._parkable:
             if self._find(unique, keep=True):
                 self.any_moved = True
                 self._effects.require_unreferred_while_parked(unique.parking or "")
                 parked = ParkedPieces(unique.parking or "")
-                self._plan.run(self._connection, "4_unique_swaps:park_values", parked)
-                drop_table(self._connection, None, self._plan.givers)
+                self._statements.run(self._connection, "4_unique_swaps:park_values", parked)
+                drop_table(self._connection, None, self._statements.givers)
         for unique in self._strict:
             if self._find(unique, keep=True):
                 if not self._alone:
-                    raise Contention(f"{unique.key.name} of {self._plan.table.target}")
+                    raise Contention(f"{unique.key.name} of {self._statements.table.target}")
                 self.any_moved = True
-                self._plan.run(self._connection, "4_unique_swaps:replace_rows", recreated_pieces(self._plan))
-                drop_table(self._connection, None, self._plan.givers)
+                self._statements.run(
+                    self._connection, "4_unique_swaps:replace_rows", recreated_pieces(self._statements)
+                )
+                drop_table(self._connection, None, self._statements.givers)
 
     def _find(self, unique: SwapKey, *, keep: bool = False) -> bool:
-        """Return whether values of the key move; with ``keep`` the table of the rows that hold them stays if so."""
+        """Return whether values of the key move. If so, ``keep`` keeps the table of the rows that hold them."""
         with prefer_hash_joins(self._connection):
-            self._plan.run(self._connection, "4_unique_swaps:find_givers", unique.pieces)
-        row = self._plan.run(self._connection, "4_unique_swaps:count_givers").fetchone()
+            self._statements.run(self._connection, "4_unique_swaps:find_givers", unique.pieces)
+        row = self._statements.run(self._connection, "4_unique_swaps:count_givers").fetchone()
         assert row is not None
         moved, example = row
         if moved and not unique.parking:
-            self._require_no_action(unique, self._plan.key_of(example[0]))
+            self._require_no_action(unique, self._statements.key_of(example[0]))
         if not (moved and keep):
-            drop_table(self._connection, None, self._plan.givers)
+            drop_table(self._connection, None, self._statements.givers)
         return bool(moved)
 
     def _require_no_action(self, unique: SwapKey, example: str) -> None:
         acting = [
-            reference.name for reference in self._plan.table.production.referenced_by if reference.on_delete != "a"
+            reference.name
+            for reference in self._statements.table.production.referenced_by
+            if reference.on_delete != "a"
         ]
         if acting:
-            plan = self._plan
-            raise ValuesSwap(plan.reload.title, unique.key.name, plan.table.target, example, acting[0])
+            statements = self._statements
+            raise ValuesSwap(statements.reload.title, unique.key.name, statements.table.target, example, acting[0])

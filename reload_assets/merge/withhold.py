@@ -1,4 +1,4 @@
-"""Rows of the delta that the source has changed since the load are left to CDC: they are read again and compared."""
+"""Leaves rows that the source changed since the load to CDC. They are found by reading the delta's keys again."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from reload_assets.tables import ReloadTable
 
 
 class Reread(Protocol):
-    """Reads rows of the source again while a merge runs; the caller of the merge knows the way to the source."""
+    """Reads rows of the source again while a merge runs. The merge's caller provides it and knows the source."""
 
     batch: int
-    """The most keys that are looked up at a time."""
+    """The maximum number of keys per look-up."""
 
     def fill(
         self, connection: Connection[Any], table: ReloadTable, rows: str, batches: Iterator[Sequence[tuple[Any, ...]]]
     ) -> None:
         """Put the source's rows with these keys into a temporary table, in the merge's transaction.
 
-        A key is the canonical text of its columns. ``rows`` has the columns of staging under their numbers, and
-        ``unfit``, the reason why a row has only its key.
+        A key is the canonical text of its columns. ``rows`` is the temporary table. It has staging's columns under
+        their numbers, and ``unfit``: the reason if production's types cannot hold a row, which then has only its key.
         """
 
 
 def withhold_rows(
     connection: Connection[Any], statements: MergeStatements, reread: Reread, outcomes: Sequence[str]
 ) -> None:
-    """Refuse those rows of the delta, with one of some outcomes, that the source no longer has as they were loaded.
+    """Refuse the delta's rows with these outcomes that the source no longer has as they were loaded.
 
-    CDC and confirm take care of them. Raises what the reading of the source raises.
+    CDC and confirm take care of them. Raises what reading the source raises.
     """
     statements.run(connection, "2_judge:create_reread")
     keys = compose("merge/2_judge:list_keys", statements.pieces)

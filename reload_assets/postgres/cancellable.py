@@ -1,7 +1,7 @@
-"""Runs SQL in a thread of its own, so that the calling thread can be interrupted while a statement waits.
+"""Runs SQL in a separate thread, so that the calling thread can be interrupted while a statement waits.
 
-A signal handler's exception (Dagster raises one to end a run) reaches Python code only, never a thread that waits for
-the server: https://www.psycopg.org/psycopg3/docs/api/connections.html#psycopg.Connection.cancel_safe
+Dagster ends a run by an exception from a signal handler. Such an exception reaches Python code only, and not a thread
+that waits for the server: https://www.psycopg.org/psycopg3/docs/api/connections.html#psycopg.Connection.cancel_safe
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def run_cancellable(connection: Connection[Any], work: Callable[[threading.Event], T]) -> T:
-    """Return what ``work`` returns or raises. It gets an event that is set when it has to end without trying again.
+    """Run ``work`` in a thread, and return or raise what it does. Its event is set when it must end without retrying.
 
-    Any exception in the calling thread cancels the statement on the connection and waits for the work to end, which
-    then has been rolled back or, too late, committed; it comes out after that.
+    An exception in the calling thread cancels the statement on the connection. It is raised once the work has ended,
+    which by then was rolled back or, if the cancel came too late, committed.
     """
     future: Future[T] = Future()
     stop, done = threading.Event(), threading.Event()
@@ -32,12 +32,12 @@ def run_cancellable(connection: Connection[Any], work: Callable[[threading.Event
     def body() -> None:
         try:
             future.set_result(work(stop))
-        except BaseException as error:  # carried over to the calling thread
+        except BaseException as error:  # The calling thread raises it.
             future.set_exception(error)
         finally:
             done.set()
 
-    # Not Thread.join: once it has been interrupted, some versions of Python hold the thread for ended.
+    # Not Thread.join: once it was interrupted, some versions of Python take the thread for ended.
     threading.Thread(target=body, name="reload_assets merge", daemon=True).start()
     try:
         while not done.wait(_POLL_SECONDS):
@@ -45,7 +45,7 @@ def run_cancellable(connection: Connection[Any], work: Callable[[threading.Event
     except BaseException:
         stop.set()
         while not done.is_set():
-            # A cancel that comes between two statements hits nothing, so it is sent until the work has ended. A second
+            # A cancel between two statements has no effect, so it is sent until the work has ended. A second
             # interrupt must not leave the transaction running.
             with contextlib.suppress(BaseException):
                 connection.cancel_safe(timeout=_CANCEL_SECONDS)

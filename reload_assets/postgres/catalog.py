@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of a table: columns, keys, foreign keys."""
+"""Reads a table's description from PostgreSQL's catalog: columns, keys, foreign keys, triggers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from reload_assets.postgres.statements import compose, run
 class Column:
     """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``.
 
-    ``base_type`` is the same except for domains, where it is the type of their values, and for enums, where it is
-    ``enum``. ``exact``: by its collation texts are equal only where every byte is.
+    ``base_type`` is the same, except that it is the underlying type of a domain, and ``enum`` for an enum. ``exact``:
+    the collation treats texts as equal only if all their bytes are equal.
     """
 
     name: str
@@ -45,7 +45,7 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key of the table; ``columns`` and ``parent_columns`` are in step."""
+    """A foreign key of the table. ``columns`` and ``parent_columns`` have the same order."""
 
     name: str
     parent_schema: str
@@ -62,11 +62,11 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key that refers to a table, or to a partition or an heir of it; its columns are in step.
+    """A foreign key that refers to a table, or to a partition or an heir of it. Its columns have the same order.
 
-    ``on_delete`` and ``on_update`` are pg_constraint's letters. ``child_oid`` is pg_class's; ``child_is_partitioned``:
-    the key holds for the child's partitions, too (it never holds for heirs). ``child_readable``: this role sees every
-    row of the child.
+    ``on_delete`` and ``on_update`` are the letters in pg_constraint. ``child_oid`` is the oid in pg_class.
+    ``child_is_partitioned``: the key also holds for the child's partitions (it never holds for heirs).
+    ``child_readable``: this role sees every row of the child.
     """
 
     name: str
@@ -88,9 +88,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger that fires in this session, of a table or of a partition or an heir of it.
+    """A trigger of a table, or of a partition or an heir of it, that fires in this session.
 
-    ``turns_away``: it runs before each row and can keep it from being written, or write something else instead.
+    ``turns_away``: it runs before each row, and can keep it from being written or change it.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """A table of PostgreSQL as its catalog describes it. ``columns`` is empty where there is no such table."""
+    """A table of PostgreSQL as its catalog describes it. ``columns`` is empty if there is no such table."""
 
     schema: str
     name: str
@@ -111,16 +111,16 @@ class CatalogTable:
     referenced_by: list[Reference]
     partition_columns: list[str]
     part_of: list[str]
-    """The tables of the schema that hold this one's rows too."""
+    """The tables of the schema that this one is a partition or an heir of, and that so hold its rows too."""
     triggers: list[Trigger]
     hides_rows: bool
     """Whether row security keeps rows of the table from this role."""
     rules: list[str]
-    """Rules that rewrite this role's statements, so that these cannot say what they did."""
+    """Rules that rewrite this role's statements, which then cannot report what they did."""
 
     @property
     def primary_key(self) -> list[str]:
-        """The columns of the primary key, empty where there is none."""
+        """The columns of the primary key; empty if there is none."""
         return next((key.columns for key in self.unique_keys if key.is_primary), [])
 
     @property
@@ -134,7 +134,7 @@ class CatalogTable:
         return [column.name for column in self.columns]
 
     def column(self, name: str) -> Column:
-        """Return the column of that name. Raises KeyError where there is none."""
+        """Return the column of that name. Raises KeyError if there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -142,24 +142,24 @@ class CatalogTable:
 
 
 def leading_columns(connection: Connection[Any], schema: str, name: str) -> set[str]:
-    """Return the columns of a table by whose ranges an index finds rows."""
+    """Return the columns by whose ranges an index of the table finds rows."""
     return {column for (column,) in run(connection, "catalog/columns:list_leading_columns", schema=schema, table=name)}
 
 
 def read_columns(connection: Connection[Any], schema: str, name: str) -> list[Column]:
-    """Read the columns of a table in order; none where the table is not there or not visible."""
+    """Read the columns of a table in order. Returns none if the table does not exist or is not visible."""
     with connection.cursor(row_factory=class_row(Column)) as cursor:
         return cursor.execute(compose("catalog/columns:list_columns"), {"schema": schema, "table": name}).fetchall()
 
 
 def read_foreign_keys(connection: Connection[Any], schema: str, name: str) -> list[ForeignKey]:
-    """Read the foreign keys of a table, those that hold for its rows."""
+    """Read the foreign keys that hold for the rows of a table."""
     with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
         return cursor.execute(compose("catalog/keys:list_foreign_keys"), {"schema": schema, "table": name}).fetchall()
 
 
 def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
-    """Read one table's description; without columns where the table is not there or not visible."""
+    """Read a table's description. It has no columns if the table does not exist or is not visible."""
     names = {"schema": schema, "table": name}
     with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
         unique_keys = cursor.execute(compose("catalog/keys:list_unique_keys"), names).fetchall()

@@ -11,23 +11,23 @@ from psycopg import Connection
 from reload_assets.errors.target import DatabaseUnreachable
 
 CONNECT_TIMEOUT_SECONDS = 10
-# Either side gives up a peer that is cut off after half a minute, and its locks go with its session. The defaults of
-# operating systems are hours.
+# Either side gives up a peer that is cut off after half a minute. The session ends then, and its locks with it. The
+# defaults of operating systems are hours.
 _KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
 _UNANSWERED_MS = 30_000
 _SERVER_SETTINGS = {
-    # Timestamps of the ledger are compared and shown in UTC, whatever the server's default.
+    # Timestamps of the ledger are compared and shown in UTC, regardless of the server's default.
     "TimeZone": "UTC",
     **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVES.items()},
     "tcp_user_timeout": str(_UNANSWERED_MS),
-    # A statement whose client has gone ends as well, not only the wait for the next one.
+    # The server ends a running statement too, and not only an idle session, if its client has gone.
     "client_connection_check_interval": "1s",
 }
 
 
 @dataclass(frozen=True)
 class TargetDatabase:
-    """Where production is and how to log in; the password shows up nowhere."""
+    """Where production is and how to log in. The password does not appear in its repr or in errors."""
 
     host: str
     port: int

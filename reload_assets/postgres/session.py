@@ -1,4 +1,4 @@
-"""Settings of a transaction, which end with it, and commands of one keyword, which need no file in ``sql/``."""
+"""Settings that end with their transaction, and commands of one keyword, which need no file in ``sql/``."""
 
 from __future__ import annotations
 
@@ -9,54 +9,53 @@ from typing import Any
 from psycopg import Connection, Copy, Cursor, sql
 
 _IDLE = "idle_in_transaction_session_timeout"
-# Between two statements of a healthy process lie milliseconds, on a busy machine some hundred of them.
+# A healthy process takes milliseconds between two statements, and a few hundred on a busy machine.
 _IDLE_MARGIN_MS = 1000
 _READING = "60s"
 
 PROBES: Mapping[str, str] = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
-"""Settings with which production is joined by index probes only."""
+"""Settings that make the planner join production by index probes only."""
 HASH_JOINS: Mapping[str, str] = {"enable_hashjoin": "on", "enable_nestloop": "off"}
 """Settings for statements that match the delta with itself or with the audit, which no index serves."""
 
 
 def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: int) -> None:
-    """What holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock.
+    """Set what holds for the whole transaction. ``lock_timeout_ms``: the longest wait for any one lock.
 
-    ``stall_limit_ms``: the longest wait of another session for this one. Where this process stands still, so does its
-    watch over that. The server then ends the session, with its locks, as soon as it has been idle for so long and a
-    second more.
+    ``stall_limit_ms``: the longest wait of another session for this one. If this process is suspended, so is its watch
+    over that limit. So the server ends the session, with its locks, once it has been idle for the limit and a second.
     """
     set_locally(
         connection,
         **{_IDLE: f"{stall_limit_ms + _IDLE_MARGIN_MS}ms"},
         lock_timeout=f"{lock_timeout_ms}ms",
-        # Before images hold floating-point numbers in full, whatever the server's default.
+        # The audit keeps floating-point numbers in full, regardless of the server's default.
         extra_float_digits="1",
-        # Production is probed row by row: cheap on any disk of today, and its size does not matter.
+        # Tells the planner that index probes are cheap: they are on any disk of today, however large production is.
         random_page_cost="1.1",
-        # Compiling a statement takes longer than most of them run.
+        # Compiling a statement takes longer than most statements run.
         jit="off",
-        # The delta is looked at from its beginning to its end whatever is in it: its number of rows is enough to know.
+        # Small samples: the delta is always read from end to end, so the planner only needs its number of rows.
         default_statistics_target="10",
     )
 
 
 def prefer_probes(connection: Connection[Any]) -> None:
-    """From here on production is joined by index probes only."""
+    """Make the planner join production by index probes only, until the transaction ends."""
     set_locally(connection, **PROBES)
 
 
 @contextmanager
 def prefer_hash_joins(connection: Connection[Any]) -> Iterator[None]:
-    """For statements that match the delta with itself or with the audit, which no index serves.
+    """Make the planner use hash joins inside the context, where the delta meets itself or the audit without an index.
 
-    The planner does not know how many rows of the audit are the transaction's own; a loop over them, which it would
-    like for a few, takes hours for a hundred thousand.
+    The planner does not know how many rows of the audit this transaction has written. It would loop over them as if
+    they were few, which takes hours for a hundred thousand rows.
     """
     before = {name: _get(connection, name) for name in HASH_JOINS}
     set_locally(connection, **HASH_JOINS)
     yield
-    # Not in a finally clause: after an error the transaction takes no more statements.
+    # Not in a finally clause, because a failed transaction accepts no more statements.
     set_locally(connection, **before)
 
 
@@ -68,7 +67,7 @@ def _get(connection: Connection[Any], name: str) -> str:
 
 @contextmanager
 def reading_elsewhere(connection: Connection[Any]) -> Iterator[None]:
-    """For reads of the source amid the transaction: it is idle meanwhile, for at most a minute at a time."""
+    """Allow reads of the source inside the context: the transaction may be idle for a minute at a time."""
     before = _get(connection, _IDLE)
     set_locally(connection, **{_IDLE: _READING})
     yield
@@ -88,51 +87,51 @@ def create_schema(connection: Connection[Any], schema: str) -> None:
 
 
 def analyze(connection: Connection[Any], schema: str | None, table: str) -> None:
-    """Tell the planner what a table holds now; ``schema`` is None for a temporary table."""
+    """Update the planner's statistics of a table. ``schema`` is None for a temporary table."""
     connection.execute(sql.SQL("ANALYZE {}").format(_relation(schema, table)))
 
 
 def drop_table(connection: Connection[Any], schema: str | None, table: str) -> None:
-    """Drop a table if it exists; ``schema`` is None for a temporary table."""
+    """Drop a table if it exists. ``schema`` is None for a temporary table."""
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
 
 
 def lock_against_writers(connection: Connection[Any], schema: str, table: str) -> None:
-    """Keep others from writing into a table, or dropping it, until the transaction ends; reading goes on."""
+    """Keep others from writing to a table or dropping it until the transaction ends. Reading stays possible."""
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(schema, table)))
 
 
 def lock_against_checks(connection: Connection[Any], schema: str, table: str) -> None:
-    """Keep writers and foreign key checks of others out of a table until the transaction ends; reading goes on."""
+    """Keep others' writes and foreign key checks out of a table until the transaction ends. Reading stays possible."""
     connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.Identifier(schema, table)))
 
 
 def defer_constraints(connection: Connection[Any]) -> None:
-    """Let the constraints that may wait do so: a circle of foreign keys, values that move between rows."""
+    """Defer the deferrable constraints: foreign keys may form a circle, and unique values may move between rows."""
     connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def check_constraints(connection: Connection[Any]) -> None:
-    """Have the constraints that waited checked now, while there is still something to say about a refused row."""
+    """Check the deferred constraints now, while a refused row can still be named."""
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def truncate(connection: Connection[Any], schema: str | None, table: str) -> None:
-    """Empty a table; ``schema`` is None for a temporary table."""
+    """Empty a table. ``schema`` is None for a temporary table."""
     connection.execute(sql.SQL("TRUNCATE {}").format(_relation(schema, table)))
 
 
 def copy_in(
     cursor: Cursor[Any], table: str, columns: Sequence[str] = (), *, schema: str | None = None
 ) -> AbstractContextManager[Copy]:
-    """Take rows into a table: into some columns, or into all; ``schema`` is None for a temporary table."""
+    """Copy rows into some columns of a table, or all. ``schema`` is None for a temporary table."""
     listed = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     chosen = sql.SQL(" ({})").format(listed) if columns else sql.SQL("")
     return cursor.copy(sql.SQL("COPY {}{} FROM STDIN").format(_relation(schema, table), chosen))
 
 
 def copy_out(cursor: Cursor[Any], schema: str, table: str) -> AbstractContextManager[Copy]:
-    """Give out the rows of a table."""
+    """Copy the rows of a table out."""
     return cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table)))
 
 
@@ -142,7 +141,7 @@ def comment_on_table(connection: Connection[Any], schema: str, table: str, comme
 
 
 def set_not_null(connection: Connection[Any], schema: str, table: str, columns: Iterable[str]) -> None:
-    """Declare columns NOT NULL: all at once, so that the table is read once."""
+    """Declare columns NOT NULL, all in one command, so that the table is read only once."""
     changes = sql.SQL(", ").join(
         sql.SQL("ALTER COLUMN {} SET NOT NULL").format(sql.Identifier(column)) for column in columns
     )

@@ -1,4 +1,4 @@
-"""Sees to it that the merge is the one that yields: nobody waits for its locks longer than a limit."""
+"""Cancels the merge's statement if another session waits too long for its locks, so that the merge yields."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from reload_assets.postgres.statements import run
 
 _LOG = logging.getLogger(__name__)
 _CANCEL_SECONDS = 5.0
-# How often in a limit's time it is looked: what somebody waits beyond the limit is at most one look.
+# How many checks to make within the time of the limit.
 _LOOKS = 8
 
 
 class StallWatch:
-    """Watches one connection from another one while it is open; a context manager.
+    """Watches one connection from another one. A context manager.
 
-    When some session has waited for ``limit_ms`` milliseconds for a lock of the watched one, the statement that runs
-    there is cancelled (QueryCanceled) and ``tripped`` is true until ``reset``.
+    When a session has waited for ``limit_ms`` milliseconds for a lock of the watched one, the statement that runs there
+    is cancelled (QueryCanceled), and ``tripped`` is true until ``reset``.
     """
 
     def __init__(self, target: TargetDatabase, watched: Connection[Any], limit_ms: int) -> None:
@@ -37,11 +37,11 @@ class StallWatch:
 
     @property
     def tripped(self) -> bool:
-        """Whether the merge has been asked to yield."""
+        """Whether the watched session had to yield."""
         return self._tripped.is_set()
 
     def reset(self) -> None:
-        """The transaction is over; the next one begins without blame."""
+        """Clear ``tripped``, since the transaction is over."""
         self._tripped.clear()
 
     def __enter__(self) -> StallWatch:
@@ -55,7 +55,7 @@ class StallWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        # Whoever sees a wait of this age by the next look only would be late.
+        # The next check would come too late for a wait that exceeds the limit by then, so the merge yields now.
         pause = self._limit_ms / _LOOKS
         try:
             with self._target.connect(autocommit=True) as connection:
@@ -64,7 +64,7 @@ class StallWatch:
                     if row is not None and row[0] + pause >= self._limit_ms:
                         self._yield()
         except (psycopg.Error, DatabaseUnreachable):
-            # The merge goes on: its own locks are bounded by lock_timeout, and a lost server ends it anyway.
+            # The merge continues: lock_timeout limits its own waits, and a lost server ends it anyway.
             _LOG.warning("nobody watches how long others wait for the merge", exc_info=True)
 
     def _yield(self) -> None:

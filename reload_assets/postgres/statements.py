@@ -1,7 +1,7 @@
-"""Reads the statements in ``sql/`` and composes them; the same files run in psql.
+"""Reads the statements in ``sql/`` and composes them. The same files run in psql.
 
-A file is one step. Its statements stand in sections, in the order in which they run; ``-- name: judge`` opens a
-section, and ``merge/judge:judge`` is its name here. A statement names its parts as psql does: ``:"table"`` is one
+A file is one step. It has its statements in sections, in the order in which they run. ``-- name: judge_rows`` opens a
+section, which is named ``merge/2_judge:judge_rows`` here. A statement names its parts as psql does: ``:"table"`` is an
 identifier, ``:'window_start'`` a value, which is bound and never pasted in, and ``:columns`` a piece that the program
 composes (a list of identifiers, a condition). ``sql/example.psql`` sets all of them, to run a file by hand.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Part = str | sql.Composable
 Parts: TypeAlias = Union[Mapping[str, Part], "DataclassInstance"]
-"""Names and pieces by name; of a dataclass, its fields."""
+"""Names and pieces by name. A dataclass stands for its fields."""
 
 _SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 # Comments, strings, dollar-quoted bodies, casts and array slices are skipped, as psql does.
@@ -49,7 +49,7 @@ def text(name: str) -> str:
 def sections(file: str) -> dict[str, str]:
     """Return the statements of ``sql/<file>.sql`` by section, in their order. A file without sections has one, ``""``.
 
-    Raises ValueError for two sections of one name.
+    Raises ValueError if two sections have the same name.
     """
     head, *rest = _SECTION.split((files("reload_assets.sql") / f"{file}.sql").read_text(encoding="utf-8"))
     if not rest:
@@ -76,18 +76,18 @@ def compose(name: str, *parts: Parts) -> sql.SQL:
 
 
 def compose_text(source: str, title: str, *parts: Parts) -> sql.SQL:
-    """Compose a statement that lies elsewhere; ``title`` names it in errors. Raises what ``compose`` does."""
+    """Compose a statement that is not in ``sql/``. ``title`` names it in errors. Raises what ``compose`` does."""
     return sql.SQL(_fill(source, title, join(*parts), as_placeholders=binds_values(source)))
 
 
 def run(connection: Connection[Any], name: str, /, *parts: Parts, **values: Any) -> Cursor[Any]:
-    """Execute a statement on the connection, inside whatever transaction the caller has open."""
-    # A statement without values of its own takes none: psycopg would look for placeholders in its names.
+    """Execute a statement on the connection, within the caller's transaction."""
+    # A statement that binds no values is given none, or psycopg would look for placeholders in its identifiers.
     return connection.execute(compose(name, *parts), values if binds_values(text(name)) else None)
 
 
 def join(*parts: Parts) -> dict[str, Part]:
-    """Join parts to one mapping. Raises ValueError for a name that has two values."""
+    """Join parts into one mapping. Raises ValueError for a name with two different values."""
     joined: dict[str, Part] = {}
     for one in parts:
         named = one if isinstance(one, Mapping) else {item.name: getattr(one, item.name) for item in fields(one)}
@@ -98,13 +98,13 @@ def join(*parts: Parts) -> dict[str, Part]:
 
 
 def binds_values(source: str) -> bool:
-    """Return whether a statement has values of its own to bind."""
+    """Return whether a statement has values to bind."""
     return any(match["value"] for match in _TOKEN.finditer(source))
 
 
 @dataclass(frozen=True)
 class Step:
-    """A statement of a script, with its parts, and with the values that no other statement of the script has."""
+    """A statement of a script, with its parts and with the values that only this statement has."""
 
     name: str
     parts: Sequence[Parts]
@@ -119,9 +119,9 @@ def steps(names: Iterable[str], *parts: Parts) -> list[Step]:
 def script(head: str, statements: Iterable[Step | str], values: Mapping[str, Any]) -> str:
     """Return statements as one script for psql, which rolls back what it does.
 
-    Identifiers and pieces are filled in; ``values`` become variables of psql, set at the beginning. Text among the
-    statements stands as it is: a comment, or a command that is not in ``sql/``. Raises what ``compose`` does, and
-    ValueError for a value that is None.
+    Identifiers and pieces are filled in; ``values`` become variables of psql, set at the beginning. A text
+    among the statements is kept as it is: a comment, or a command that is not in ``sql/``. Raises what ``compose``
+    does, and ValueError for a value that is None.
     """
     lines = [_comment(head), r"\set ON_ERROR_STOP on", *_variables(values), "", "BEGIN;"]
     for one in statements:
@@ -161,12 +161,12 @@ def _quoted(value: Any) -> str:
 
 
 def _fill(source: str, title: str, given: Mapping[str, Part], *, as_placeholders: bool) -> str:
-    """Fill in identifiers and pieces; values become placeholders, or stay as psql has them."""
+    """Fill in identifiers and pieces. Values become placeholders, or stay as psql writes them."""
     out: list[str] = []
     position = 0
 
     def plain(piece: str) -> None:
-        # With bound values psycopg reads a percent sign as the start of a placeholder.
+        # If values are bound, psycopg reads a percent sign as the start of a placeholder.
         out.append(piece.replace("%", "%%") if as_placeholders else piece)
 
     for match in _TOKEN.finditer(source):

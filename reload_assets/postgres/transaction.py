@@ -1,4 +1,4 @@
-"""Transactions that give way: each is tried again where it met another session."""
+"""Runs transactions that give way to other sessions, and tries them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Contention(Exception):
-    """A concurrent writer changed what this transaction had planned on; it is tried again from the start."""
+    """A concurrent writer changed what this transaction relied on, so it is tried again from the start."""
 
 
 _MET = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable, Contention)
@@ -29,7 +29,7 @@ _MET = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvai
 class Contended(Exception):
     """A transaction met another session at each of its attempts.
 
-    ``met``: the last error. ``yielded``: it was the cancel of a statement for which somebody waited too long.
+    ``met``: the last error. ``yielded``: that error was a cancel, because another session had waited too long.
     """
 
     def __init__(self, met: Exception, *, yielded: bool) -> None:
@@ -38,11 +38,12 @@ class Contended(Exception):
 
 
 class Transactions:
-    """The transactions of one connection, tried again where they met another session; a context manager.
+    """Runs the transactions of one connection, and tries them again if they met another session. A context manager.
 
-    A transaction waits for ``lock_timeout_ms`` milliseconds at most for any one lock. While this is open, a statement
-    is cancelled for which another session has waited for ``stall_limit_ms``. Either, a deadlock, a serialization
-    failure and a Contention roll the transaction back, and it is tried again: ``attempts`` times in all.
+    A transaction waits for any one lock for ``lock_timeout_ms`` milliseconds at most. Inside the context, a statement
+    is cancelled if another session has waited for this one for ``stall_limit_ms`` milliseconds. After a lock timeout, a
+    cancel, a deadlock, a serialization failure or a Contention, the transaction is rolled back and tried again:
+    ``attempts`` times in all.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class Transactions:
         foreign_key_attempts: int = 1,
         sleep: Callable[[float], None] = pause,
     ) -> T:
-        """Do some work in a transaction of its own, commit it and return what the work returned.
+        """Do some work in a separate transaction, commit it and return what the work returned.
 
-        ``title`` begins the lines of the log. ``after_contention`` is called after each rollback for another session's
-        sake. A foreign key is a session's sake, too, for ``foreign_key_attempts``: the parent may have gone since it
-        was looked for. Raises Contended after the last attempt, and what the work raises.
+        ``title`` begins the lines of the log. ``after_contention`` is called after each rollback because of another
+        session. A foreign key violation counts as one too, for ``foreign_key_attempts`` attempts: the parent may have
+        been deleted since it was looked for. Raises Contended after the last attempt, and what the work raises.
         """
         attempt = 0
 

@@ -1,4 +1,4 @@
-"""What is said of an error that ends a step of a reload."""
+"""Describes the error that ended a step of a reload."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reload_assets.errors.target import SessionLost, StatementRefused
 
 
 def describe(error: BaseException) -> str:
-    """Return one sentence for the ledger, with its code; never a traceback, which could show values."""
+    """Return one sentence for the ledger, with its code. It is never a traceback, which could show values."""
     if isinstance(error, ReloadError):
         return str(error)
     if isinstance(error, psycopg.Error):

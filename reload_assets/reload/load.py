@@ -1,4 +1,4 @@
-"""The steps of loading one window of a group into staging, in their order; each can be tried again on its own."""
+"""The steps that load one window of a group into staging, in their order. Each can be tried again on its own."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from reload_assets.windows import Window
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
-# Two clocks cannot tell less than this.
+# Two clocks cannot be compared more precisely than this.
 _CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Load(Steps):
-    """The steps from a window of the source into staging."""
+    """The steps that bring a window of the source into staging."""
 
     def open(self, opening: Opening, only: Collection[str], *, run_is_live: RunIsLive) -> Reload:
-        """Freeze the window and make the staging tables.
+        """Open the reload in the ledger and create its staging tables.
 
-        A reload of the window whose run is over is closed first, and its DMS task removed; a CDC task that a dead run
-        left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window, CdcNotReady while
-        the CDC task does not run or lags too much, and for everything that is wrong with the configuration, the
-        databases or the DMS endpoints; nothing has been changed then.
+        First, earlier reloads of the window whose run is over are closed and their DMS tasks removed, and a CDC task
+        that a dead run left stopped is resumed. Raises ReloadRefused while a live run reloads an overlapping window,
+        CdcNotReady while the CDC task does not run or lags too much, and ReloadError for everything that is wrong with
+        the configuration, the databases or the DMS endpoints. The new reload has changed nothing then.
         """
         opening.window.require_past(datetime.now(timezone.utc))
         # Whatever cannot be asked of the source is said before anything is made.
@@ -73,7 +73,7 @@ class Load(Steps):
         return reload
 
     def create_task(self, reload: Reload) -> str:
-        """Create the one-time DMS task and wait until it is ready; its ARN. A retry takes up the task it finds."""
+        """Create the one-time DMS task and wait until it is ready. Returns its ARN. A retry uses the existing task."""
         if left_behind := self.sweeper.tasks_of(reload):
             self.tasks.wait_ready(left_behind[0])
             return left_behind[0]
@@ -88,18 +88,18 @@ class Load(Steps):
         return arn
 
     def start_task(self, reload: Reload) -> None:
-        """Note which rows the source has in the window, for the check on the load, and start the load.
+        """Note which rows the source has in the window, for the check ``row_count``, and start the load.
 
-        A retry leaves what was noted before the load began. Raises SourceUnavailable.
+        A retry keeps what was noted before the load began. Raises SourceUnavailable.
         """
         arn = self._task_of(reload)
         self._note_source(reload)
         self.tasks.start(arn)
 
     def wait(self, reload: Reload, on_progress: Callable[[Progress], None]) -> LoadResult:
-        """Wait for the load to end well; can be called again, also by a later run, while the task exists.
+        """Wait until the load has ended successfully. Can be called again, also by a later run, while the task exists.
 
-        Raises LoadFailed where DMS did not load every table whole, DmsUnreachable where it did not answer.
+        Raises LoadFailed if DMS did not load every table completely, DmsUnreachable if it did not answer.
         """
         arn = self._task_of(reload)
         tables = self._tables(reload)
@@ -113,19 +113,19 @@ class Load(Steps):
                 read_until = reader.now() if reader else None
             self.ledger.set_source_rows(reload.reload_id, counts, when="after")
         except SourceUnavailable as error:
-            # The load itself is good; the check that needs the count will say that it could not verify.
+            # The load itself succeeded; the check that needs the count will report that it could not verify.
             self.say(str(error))
         rows = {expected[place].name: count for place, count in result.rows.items()}
         self.ledger.set_loaded(reload.reload_id, result.stop_reason, rows, read_until)
         return result
 
     def drop_task(self, reload: Reload) -> None:
-        """Delete the DMS task; harmless where it is gone already."""
+        """Delete the DMS task. Does nothing if it no longer exists."""
         self.tasks.remove(self._task_of(reload))
         self.ledger.set_task_removed(reload.reload_id)
 
     def finish(self, reload: Reload) -> dict[str, ReloadTable]:
-        """Trim the staged rows to the window, key and analyze the staging tables; the tables by name."""
+        """Trim the staged rows to the window, then key and analyze the staging tables. Returns the tables by name."""
         zone = self.config.source.zone
         bounds = reload.loaded_window.in_zone(zone)
         with self.target.connect() as connection:
@@ -146,7 +146,7 @@ class Load(Steps):
 
     @property
     def sweeper(self) -> Sweeper:
-        """The janitor of what this load, or one of its window before, leaves behind."""
+        """Cleans up what this load, or an earlier load of its window, leaves behind."""
         cdc_tasks = [self.cdc.task] if self.cdc is not None else []
         return Sweeper(self.target, self.ledger, self.tasks, cdc_tasks, self.say)
 
@@ -158,10 +158,7 @@ class Load(Steps):
             return self.cdc.require_ready()
 
     def _remarks(self, group: str, tables: list[ReloadTable], ready: Readiness | None) -> list[str]:
-        """Return what is worth a warning of how the CDC task carries the tables.
-
-        Raises CdcNotReady where it does not.
-        """
+        """Return the warnings about how the CDC task carries the tables. Raises CdcNotReady if it does not."""
         if self.cdc is None or self.config.cdc is None or ready is None:
             return []
         remarks = require_carried(self.cdc, beside_cdc(self.config, group), tables)
@@ -194,7 +191,7 @@ class Load(Steps):
                 known = staged[table.name]
                 if known.source_rows_before is not None:
                     continue
-                if unmatched(connection, table):
+                if unmatched(table):
                     rows = reader.count(table.source_table, table.window.source, start, end)
                 else:
                     place = (known.staging_table, known.staging_oid)

@@ -19,7 +19,7 @@ SecretLookup = Callable[[str], str]
 
 
 def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
-    """Return the login to the target database. Raises ConfigError where a variable or secret is missing."""
+    """Return the login to the target database. Raises ConfigError if a variable or secret is missing."""
     place = f"{config.file}: target.connection"
     login = config.target.connection
     return TargetDatabase(
@@ -32,9 +32,9 @@ def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
 
 
 def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
-    """Return a reader of the source; None where the configuration has no source connection. Raises ConfigError.
+    """Return a reader of the source; None if the configuration has no source connection. Raises ConfigError.
 
-    ``delivery`` is asked what DMS makes of values, when columns are described.
+    ``delivery`` is called when columns are described; it returns how DMS changes values.
     """
     login = config.source.connection
     if login is None:
@@ -68,7 +68,7 @@ def _password(login: Connection, place: str, lookup: SecretLookup) -> str:
 
 
 def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup) -> str:
-    """No message here holds the secret's text or the driver's: both may show what they must not."""
+    """Look up a secret. Errors quote neither the secret nor the driver's text, because both may show the password."""
     try:
         secret = lookup(reference.secret)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What the layers below get of the configuration: each its part, and none the whole."""
+"""Gives each layer below its part of the configuration; none of them sees the whole."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from reload_assets.tables import GroupTables
 
 
 def group_tables(config: ReloadConfig, group: str) -> GroupTables:
-    """Return the tables of a group as they are written, to be resolved."""
+    """Return the tables of a group as the configuration has them, not resolved yet."""
     return GroupTables(
         place=f"{config.file}: groups.{group}.tables",
         tables=config.groups[group].tables,
         production_schema=config.target.production_schema,
         source_schema=config.source.schema_name,
+        zone=config.source.time_zone,
         targets={
             table.target or name: f"groups.{other}.tables.{name}"
             for other, one in config.groups.items()
@@ -24,7 +25,7 @@ def group_tables(config: ReloadConfig, group: str) -> GroupTables:
 
 
 def dms_engine(config: ReloadConfig) -> DmsEngine:
-    """Return how DMS loads rows of the source into staging."""
+    """Return the engine that has DMS load rows of the source into staging."""
     return DmsEngine(
         settings=config.dms,
         place=f"{config.file}: dms",
@@ -35,7 +36,7 @@ def dms_engine(config: ReloadConfig) -> DmsEngine:
 
 
 def beside_cdc(config: ReloadConfig, group: str) -> Beside:
-    """Return what the CDC task of a group must allow for. Raises ConfigError where a variable is missing."""
+    """Return the settings of a reload that its CDC task has to fit. Raises ConfigError if a variable is missing."""
     return Beside(
         source_schema=config.source.schema_name,
         source_endpoint_arn=dms_engine(config).source_arn(),

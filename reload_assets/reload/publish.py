@@ -1,6 +1,6 @@
-"""A reload's way from verified staging into production: wait for CDC, fence, merge, confirm; no Dagster.
+"""Brings a verified reload from staging into production: wait for CDC, fence, merge, confirm.
 
-``docs/correctness.md`` argues why the steps are these, and in this order.
+``docs/correctness.md`` argues why these steps are needed, in this order.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Publication(Steps):
-    """The steps from verified staging into production."""
+    """The steps that bring verified staged rows into production."""
 
     def merge(self, reload: Reload, tables: Sequence[ReloadTable]) -> MergeResult:
-        """Merge a verified reload, its tables parents first; see ``merge_reload`` for what is raised, and CdcNotReady.
+        """Merge a verified reload, parents first. Raises CdcNotReady, and what ``merge_reload`` raises.
 
-        Not before CDC has passed the load: what is merged is then never ahead of CDC, only perhaps behind it, which
-        the versions and confirm take care of.
+        The merge waits until CDC has passed the load. So merged rows are never ahead of CDC. They may be behind it; the
+        versions and the confirm take care of that.
         """
         fence = self._fence(reload)
         with self._source_rows(reload, tables) as source:
@@ -54,15 +54,15 @@ class Publication(Steps):
                     tables,
                     self.config.source.zone,
                     Patience.configured(self.config.merge),
-                    # DMS takes minutes to read rows again, which only a fence is worth.
+                    # DMS takes minutes to read rows again, which is worth it only behind a fence.
                     reread=_Reread(source) if fence or isinstance(source, ReaderRows) else None,
                     fenced=fence is not None,
                 )
 
     def confirm(self, reload: Reload, tables: Sequence[ReloadTable]) -> Confirmed:
-        """Confirm a merged reload and note it in the ledger; can be called again until it is confirmed.
+        """Confirm a merged reload and note the result in the ledger. Can be called again until it is confirmed.
 
-        What keeps it from finishing is in the result and not raised: production is merged all the same.
+        If something prevents it from finishing, the result says so and nothing is raised: production is merged anyway.
         """
         self.ledger.set_confirm_started(reload.reload_id)
         try:
@@ -97,15 +97,13 @@ class Publication(Steps):
         return confirmed
 
     def _arbiter(self, reload: Reload, source: SourceRows) -> SourceRows | None:
-        """Another way to the source than its connection: DMS's, where CDC's position tells what can be in doubt."""
+        """Return DMS as a second reader of the source, if CDC's position shows which rows can be in doubt."""
         if self.cdc is None or isinstance(source, LoadedRows):
             return None
         return LoadedRows(self.engine, self.target, self.tasks, reload, source.reader)
 
     def _carried_meanwhile(self, reload: Reload, tables: Sequence[ReloadTable], confirmed: Confirmed) -> Confirmed:
-        """Return the result, which does not hold where the CDC task has ceased to carry a table: a row of ours may be
-        why.
-        """
+        """Return the result, but unconfirmed if the CDC task has stopped carrying a table: our rows may be why."""
         if self.cdc is None:
             return confirmed
         try:
@@ -125,7 +123,7 @@ class Publication(Steps):
 
     @contextmanager
     def _source_rows(self, reload: Reload, tables: Sequence[ReloadTable]) -> Iterator[SourceRows]:
-        """Over the source connection; by DMS where there is none, or where it would read a type otherwise than DMS."""
+        """Read over the source connection, or with DMS if there is none or if it would read a type differently."""
         with (
             self.source() as reader,
             self.cdc.by_source_clock(reader.now if reader else None) if self.cdc else nullcontext(),
@@ -143,7 +141,7 @@ class Publication(Steps):
 
 
 class _Reread:
-    """The source's rows by key, as a merge asks for them."""
+    """Reads the source's rows by key for a merge."""
 
     def __init__(self, source: SourceRows) -> None:
         self._source = source
@@ -152,5 +150,5 @@ class _Reread:
     def fill(
         self, connection: Connection[Any], table: ReloadTable, rows: str, batches: Iterator[Sequence[Key]]
     ) -> None:
-        """See Reread; raises what the reading of the source raises."""
+        """See ``Reread``. Raises what reading the source raises."""
         self._source.fill(connection, [Wanted(table, rows, batches)])

@@ -1,6 +1,6 @@
-"""The composition root: the one place that turns the configuration into logins, clients, the ledger, DMS and CDC.
+"""The only place that turns the configuration into logins, clients, the ledger, DMS and CDC.
 
-Dagster's resource, the commands and the steps of a reload get them here, with the same defaults.
+Dagster's resource, the commands and the steps of a reload all get them here, with the same defaults.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 _Steps = TypeVar("_Steps", bound=Steps)
 
-# Who waits for an answer tries an unanswered call once more and then says so.
+# If a user or a sensor waits for the answer, an unanswered call is tried only once more before it is reported.
 _HURRIED_ATTEMPTS = 2
 
 
 class Services:
-    """Everything that a reload needs, made from one configuration when it is first asked for, and then kept.
+    """Makes everything that a reload needs from one configuration. Each part is made when it is first used, then kept.
 
-    The methods raise ConfigError where a variable or a secret is missing.
+    The methods raise ConfigError if a variable or a secret is missing.
     """
 
     def __init__(
         self, config: ReloadConfig, look_up: SecretLookup, make_client: Callable[[], Any] | None = None
     ) -> None:
-        """``look_up`` gives a secret's text; ``make_client`` makes the boto3 client, by default as configured."""
+        """``look_up`` returns a secret's text; ``make_client`` makes the boto3 client, by default as configured."""
         self.config = config
         self._look_up = look_up
         self._make_client = make_client or self._configured_client
@@ -61,29 +61,29 @@ class Services:
         return Ledger(self.target)
 
     def open_source(self) -> SourceReader | None:
-        """Open a reader of the source, which the caller closes; None where no source connection is configured."""
+        """Open a reader of the source, which the caller closes; None if no source connection is configured."""
         return source_reader(self.config, self._look_up, lambda: self.delivery)
 
     def source(self) -> AbstractContextManager[SourceReader | None]:
-        """A reader of the source while this is open; None where no source connection is configured."""
+        """Open a reader of the source for a ``with`` block; None if no source connection is configured."""
         return opened(self.open_source)
 
     @cached_property
     def delivery(self) -> Delivery:
-        """What DMS makes of the source's values, by the settings of its source endpoint. Raises DmsError."""
+        """How DMS changes the source's values, according to the settings of its source endpoint. Raises DmsError."""
         endpoint = self.load_tasks().source_endpoint(dms_engine(self.config).source_arn())
         return Delivery(number_scale(endpoint), trims_char(endpoint))
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
-        """Return the life cycle of load tasks.
+        """Return the operations on load tasks.
 
-        ``patience`` is the most seconds to wait for a task to change its state, instead of what is configured: who is
-        in a hurry comes again.
+        ``patience`` replaces the configured limit for each wait for a task's state (seconds). The sweeper and the
+        commands give a short one.
         """
         return LoadTasks(self._client, self._limits(patience))
 
     def cdc_task_arn(self, group: str) -> str | None:
-        """Return the ARN of the CDC task that feeds a group's tables; None where none is configured."""
+        """Return the ARN of the CDC task that feeds a group's tables; None if none is configured."""
         if self.config.cdc is None:
             return None
         own = self.config.groups[group].cdc_task_arn
@@ -92,12 +92,12 @@ class Services:
         return text(self.config.cdc.task_arn, f"{self.config.file}: cdc.task_arn")
 
     def cdc_tasks(self, patience: float | None = None) -> list[CdcTask]:
-        """Return the CDC tasks of all groups, each once. ``patience`` as for load tasks."""
+        """Return the CDC tasks of all groups, each once. ``patience`` is as for load tasks."""
         arns = dict.fromkeys(self.cdc_task_arn(group) for group in self.config.groups)
         return [CdcTask(self._client, self._limits(patience), arn) for arn in arns if arn is not None]
 
     def cdc(self, group: str, say: Callable[[str], None], patience: float | None = None) -> Cdc | None:
-        """Return the CDC task of a group as reloads see it; None where none is configured."""
+        """Return the CDC task of a group as reloads see it; None if none is configured."""
         arn = self.cdc_task_arn(group)
         if arn is None or self.config.cdc is None:
             return None
@@ -109,14 +109,11 @@ class Services:
         return self._steps(Load, group, say)
 
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
-        """Return the steps from staging into production of a group, which report to ``say``."""
+        """Return the steps that bring a group from staging into production, which report to ``say``."""
         return self._steps(Publication, group, say)
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
-        """Return the janitor of all groups, which reports to ``say``.
-
-        ``patience`` as for load tasks, for each DMS task.
-        """
+        """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
 
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
@@ -132,7 +129,7 @@ class Services:
 
     @cached_property
     def _client(self) -> Any:
-        """One client: to make one takes longer than most calls. It may be shared by threads."""
+        """The only client, because making one takes longer than most calls. Threads may share it."""
         return self._make_client()
 
     def _configured_client(self) -> Any:

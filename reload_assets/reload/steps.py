@@ -1,4 +1,4 @@
-"""What the steps of a group's reload work with."""
+"""What all steps of a group's reload need."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Steps:
-    """Some steps of a reload, over one configuration, one target and one DMS client.
+    """The base class of steps of a reload, over one configuration, one target and one DMS client.
 
-    ``cdc`` is None where no CDC task is configured; ``open_source`` gives None where no source connection is. ``say``
-    reports to whoever watches.
+    ``cdc`` is None if no CDC task is configured; ``open_source`` returns None if no source connection is. ``say``
+    reports progress to the log of the run.
     """
 
     config: ReloadConfig
@@ -38,17 +38,17 @@ class Steps:
 
     @cached_property
     def engine(self) -> DmsEngine:
-        """How DMS loads rows of the source."""
+        """The engine that has DMS load rows of the source."""
         return dms_engine(self.config)
 
     def source(self) -> AbstractContextManager[SourceReader | None]:
-        """A reader of the source while this is open."""
+        """Open a reader of the source for a ``with`` block."""
         return opened(self.open_source)
 
 
 @contextmanager
 def opened(open_source: Callable[[], SourceReader | None]) -> Iterator[SourceReader | None]:
-    """A reader of the source, closed in the end; None where no source connection is configured."""
+    """Open a reader of the source, and close it at the end; None if no source connection is configured."""
     reader = open_source()
     try:
         yield reader

@@ -1,8 +1,8 @@
-"""The janitor: it removes what ended or dead runs left behind.
+"""Removes what ended or dead runs left behind.
 
-That is a CDC task that is stopped, a DMS task of a load or a confirm, tables of rows that were read again, and a row of
-the ledger that says that a reload is under way. A step that fails, a run that ends, the next reload of the window and
-the sensor ``sweeper`` all come here. A process that is killed comes nowhere; the sensor does in its place.
+That is a stopped CDC task, a DMS task of a load or a confirm, tables of rows that were read again, and a row of the
+ledger that says that a reload is under way. A step that fails, a run that ends, the next reload of the window and the
+sensor ``sweeper`` all call this module. A killed process cannot; the sensor does it in its place.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ RunIsLive = Callable[[str], bool]
 
 @dataclass
 class Swept:
-    """What a sweep did, and what it could not clean; sentences."""
+    """What a sweep did, and what it could not clean, as sentences."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:
-        """Note a failure and let the sweep continue."""
+        """Note a failure of the block, and let the sweep continue."""
         try:
             yield
         except Exception as error:
@@ -50,7 +50,7 @@ class Swept:
 class Sweeper:
     """Cleans one target database and one account of DMS. ``cdc_tasks`` are those that a run may have stopped.
 
-    CDC tasks come first, because production is not updated without them. ``say`` reports to whoever watches.
+    CDC tasks come first, because production is not updated without them. ``say`` reports each step to the log.
     """
 
     target: TargetDatabase
@@ -60,10 +60,10 @@ class Sweeper:
     say: Callable[[str], None]
 
     def sweep(self, run_is_live: RunIsLive) -> Swept:
-        """Clean what all runs left behind that are not live, and continue after a failure.
+        """Clean up after all runs that are no longer live; continue after a failure.
 
-        A verified reload and a merge in chunks stay as they are: whoever materializes production of the window resumes
-        them.
+        A verified reload and a merge in chunks stay as they are: they are resumed when production of the window is
+        materialized.
         """
         swept = Swept()
         noting = self._noting(swept)
@@ -78,7 +78,7 @@ class Sweeper:
         return swept
 
     def end_run(self, run_id: str) -> Swept:
-        """Clean what a run leaves behind at its own end: none of its loads runs on, and no CDC task stays stopped."""
+        """Clean up at a run's own end: stop its loads, and resume a CDC task that it stopped."""
         swept = Swept()
         noting = self._noting(swept)
         noting._resume_each(lambda other: other != run_id, swept)
@@ -86,9 +86,9 @@ class Sweeper:
         return swept
 
     def clear_window(self, group: str, window: Window, run_is_live: RunIsLive) -> None:
-        """Make room for a new reload: close those of the window whose run is over, whatever state they are in.
+        """Make room for a new reload: close the reloads of the window whose run is over, whatever state they are in.
 
-        Raises DmsError where a CDC task does not run then.
+        Raises DmsError if a CDC task does not run afterwards.
         """
         for task in self.cdc_tasks:
             self._resume(task, run_is_live)
@@ -97,10 +97,10 @@ class Sweeper:
                 self._close(reload)
 
     def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
-        """Stop and delete the DMS task of a reload and close it in the ledger, whatever state either is in.
+        """Stop and delete the DMS task of a reload and close the reload in the ledger, whatever state they are in.
 
-        A merged reload stays merged, and one that is not confirmed yet becomes unconfirmed. A task that cannot be
-        deleted is named in the ledger.
+        A merged reload stays merged; if it is not confirmed yet, it becomes unconfirmed. If a task cannot be deleted,
+        the ledger names it.
         """
         reload = self.ledger.get(reload_id)
         for arn in self.tasks_of(reload):
@@ -116,9 +116,10 @@ class Sweeper:
             self.ledger.give_up_confirm(reload_id, error)
 
     def tasks_of(self, reload: Reload) -> list[str]:
-        """Return the reload's task.
+        """Return the ARNs of the reload's tasks.
 
-        By its tags where the step died before it could write the ARN down, or in a confirm.
+        They are also looked for by their tags, because a step may have died before it could note the ARN, or in a
+        confirm.
         """
         if reload.task_arn and reload.confirm_status != "pending":
             return [reload.task_arn]
@@ -129,7 +130,7 @@ class Sweeper:
             return []
 
     def _noting(self, swept: Swept) -> Sweeper:
-        """Return the same, which also notes in ``swept`` what it did."""
+        """Return a copy of this sweeper that also notes in ``swept`` what it did."""
 
         def say(text: str) -> None:
             swept.done.append(text)
@@ -150,10 +151,10 @@ class Sweeper:
                         self._close(self.ledger.get(reload_id))
 
     def _resume(self, task: CdcTask, run_is_live: RunIsLive) -> None:
-        """Resume a CDC task that a reload stopped whose run is over. Raises DmsError where it does not run then.
+        """Resume a CDC task that a reload stopped, if the reload's run is over. Raises DmsError if it does not run.
 
-        It is left alone for as long as a reload holds its fence: that one resumes it, even where Dagster takes its run
-        for dead.
+        The task is left alone while a reload holds its fence: that reload resumes it, even if Dagster considers its run
+        dead.
         """
         if not self._left_stopped(task, run_is_live):
             return
@@ -161,7 +162,7 @@ class Sweeper:
             if not alone:
                 self.say(f"the CDC task {task.arn} is kept stopped by a reload that still holds its fence")
                 return
-            # Asked again: another process may have resumed it, and a live run stopped it anew.
+            # Checked again: meanwhile another process may have resumed it, and a live run may have stopped it again.
             for reload_id in self._left_stopped(task, run_is_live):
                 self.say(f"reload {reload_id} left the CDC task {task.arn} stopped; resuming it")
                 task.resume()
@@ -182,7 +183,7 @@ class Sweeper:
         self.say(f"DMS task {arn} is stopped and deleted")
 
     def _owner(self, arn: str, tags: dict[str, str]) -> Reload | None:
-        """Return the reload of a task; None where it is of another ledger, which may count its reloads alike."""
+        """Return the reload of a task; None if the task is of another ledger, which may use the same reload ids."""
         reload_id = tags.get(f"{TAG_PREFIX}reload_id", "")
         reload = self.ledger.find(int(reload_id)) if reload_id.isdecimal() else None
         if reload is not None and (reload.task_arn == arn or reload.tags.items() <= tags.items()):

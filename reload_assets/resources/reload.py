@@ -1,4 +1,4 @@
-"""What every step of a reload needs, as one Dagster resource."""
+"""Everything that a step of a reload needs, as one Dagster resource."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reload_assets.resources.secrets import SecretsResource
 
 
 class ReloadResource(ConfigurableResource):
-    """The configuration, and through it the target, the source, the ledger and DMS."""
+    """Gives access to the configuration, and through it to the target, the source, the ledger and DMS."""
 
     config_file: str = Field(description="The path of reload.yaml.")
     dms: DmsResource = Field(description="The DMS client.")
@@ -23,14 +23,14 @@ class ReloadResource(ConfigurableResource):
 
     @cached_property
     def services(self) -> Services:
-        """What the configuration names, made once a run: the next run finds keys and secrets that were changed."""
+        """Everything that the configuration names. Made once per run, so the next run sees changed keys and secrets."""
         return Services(load_config(self.config_file), self.secrets.text, self.dms.client)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
-        """When a run ends, however it ends, no load of it goes on and no CDC task stays stopped by it: a run can be
-        cancelled between two steps, or in the middle of the clearing up of one.
+        """Stop the loads of the ending run and resume the CDC task that it stopped.
 
-        Runs at the end of the whole run, because the definitions use one process per run.
+        The steps do that themselves, but a run can be cancelled between two steps, or while a step cleans up. Dagster
+        calls this at the end of the whole run, because the definitions use one process per run.
         """
         if context.run is None or context.log is None:
             return

@@ -17,12 +17,12 @@ from reload_assets.assets.staging import REASON_TAG
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.partitions import Family, cadence_keys_ending_in, yesterday
 
-# Two hours after midnight: transactions that were open at the end of the day have been committed by then.
+# Two hours after midnight, because transactions that were open at the end of the day should have committed by then.
 _CRON = "0 2 * * *"
 
 
 def nightly_schedule(family: Family) -> ScheduleDefinition:
-    """Reload the windows of the cadence that ended yesterday, in their zone; off until it is switched on."""
+    """Return the schedule that reloads the cadence's windows that ended yesterday in their zone. Off at first."""
     partitions = family.partitions
     assert isinstance(partitions, TimeWindowPartitionsDefinition)
     zone = ZoneInfo(partitions.timezone)

@@ -33,7 +33,7 @@ _INTERVAL_SECONDS = 15
 
 
 def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition]) -> SensorDefinition:
-    """Watch ``admin.reload_requests``; off until it is switched on."""
+    """Return the sensor that watches ``admin.reload_requests``. It is off until switched on."""
     by_group = {group: families(config, group) for group in config.groups}
 
     @sensor(
@@ -51,7 +51,7 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
         for request in open_requests(target):
             run = _run_of(context, request)
             if run is not None:
-                # A row whose run exists is only followed, never started: a tick may have died after it started one.
+                # An earlier tick may have died after it started the run, so a row that has a run is not started again.
                 note_started(target, request.request_id, run.run_id)
                 note_reload(target, request.request_id)
                 waiting += _follow(reload, request, run)
@@ -81,13 +81,13 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
 
 
 def _run_of(context: SensorEvaluationContext, request: Request) -> DagsterRun | None:
-    """Return the newest run of a request: a re-execution carries the tag on."""
+    """Return the newest run of a request. There may be several, because a re-execution has the same tags."""
     found = context.instance.get_runs(RunsFilter(tags={REQUEST_TAG: str(request.request_id)}), limit=1)
     return found[0] if found else None
 
 
 def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
-    """Write the end of a run into its request; 1 while it is still under way."""
+    """Write the end of a run into its request. Returns 1 while the run is still under way, else 0."""
     if not run.is_finished:
         return 1
     if run.status is DagsterRunStatus.SUCCESS:
@@ -105,7 +105,7 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
 def _place(
     config: ReloadConfig, by_group: dict[str, list[Family]], request: Request, now: datetime
 ) -> tuple[Family, str]:
-    """Return the family and partition that a request means: the cadence's where its window is one of the cadence's."""
+    """Return the family and partition of a request: the cadence's if its window is one of them, else ad-hoc ones."""
     if request.group_name not in by_group:
         hint = did_you_mean(request.group_name, by_group)
         raise RequestInvalid("group_name", f"there is no group {request.group_name!r}{hint}")
@@ -133,7 +133,7 @@ def _run_request(config: ReloadConfig, family: Family, key: str, request: Reques
         hint = did_you_mean(unknown, known)
         raise RequestInvalid("tables", f"{unknown!r} is not a table of the group {family.group}{hint}")
     return RunRequest(
-        # Dagster starts one run per key, so a tick that runs twice starts nothing twice.
+        # Dagster starts one run per run key, so a tick that is evaluated twice does not start a run twice.
         run_key=f"request/{request.request_id}",
         job_name=reload_job_name(family),
         partition_key=key,

@@ -1,4 +1,4 @@
-"""The sensor that cleans what killed runs left behind; it starts nothing."""
+"""The sensor that cleans up what killed runs left behind; it starts no run."""
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
@@ -6,24 +6,24 @@ from reload_assets.errors.reloads import SweepIncomplete
 from reload_assets.resources.reload import ReloadResource
 
 INTERVAL_SECONDS = 30
-# Dagster waits 60 s for a sensor. DMS may take longer to stop or resume a task; the next tick looks again.
+# Dagster waits 60 s for a sensor. If DMS takes longer to stop or resume a task, the next tick continues.
 PATIENCE_SECONDS = 15.0
 
 
 @sensor(
     name="sweeper",
     minimum_interval_seconds=INTERVAL_SECONDS,
-    # On from the start, unlike the others: it only cleans after dead runs, and CDC may be stopped until it does.
+    # On from the start, unlike the others: it only cleans up after dead runs, and CDC may be stopped until it has.
     default_status=DefaultSensorStatus.RUNNING,
     description="Clean what killed runs left behind: resume a CDC task that one had stopped, delete its DMS tasks, "
     "close its reload.",
 )
 def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
-    """Sweep once. Raises SweepIncomplete, which shows the tick as failed, for what could not be cleaned."""
+    """Sweep once. Raises SweepIncomplete, which shows the tick as failed, if something could not be cleaned."""
     strangers: set[str] = set()
 
     def run_is_live(run_id: str) -> bool:
-        # Another Dagster may work on the same target: a run that is not known here may be alive there.
+        # Another Dagster instance may work on the same target: a run that is unknown here may be alive there.
         run = context.instance.get_run_by_id(run_id)
         if run is None:
             strangers.add(run_id)

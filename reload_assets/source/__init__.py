@@ -1,1 +1,1 @@
-"""Reading the source, independent of Dagster: see ``reload_assets.source.reader``."""
+"""Reads the source: see ``reload_assets.source.reader``."""

@@ -1,6 +1,6 @@
-"""What is asked of Oracle's dictionary views: one statement each, the same for Oracle and for the stand-in.
+"""The statements on Oracle's dictionary views, which are the same for Oracle and for the stand-in.
 
-Names are quoted and in upper case: that is how Oracle stores its own, and PostgreSQL takes them literally.
+Names are quoted and in upper case, as Oracle stores its own names and PostgreSQL takes quoted names literally.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy.sql import quoted_name
 
 
 def named(identifier: str) -> quoted_name:
-    """Return an identifier that is always quoted, so that no database folds its case."""
+    """Return an identifier that is always quoted, so that no database changes its case."""
     return quoted_name(identifier, quote=True)
 
 
@@ -22,7 +22,7 @@ def _view(name: str, *columns: str) -> sa.TableClause:
 
 _USERS = _view("ALL_USERS", "USERNAME")
 _TABLES = _view("ALL_TABLES", "OWNER", "TABLE_NAME")
-# ALL_TAB_COLUMNS has no HIDDEN_COLUMN and VIRTUAL_COLUMN; ALL_TAB_COLS has everything else that it has.
+# ALL_TAB_COLS has the columns of ALL_TAB_COLUMNS, and HIDDEN_COLUMN and VIRTUAL_COLUMN besides.
 _COLUMNS = _view(
     "ALL_TAB_COLS",
     "OWNER",
@@ -85,7 +85,7 @@ def columns(schema: str, table: str) -> sa.Select[tuple[object, ...]]:
 
 
 def unique_constraints(schema: str, table: str) -> sa.Select[tuple[str, str]]:
-    """Name and column, column by column, of the primary key and the unique constraints that hold for every row."""
+    """Return name and column, row by row, of the primary key and the unique constraints that hold for all rows."""
     constraint, column = _CONSTRAINTS.c, _CONSTRAINT_COLUMNS.c
     return (
         sa.select(constraint.CONSTRAINT_NAME, column.COLUMN_NAME)
@@ -110,7 +110,7 @@ def unique_constraints(schema: str, table: str) -> sa.Select[tuple[str, str]]:
 
 
 def unique_indexes(schema: str, table: str) -> sa.Select[tuple[str, str]]:
-    """Name and column, column by column, of the unique indexes; an expression has a name that no column has."""
+    """Return name and column, row by row, of the unique indexes. An expression has a name that no column has."""
     index, column = _INDEXES.c, _INDEX_COLUMNS.c
     return (
         sa.select(index.INDEX_NAME, column.COLUMN_NAME)
@@ -123,7 +123,7 @@ def unique_indexes(schema: str, table: str) -> sa.Select[tuple[str, str]]:
             _is(index.TABLE_OWNER, schema),
             _is(index.TABLE_NAME, table),
             _is(index.UNIQUENESS, "UNIQUE"),
-            # A partitioned index has none of its own (N/A).
+            # The status of a partitioned index is N/A, so only UNUSABLE is excluded.
             sa.not_(_is(index.STATUS, "UNUSABLE")),
         )
         .order_by(index.INDEX_NAME, column.COLUMN_POSITION)
@@ -131,5 +131,5 @@ def unique_indexes(schema: str, table: str) -> sa.Select[tuple[str, str]]:
 
 
 def _is(column: sa.ColumnClause[Any], value: str) -> sa.ColumnElement[bool]:
-    # The prefix keeps bind names clear of Oracle's reserved words (ORA-01745).
+    # The prefix keeps bind names distinct from Oracle's reserved words (ORA-01745).
     return column == sa.bindparam(f"p_{column.name}".lower(), value, type_=sa.String())

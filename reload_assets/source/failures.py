@@ -1,4 +1,4 @@
-"""What is said when the source cannot be read: where it is, who asked and the driver's reason, never the password."""
+"""Words the errors when the source cannot be read: its address, the user and the driver's reason, no password."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
 
 def describe(url: URL) -> str:
-    """``oracle db.example:1521/SALESPDB as user RELOAD``."""
+    """Return the source's address and user: ``oracle db.example:1521/SALESPDB as user RELOAD``."""
     backend = url.get_backend_name()
     database = url.database or _first(url, "service_name") or _first(url, "sid")
-    # Oracle alone may be named by an alias of tnsnames.ora, which has neither a port nor a database.
+    # An Oracle host may be an alias in tnsnames.ora, which has neither a port nor a database.
     port = url.port or (DEFAULT_PORTS.get(backend) if database else None)
     place = (url.host or "localhost") + (f":{port}" if port else "") + (f"/{database}" if database else "")
     return f"{backend} {place} as user {url.username or '(none)'}"

@@ -1,4 +1,4 @@
-"""A narrow, reading view of the source: Oracle, or the PostgreSQL stand-in that looks like it."""
+"""Reads the source: Oracle, or the PostgreSQL stand-in that looks like it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from reload_assets.errors.source import (
 )
 from reload_assets.source import dictionary
 from reload_assets.source.failures import describe, reason
-from reload_assets.source.statements import SourceTable
+from reload_assets.source.statements import Compared, SourceTable
 
 __all__ = ["SourceColumn", "SourceReader", "source_url"]
 
 CONNECT_TIMEOUT_SECONDS = 10
-# Always with the driver: SQLAlchemy 2.0 and 2.1 differ in the default driver of both databases.
+# The driver is always named, as SQLAlchemy 2.0 and 2.1 have different default drivers for both databases.
 _DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
 # Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
 _MAX_LIST = 1_000
 _MAX_BINDS = 30_000
-# Conditions with OR between them, each of which is to be looked for by an index.
+# The most conditions joined with OR, so that the database looks for each of them by an index.
 _MAX_ALIKE = 50
 _IS_PRIMARY = "reload_assets_is_primary"
 
@@ -46,7 +46,7 @@ def source_url(
 ) -> sa.URL:
     """Return the reader's URL.
 
-    ``database`` is the service name on Oracle (in the URL's own path it would be the SID).
+    On Oracle ``database`` is the service name, which cannot be in the URL's path: there it would be the SID.
     """
     url = sa.URL.create(_DRIVERS[dialect], username=user, password=password, host=host, port=port)
     if dialect == "oracle":
@@ -57,14 +57,14 @@ def source_url(
 class SourceReader:
     """Reads tables of one schema. A context manager; used from one thread at a time.
 
-    Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the table
-    or column that is not there. So it does on a standby, which shows older rows than CDC has carried. Names are the
-    dictionary's own, in its own case. Times are wall-clock times of the source's zone, without a zone. Numbers are
-    Decimal, LOBs are str and bytes.
+    Every method raises SourceUnavailable: a sentence that names the server, the database and the user, or the missing
+    table or column. It also raises this on a standby, which may show older rows than CDC has written. Names are spelled
+    as in the dictionary. Times are wall-clock values in the source's zone, without a zone. Numbers are Decimal, LOBs
+    are str and bytes.
     """
 
     def __init__(self, url: sa.URL, schema: str, delivery: Callable[[], Delivery] = Delivery) -> None:
-        """``delivery`` is asked what DMS makes of values as soon as columns are described."""
+        """``delivery`` returns how DMS changes values. It is called when columns are first described."""
         self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
         self._password = url.password
@@ -75,10 +75,7 @@ class SourceReader:
         return self._place.removeprefix("The source ")
 
     def columns(self, table: str) -> list[SourceColumn]:
-        """Return the table's visible, stored columns in order, read anew.
-
-        Raises SourceUnavailable where there is no table.
-        """
+        """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
         rows = self._rows(dictionary.columns(self.schema, table))
         if not rows:
             meant = closest(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
@@ -92,7 +89,7 @@ class SourceReader:
     def unique_keys(self, table: str) -> list[list[str]]:
         """Return the columns of each key that the source keeps unique over all rows, the primary key's first.
 
-        Constraints that are disabled or not validated, unusable indexes and those on expressions are none.
+        Constraints that are disabled or not validated do not count, nor do indexes that are unusable or on expressions.
         """
         known = {column.name for column in self._table(table).columns}
         keys: dict[tuple[str, str], list[str]] = {}
@@ -114,10 +111,10 @@ class SourceReader:
         keys: Sequence[Sequence[Any]],
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows with one of ``keys``, in no order; keys that the source does not have are skipped.
+        """Yield the rows with one of ``keys``, in any order. Keys that the source does not have are skipped.
 
-        Canonical text of every column that has one: exact, whatever a value is. Keys are values as production has them,
-        or canonical text. ``batch`` keys are asked for at once, fewer where the databases' limits demand it.
+        Columns are canonical text if they have one, which is exact for all values. Keys are values as production has
+        them, or canonical text. ``batch`` keys are read at once, or fewer if the database's limits demand it.
         """
         made = self._table(table)
         yield from self._by_key(made, partial(made.rows_as_text, columns, key_columns), key_columns, keys, batch)
@@ -125,29 +122,26 @@ class SourceReader:
     def rows_in_window(
         self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, batch: int = 500
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows in the half-open ``[start, end)``, each as ``rows_as_text`` has it, streamed in no order."""
+        """Yield the rows in the half-open ``[start, end)`` in any order, each as ``rows_as_text`` returns it."""
         statement = self._table(table).rows_in_window(columns, window_column, start, end)
         with self._connection() as connection:
             for row in connection.execution_options(yield_per=batch).execute(statement):
                 yield tuple(row)
 
     def now(self) -> datetime:
-        """Return the clock of the source's server, a UTC instant.
-
-        Of a server that is still the primary when it says so.
-        """
+        """Return the clock of the source's server (UTC). The server is checked to be still the primary."""
         ((instant, role),) = self._rows(sa.select(source_instant(), source_role()))
         self._require_primary(role)
         found: datetime = instant
         return found.replace(tzinfo=timezone.utc)
 
     def segments(
-        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, table: str, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> Iterator[tuple[str, int, str]]:
-        """The rows in ``[start, end)`` by the first ``characters`` of the window column's canonical text.
+        """Yield the segments of ``[start, end)``, by the first ``characters`` of the window column's canonical text.
 
-        Of each segment that text, how many rows it has, and the sum of their checksums (of ``columns``) as text. Made
-        in one read; the rules are in ``reload_assets.canonical.row_hash``.
+        Each has that text, its number of rows, and the sum of their checksums (of ``columns``) as text. One statement
+        reads them all. The rules are in ``reload_assets.canonical.row_hash``.
         """
         statement = self._table(table).segments(columns, window_column, start, end, characters)
         for name, rows, total in self._rows(statement):
@@ -158,14 +152,14 @@ class SourceReader:
         table: str,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         window_column: str,
         ranges: Iterable[tuple[datetime, datetime]],
         batch: int = 5_000,
     ) -> Iterator[list[tuple[str | None, ...]]]:
-        """Of each row in half-open ``ranges``: key columns and version as canonical text, then the hash of ``columns``.
+        """Yield key and version as canonical text, and the hash of ``columns``, for rows in half-open ``ranges``.
 
-        Streamed in lists of at most ``batch`` rows, in no order. Each range is a read of its own.
+        Rows come in lists of at most ``batch``, in any order. Each range is read by a separate statement.
         """
         made = self._table(table)
         with self._connection() as connection:
@@ -180,11 +174,11 @@ class SourceReader:
         table: str,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         keys: Sequence[Sequence[Any]],
         batch: int = 500,
     ) -> Iterator[tuple[Any, ...]]:
-        """As ``contents``, of the rows with one of ``keys``; see ``rows_as_text``."""
+        """Yield the same as ``contents`` for the rows with one of ``keys``; see ``rows_as_text``."""
         made = self._table(table)
         select = partial(made.contents_by_key, key_columns, version_column, columns)
         yield from self._by_key(made, select, key_columns, keys, batch)
@@ -214,7 +208,7 @@ class SourceReader:
             raise SourceDialectUnknown(self._place, backend)
         timeout = "tcp_connect_timeout" if backend == "oracle" else "connect_timeout"
         connect_args = {} if timeout in url.query else {timeout: CONNECT_TIMEOUT_SECONDS}
-        # One connection is kept; another is opened only while rows are being streamed from the first.
+        # One connection is kept. Another one is opened only while rows are streamed over the first.
         options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True, "hide_parameters": True}
         if backend == "oracle":
             options["arraysize"] = 500
@@ -243,7 +237,7 @@ class SourceReader:
         keys: Sequence[Sequence[Any]],
         batch: int,
     ) -> Iterator[tuple[Any, ...]]:
-        """By value first, which an index serves best; then, of the keys that were not found, by canonical text."""
+        """Look keys up by value first, as an index serves that best, and those not found by canonical text."""
         size = max(1, min(batch, _MAX_LIST, _MAX_BINDS // len(key_columns)))
         wanted = [key for key in keys if table.possible(key_columns, key)]
         texts = table.key_texts(key_columns)
@@ -273,13 +267,13 @@ class SourceReader:
     def _connection(self) -> Iterator[sa.Connection]:
         try:
             connection = self._engine.connect()
-        # The drivers raise TypeError and ValueError for options of the URL that they do not know.
+        # The drivers raise TypeError and ValueError for unknown options in the URL.
         except (SQLAlchemyError, TypeError, ValueError) as error:
             _raise_interrupt(error)
             raise SourceUnreachable(self._place, self._reason(error)) from None
         with connection:
             try:
-                # Once for each session with a server.
+                # Check once per session.
                 if _IS_PRIMARY not in connection.info:
                     self._require_primary(connection.execute(sa.select(source_role())).scalar_one())
                     connection.info[_IS_PRIMARY] = True
@@ -302,7 +296,7 @@ def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Seque
 
 
 def _raise_interrupt(error: BaseException) -> None:
-    """Raise what interrupted the driver, where clearing up after that failed in its turn: nobody is to swallow it."""
+    """Raise the interrupt behind an error. Cleaning up after it may have failed in turn, which must not hide it."""
     cause = error.__context__
     while cause is not None:
         if not isinstance(cause, Exception):
@@ -344,9 +338,9 @@ def _fetch_exact_values(connection: Any, _record: object) -> None:
 
 
 def exact_values(cursor: Any, metadata: Any) -> Any:
-    """oracledb's output type handler: every NUMBER as Decimal, LOBs whole.
+    """Fetch every NUMBER as Decimal, and LOBs whole: an output type handler of oracledb.
 
-    SQLAlchemy's own handler fetches FLOAT and NUMBER with a negative scale as 64-bit floats.
+    SQLAlchemy's own handler fetches FLOAT, and NUMBER with a negative scale, as 64-bit floats.
     """
     import oracledb
 

@@ -1,10 +1,10 @@
-"""The statements against the source's tables, composed for either database; values are always bound."""
+"""Composes the statements on the source's tables, for either database. Values are always bound."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from functools import cached_property
@@ -13,11 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule, own_rule
 from reload_assets.canonical.row_hash import Hashed, checksum, row_hash, segment
 from reload_assets.canonical.text import canonical_text
 from reload_assets.errors import closest
 from reload_assets.errors.source import SourceColumnType, SourceNameUnknown
 from reload_assets.source.dictionary import named
+
+Compared = Collection[str] | Mapping[str, TextRule]
+"""The columns whose content is hashed, by name; a mapping says by which rule each makes its text."""
 
 # More digits than Oracle's numbers have.
 _DIGITS = 100
@@ -25,7 +29,7 @@ _DIGITS = 100
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table with its columns; every name that is asked for is checked against them."""
+    """A table with its columns, against which every name in a statement is checked."""
 
     schema: str
     name: str
@@ -48,20 +52,18 @@ class SourceTable:
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:
-        """Return the rows with one of these keys, in no order; canonical text where a column has one, else its value.
+        """Return the rows with one of these keys, in any order: canonical text if a column has one, else its value.
 
-        ``alike``: keys are compared as canonical text only (see ``may_be_alike``).
+        ``alike``: compare keys as canonical text only (see ``may_be_alike``).
         """
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._has_key(key_columns, keys, alike)
         )
 
     def segments(
-        self, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> sa.Select[tuple[str, int, str]]:
-        """Return the window's rows by the first ``characters`` of the window column: those, rows, sum of checksums as
-        text.
-        """
+        """Return the window's segments: the first ``characters`` of the window column, rows, sum of checksums."""
         rows = (
             sa.select(
                 segment(self._as_text(window_column), characters).label("segment"),
@@ -70,7 +72,7 @@ class SourceTable:
             .where(self._in_window(window_column, start, end))
             .subquery("w")
         )
-        # As text: no driver is to make a float of it.
+        # As text, so that no driver turns it into a float.
         total = sa.cast(sa.func.sum(rows.c.checksum), sa.String(40))
         return sa.select(rows.c.segment, sa.func.count(), total).group_by(rows.c.segment)
 
@@ -78,40 +80,40 @@ class SourceTable:
         self,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         window_column: str,
         start: datetime,
         end: datetime,
     ) -> sa.Select[tuple[str | None, ...]]:
-        """Key columns and version of the window's rows as canonical text, then the hash of ``columns``; in no order."""
+        """Return key and version of the window's rows as canonical text, and the hash of ``columns``, in any order."""
         return self._contents(key_columns, version_column, columns).where(self._in_window(window_column, start, end))
 
     def contents_by_key(
         self,
         key_columns: Sequence[str],
         version_column: str,
-        columns: Sequence[str],
+        columns: Compared,
         keys: Sequence[Sequence[Any]],
         *,
         alike: bool = False,
     ) -> sa.Select[tuple[str | None, ...]]:
-        """As ``contents``, of the rows with one of these keys."""
+        """Return the same as ``contents`` for the rows with one of these keys."""
         return self._contents(key_columns, version_column, columns).where(self._has_key(key_columns, keys, alike))
 
     def rows_in_window(
         self, columns: Sequence[str], window_column: str, start: datetime, end: datetime
     ) -> sa.Select[tuple[Any, ...]]:
-        """Return the window's rows, each column as ``rows_as_text`` has it; in no order."""
+        """Return the window's rows in any order, each column as in ``rows_as_text``."""
         return sa.select(*(self._text_or_value(self.column(name), n) for n, name in enumerate(columns))).where(
             self._in_window(window_column, start, end)
         )
 
     def key_texts(self, key_columns: Sequence[str]) -> list[sa.ColumnElement[str]]:
-        """Return the key columns as canonical text, under names of their own."""
+        """Return the key columns as canonical text, labelled ``key0``, ``key1`` ..."""
         return [self._as_text(name).label(f"key{n}") for n, name in enumerate(key_columns)]
 
     def bindable(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Return whether a driver can be given the key's values: Python has no time before Christ."""
+        """Return whether the driver can bind the key's values: Python has no time before Christ."""
         pairs = zip(key_columns, key, strict=True)
         return not any(_is_before_christ(self.column(name), value) for name, value in pairs)
 
@@ -120,9 +122,9 @@ class SourceTable:
         return all(_is_possible(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
     def may_be_alike(self, key_columns: Sequence[str], key: Sequence[Any]) -> bool:
-        """Return whether a row may have other values than these in its key, and yet the same canonical text.
+        """Return whether a row whose key has other values may have the same canonical text.
 
-        DMS rounds a NUMBER without precision, makes a blank of a NUL, and trims the blanks of a CHAR.
+        DMS rounds a NUMBER without precision, turns NUL characters into blanks, and trims the blanks of a CHAR.
         """
         return any(_may_be_alike(self.column(name), value) for name, value in zip(key_columns, key, strict=True))
 
@@ -148,20 +150,25 @@ class SourceTable:
         return sa.type_coerce(self._plain(column), column.bind_type)
 
     def _contents(
-        self, key_columns: Sequence[str], version_column: str, columns: Sequence[str]
+        self, key_columns: Sequence[str], version_column: str, columns: Compared
     ) -> sa.Select[tuple[str | None, ...]]:
         texts = (self._as_text(name).label(f"v{n}") for n, name in enumerate((*key_columns, version_column)))
         return sa.select(*texts, self._hash(columns).label("content"))
 
-    def _hash(self, names: Sequence[str]) -> sa.ColumnElement[str]:
-        columns = [self.column(name) for name in names]
-        return row_hash([Hashed(self._typed(column, "compared by its text"), column) for column in columns])
+    def _hash(self, compared: Compared) -> sa.ColumnElement[str]:
+        rules = compared if isinstance(compared, Mapping) else {}
+        hashed = []
+        for column in (self.column(name) for name in compared):
+            value = self._typed(column, "compared by its text")
+            rule = rules.get(column.name) or _own_rule(column)
+            # What production's type asks for is not for a source that is PostgreSQL, too.
+            hashed.append(Hashed(value, column, replace(rule, production=None)))
+        return row_hash(hashed)
 
     def _as_text(self, name: str) -> sa.ColumnElement[str]:
         column = self.column(name)
         value = self._typed(column, "a key or a version")
-        assert column.kind is not None
-        return canonical_text(value, column.kind, column.delivery.number_scale)
+        return canonical_text(value, _own_rule(column))
 
     def _text_or_value(self, column: SourceColumn, number: int) -> sa.ColumnElement[Any]:
         if column.kind is None:
@@ -181,7 +188,7 @@ class SourceTable:
             if bound.tzinfo is not None:
                 raise ValueError(f"{bound.isoformat()} has a zone; the source's columns hold wall-clock times.")
         if column.kind == "date":
-            # A DATE has whole seconds only: the next one gives the same rows, and a bind of Oracle's own DATE type.
+            # A DATE has whole seconds only: the next whole second selects the same rows, and binds as Oracle's DATE.
             start, end = _next_second(start), _next_second(end)
         value = self._typed(column, "a window column")
         return sa.and_(
@@ -205,15 +212,14 @@ class SourceTable:
         return sa.tuple_(*typed).in_([tuple(key) for key in bound])
 
     def _is_alike(self, column: SourceColumn, value: Any) -> sa.ColumnElement[bool]:
-        """Return whether the column's canonical text is ``value``, with a condition before it that an index serves."""
+        """Compare the column's canonical text with ``value``, after a condition that an index can serve."""
         typed = self._typed(column, "a key")
         if not _may_be_alike(column, value):
             return typed == sa.literal(column.bind_value(value), column.bind_type)
-        assert column.kind is not None
-        same = canonical_text(typed, column.kind) == sa.literal(str(value), sa.String())
+        same = canonical_text(typed, _own_rule(column)) == sa.literal(str(value), sa.String())
         if column.kind == "bare":
             number, exact = column.bind_value(value), Context(prec=_DIGITS)
-            # Half of the last decimal that DMS keeps.
+            # Half of the last decimal that DMS keeps: numbers this close round to the same.
             half = Decimal(5).scaleb(-column.delivery.number_scale - 1)
             lowest = sa.literal(exact.subtract(number, half), column.bind_type)
             return sa.and_(typed.between(lowest, sa.literal(exact.add(number, half), column.bind_type)), same)
@@ -226,6 +232,12 @@ class SourceTable:
             beginning = beginning.replace(character, f"!{character}")
         pattern = sa.literal(f"{beginning}%", sa.String() if column.kind == "padded" else column.bind_type)
         return sa.and_(typed.like(pattern, escape="!"), same)
+
+
+def _own_rule(column: SourceColumn) -> TextRule:
+    rule = own_rule(column)
+    assert rule is not None, "only for columns that can be typed"
+    return rule
 
 
 def _may_be_alike(column: SourceColumn, value: Any) -> bool:
@@ -244,7 +256,7 @@ def _is_possible(column: SourceColumn, value: Any) -> bool:
     if not isinstance(value, str) or column.kind in ("text", "padded", "raw"):
         return True
     if column.kind in ("date", "timestamp"):
-        # Neither infinite times nor years of five digits.
+        # Excludes infinite times and years of five digits, which Oracle cannot hold.
         return re.match(r"\d{4}-", value) is not None
     return value.lower().lstrip("-") not in ("nan", "infinity")
 

@@ -1,9 +1,9 @@
-"""What every check on staging looks at, and what a check is."""
+"""Defines a check on staging, and the context that every check gets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """One staged table under verification. ``production_columns`` are those of now, not of when the reload opened.
+    """One staged table under verification. ``production_columns`` are as they are now, not as the reload opened.
 
-    ``zone`` is that of the source's timestamps.
+    ``zone`` is the time zone of the source's timestamps.
     """
 
     connection: Connection[Any]
@@ -42,9 +42,16 @@ class Context:
     source_configured: bool
     reader: SourceReader | None
 
+    @cached_property
+    def table_now(self) -> ReloadTable:
+        """The table with production's columns as they are now."""
+        now = {column.name: column for column in self.production_columns}
+        columns = [replace(column, target=now.get(column.name, column.target)) for column in self.table.columns]
+        return replace(self.table, columns=tuple(columns))
+
     @property
     def name(self) -> str:
-        """The staging table, for messages."""
+        """The name of the staging table, for messages."""
         return f"{self.staged.staging_schema}.{self.staged.staging_table}"
 
     @property
@@ -54,7 +61,7 @@ class Context:
 
     @cached_property
     def matched(self) -> Matched | str:
-        """The staged rows against the source's, by key; a text says why that cannot be had, a fix with it."""
+        """The staged rows matched with the source's by key, or a text: why that is not possible, and the fix."""
         if self.reader is None or self.staged.source_rows_before is None:
             return "its rows were not noted before the load; reload the window again."
         staging = (self.staged.staging_table, self.staged.staging_oid)
@@ -67,7 +74,7 @@ class Context:
         except UndefinedTable:
             return "the rows that it had before the load are not noted any more; reload the window again."
         if found.noted != self.staged.source_rows_before:
-            # Unlogged, as staging is: a server that crashed comes back without them.
+            # The table is unlogged, as staging is: after a crash of the server it is empty.
             return "the rows that it had before the load are not noted any more; reload the window again."
         return found
 
@@ -78,10 +85,10 @@ class Context:
 
 
 class StagingCheck(Protocol):
-    """A check: what great_expectations is asked, if anything, and what its verdicts and our own SQL come to."""
+    """A check: what great_expectations verifies, if anything, and what its verdicts and our own SQL lead to."""
 
     def expect(self, context: Context) -> Sequence[Expectation | TypesOf]:
-        """Return the expectations of the check; none where our SQL alone decides."""
+        """Return the expectations of the check; none if our SQL alone decides."""
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome. Raises psycopg's errors."""
@@ -95,17 +102,17 @@ def is_there(connection: Connection[Any], staged: StagedTable) -> bool:
 
 
 def first_problem(verdicts: Sequence[Verdict]) -> str | None:
-    """Return why some expectation could not be verified; None where all could."""
+    """Return why an expectation could not be verified; None if all could."""
     return next((verdict.problem for verdict in verdicts if verdict.problem), None)
 
 
 def failed(verdicts: Sequence[Verdict]) -> bool:
-    """Return whether some expectation was looked at and not met."""
+    """Return whether an expectation was verified and not met."""
     return any(not verdict.success and not verdict.problem for verdict in verdicts)
 
 
 def unverified(check: str, context: Context, problem: str) -> CheckOutcome:
-    """Return the outcome of a check that could not be carried out, which the merge must wait for."""
+    """Return the outcome of a check that could not be carried out. It blocks the merge."""
     return CheckOutcome(
         check,
         "could not verify",

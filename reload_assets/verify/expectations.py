@@ -1,11 +1,11 @@
 """Runs great_expectations over one staging table: all expectations of a table in one validation.
 
-Only its own expectations are used: row count, column types, uniqueness, NULLs. What only SQL of ours can tell is asked
-by the checks themselves.
+Only expectations that come with it are used: row count, column types, uniqueness, NULLs. The checks themselves execute
+the statements for everything else.
 
 great_expectations takes seconds to import, so it is imported inside functions. It computes every verdict inside the
-database and is asked for verdicts only (``BOOLEAN_ONLY``): values that it would fetch pass through psycopg2, which
-knows no year before 1 and takes infinity for the year 9999.
+database and returns verdicts only (``BOOLEAN_ONLY``). It would fetch values through psycopg2, which has no year before
+1 and reads infinity as the year 9999.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TypesOf:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What great_expectations says of one expectation; ``problem`` is the reason why it could not say anything."""
+    """The result of one expectation. ``problem`` is the reason if great_expectations could not verify it."""
 
     check: str
     kind: str
@@ -61,9 +61,9 @@ class Verdict:
 def validate(
     target: TargetDatabase, schema: str, table: str, expectations: Sequence[Expectation | TypesOf]
 ) -> dict[str, list[Verdict]]:
-    """Validate one staging table; the verdicts by check. Leaves no connection open.
+    """Validate one staging table. Returns the verdicts by check. Leaves no connection open.
 
-    Never raises for what goes wrong on the way: each verdict then holds the reason, without the password.
+    Does not raise if the validation fails: each verdict then holds the reason, without the password.
     """
     if not expectations:
         return {}
@@ -71,7 +71,7 @@ def validate(
         with _datasource(target, schema) as datasource:
             verdicts = _validate(target, datasource, (schema, table), expectations)
     except Exception as error:
-        # Whatever great_expectations stumbles over: the table could not be verified, which is not a failed check.
+        # Any error of great_expectations means that the table could not be verified, which is not a failed check.
         problem = _cleaned(str(error), target)
         verdicts = [Verdict(one.check, type(one).__name__, {}, False, problem) for one in expectations]
     found: dict[str, list[Verdict]] = {}
@@ -86,14 +86,14 @@ def _datasource(target: TargetDatabase, schema: str) -> Iterator[PostgresDatasou
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from sqlalchemy import URL
 
-    # Its own log repeats every problem, with the statement, that a verdict reports.
+    # Its log would repeat every problem that a verdict reports, with the statement.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    # The schema is found by the search path: an asset's own is deprecated, and folded to lower case.
+    # The search path finds the schema: an asset's own schema is deprecated, and is folded to lower case.
     path = sql.Identifier(schema).as_string() + ', "$user", public'
     options = "-c search_path=" + re.sub(r"([\\ ])", r"\\\1", path)
-    # The driver is named because SQLAlchemy 2.1 takes another by default, which great_expectations cannot use.
+    # The driver is named because the default of SQLAlchemy 2.1 is one that great_expectations cannot use.
     url = URL.create(
         "postgresql+psycopg2",
         target.user,
@@ -103,13 +103,13 @@ def _datasource(target: TargetDatabase, schema: str) -> Iterator[PostgresDatasou
         target.database,
         {"application_name": "reload_assets", "connect_timeout": str(CONNECT_TIMEOUT_SECONDS), "options": options},
     )
-    # SQLAlchemy leaves a blank as it is, which great_expectations takes for no URL.
+    # SQLAlchemy leaves blanks in a URL, which great_expectations then does not accept.
     written = url.render_as_string(hide_password=False).replace(" ", "%20")
     datasource = context.data_sources.add_postgres("target", connection_string=written)
     try:
         yield datasource
     finally:
-        # It pools connections in two engines and closes neither.
+        # great_expectations pools connections in two engines and closes neither.
         for engine in _engines(datasource):
             engine.dispose()
 
@@ -132,7 +132,7 @@ def _validate(
     tables = [place, *((one.schema, one.table) for one in expectations if isinstance(one, TypesOf))]
     for engine in _engines(datasource):
         _learn_types(engine, tables)
-    # Without the quotes it would leave a name with a blank or a hyphen unquoted.
+    # Quoted here, because it leaves a name with a blank or a hyphen unquoted.
     asset = datasource.add_table_asset(table, table_name=f'"{table}"')
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     plain: list[Expectation] = []
@@ -157,7 +157,7 @@ def _validate(
 def _learn_types(engine: Engine, tables: Sequence[tuple[str, str]]) -> None:
     """Teach an engine the types of some tables that SQLAlchemy does not know (xml, point ...).
 
-    A single column of such a type would keep great_expectations from saying anything about any column of the table.
+    A single column of such a type would keep great_expectations from verifying any column of the table.
     """
     from sqlalchemy.types import UserDefinedType
 
@@ -182,7 +182,7 @@ def _learn_types(engine: Engine, tables: Sequence[tuple[str, str]]) -> None:
 
     bases = {re.sub(r"\(.*?\)|\[\]", "", name).strip().lower() for name in declared}
     taught = {base: named(base) for base in bases if base not in known}
-    # On this dialect alone, not on the class that every engine shares.
+    # Set on this dialect alone, not on the class that all engines share.
     dialect.ischema_names = {**known, **taught}
 
 
@@ -198,7 +198,7 @@ def _of_types(datasource: PostgresDatasource, wanted: TypesOf) -> list[Expectati
             continue
         declared = types[name]
         if hasattr(declared, "collation"):
-            # Staging has the database's collation; it is not a part of the type.
+            # Staging has the database's collation, which is not part of the type.
             declared.collation = None
         arguments = {"column": staged, "type_": declared.compile(engine.dialect)}
         expectations.append(Expectation(wanted.check, "ExpectColumnValuesToBeOfType", arguments))
@@ -206,7 +206,7 @@ def _of_types(datasource: PostgresDatasource, wanted: TypesOf) -> list[Expectati
 
 
 def _problem(exception_info: Mapping[str, Any] | None) -> str | None:
-    """Return the reason in a result's exception_info, which is one exception, or one for each metric."""
+    """Return the reason in a result's exception_info, which holds one exception, or one per metric."""
     info = exception_info or {}
     each = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, Mapping)]
     for one in each:

@@ -1,4 +1,4 @@
-"""``foreign_keys``: every row of the window has its parents in production."""
+"""The check ``foreign_keys``: every row of the window has its parents in production."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Parentless:
 def check_foreign_keys(
     connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]
 ) -> CheckOutcome:
-    """Look for parentless rows. ``bounds`` are wall-clock values of the source's zone. Raises psycopg's errors."""
-    # As they are now: a reload may be verified long after it was opened.
+    """Look for parentless rows. ``bounds`` are wall-clock values in the source's zone. Raises psycopg's errors."""
+    # Read the keys as they are now: a reload may be verified long after it was opened.
     keys = read_foreign_keys(connection, table.production.schema, table.production.name)
     return _outcome(table, keys, [_count(connection, table, key, bounds) for key in keys])
 

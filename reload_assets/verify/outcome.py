@@ -1,4 +1,4 @@
-"""What a check found: one sentence, the numbers behind it, and whether it stands in the way of the merge."""
+"""The outcome of a check: one sentence, the numbers behind it, and whether it blocks the merge."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class CheckOutcome:
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``, ``1,000 keys``."""
+    """Return a count with its noun: ``1 row``, ``2 rows``, ``1,000 keys``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def examples(keys: Sequence[str], names: Iterable[str], total: int | None = None) -> str:
-    """``order_id 1, 2, 3 ...`` or ``(order_id, line_no) (1, 2), (1, 3)``, with dots where there are more."""
+    """Return ``order_id 1, 2, 3 ...`` or ``(order_id, line_no) (1, 2), (1, 3)``. Dots say that there are more."""
     columns = list(names)
     composite = len(columns) > 1
     listed = ", ".join(f"({key})" if composite else key for key in keys)
@@ -40,5 +40,5 @@ def examples(keys: Sequence[str], names: Iterable[str], total: int | None = None
 
 
 def key_example(values: Sequence[str | None]) -> str:
-    """Return a key's values as ``examples`` wants them."""
+    """Return a key's values as ``examples`` takes them."""
     return ", ".join("NULL" if value is None else value for value in values)

@@ -1,7 +1,7 @@
-"""The pieces of SQL of the checks, by the files in ``sql/verify`` that name them.
+"""The pieces of SQL of the checks, grouped by the files in ``sql/verify`` that name them.
 
-s: a staged row. e: a row that the source had before the load. p: production's row. d: a staged row that production has
-otherwise. r: the source's row. c: a row with a foreign key. q: its parent.
+s: a staged row. e: a row that the source had before the load. p: a row of production. d: a staged row from which
+production differs. r: a row of the source. c: a row with a foreign key. q: its parent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.sql import Composable
 
-from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
+from reload_assets.canonical.postgres import TextRule, production_text
+from reload_assets.keys import key_rule
 from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.soft_delete import alive
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -29,7 +29,7 @@ class StagingTable:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceKeyPieces:
-    """Step 1: the table of the noted rows, and how staged rows are matched with them."""
+    """Step 1: the table of the noted source rows, and how staged rows are matched with them."""
 
     source_keys: str
     key_text_columns: Composable
@@ -55,7 +55,7 @@ class LobPieces:
 
 @dataclass(frozen=True, kw_only=True)
 class DifferingPieces:
-    """Step 4: how a staged row is found in production, and when production has it as it was staged."""
+    """Step 4: how a staged row is found in production, and when the two are equal."""
 
     schema: str
     table: str
@@ -98,19 +98,18 @@ class ForeignKeyPieces:
 
 
 def source_key_pieces(table: ReloadTable, source_keys: str) -> SourceKeyPieces:
-    """Compose how staged rows are matched with the noted ones; each key column of the source must have a ``kind``."""
+    """Compose how staged rows are matched with the noted ones. Each key column of the source must have a ``kind``."""
     names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
     described = {column.name: column for column in table.source_columns or ()}
-    kinds = [described[column.source].kind for column in table.key]
+    rules = [key_rule(described[column.source], column.target) for column in table.key]
     return SourceKeyPieces(
         source_keys=source_keys,
         key_text_columns=comma(sql.SQL('{} text COLLATE "C"').format(sql.Identifier(name)) for name in names),
         s_named_key_texts=comma(
             sql.SQL('CAST({} AS text) COLLATE "C" AS {}').format(
-                production_text("s", column.staged, kind), sql.Identifier(name)
+                production_text("s", column.staged, rule), sql.Identifier(name)
             )
-            for name, column, kind in zip(names, table.key, kinds, strict=True)
-            if kind is not None
+            for name, column, rule in zip(names, table.key, rules, strict=True)
         ),
         e_is_s=_both(sql.SQL("{} = {}").format(sql.Identifier("e", name), sql.Identifier("s", name)) for name in names),
     )
@@ -125,7 +124,7 @@ def staged_key_pieces(table: ReloadTable) -> StagedKeyPieces:
 
 
 def lob_pieces(column: ReloadColumn) -> LobPieces:
-    """Compose what is asked of a staged LOB."""
+    """Compose the value and the length of a staged LOB."""
     name = sql.Identifier("s", column.staged)
     if column.target.type == "bytea":
         return LobPieces(s_lob=name, s_lob_length=sql.SQL("octet_length({})").format(name))
@@ -134,11 +133,11 @@ def lob_pieces(column: ReloadColumn) -> LobPieces:
 
 
 def differing_pieces(
-    table: ReloadTable, numbers: dict[str, str], key_names: Sequence[str], kinds: Sequence[Kind]
+    table: ReloadTable, numbers: dict[str, str], key_names: Sequence[str], rules: Sequence[TextRule]
 ) -> DifferingPieces:
     """Compose how staged rows are compared with production.
 
-    ``numbers`` are the names (c1, c2 ...) that columns have in temporary tables, ``key_names`` and ``kinds`` those of
+    ``numbers`` are the names (c1, c2 ...) that columns have in temporary tables, ``key_names`` and ``rules`` those of
     the key's texts.
     """
     return DifferingPieces(
@@ -147,8 +146,8 @@ def differing_pieces(
         version_column=table.version.name,
         staged_version_column=table.version.staged,
         s_named_key_texts=comma(
-            sql.SQL("{} AS {}").format(production_text("s", column.staged, kind), sql.Identifier(name))
-            for name, column, kind in zip(key_names, table.key, kinds, strict=True)
+            sql.SQL("{} AS {}").format(production_text("s", column.staged, rule), sql.Identifier(name))
+            for name, column, rule in zip(key_names, table.key, rules, strict=True)
         ),
         s_key_numbered=comma(
             sql.SQL("{} AS {}").format(sql.Identifier("s", column.staged), sql.Identifier(numbers[column.name]))
@@ -168,7 +167,7 @@ def differing_pieces(
 
 
 def judge_pieces(table: ReloadTable, numbers: dict[str, str], source_rows: str) -> JudgePieces:
-    """Compose how staged rows that differ are judged; ``source_rows`` is the table of the source's rows."""
+    """Compose how staged rows that differ are judged. ``source_rows`` is the table of the source's rows."""
     key = {column.name: numbers[column.name] for column in table.key}
     return JudgePieces(
         schema=table.production.schema,
@@ -193,7 +192,7 @@ def foreign_key_pieces(table: ReloadTable, key: ForeignKey) -> ForeignKeyPieces:
         parent_schema=key.parent_schema,
         parent_table=key.parent_table,
         c_key_shown=shown_key("c", [column.name for column in table.key]),
-        # MATCH SIMPLE: a key with a NULL in it refers to nothing.
+        # Under MATCH SIMPLE a foreign key with a NULL in it refers to nothing.
         c_has_references=_both(sql.SQL("{} IS NOT NULL").format(sql.Identifier("c", name)) for name in key.columns),
         q_is_parent_of_c=_both(
             sql.SQL("{} = {}").format(sql.Identifier("q", parent), sql.Identifier("c", child))
@@ -203,13 +202,13 @@ def foreign_key_pieces(table: ReloadTable, key: ForeignKey) -> ForeignKeyPieces:
 
 
 def shown_key(alias: str, names: Sequence[str]) -> Composable:
-    """Compose a row's key as one text for messages: its values, with commas between them."""
+    """Compose a row's key as one text for messages: its values, separated by commas."""
     texts = comma(sql.SQL("coalesce({}::text, 'NULL')").format(sql.Identifier(alias, name)) for name in names)
     return sql.SQL("concat_ws(', ', {})").format(texts)
 
 
 def comma(pieces: Iterable[Composable]) -> Composable:
-    """Join pieces to a list."""
+    """Join pieces with commas."""
     return sql.SQL(", ").join(pieces)
 
 
@@ -225,9 +224,9 @@ def _production_is(alias: str, names: dict[str, str]) -> Composable:
 
 
 def _equals(column: ReloadColumn, other: Composable) -> Composable:
-    """Equal content by Oracle's rules: '' is NULL, as is an empty LOB; the padding of CHAR does not count."""
+    """Compose equality by Oracle's rules: '' and an empty LOB are NULL, and the padding of CHAR does not count."""
     if column.target.collatable:
-        # By code points: neither a case-insensitive type nor a collation may make two texts equal.
+        # Compare by code points: neither a case-insensitive type nor a collation may make different texts equal.
         value = sql.SQL("nullif({}::text COLLATE \"C\", '')")
     elif column.target.type == "bytea":
         value = sql.SQL("nullif({}, ''::bytea)")

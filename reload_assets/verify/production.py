@@ -1,6 +1,6 @@
-"""The checks after a merge: they report, and stand in nobody's way.
+"""Runs the checks after a merge. They report, and block nothing.
 
-They share no SQL with the merge, and compare inside the database: no value passes through Python.
+They share no SQL with the merge. They compare inside the database: no value passes through Python.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def verify_merged(
 ) -> list[CheckOutcome]:
     """Verify one table of a merged reload. Returns the outcomes of AFTER_CHECKS, none of them blocking.
 
-    ``staged`` is to be read from the ledger after the merge, as it holds the outcome counts. Without a ``reader``, and
-    where the source cannot be read, window_matches_source 'could not verify'; with ``cdc`` it waits for CDC first.
-    Raises DatabaseUnreachable.
+    Read ``staged`` from the ledger after the merge, as it holds the counts of outcomes. Without a ``reader``, or if the
+    source cannot be read, the result of window_matches_source is 'could not verify'. With ``cdc`` it waits for CDC
+    first. Raises DatabaseUnreachable.
     """
     bounds = reload.loaded_window.in_zone(zone)
     with target.connect(autocommit=True) as connection:
@@ -60,7 +60,7 @@ def verify_merged(
 
 
 def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
-    """Say what confirm has written into the ledger."""
+    """Return the outcome that confirm has written into the ledger."""
     corrections = staged.confirm_inserted + staged.confirm_updated + staged.confirm_deleted
     facts: dict[str, Fact] = {
         "confirm_status": reload.confirm_status,

@@ -1,4 +1,4 @@
-"""``row_count``: staging has every row that the source had in the window all the time, and none more than once."""
+"""The check ``row_count``: staging has each row that the source had throughout the load, and none twice."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ NAME = "row_count"
 
 
 class RowCount:
-    """The source is live: keys say which rows must be staged, see ``reload_assets.verify.source_keys``.
+    """Keys say which rows must be staged, as the source is live: see ``reload_assets.verify.source_keys``.
 
-    Where the keys have no text that both sides share there are only the counts of before and after the load. Rows may
-    have come and gone between the two, so they prove a load good where both are staging's, and prove nothing else.
+    If the keys do not have the same text on both sides, there are only the counts before and after the load. Rows may
+    have come and gone in between. So the counts prove a load good if both equal staging's, and prove nothing else.
     """
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """One expectation where it is known which rows must be staged."""
+        """Return one expectation if it is known which rows must be staged."""
         if _without_keys(context):
             return []
         matched = context.matched
         if isinstance(matched, str) or not matched.exact:
             return []
-        # At least each row that stood there all the time and each that came; at most these and no row twice.
+        # At least the rows that were there throughout the load and those that arrived; at most these, and none twice.
         must = matched.noted - matched.changed + matched.arrived
         most = matched.noted - matched.changed - matched.lacking + matched.arrived
         if must == most:
@@ -35,7 +35,7 @@ class RowCount:
         return [Expectation(NAME, "ExpectTableRowCountToBeBetween", {"min_value": must})]
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """Return the outcome; without a source connection DMS's own count is all there is to compare with."""
+        """Return the outcome. Without a source connection only DMS's own count is there to compare with."""
         row = run(context.connection, "verify/2_staging:count_rows", context.staging).fetchone()
         assert row is not None
         rows: int = row[0]
@@ -72,10 +72,10 @@ class RowCount:
 
 
 def _without_keys(context: Context) -> str | None:
-    """Return why there are only counts to compare with; None where there are keys."""
+    """Return why there are only counts to compare with; None if there are keys."""
     if not context.source_configured:
         return "without a connection to the source"
-    return unmatched(context.connection, context.table)
+    return unmatched(context.table)
 
 
 def _by_counts(context: Context, rows: int, reason: str, facts: dict[str, Fact]) -> CheckOutcome:

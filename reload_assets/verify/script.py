@@ -1,4 +1,4 @@
-"""The checks of one staged table as a script for psql, which rolls back what it does: to read, explain or time it."""
+"""Writes the checks of one staged table as a psql script that rolls back: for reading, EXPLAIN and timing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.postgres.statements import Parts, Step, script
 from reload_assets.tables import ReloadTable
+from reload_assets.verify.column_types import misfits
 from reload_assets.verify.pieces import StagingTable, lob_pieces, source_key_pieces, staged_key_pieces
 from reload_assets.verify.source_keys import source_keys_name
 from reload_assets.verify.staged_values import lob_columns, needed_columns
@@ -21,7 +22,7 @@ def verify_script(
 ) -> str:
     """Return the statements of one table's checks before the merge in their order, with its values.
 
-    ``bounds`` are the loaded window as wall-clock values of the source's zone.
+    ``bounds`` are the loaded window as wall-clock values in the source's zone.
     """
     head = (
         f"The checks on {staged.staging_schema}.{staged.staging_table}, staged by {reload.title}. It ends with "
@@ -55,6 +56,8 @@ def _steps(table: ReloadTable, staged: StagedTable, lob_limit_kb: int) -> Iterat
         yield _NO_KEYS
     yield step("2_staging:count_rows")
     yield step("2_staging:list_type_differences")
+    for _, misfit in misfits(table, staged):
+        yield step("3_staged_values:list_misfits", staged_key_pieces(table), misfit)
     yield step("3_staged_values:count_outside", {"staged_window_column": table.window.staged})
     key = staged_key_pieces(table)
     yield _FOUND_BY_GREAT_EXPECTATIONS

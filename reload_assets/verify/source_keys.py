@@ -1,24 +1,23 @@
-"""Which rows a load must have brought: those that the source had all the time, by their keys.
+"""Finds, by key, the rows that a load must have brought: those that the source had throughout the load.
 
-The source is written while DMS loads it, so no count of it is staging's. What is certain is this. A row that the source
-has before the load begins and after it has ended, with the same content, did not change in between, as each change of
-a row gives it another version. The load then met it, whenever it read it, and it must be staged. Every other row may be
-staged or not: it came, changed, moved in or out of the window, or was deleted while the load ran, CDC carries that
-change, and confirm compares the row with the source. So
+Applications write to the source while DMS loads it, so a count of its rows proves little. But this is certain: if the
+source has a row with the same content before the load begins and after it ends, the row did not change in between, as
+each change gives a row another version. So the load met the row, whenever it read it, and it must be staged. Any other
+row may be staged or not. It arrived, changed, moved into or out of the window, or was deleted during the load. CDC
+carries that change, and confirm compares the row with the source. Therefore:
 
-- before the load the rows of the window are noted, key and hash of the content, in a table beside staging;
-- after it, the noted rows that are not staged are read again from the source, by the segments of the window in which
-  they lay. Those that are still there as they were noted are lacking, and the load is rejected. The others changed.
+- before the load, the key and a hash of the content of each row of the window are noted in a table beside staging;
+- after it, noted rows that are not staged are read again from the source, by the segments of the window in which they
+  lay. If a row is still there as it was noted, it is lacking, and the load is rejected. The other rows have changed.
 
-A good load is never rejected by this, and one that lacks a row which did not change always is. What it rests on is that
-a row does not leave the window and come back with the same content, version included, during one load. A row that was
-changed during the load and is not staged does not prove the load wrong: it may have been deleted and inserted again, or
-have left the window and come back. It is counted, and left to confirm.
+This never rejects a good load, and always rejects one that lacks an unchanged row. It relies on one assumption: during
+one load, no row leaves the window and comes back with the same content and version. A row that changed during the load
+and is not staged does not prove the load wrong: it may have been deleted and inserted again, or have left the window
+and come back. It is counted, and left to confirm.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,18 +34,18 @@ from reload_assets.verify.pieces import StagingTable, source_key_pieces
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
-# Rows that are not staged are read again in the source so many at a time.
+# How many rows that are not staged are read again from the source at a time.
 _BATCH = 10_000
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Matched:
-    """Staged rows against the source's, in rows.
+    """The staged rows matched with the source's; counts are in rows.
 
-    ``noted`` rows were in the source before the load. Of those that are not staged, ``lacking`` stood there all the
-    time (at least so many, unless ``exact``), with the keys of ``some``, and ``changed`` did not. ``arrived`` are
-    staged and were not noted.
+    ``noted`` rows were in the source before the load. Of those that are not staged, ``lacking`` were there throughout
+    the load (at least that many, unless ``exact``), and ``changed`` were not. ``some`` are keys of lacking rows.
+    ``arrived`` rows are staged and were not noted.
     """
 
     noted: int
@@ -58,30 +57,27 @@ class Matched:
 
 
 def source_keys_name(staging_oid: int) -> str:
-    """Return the table beside a staging table in which the source's rows are noted."""
+    """Return the name of the table, beside a staging table, in which the source's rows are noted."""
     return f"source_keys_{staging_oid}"
 
 
-def unmatched(connection: Connection[Any], table: ReloadTable) -> str | None:
+def unmatched(table: ReloadTable) -> str | None:
     """Return why staged rows cannot be found by the keys that the source has; None where they can."""
     if table.source_columns is None:
         return "there is no description of the source's columns"
-    from reload_assets.compare.compared_columns import FAMILIES
-
-    place = {"schema": table.production.schema, "table": table.production.name}
-    types: dict[str, str] = dict(run(connection, "verify/1_source_keys:list_base_types", **place).fetchall())
-    described = {column.name: column for column in table.source_columns}
     for column in table.key:
-        source = described[column.source]
-        if source.kind is None or re.sub(r"\(.*?\)", "", types[column.name]) not in FAMILIES[source.kind]:
-            return f"the key column {source.name} is {source.declared}, {types[column.name]} in production"
+        pair = table.pair(column)
+        if pair is not None and pair.shared_rule is None:
+            source = pair.source
+            return f"the key column {source.name} is {source.declared}, {column.target.type} in production"
     return None
 
 
 class SourceKeys:
-    """The noted rows of one table of a reload. ``bounds`` are wall-clock values of the source's zone.
+    """The noted rows of one table of a reload. ``bounds`` are wall-clock values in the source's zone.
 
-    For a table that ``unmatched`` lets pass. ``staging`` is the name and the oid of its staging table in ``schema``.
+    Only for a table for which ``unmatched`` returns None. ``staging`` is the name and the oid of its staging table in
+    ``schema``.
     """
 
     def __init__(
@@ -101,9 +97,9 @@ class SourceKeys:
         self._pieces = source_key_pieces(table, self._noted)
 
     def note(self) -> int:
-        """Note the rows that the source has in the window now, in the caller's transaction; how many there are.
+        """Note the rows that the source has in the window, in the caller's transaction. Returns how many there are.
 
-        What was noted before goes. Raises SourceUnavailable.
+        Replaces what was noted before. Raises SourceUnavailable.
         """
         first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
         drop_table(self._connection, self._schema, self._noted)
@@ -111,7 +107,7 @@ class SourceKeys:
         noted = 0
         with self._connection.cursor() as cursor, copy_in(cursor, self._noted, schema=self._schema) as copy:
             for row in self._read([self._bounds]):
-                # A fraction of a microsecond that is rounded up may lie beyond the window: DMS rounds as well.
+                # A fraction of a microsecond may be rounded up beyond the window, as DMS rounds too.
                 if first <= str(row[-2]) < last:
                     copy.write_row(row)
                     noted += 1
@@ -119,9 +115,9 @@ class SourceKeys:
         return noted
 
     def match(self) -> Matched:
-        """Compare the staged rows with the noted ones, and those that are not staged with the source as it is now.
+        """Compare the staged rows with the noted ones, and noted rows that are not staged with the source.
 
-        The connection is in autocommit mode. Raises SourceUnavailable, and psycopg's UndefinedTable where nothing was
+        The connection is in autocommit mode. Raises SourceUnavailable, and psycopg's UndefinedTable if nothing was
         noted.
         """
         parts = (self._staging, self._pieces)
@@ -143,7 +139,7 @@ class SourceKeys:
 
     def _still_there(self, rows: Sequence[tuple[str | None, ...]], length: int) -> list[tuple[str | None, ...]]:
         wanted = set(rows)
-        # A TIMESTAMP with more than six decimals is rounded in its text.
+        # The canonical text rounds a TIMESTAMP with more than six decimals.
         early = (self._described[self._table.window.source].scale or 0) > 6
         segments = sorted({str(row[-2])[:length] for row in rows})
         there = {row for row in self._read(list(ranges(segments, self._bounds, early=early))) if row in wanted}

@@ -1,13 +1,12 @@
-"""``staged_in_production``: every staged row is in production, or production has it as the source has it by now.
+"""The check ``staged_in_production``: production has every staged row, or has it as the source has it by now.
 
-Production is written after the merge, by CDC and by confirm, and whatever they write is right where it equals the
-source. So each staged row that production lacks, or has in an older or another content, is read again from the source;
-the source is read first, and production looked at when CDC has passed that. A row is wrong when the source had the same
-at two reads in a row, and production, looked at after each, did not. A row that the source changes at every look is
-left to the next reload.
+After the merge, CDC and confirm write production, and what they write is right if it equals the source. So each staged
+row that production lacks or has with other content is read again from the source. The source is read first, and
+production once CDC has passed that. A row is wrong if two reads of the source in succession found the same, and
+production, read after each, had something else. A row that the source changes at every read is left to the next reload.
 
-Without a source connection only the row versions tell: a row that somebody has written since the merge is counted, and
-what else differs is wrong.
+Without a source connection only row versions help: rows that somebody else wrote since the merge are counted, and any
+other difference is wrong.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
-from reload_assets.canonical.oracle_types import Kind
+from reload_assets.canonical.postgres import TextRule
 from reload_assets.cdc.position import Cdc
 from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
 from reload_assets.errors.reloads import StagingChanged, StagingGone
-from reload_assets.keys import key_kind
+from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
 from reload_assets.postgres.session import drop_table, truncate
@@ -55,7 +54,7 @@ _APART = {
 
 @dataclass
 class _Found:
-    """Rows by fact, and some keys of those that are wrong by outcome."""
+    """Counts of rows, and some keys of wrong rows by outcome."""
 
     counts: dict[str, int] = field(default_factory=dict)
     some: dict[str, list[str]] = field(default_factory=dict)
@@ -88,10 +87,10 @@ def staged_in_production(
     row = run(connection, "verify/2_staging:count_rows", staging).fetchone()
     assert row is not None
     if row[0] != staged.staged_rows:
-        # Unlogged: a server that crashed brings it back empty.
+        # Staging is unlogged: after a crash of the server it is empty.
         changed = StagingChanged(reload.title, place, row[0], staged.staged_rows)
         return CheckOutcome(NAME, "could not verify", False, str(changed))
-    # A transaction for the temporary table.
+    # The temporary table lives as long as this transaction.
     with connection.transaction():
         found = _Look(connection, reload, table, staged).look(reader, cdc)
     return _outcome(table, place, found, row[0])
@@ -123,14 +122,14 @@ class _Look:
         self.key_names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
 
     def look(self, reader: SourceReader | None, cdc: Cdc | None) -> _Found:
-        """Return what has become of the staged rows that production has otherwise."""
+        """Return why production differs from staged rows."""
         self._collect()
         found, suspicious = _Found(), 0
         by_source = reader is not None and readable(self.table) is None
         left_alone = {"newer": "newer", "unversioned": "unversioned"}
         if self.table.options.equal_version != "repair":
             left_alone["other"] = "skipped"
-        # Production had these before the merge, which wrote nothing: no audit tells them from rows that were lost.
+        # Production had these before the merge, which wrote none of them: the audit cannot tell them from lost rows.
         known = self.staged
         untouched = known.identical + known.refused + known.unversioned + known.skipped
         for outcome, corrected, since, rows, keys in run(
@@ -160,7 +159,7 @@ class _Look:
             self.connection,
             "verify/4_after_merge:collect_differing",
             StagingTable(staging_schema=self.staged.staging_schema, staging_table=self.staged.staging_table),
-            differing_pieces(table, self.numbers, self.key_names, [self._kind(column) for column in table.key]),
+            differing_pieces(table, self.numbers, self.key_names, [self._rule(column) for column in table.key]),
             reload_id=self.reload.reload_id,
             table_name=table.name,
         )
@@ -202,7 +201,7 @@ class _Look:
             if not differing:
                 break
             run(self.connection, "verify/4_after_merge:delete_settled", places=settled)
-        # The source has changed these again and again: nobody can say what production should have.
+        # The source changed these rows at every read, so what production should have is not known.
         for source_row in before.values():
             found.add("changed_since" if source_row else "deleted_since")
         drop_table(self.connection, None, _ROWS)
@@ -213,6 +212,6 @@ class _Look:
         for first in range(0, len(keys), size):
             yield keys[first : first + size]
 
-    def _kind(self, column: ReloadColumn) -> Kind:
+    def _rule(self, column: ReloadColumn) -> TextRule:
         described = {source.name: source for source in self.table.source_columns or ()}
-        return key_kind(described.get(column.source), column.target)
+        return key_rule(described.get(column.source), column.target)

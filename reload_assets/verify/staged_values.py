@@ -1,4 +1,4 @@
-"""``window_bounds``, ``keys`` and ``lob_limit``: what the staged rows themselves must bear out."""
+"""The checks ``window_bounds``, ``keys`` and ``lob_limit``, which look only at the staged rows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NOT_NULL = "ExpectColumnValuesToNotBeNull"
 
 
 class WindowBounds:
-    """No staged row outside the half-open window that was loaded, and none without a value in the window column."""
+    """No staged row lies outside the half-open window that was loaded, or lacks a value in the window column."""
 
     NAME = "window_bounds"
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """Expect nothing of great_expectations, which knows no half-open range of infinite times."""
+        """Return no expectation: great_expectations cannot check a half-open range, or infinite times."""
         return []
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
-        """Return the outcome, with how many rows are where."""
+        """Return the outcome, with the number of rows before, after and without a place in the window."""
         column = context.table.window.staged
         start, end = context.reload.loaded_window.in_zone(context.zone)
         window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.zone}"
@@ -56,9 +56,9 @@ class WindowBounds:
 
 
 class Keys:
-    """Keys are unique and whole, and no column that production declares NOT NULL holds a NULL.
+    """Keys are unique and have no NULL, nor has any column that production declares NOT NULL.
 
-    great_expectations tells which of that does not hold; our SQL then counts the rows and names some.
+    great_expectations finds which of these fails. Our SQL then counts the rows and names some.
     """
 
     NAME = "keys"
@@ -128,12 +128,12 @@ class Keys:
 
 
 class LobLimit:
-    """No LOB reaches the limit at which DMS cuts LOBs, with nothing but a warning in its log."""
+    """No LOB reaches the limit at which DMS cuts LOBs, for which it only logs a warning."""
 
     NAME = "lob_limit"
 
     def expect(self, context: Context) -> Sequence[Expectation]:
-        """Expect nothing of great_expectations, which counts characters and not bytes."""
+        """Return no expectation: great_expectations counts characters and not bytes."""
         return []
 
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
@@ -180,7 +180,7 @@ def _needed(context: Context) -> dict[str, ReloadColumn]:
 
 
 def needed_columns(table: ReloadTable, production_columns: Sequence[Column]) -> dict[str, ReloadColumn]:
-    """Return the columns that need a value, by their names in staging."""
+    """Return staging's names of the columns that need a value."""
     strict = {column.name for column in production_columns if column.not_null}
     return {column.staged: column for column in table.columns if column.name in strict or column in table.key}
 
@@ -188,7 +188,7 @@ def needed_columns(table: ReloadTable, production_columns: Sequence[Column]) -> 
 def lob_columns(table: ReloadTable, limit_kb: int) -> list[tuple[ReloadColumn, int]]:
     """Return the LOB columns, each with the limit (bytes) at which DMS cuts it.
 
-    They are those that the source declares, or else those that production's types suggest.
+    The source's declarations say which they are, or else production's types.
     """
     limit = limit_kb * 1024
     source = table.source_columns

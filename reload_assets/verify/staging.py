@@ -1,4 +1,4 @@
-"""The checks on staging that stand between a load and its merge."""
+"""Runs the checks on staging between a load and its merge."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def verify_staging(
 ) -> list[CheckOutcome]:
     """Return the outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
 
-    ``zone`` is that of the source's timestamps, ``lob_limit_kb`` where DMS cuts LOBs. ``source_configured`` says
-    whether there is a source connection; its ``reader`` tells which rows a load lacks. What goes wrong on the way is an
-    outcome of its own, 'could not verify'. Raises DatabaseUnreachable, and ValueError for a check that there is not.
+    ``zone`` is the time zone of the source's timestamps. DMS cuts LOBs at ``lob_limit_kb``. ``source_configured`` says
+    whether there is a source connection. Its ``reader`` finds the rows that a load lacks. If a check cannot be carried
+    out, its outcome is 'could not verify'. Raises DatabaseUnreachable, and ValueError for an unknown check.
     """
     if unknown := set(checks) - set(STAGING_CHECKS):
         raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")

@@ -1,4 +1,4 @@
-"""``window_matches_source``: production's window has the keys, versions and content that the source's has."""
+"""The check ``window_matches_source``: production's window has the source's keys, versions and content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from reload_assets.compare.window import Contents
     from reload_assets.source.reader import SourceReader
 
+_POLICIES = {"content": "equal_version: skip", "unversioned": "null_version: report", "extra": "orphans: report"}
 _WORDS = {
     "missing": "missing in production",
     "other": "of another version in production",
     "content": "of the same version and other content in production",
+    "unversioned": "of other content in production, without a version on one side",
     "later": "of a later version in production than the source has",
     "extra": "in production only",
 }
@@ -33,15 +35,15 @@ def compare_with_source(
     reader: SourceReader | None,
     cdc: Cdc | None,
 ) -> CheckOutcome:
-    """Return the outcome. ``bounds`` are wall-clock values of the source's zone; the connection is in autocommit mode.
+    """Return the outcome. ``bounds`` are wall-clock values in the source's zone. The connection is in autocommit mode.
 
-    With ``cdc`` production is looked at when CDC has passed what was read of the source, and again where it differs.
+    With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, CdcNotReady, and psycopg's errors.
     """
     if reader is None:
         detail = f"{table.target} could not be compared with the source: configure source.connection to do so."
         return CheckOutcome(name, "could not verify", False, detail)
-    # Here, for the SQLAlchemy that it needs: without a source nobody has to import that.
+    # Imported here because it imports SQLAlchemy, which a process without a source does not need.
     from reload_assets.compare.window import compare_contents
 
     return _outcome(name, table, compare_contents(connection, table, bounds, reader, cdc))
@@ -65,30 +67,49 @@ def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
         if counts["newer"]
         else ""
     )
-    wrong = _wrong(table, found, counts)
-    if wrong:
+    # Which of the extra rows are gone is known by number only: where some are wrong, all are named together.
+    left_alone = {kind: count for kind, count in found.left.items() if kind != "extra" or not found.wrong["extra"]}
+    left = _sentences(table, found, left_alone, by_policy=True)
+    facts |= {f"{kind}_left": count for kind, count in found.left.items()}
+    apart = f"; the table's policies leave {left}" if left else ""
+    if not found.equal:
+        wrong = {
+            kind: found.counts[kind] if kind == "extra" and count else count for kind, count in found.wrong.items()
+        }
         detail = (
-            f"The window of {table.target} is not the source's: {wrong}{lag}; check again once CDC has caught up, then "
-            "reload the window, or remove rows that the source has deleted."
+            f"The window of {table.target} is not the source's: {_sentences(table, found, wrong)}{lag}{apart}; "
+            f"check again once CDC has caught up, then reload the window{_meddlers(table)}."
         )
         return CheckOutcome(name, "failed", False, detail, facts)
     total = counts["same"] + counts["newer"]
     detail = (
         f"The window of {table.target} has the keys, versions and content of the source's {counted(total, 'row')}"
-        f"{but}{lag}."
+        f"{but}{lag}{apart}."
     )
     return CheckOutcome(name, "passed", False, detail, facts)
 
 
-def _wrong(table: ReloadTable, found: Contents, counts: Mapping[str, int]) -> str:
+def _sentences(table: ReloadTable, found: Contents, counts: Mapping[str, int], *, by_policy: bool = False) -> str:
+    """Say which rows differ: some of those of each outcome, and why they are left where a policy leaves them."""
     keys = [column.name for column in table.key]
-    wrong = []
+    said = []
     for kind, text in _WORDS.items():
-        if count := counts[kind]:
+        if count := counts.get(kind, 0):
             sentence = f"{counted(count, 'row')} {text} ({examples(found.some[kind], keys, count)})"
-            if kind == "extra":
+            if by_policy:
+                sentence += f" ({_POLICIES[kind]})"
+            elif kind == "extra":
                 moved = found.looked_up - found.gone
-                of = "" if found.looked_up == count else f" of the first {found.looked_up:,}"
+                of = "" if found.looked_up == found.counts[kind] else f" of the first {found.looked_up:,}"
                 sentence += f", {found.gone:,}{of} gone from the source and {moved:,} moved out of the window there"
-            wrong.append(sentence)
-    return "; ".join(wrong)
+            said.append(sentence)
+    return "; ".join(said)
+
+
+def _meddlers(table: ReloadTable) -> str:
+    """Return a hint at the triggers because of which a row may differ however often it is loaded."""
+    names = [f"{trigger.name} of {trigger.table}" for trigger in table.production.triggers]
+    if not names:
+        return ""
+    which = f"trigger {names[0]}" if len(names) == 1 else f"triggers {', '.join(names)}"
+    return f"; the {which} can change what is written"

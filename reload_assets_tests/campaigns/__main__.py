@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from reload_assets_tests.campaigns import report
 from reload_assets_tests.campaigns.run import Result
-from reload_assets_tests.campaigns.settings import MODES, POLICIES, Job, plan
+from reload_assets_tests.campaigns.settings import MODES, POLICIES, Job, list_jobs
 from reload_assets_tests.campaigns.workers import Broken, run_all
 
 _PROGRESS_EVERY = 20
 _MOST_BROKEN = 5
-"""Runs that the harness could not end, after which it is no use to go on."""
+"""Runs that the harness could not end, after which the campaign gives up."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"campaign seed {seed}")
         jobs = [
             job
-            for job in plan(given.runs or 200, seed, given.world)
+            for job in list_jobs(given.runs or 200, seed, given.world)
             if given.mode in (None, job.mode) and given.policy in (None, job.policy)
         ]
         random.Random(seed).shuffle(jobs)

@@ -1,4 +1,4 @@
-"""Other ways to merge staging into production, on the same harness: what the faults of a campaign are held against."""
+"""Other ways to merge staging into production, run on the same harness for comparison."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from reload_assets_tests.campaigns.schema import SOURCE_SCHEMA, Tables, World
 from reload_assets_tests.campaigns.settings import CDC_ROLE, JOB_ROLE, LOAD_ROLE, READER_ROLE, configuration
 from reload_assets_tests.campaigns.tables import Specs, create_production, create_source, fill
 
-# What DMS does is left out: for CDC as a replica no ordinary trigger fires, but for CDC with foreign keys it does.
+# DMS's changes are left out. No ordinary trigger fires for CDC as a replica; for CDC with foreign keys it fires.
 _WATCH = """
 CREATE SCHEMA campaign;
 CREATE TABLE campaign.made (
@@ -59,7 +59,7 @@ GRANT USAGE ON SCHEMA production TO {role};
 GRANT CREATE ON SCHEMA public TO {role};
 ALTER DEFAULT PRIVILEGES IN SCHEMA production GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
 """
-# Production's tables, and DMS's control tables: each run makes them anew.
+# Production's tables, and DMS's control tables: each run recreates them.
 _FOR_JOB = """
 ALTER DEFAULT PRIVILEGES IN SCHEMA production GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {job};
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {job};
@@ -121,7 +121,7 @@ class Bench:
         made = Databases("source", f"target_{number}", f"shadow_{number}")
         try:
             with psycopg.connect(self.source.url(made.source)) as connection:
-                # Nobody else is here any more; if somebody were, that would have to be found.
+                # Nobody else should be connected any more; the timeout makes it fail if somebody is.
                 connection.execute("SET lock_timeout = '10s'")
                 create_source(connection, specs)
                 reader, schema = sql.Identifier(READER_ROLE), sql.Identifier(SOURCE_SCHEMA)
@@ -129,7 +129,7 @@ class Bench:
                 connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
                 fill(connection, specs, source, on_source=True)
             for name, template in ((made.target, "template_target"), (made.shadow, "template_shadow")):
-                # Half the time of the other strategy.
+                # This strategy takes half the time of the other one.
                 place = sql.Identifier(name), sql.Identifier(template)
                 self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(*place))
                 with psycopg.connect(self.target.url(name)) as connection:
@@ -176,6 +176,6 @@ class Bench:
 
 def _set_password(connection: Connection[Any], role: str, password: str) -> None:
     if connection.info.server_version >= 160000:
-        # A run logs in hundreds of times, and to hash the password is most of a login.
+        # A run logs in hundreds of times, and most of a login is hashing the password.
         connection.execute("SET scram_iterations = 1")
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))

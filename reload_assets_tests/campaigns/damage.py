@@ -28,7 +28,7 @@ KINDS = ("missing", "stale", "corrupted", "zombie")
 
 @dataclass(frozen=True)
 class Damaged:
-    """Production as it was left; which rows of it the source does not have, and which it has otherwise."""
+    """The damaged production; which of its rows the source lacks, and which the source has with other content."""
 
     production: Tables
     zombies: frozenset[Place]
@@ -62,7 +62,7 @@ def damage(source: Tables, rng: random.Random, kinds: Collection[str], world: Wo
                 if spec.unique and world.meeting:
                     rows[key] = {**rows[key], spec.unique: _meeting(spec.unique, rows.values(), rng)}
         if "zombie" in kinds and not (spec.parent and world.orphans != "delete"):
-            # A child that stays would keep production from losing its parent, for good.
+            # A child that stays would prevent production from ever losing its parent.
             free = [key for key in all_keys(spec) if key not in source[spec.name]]
             for key in rng.sample(free, min(len(free), round(len(inside) * SHARE / 3))):
                 rows[key] = _zombie(spec, key, source, rng)
@@ -71,10 +71,10 @@ def damage(source: Tables, rng: random.Random, kinds: Collection[str], world: Wo
 
 
 def _may_go_missing(spec: TableSpec, row: Row, source: Tables) -> bool:
-    """Customers go missing in the first window only, and none to whom the second has orders.
+    """Return whether a row may be missing: customers only in the first window, if the second has no orders of theirs.
 
-    A reload that has orders of missing customers is refused until the customers are there, so that two windows which
-    lack each other's customers could not be reloaded at all, one at a time.
+    A reload that has orders of missing customers is refused until the customers are there. If two windows lacked each
+    other's customers, neither could be reloaded.
     """
     if spec.name != "customers":
         return True

@@ -1,6 +1,6 @@
-"""The verdict on a run, from the rows of both sides at its end and from what was written down on the way.
+"""Judges a run by the rows of both sides at its end and by what was recorded during it.
 
-Nothing here asks a database: the tests of the judge hand it faults of every kind.
+Nothing here needs a database, so the tests of the judge can give it faults of every kind.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Image = Mapping[str, Any] | None
 class RowFault:
     """A row of production that is wrong: it should not be there, is another than the source's, or is not there.
 
-    ``outside`` tells that it lies in no window on either side, and that CDC alone (the shadow) would not have made it
-    so either.
+    ``outside`` says that it lies in no window on either side, and that CDC alone (the shadow) would not have caused the
+    fault.
     """
 
     kind: RowKind

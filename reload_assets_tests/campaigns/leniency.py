@@ -1,4 +1,4 @@
-"""What is no fault of a reload: rows that a policy leaves as they were, and rows that came when it had ended."""
+"""Excuses rows that are not a fault of a reload: a policy leaves them as they were, or they came after its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Compared = Mapping[tuple[str, int], float]
 
 @dataclass(frozen=True)
 class Leniency:
-    """Whatever it says holds only for a row that is nowhere worse than without any reload (the shadow's).
+    """The rows that are excused, if no column of them is worse than without any reload (the shadow's).
 
     ``left_alone`` are rows whose difference a policy leaves; with ``orphans_stay`` so are all that the source lacks.
     ``late`` are rows that the source has changed after the last comparison, with the row as the comparison found it in
@@ -28,7 +28,7 @@ class Leniency:
     late: Mapping[Place, Row | None] = field(default_factory=dict)
 
     def excuses(self, place: Place, wanted: Row | None, found: Row | None) -> bool:
-        """Whether a wrong row that is no worse than the shadow's is no fault."""
+        """Whether a wrong row that is no worse than the shadow's is excused."""
         if wanted is None and self.orphans_stay:
             return True
         if found is not None and wanted is not None and place in self.left_alone:

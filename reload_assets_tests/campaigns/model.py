@@ -1,10 +1,10 @@
-"""What the writer does to the source, drawn at random from the run's seed against a model of the source's rows.
+"""Draws what the writer does to the source, from the run's seed and with a model of the source's rows.
 
-No database is needed here: the model knows which rows exist, what transactions that are still open have touched, and
-which keys and values are free, so that whatever it draws can be executed without waiting for a lock.
+The model needs no database. It knows which rows exist, which rows open transactions have touched, and which keys and
+values are free, so whatever it draws can be executed without waiting for a lock.
 
-Some things are never drawn, because after them production would differ from the source by CDC's own doing, outside
-the windows and out of any reload's reach, and a later change could carry that difference into a window:
+Some changes are never drawn. After them, CDC alone would make production differ from the source, outside the windows
+and so out of any reload's reach, and a later change could carry that difference into a window:
 
 - an order that has left the windows does not come back, but in a world where that is wanted (it may be missing in
   production, and CDC skips the updates of a missing row: it is up to a reload that begins later to bring it);
@@ -125,7 +125,7 @@ class Model:
             (129, self._delete),
             (60, self._update),
             (54, self._change_key),
-            # Rare: whatever of it falls between a load and its merge has the reload refused, and made again.
+            # Rare: if it happens between a load and its merge, the reload is refused and has to be repeated.
             (3, self._insert_family),
             (2, self._delete_family),
             (6 if self._restless else 1, self._swap_logins),
@@ -180,7 +180,7 @@ class Model:
         if row is None or self._children(spec, row) or key in self.tables[spec.name]:
             return []
         if spec.unique and row[spec.unique] is not None and self._rng.random() < (0.3 if self._restless else 0.7):
-            # Rarer: a login under its old key in staging and under its new one in production has the merge refused.
+            # Rarer: if a login has its old key in staging and its new key in production, the merge is refused.
             return []
         onto_zombie = (spec.name, key) in self.zombies
         if not self._free(transaction, spec, key) or (onto_zombie and (spec.unique or not in_windows(spec, row))):
@@ -229,7 +229,7 @@ class Model:
     # Draws
 
     def _table(self) -> TableSpec:
-        # Fewer customers: a reload whose orders have lost theirs meanwhile is refused, and has to be made again.
+        # Fewer customers: if orders lose theirs during a reload, the reload is refused and has to be repeated.
         return self._rng.choices(list(self.specs.values()), [1, 6, 6, 6])[0]
 
     def _key(self, spec: TableSpec) -> Key:

@@ -1,10 +1,10 @@
-"""Reloads of a run as a user makes them: through the project's own steps, and tried again where one was refused."""
+"""Reloads windows as a user does: with the project's own steps, and again if one was refused."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
 from reload_assets.reload.publish import Publication
 from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.source.statements import Compared
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
@@ -56,7 +57,7 @@ class _Watched(SourceReader):
         self._compared = compared
 
     def segments(
-        self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, characters: int
+        self, table: str, columns: Compared, window_column: str, start: datetime, end: datetime, characters: int
     ) -> Iterator[tuple[str, int, str]]:
         for number, bounds in enumerate(BOUNDS):
             if start <= bounds[0] and bounds[1] <= end:
@@ -66,7 +67,7 @@ class _Watched(SourceReader):
 
 @dataclass
 class Reloads:
-    """What became of a run's reloads; several threads append to it."""
+    """The results of a run's reloads; several threads append to them."""
 
     events: list[tuple[float, str]] = field(default_factory=list)
     """``time.time()`` and what happened then."""
@@ -88,11 +89,11 @@ class Reloads:
 
     @property
     def quiet_seconds(self) -> float:
-        """For how long no reload has been between its opening and its merge; 0 while one is, and before the first."""
+        """The seconds since a reload was last between opening and merge; 0 while one is, and before the first."""
         return 0.0 if self.unmerged or not self.merged_at else time.time() - self.merged_at
 
     def note(self, text: str) -> None:
-        """Something happened."""
+        """Note that something happened."""
         self.events.append((time.time(), text))
 
 
@@ -162,7 +163,7 @@ class Reloader:
         return list(load.finish(self._ledger.get(reload_id)).values())
 
     def _verify(self, reload: Reload, tables: list[ReloadTable]) -> None:
-        """The checks of staging; in most worlds what stands for them, as they cost more than all the rest together."""
+        """Run the staging checks. Most worlds use a substitute, as the checks cost more than all the rest together."""
         for name, staged in self._ledger.tables(reload.reload_id).items():
             arrived = staged.staged_rows + staged.trimmed_rows
             if staged.dms_rows != arrived:
@@ -255,4 +256,4 @@ class Reloader:
 
 
 def _quietly(text: str) -> None:
-    """Nobody watches."""
+    """Drop the message, because nobody watches."""

@@ -184,7 +184,7 @@ class Replication:
 
 @contextmanager
 def changing_lag(bench: Bench, seed: str) -> Iterator[None]:
-    """CDC lags now more, now less, and now and then not at all, until the end of the block."""
+    """Change CDC's lag all the time, sometimes to none, until the end of the block."""
     rng, ended = random.Random(seed), threading.Event()
 
     def change() -> None:
@@ -207,7 +207,7 @@ def changing_lag(bench: Bench, seed: str) -> Iterator[None]:
 
 @contextmanager
 def restarting(replication: Replication, seed: str) -> Iterator[None]:
-    """CDC is stopped twice in the block, and goes on at once from its checkpoint."""
+    """Stop CDC twice during the block, and resume it at once from its checkpoint."""
     rng, ended = random.Random(seed), threading.Event()
 
     def restart() -> None:

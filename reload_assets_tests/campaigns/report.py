@@ -1,4 +1,4 @@
-"""What a campaign says at its end: every way to reload side by side, and one line about ours."""
+"""The report at the end of a campaign: a table of all ways to reload, and one line about ours."""
 
 from __future__ import annotations
 

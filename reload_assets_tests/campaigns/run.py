@@ -39,7 +39,7 @@ ORDER BY t.table_name, r.window_start, r.reload_id DESC
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one run. ``retries`` and ``given_up`` are reasons; ``story`` tells how faults came about."""
+    """The verdict on one run. ``retries`` and ``given_up`` are reasons; ``story`` says how faults came about."""
 
     job: Job
     world: World

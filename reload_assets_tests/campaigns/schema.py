@@ -124,12 +124,12 @@ class World:
 
     def __str__(self) -> str:
         plain = World()
-        told = [
+        parts = [
             f"{name} {value.name if isinstance(value, KeyKind) else value}"
             for name, value in vars(self).items()
             if value != getattr(plain, name)
         ]
-        return ", ".join(told) or "plain"
+        return ", ".join(parts) or "plain"
 
     @property
     def specs(self) -> dict[str, TableSpec]:

@@ -23,12 +23,12 @@ POLICIES: Mapping[str, Mapping[str, str]] = {
     "default": {},
     "idempotent": {"ApplyErrorInsertPolicy": "INSERT_RECORD", "ApplyErrorUpdatePolicy": "UPDATE_RECORD"},
 }
-"""What the ErrorBehavior of the CDC task is told; the rest are DMS's defaults."""
+"""The ErrorBehavior of the CDC task by policy; the rest are DMS's defaults."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A way to reload. Damage that it does not claim to fix is not done, so that what it gets wrong is its own."""
+    """A way to reload. Runs have only damage that it claims to fix, so every fault is its own."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class Job:
     world: str | None = None
 
 
-def plan(runs: int, seed: str, world: str | None = None) -> list[Job]:
+def list_jobs(runs: int, seed: str, world: str | None = None) -> list[Job]:
     """The runs of a campaign: ours over its modes and policies in turn, a fifth as many of each baseline."""
     jobs = []
     for number in range(runs):

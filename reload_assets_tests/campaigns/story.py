@@ -38,7 +38,7 @@ def tell(
     journal: Sequence[Committed],
     done: Reloads,
 ) -> str:
-    """The stories of some faults, for whoever looks for the cause. Seconds count from the first event."""
+    """Return the stories of some faults, which help to find the cause. Seconds count from the first event."""
     lines = []
     began = min([at for at, _ in done.events] + [committed.at for committed in journal])
     with psycopg.connect(target_url) as connection:

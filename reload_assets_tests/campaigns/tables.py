@@ -62,7 +62,7 @@ def fill(connection: Connection[Any], specs: Specs, tables: Tables, *, on_source
 
 
 def read_tables(url: str, specs: Specs, *, on_source: bool) -> Tables:
-    """All rows of a side, but for those that are marked as deleted."""
+    """Return all rows of a side except those that are marked as deleted."""
     found: Tables = {}
     with psycopg.connect(url) as connection:
         for name, spec in specs.items():

@@ -33,7 +33,7 @@ class Broken:
 
 
 def run_all(jobs: Sequence[Job], workers: int) -> Iterator[Result | Broken]:
-    """The results, as they come. Raises RuntimeError where no more of them come."""
+    """Yield the results as they come. Raises RuntimeError if a worker died and no more results come."""
     context = multiprocessing.get_context("spawn")
     todo: Queue[Job | None] = context.Queue()
     done: Queue[Result | Broken] = context.Queue()
@@ -64,8 +64,8 @@ def _work(todo: Queue[Job | None], done: Queue[Result | Broken]) -> None:
     ended = threading.Event()
 
     def end(number: int, frame: object) -> None:
-        # Terminated, interrupted or left behind, it stops its servers all the same. An exit that meets a finalizer is
-        # lost, and nobody may be there to take the results.
+        # The process stops its servers even if it is terminated, interrupted or orphaned. An exit raised in a finalizer
+        # is lost, and there may be nobody to take the results.
         ended.set()
         done.cancel_join_thread()
         sys.exit(1)

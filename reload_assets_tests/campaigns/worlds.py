@@ -25,7 +25,7 @@ def world_of(job: Job) -> World:
     if rng.random() < PLAIN_SHARE:
         return World()
     fenced = job.mode == "fence"
-    # Every draw is made in any case, so that one does not decide about the next.
+    # Every draw is always made, so that none changes the following ones.
     drawn = World(
         key_kind=rng.choice([KINDS["integer"], *KINDS.values()]),
         all_columns=rng.random() < 0.3,
@@ -48,12 +48,12 @@ def world_of(job: Job) -> World:
     # With INSERT_RECORD, CDC updates a marked row and leaves its mark, which the product warns of.
     if job.policy == "idempotent" and drawn.orphans == "soft_delete":
         drawn = replace(drawn, orphans="delete")
-    # A row that is left alone with a login that is another's would keep that one out for good.
+    # A row that is left alone with another row's login would keep that row out for good.
     drawn = replace(drawn, meeting=drawn.meeting and drawn.equal_version == "repair")
-    # A fence stops CDC itself, and takes a stop by others for somebody's will.
+    # A fence stops CDC itself, and respects a stop by others as intended.
     drawn = replace(drawn, restarts=drawn.restarts and not fenced)
-    # Batches want the fence; and DMS does not support them over foreign keys that hold: a parent that is deleted first
-    # would take children along that move to another one in the same batch.
+    # Batches need the fence. DMS does not support them with enforced foreign keys: a parent that is deleted first would
+    # take along children that move to another parent in the same batch.
     drawn = replace(drawn, batch=drawn.batch and fenced)
     drawn = replace(drawn, foreign_keys=drawn.foreign_keys and not drawn.batch)
     if not MODES[job.mode].ours:

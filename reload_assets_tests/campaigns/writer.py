@@ -45,11 +45,11 @@ class Writer(threading.Thread):
     """One thread with several sessions; which step follows which is fixed by the seed, only their pace is not."""
 
     def __init__(self, url: str, model: Model, seed: str, quiet_seconds: Callable[[], float]) -> None:
-        """``quiet_seconds``: for how long nothing has happened that wants a brutal writer."""
+        """``quiet_seconds`` returns for how long no reload has needed a fast writer."""
         super().__init__(name="campaign writer", daemon=True)
         self._url, self._model, self._quiet_seconds = url, model, quiet_seconds
         self._rng = random.Random(seed)
-        # Of its own, so that the pace does not disturb what is drawn.
+        # A random generator of its own, so that the pace does not change what is drawn.
         self._pace = random.Random(f"{seed} pace")
         self._end = threading.Event()
         self._error: BaseException | None = None
@@ -82,7 +82,7 @@ class Writer(threading.Thread):
             self._error = error
 
     def _pause(self) -> float:
-        """The mean pause (seconds): it grows after a second of quiet, or the passes of a confirm go on for ever."""
+        """Return the mean pause (seconds). It grows after a second of quiet; otherwise a confirm would never end."""
         return _PAUSE_SECONDS * min(max(1.0, _CALMING * self._quiet_seconds()), _CALMEST)
 
     def _step(self, step: int, main: Connection[Any], sessions: Sequence[_Session]) -> None:

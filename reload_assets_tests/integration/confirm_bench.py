@@ -1,7 +1,7 @@
-"""A merged reload about to be confirmed, and a CDC whose every step a test decides: interleavings made at will.
+"""A merged reload that awaits its confirm, and a CDC whose every step a test decides, for any interleaving.
 
-The source and the target are real; what stands for CDC is the test, which writes to production as CDC would and says
-how far it is, at the moments at which confirm waits for it.
+The source and the target are real. The test itself replaces CDC: whenever confirm waits for CDC, the test writes to
+production as CDC would, and says how far it is.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class ConfirmBench:
         arbiter: SourceRows | None = None,
         **settings: Any,
     ) -> Confirmed:
-        """Confirm with the scripted CDC, or with one of which nobody knows how far it is."""
+        """Confirm with the scripted CDC, or with a CDC whose position is unknown."""
         with self.made.target.connect() as connection:
             tables = resolve_group(group_tables(self.made.config, GROUP), connection, self.reader, reload.tables)
         chosen = None if without_position else cast(Cdc, cdc or self.cdc)

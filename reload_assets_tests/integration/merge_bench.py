@@ -83,7 +83,7 @@ class MergeBench:
             yaml.safe_dump(bench_document(tables or {"customers": dict(UPDATED_AT)}))
         )
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
-        # One database serves many tests: to create one takes longer than most of them.
+        # Many tests share one database, because creating one takes longer than most tests.
         self.execute("DROP SCHEMA IF EXISTS production, staging, admin CASCADE; CREATE SCHEMA production")
         self.execute(ddl)
         install(self.connection, self.config.target)

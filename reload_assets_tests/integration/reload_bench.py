@@ -53,7 +53,7 @@ LIMITS = PollLimits(
 class ReloadBench:
     """One group over ``tables`` of the source and ``ddl`` in production; ``said`` is what the steps reported.
 
-    ``reader`` opens the source connection anew for each step; a test may put another in its place.
+    ``reader`` opens a new source connection for each step; a test may replace it.
     """
 
     def __init__(
@@ -70,8 +70,9 @@ class ReloadBench:
         endpoints: Mapping[str, Mapping[str, Any]] | None = None,
         against_cdc: str = "confirm",
         wait_seconds: float = 20,
+        time_zone: str = "UTC",
     ) -> None:
-        self.dms, self._source_url, self._target_url = dms, *databases
+        self.dms, self._source_url, self.target_url = dms, *databases
         self.source = psycopg.connect(databases[0], autocommit=True)
         self.target = psycopg.connect(databases[1], autocommit=True)
         create_schema(self.source, SCHEMA)
@@ -91,7 +92,7 @@ class ReloadBench:
         self.config = parse_config(
             yaml.safe_dump(
                 {
-                    "source": {"schema": SCHEMA},
+                    "source": {"schema": SCHEMA, "time_zone": time_zone},
                     "target": {
                         "connection": {"host": "h", "port": 1, "database": "d", "user": "u", "password": {"env": "P"}}
                     },
@@ -114,6 +115,7 @@ class ReloadBench:
         info = self.target.info
         server = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
         install(self.target, self.config.target)
+        self.server = server
         self.ledger = Ledger(server)
         self.task = CdcTask(self.account.client, LIMITS, self.arn)
         assert self.config.cdc is not None

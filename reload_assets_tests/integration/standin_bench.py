@@ -217,7 +217,7 @@ def two_databases(postgres: PostgresServer) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def open_bench(databases: tuple[str, str]) -> Iterator[Bench]:
-    """A bench whose connections are tested; source and target are filled afresh."""
+    """A bench whose connections are tested; source and target are emptied and filled."""
     for url, script in zip(databases, (SOURCE, STAGING), strict=True):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute('DROP SCHEMA IF EXISTS "SALES", staging CASCADE')

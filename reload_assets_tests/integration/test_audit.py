@@ -1,4 +1,4 @@
-"""The audit of one reload goes in one statement and takes nothing of another's with it."""
+"""One statement deletes the audit of one reload and nothing of another's."""
 
 from __future__ import annotations
 

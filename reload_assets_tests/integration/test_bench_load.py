@@ -1,4 +1,4 @@
-"""The benchmark of loading runs, and what it returns can be written down; how fast anything is, is no test."""
+"""The benchmark of loading runs, and its results can be written as JSON; nothing here tests speed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from reload_assets.local.postgres import PostgresServer
 from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import resolve_group
-from reload_assets.verify.window_matches_source import compare_with_source
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.window_matches_source import _WORDS, compare_with_source
 from reload_assets_tests.integration.compare_rig import (
     COMPARED,
     DAY,
@@ -164,10 +165,10 @@ def test_hazard_25_versions_before_christ_are_in_order(both: Both, there: str, h
 
 def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
     both.fill([base_row(1)])
-    for column, value in (("body", "other"), ("rate", 1.5), ("flag", True)):
+    for column, value in (("body", "other"), ("rate", 1.5)):
         both.set(column, value, 1)
     outcome = compare_with_source("window_matches_source", both.target, both.table, WINDOW, both.reader, None)
-    left_out = "BODY (CLOB), RATE (FLOAT(126)), FLAG (NUMBER(1,0), boolean in production)"
+    left_out = "BODY (CLOB), RATE (FLOAT(126))"
     assert outcome.facts["not_compared"] == left_out
     assert outcome.detail == (
         "The window of production.hostile has the keys, versions and content of the source's 1 row, except "
@@ -177,6 +178,39 @@ def test_columns_that_cannot_be_compared_are_named(both: Both) -> None:
     outcome = compare_with_source("window_matches_source", both.target, both.table, WINDOW, both.reader, None)
     assert (outcome.status, outcome.facts["content"]) == ("failed", 1)
     assert "1 row of the same version and other content in production ((id, code) (1, a))" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("policy", "left", "repairing", "outcome"),
+    [
+        ("equal_version: skip", {"name": "other"}, "equal_version: repair", "content"),
+        ("null_version: report", {"day": None}, "null_version: repair", "unversioned"),
+        ("orphans: report", None, "orphans: delete", "extra"),
+    ],
+)
+def test_what_a_policy_leaves_is_told_apart_from_what_a_reload_would_fix(
+    both: Both, policy: str, left: dict[str, Any] | None, repairing: str, outcome: str
+) -> None:
+    both.fill([base_row(number, day=DAY) for number in (1, 2)])
+    if left is None:
+        both.production_has(base_row(3, day=DAY))
+    else:
+        both.set(*next(iter(left.items())), 1)
+
+    def compare(written: str) -> CheckOutcome:
+        text = f"hostile: {{window_column: updated_at, version_column: day, {written}}}"
+        (table,) = resolve_group(group_tables(config(text), "sales"), both.target, both.reader)
+        return compare_with_source("window_matches_source", both.target, table, WINDOW, both.reader, None)
+
+    found = compare(policy)
+    assert (found.status, found.facts[f"{outcome}_left"]) == ("passed", 1)
+    assert f"the table's policies leave 1 row {_WORDS[outcome]}" in found.detail
+    assert f"({policy})" in found.detail
+    assert compare(repairing).status == "failed"
+    both.set("money", Decimal(7), 2)
+    assert compare(policy).status == ("passed" if policy == "equal_version: skip" else "failed")
+    both.set("day", DAY - timedelta(days=1), 2)
+    assert compare(policy).status == "failed"
 
 
 def test_only_rows_of_segments_that_differ_are_read(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +256,7 @@ def test_two_rows_that_swap_their_content_are_found(both: Both) -> None:
 def test_what_differs_only_because_cdc_was_behind_is_equal_at_the_second_look(both: Both) -> None:
     both.fill([base_row(1), base_row(2)])
     both.set("name", "stale", 1)
-    # The sums, a look that is too early, and one that is not.
+    # The waits: for the sums, for a reading that is too early, and for one that is not.
     cdc = ScriptedCdc([lambda: None, lambda: None, lambda: both.set("name", None, 1)])
     found = both.compare(cdc)
     assert (found.equal, found.segments_differing, found.counts["same"], cdc.waits) == (True, 1, 2, 3)

@@ -272,7 +272,7 @@ def test_with_a_fence_a_row_that_is_still_changing_is_put_off(bench: ConfirmBenc
     @contextmanager
     def fence() -> Iterator[None]:
         if not held:
-            # Between the look and the stop the source went on, and CDC, which has not got there, will follow.
+            # Between the pass and the stop the source has changed the row; CDC has not carried that yet, but will.
             bench.on_source("""UPDATE "SALES"."CUSTOMERS" SET "NAME" = 'c' WHERE "ID" = 1""")
         held.append(True)
         yield
@@ -308,7 +308,7 @@ def test_a_refused_correction_leaves_no_trace_in_the_corrections_after_it(make: 
         f"INSERT INTO production.customers VALUES (5, 'visited', '{NOON}'); INSERT INTO production.visits VALUES (5)"
     )
     reload = bench.merge({"customers": [(1, "loaded", NOON)]})
-    # Row 1 changes anew while confirm waits, so that there are corrections after the last try at row 5.
+    # Row 1 changes again while confirm waits, so that there are corrections after the last try at row 5.
     for number in range(1, 6):
         change = f"""UPDATE "SALES"."CUSTOMERS" SET "NAME" = '{number}' WHERE "ID" = 1"""
         bench.cdc.steps.append(partial(bench.on_source, change))

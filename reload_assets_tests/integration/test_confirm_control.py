@@ -1,4 +1,4 @@
-"""Not found by its key is taken for deleted only where the source finds rows by what production has of their key."""
+"""A row that is not found by its key counts as deleted only if the source finds other rows by production's keys."""
 
 from __future__ import annotations
 

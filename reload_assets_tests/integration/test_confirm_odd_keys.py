@@ -184,11 +184,11 @@ def test_a_table_outside_that_the_login_may_not_read_is_told_and_not_run_into(ma
     at = datetime.now(timezone.utc)
     bench.cdc.passed_over.append(Skipped(at, statement, "ERROR: SqlState: 23503", "production", "orders"))
     staged = bench.made.ledger.tables(reload.reload_id)
-    plans = [
-        ConfirmStatements(plan, exact=True)
-        for plan in merge_statements(reload, bench.made.resolve(), staged, bench.made.config.source.zone)
+    all_statements = [
+        ConfirmStatements(statements, exact=True)
+        for statements in merge_statements(reload, bench.made.resolve(), staged, bench.made.config.source.zone)
     ]
-    skipped = SkippedStatements(cast(Cdc, bench.cdc), plans, None, reload.opened_at, reload.opened_at)
+    skipped = SkippedStatements(cast(Cdc, bench.cdc), all_statements, None, reload.opened_at, reload.opened_at)
     bench.on_production("SET ROLE narrow")
     try:
         assert skipped.collect(bench.made.connection) == 0

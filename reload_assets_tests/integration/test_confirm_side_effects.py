@@ -115,7 +115,7 @@ def test_a_live_child_of_a_row_that_the_source_has_again_survives(make: Make) ->
     reload = bench.merge({"customers": [(1, "a", NOON)]})
 
     def reborn() -> None:
-        # CDC passes the customer over, whose key is there; the order it applies.
+        # CDC skips the customer, whose key exists, and applies the order.
         bench.on_source(f"""INSERT INTO "SALES"."CUSTOMERS" VALUES (1, 'again', '{LATER}')""")
         bench.on_production(f"INSERT INTO production.orders VALUES (60, 1, '{LATER}')")
 
@@ -130,7 +130,7 @@ def test_a_child_that_comes_between_the_look_and_the_delete_is_not_taken_along(m
     bench = make(f"{DDL.format('')}; {CHILDREN.format('production', 'ON DELETE CASCADE')}")
     has_customers(bench, 5)
     reload = bench.merge({"customers": []})
-    # Confirm stops after its look, when it writes the row into the audit.
+    # Confirm stops after it has looked for referring rows, when it writes the row into the audit.
     bench.on_production(
         """CREATE TABLE production.gate (id integer);
         CREATE FUNCTION production.stop() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,4 +1,4 @@
-"""A target that crashes comes back with its unlogged tables empty, staging among them; nothing is made of that."""
+"""After a crash of the target its unlogged tables, such as staging, are empty; no step draws conclusions from that."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def confirm_plan(made: MergeBench, reload: Reload) -> ConfirmStatements:
-    """The plan of the only table, as confirm makes it."""
+def confirm_statements(made: MergeBench, reload: Reload) -> ConfirmStatements:
+    """The statements of the only table, as confirm composes them."""
     staged = made.ledger.tables(reload.reload_id)
-    (plan,) = merge_statements(reload, made.resolve(), staged, made.config.source.zone)
-    return ConfirmStatements(plan, exact=True)
+    (statements,) = merge_statements(reload, made.resolve(), staged, made.config.source.zone)
+    return ConfirmStatements(statements, exact=True)
 
 
 def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) -> None:
@@ -44,7 +44,7 @@ def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) ->
     made = MergeBench(server.url(), CUSTOMERS)
     reload = made.stage({"customers": [(1, "one", NOON), (2, "two", NOON)]})
     made.merge(reload, awaits_confirm=True)
-    in_window, _ = count_verified(made.connection, confirm_plan(made, reload).merge)
+    in_window, _ = count_verified(made.connection, confirm_statements(made, reload).merge)
     assert in_window == 2
     # What was committed is on disk; the crash comes after it.
     made.execute("CHECKPOINT")
@@ -54,14 +54,14 @@ def test_a_crash_between_merge_and_confirm_is_noticed(server: PostgresServer) ->
     with made.target.connect(autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM production.customers").fetchone() == (2,)
         made.connection = connection
-        plan = confirm_plan(made, reload).merge
+        statements = confirm_statements(made, reload).merge
         with pytest.raises(StagingChanged, match=rf"staging\.customers_r{reload.reload_id} has 0 rows, but 2 "):
-            count_verified(connection, plan)
+            count_verified(connection, statements)
         outcome = verify_merged(
             made.target,
             made.config.source.zone,
             made.ledger.get(reload.reload_id),
-            plan.table,
+            statements.table,
             made.ledger.tables(reload.reload_id)["customers"],
             None,
         )[0]

@@ -1,4 +1,4 @@
-"""Endpoints that cannot serve a load are told in one sentence before anything is made."""
+"""Endpoints that cannot serve a load are reported in one sentence before anything is created."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_load_confirm_and_comparison_write_the_same_values(
         bench.merge(reload)
         assert bench.on_production(row.format(1)) == [(price, code)], "the load"
 
-        # Confirm writes both anew: one that is missing, one that is wrong.
+        # Confirm writes both rows again: one that is missing, one that is wrong.
         bench.on_production("DELETE FROM production.prices")
         bench.on_source(INSERT.format(2))
         bench.drain()

@@ -1,4 +1,4 @@
-"""A process that stands still in the middle of a merge lets go of its locks, and finds a clear end when it wakes."""
+"""A process that freezes in the middle of a merge loses its locks, and finds a clear end when it wakes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_process_that_stands_still_lets_go_of_its_locks(make_bench: MakeBench,
         assert said.startswith(
             f"MergeSessionLost: {reload.title} is not merged and production is unchanged: its session"
         )
-        assert "the process of the run stands still for longer than merge.stall_limit_ms (400 ms)" in said
+        assert "the process of the run freezes for longer than merge.stall_limit_ms (400 ms)" in said
         assert (row.status, f"MergeSessionLost: {row.error}\n") == ("failed", said)
         assert bench.customers() == between
         assert bench.audit() == []

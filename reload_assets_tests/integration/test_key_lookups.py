@@ -23,7 +23,7 @@ from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import production_text
 from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import TableLoad, key_mappings
-from reload_assets.keys import filter_condition, filter_position, inexact, key_kind
+from reload_assets.keys import filter_condition, filter_position, inexact, key_rule
 from reload_assets.local.dms.catalog import SourceTable, source_columns
 from reload_assets.local.dms.rules import SelectionRule, parse_rules
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
@@ -172,7 +172,7 @@ class Sides:
     def texts(self, source_type: str, target_type: str, *, described: bool) -> set[str]:
         """Production's keys as they are looked up."""
         source = self.sources[source_type] if described else None
-        text = production_text("p", "k", key_kind(source, self.targets[target_type]))
+        text = production_text("p", "k", key_rule(source, self.targets[target_type]))
         place = sql.Identifier("production", self.target_table(target_type))
         query = sql.SQL("SELECT {} FROM {} AS p").format(text, place)
         return {str(key) for (key,) in self.target.execute(query)}

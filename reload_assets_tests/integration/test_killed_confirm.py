@@ -1,4 +1,4 @@
-"""A confirm whose process is killed or stands still between its corrections leaves no lock and no unaudited row."""
+"""A confirm whose process is killed or freezes between its corrections leaves no lock and no unaudited row."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def customer_rows(count: int, name: str = "new", at: str = NOON) -> list[tuple[A
 
 
 def order_rows(count: int) -> list[tuple[Any, ...]]:
-    # Three lines an order, so that chunks end in the middle of a composite key; texts that have to be quoted.
+    # Three lines per order, so that chunks end in the middle of a composite key; texts that have to be quoted.
     return [(number // 3, f"it's {number % 3}", 1 + number % 5, number, NOON) for number in range(count)]
 
 

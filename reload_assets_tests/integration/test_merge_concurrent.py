@@ -345,7 +345,7 @@ def test_an_interrupt_of_the_calling_thread_ends_a_merge(made: MergeBench, lock_
 
 
 def test_one_row_that_cdc_was_first_at_costs_a_large_merge_no_time(made: MergeBench) -> None:
-    """The rows of a chunk that were not written are told from all that were: in a loop, that would take minutes."""
+    """The rows of a chunk that were not written are separated from those that were; a loop would take minutes."""
     rows = 60_000
     made.execute(f"INSERT INTO production.customers SELECT n, 'old', '{EARLIER}' FROM generate_series(1, {rows}) AS n")
     reload = made.stage({"customers": [(number, "new", NOON) for number in range(1, rows + 1)]})

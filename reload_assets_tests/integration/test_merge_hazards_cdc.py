@@ -29,7 +29,7 @@ from reload_assets_tests.integration.merge_bench import (
 )
 
 PATIENT: dict[str, Any] = {"lock_timeout_ms": 20_000, "attempts": 3}
-# The rows with their place and their writer: who writes a row anew, even with the values it has, changes both.
+# The rows with their place and their writer: both change if a row is written again, even with the same values.
 WRITTEN = "SELECT ctid, xmin, * FROM production.customers ORDER BY id"
 
 
@@ -79,8 +79,8 @@ def test_hazard_07_a_row_without_a_version_is_reported_and_the_policy_decides(
     reload = made.stage({"customers": rows})
     assert made.merge(reload).outcomes["customers"] == counts
     assert [name for _, name in made.customers()] == names
-    told = made.ledger.tables(reload.reload_id)["customers"]
-    assert (told.unversioned, told.repaired) == (counts.unversioned, counts.repaired)
+    noted = made.ledger.tables(reload.reload_id)["customers"]
+    assert (noted.unversioned, noted.repaired) == (counts.unversioned, counts.repaired)
     assert said in staged_in_production(made, reload).detail
 
 

@@ -99,8 +99,8 @@ CASES = {
 def staged(made: MergeBench, case: Case) -> tuple[Reload, MergeStatements]:
     reload = made.stage({case.table: case.staged})
     known = made.ledger.tables(reload.reload_id)
-    (plan,) = merge_statements(reload, made.resolve(), known, made.config.source.zone)
-    return reload, plan
+    (statements,) = merge_statements(reload, made.resolve(), known, made.config.source.zone)
+    return reload, statements
 
 
 def content(made: MergeBench, table: str) -> list[tuple[Any, ...]]:
@@ -114,8 +114,8 @@ def test_the_script_does_in_psql_what_the_merge_does(
     make_bench: MakeBench, postgres: PostgresServer, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make_bench(case.ddl, case.tables())
-    reload, plan = staged(made, case)
-    script = merge_script(plan)
+    reload, statements = staged(made, case)
+    script = merge_script(statements)
     before = content(made, case.table)
     sequences = made.rows("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'production'")
     psql(postgres, made.url, script)
@@ -132,8 +132,8 @@ def test_the_script_does_in_psql_what_the_merge_does(
     assert [name for name in ran if name not in left] == []
     # The same statements once more, and kept.
     made = make_bench(case.ddl, case.tables())
-    _, plan = staged(made, case)
-    psql(postgres, made.url, merge_script(plan).replace("\nROLLBACK;\n", "\nCOMMIT;\n"))
+    _, statements = staged(made, case)
+    psql(postgres, made.url, merge_script(statements).replace("\nROLLBACK;\n", "\nCOMMIT;\n"))
     assert content(made, case.table) == merged
 
 
@@ -154,9 +154,11 @@ def record(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_the_merge_would_do_is_printed(make_bench: MakeBench, postgres: PostgresServer) -> None:
     case = CASES["every outcome"]
     made = make_bench(case.ddl, case.tables())
-    _, plan = staged(made, case)
-    script = merge_script(plan)
-    assert script.startswith(f"-- The merge of production.customers by {plan.reload.title}. It ends with ROLLBACK")
+    _, statements = staged(made, case)
+    script = merge_script(statements)
+    assert script.startswith(
+        f"-- The merge of production.customers by {statements.reload.title}. It ends with ROLLBACK"
+    )
     printed = psql(postgres, made.url, script).splitlines()
     assert {"inserted|1", "updated|1", "repaired|1", "refused|1"} <= set(printed)
 
@@ -167,6 +169,8 @@ def test_a_row_whose_parent_the_script_does_not_merge_counts_as_parentless(
     tables = {"customers": dict(UPDATED_AT), "orders": dict(UPDATED_AT)}
     made = make_bench(PARENT + ";" + ORDERS.format(""), tables)
     reload = made.stage({"customers": [(2, "two", NOON)], "orders": [(7, 1, "", NOON), (8, 2, "", NOON)]})
-    plans = merge_statements(reload, made.resolve(), made.ledger.tables(reload.reload_id), made.config.source.zone)
-    printed = psql(postgres, made.url, merge_script(plans[1], plans)).splitlines()
+    all_statements = merge_statements(
+        reload, made.resolve(), made.ledger.tables(reload.reload_id), made.config.source.zone
+    )
+    printed = psql(postgres, made.url, merge_script(all_statements[1], all_statements)).splitlines()
     assert {"inserted|1", "parentless|1", "1|{{8}}|{{2}}"} <= set(printed)

@@ -239,7 +239,7 @@ class Reloading:
 
     @staticmethod
     def _connect(url: str) -> Connection[Any]:
-        # Under another name: what the test itself does is no statement of the reload.
+        # Under another name, because the test's own statements do not count as the reload's.
         return psycopg.connect(
             url, autocommit=True, application_name="test", options="-c auto_explain.log_min_duration=-1"
         )
@@ -277,7 +277,7 @@ class Reloading:
             )
 
     def _interfere(self) -> None:
-        """What confirm has to corrected: the source and production go on after the merge."""
+        """Change the source and production after the merge, so that confirm has something to correct."""
         source_bounds = BOUNDS.replace("updated_at", '"UPDATED_AT"')
         self.on_source(f'DELETE FROM "SALES"."ITEMS" WHERE {source_bounds} AND {_nth("items", upper=True)} = 1')
         changed = f"{source_bounds} AND {_nth('orders', upper=True)} = 1"
@@ -296,7 +296,7 @@ class Reloading:
             )
 
     def counters(self) -> dict[str, tuple[int, int]]:
-        """Sequential scans of each table of production and rows read of it, once every session has told its own."""
+        """Return sequential scans and rows read per table of production, once every session has reported its own."""
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         await_true(lambda: self.on_target(others) == [(0,)])
         rows = self.on_target(

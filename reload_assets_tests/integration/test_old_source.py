@@ -83,7 +83,7 @@ def test_a_version_that_goes_back_in_the_source_itself_is_confirmed(new_database
         bench.drain()
         bench.merge(reload)
         assert bench.on_production(ROWS) == [(1, "v1"), (2, "v1")]
-        # CDC passes this one over, as the merge has brought the row back.
+        # CDC skips this one, because the merge has brought the row back.
         bench.on_source(INSERT.format(2, "again", 11))
         bench.drain()
         confirmed = bench.confirm(reload)

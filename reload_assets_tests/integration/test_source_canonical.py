@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import production_text
+from reload_assets.canonical.postgres import TextRule, production_text
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.source.dictionary import named
@@ -177,7 +177,7 @@ def test_the_examples_of_the_page_are_what_the_rules_give(postgres: PostgresServ
     kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
     with psycopg.connect(postgres.url()) as connection:
         for kind, value, text in page_table("Examples"):
-            rule = production_text("p", "x", kinds[kind])
+            rule = production_text("p", "x", TextRule(kinds[kind]))
             query = sql.SQL("SELECT {} FROM (SELECT {}) AS p (x)").format(rule, sql.SQL(value.strip("`")))
             assert connection.execute(query).fetchone() == (None if text == "NULL" else text.strip("`"),), value
 
@@ -186,7 +186,7 @@ def test_hazard_25_times_before_christ_have_a_text_of_their_own_that_is_read_bac
     with psycopg.connect(postgres.url()) as connection:
         for value in ("0044-03-15 12:00:00.999999 BC", "0044-03-15 12:00:00.999999", "infinity"):
             query = sql.SQL("SELECT {0}, ({0})::timestamp = x FROM (SELECT {1}::timestamp) AS p (x)").format(
-                production_text("p", "x", "timestamp"), sql.Literal(value)
+                production_text("p", "x", TextRule("timestamp")), sql.Literal(value)
             )
             assert connection.execute(query).fetchone() == (value, True)
 

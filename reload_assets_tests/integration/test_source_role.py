@@ -1,4 +1,4 @@
-"""The source reader reads the primary and nothing else: a standby is late, and would take rows of production back."""
+"""The source reader reads only the primary: a standby is late, and would revert rows of production."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def make_cdc(dms: DmsStandIn, databases: tuple[str, str]) -> Iterator[MakeCdc]:
 
 
 def as_one_batch(dms: DmsStandIn, cdc: CdcBench, *transactions: str | list[str], settle: bool = True) -> None:
-    """Each transaction of the source changes one row a statement; all are known before the first of them is due."""
+    """Each transaction changes one row per statement on the source; all are known before the first of them is due."""
     dms.faults.set(ApplyLag(seconds=60))
     statements = [[one] if isinstance(one, str) else one for one in transactions]
     for of_one in statements:
@@ -151,7 +151,7 @@ def test_a_changed_key_is_left_to_one_by_one_where_its_row_is_not_known(dms: Dms
     assert cdc.items()[-1] == (10, 5.0, "own", None)
     cdc.ask("TRUNCATE production.log")
     as_one_batch(dms, cdc, insert(11, 1), update(11, """"ITEM_ID" = 12"""))
-    assert done(cdc) == [("INSERT", 12), 1], "an insert of the same batch told the rest"
+    assert done(cdc) == [("INSERT", 12), 1], "an insert of the same batch had the other columns"
 
 
 def test_bulk_statements_that_meet_no_row_are_silent(dms: DmsStandIn, make_cdc: MakeCdc) -> None:

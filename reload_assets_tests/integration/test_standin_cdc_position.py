@@ -32,7 +32,7 @@ def cdc(dms: DmsStandIn, databases: tuple[str, str]) -> Iterator[CdcBench]:
 
 
 class Writers:
-    """Each inserts a row a transaction, with pauses of different length between the row and its commit, so that
+    """Each inserts one row per transaction, with pauses of different length between the row and its commit, so that
     commits come in another order than rows. The last one does not wait until its commits are flushed.
     """
 

@@ -251,6 +251,6 @@ def test_a_load_that_was_killed_is_failed_after_the_restart(
 def test_another_kind_of_file_is_no_state(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state"
     path.write_text(text)
-    with pytest.raises(ValueError, match="is no state of the DMS stand-in"):
+    with pytest.raises(ValueError, match="is not a state of the DMS stand-in"):
         DmsStandIn(state=path)
     assert path.read_text() == text

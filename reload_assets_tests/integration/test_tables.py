@@ -148,8 +148,8 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
         ),
         (
             "by_day: {window_column: updated_at, key: [id, updated_at]}\nby_day_1: {window_column: updated_at}",
-            "groups.sales.tables.by_day_1.target: production.by_day_1 is a part of production.by_day, which is that of "
-            "groups.sales.tables.by_day",
+            "groups.sales.tables.by_day_1.target: production.by_day_1 is a part of production.by_day, which is the "
+            "production table of groups.sales.tables.by_day",
         ),
         *(
             (

@@ -1,4 +1,4 @@
-"""The checks after a merge: what they find was not done by the merge they follow, and nothing stands in their way."""
+"""The checks after a merge: they find differences that the merge did not cause, and nothing stops them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from reload_assets_tests.integration.throwaway import throwaway_database
 
 @pytest.fixture(scope="module")
 def prepared(postgres: PostgresServer) -> Iterator[Merged]:
-    """Both databases, with the same rows on all sides; nobody changes them but in a copy, or puts them right again."""
+    """Both databases, with the same rows on all sides; tests change only a copy, or undo their changes."""
     with (
         throwaway_database(postgres, "after_source") as url,
         throwaway_database(postgres, "after") as target_url,
@@ -91,6 +91,7 @@ def test_production_that_equals_the_source_passes(merged: Merged) -> None:
         "missing": 0,
         "other": 0,
         "content": 0,
+        "unversioned": 0,
         "later": 0,
         "extra": 0,
         "segments": 1,
@@ -190,7 +191,7 @@ def test_without_a_source_the_row_version_tells_whether_somebody_wrote_since(mer
     )
     own = merged.verify(reader=False)["staged_in_production"]
     assert (own.status, own.facts["other"]) == ("failed", 1)
-    # Not written since the verdict on staging: the merge passed it over.
+    # Not written since the verdict on staging: the merge skipped it.
     merged.produce("DELETE FROM admin.reload_changes")
     merged.produce("UPDATE admin.reload_checks SET detail = detail")
     passed_over = merged.verify(reader=False)["staged_in_production"]
@@ -300,8 +301,10 @@ def test_missing_rows_other_versions_and_orphans_are_counted_apart(merged: Merge
         "missing": 1,
         "other": 1,
         "content": 0,
+        "unversioned": 0,
         "later": 0,
         "extra": 2,
+        "extra_left": 1,
         "segments": 2,
         "segments_differing": 2,
         "not_compared": "NOTE (CLOB), SCAN (BLOB)",
@@ -408,7 +411,7 @@ def test_the_types_check_knows_the_sources_types(apart: Merged) -> None:
     apart.produce("ALTER TABLE staging.lines_r1 ALTER COLUMN order_id TYPE numeric(30, 5)")
     narrow = apart.staged.verify("lines", "types")["types"]
     assert (narrow.status, narrow.facts["losses"], narrow.facts["differences"]) == ("failed", 1, 0)
-    assert "ORDER_ID is NUMBER, order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
+    assert "ORDER_ID is NUMBER and order_id is numeric(30,5), which would lose decimals beyond 5" in narrow.detail
 
 
 def test_lobs_are_those_that_the_source_declares(merged: Merged) -> None:

@@ -18,8 +18,8 @@ CREATE TABLE production.odd (
 );
 """
 TABLES = "odd: {window_column: updated_at}"
-# Run before the load, or for the key's types; without a source no keys are noted.
-ELSEWHERE = {"list_base_types", "create_source_keys", "match_source_keys", "list_lacking"}
+# Run before the load, or for values that do not fit; without a source no keys are noted.
+ELSEWHERE = {"list_misfits", "create_source_keys", "match_source_keys", "list_lacking"}
 
 
 def script_of(reload: StagedReload, name: str) -> str:

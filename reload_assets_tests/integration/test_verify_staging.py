@@ -1,4 +1,4 @@
-"""Each check on staging finds what it is for, says so in one sentence, and keeps apart what it could not look at."""
+"""Each staging check finds what it is for, says so in one sentence, and reports what it could not verify."""
 
 from __future__ import annotations
 
@@ -312,7 +312,7 @@ def test_hazard_25_values_that_python_cannot_hold_are_verified_inside_sql(
     outcomes = reload.verify("events")
     assert {outcome.status for outcome in outcomes.values()} == {"passed"}, outcomes
     assert reload.verify("instants", "keys")["keys"].status == "passed"
-    # 2^53 and 2^53 + 1 are one float: a key that repeats is told from one that only looks so.
+    # 2^53 and 2^53 + 1 are one float: a key that repeats is distinguished from one that only seems to.
     table = reload.staged("events").staging_table
     reload.execute(f"ALTER TABLE staging.{table} DROP CONSTRAINT {table}_pkey")
     reload.stage("events", [("0044-03-15 00:00:00 BC", 2**53 + 1, None, None, NOON)] * 2)

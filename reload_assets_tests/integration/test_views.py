@@ -303,7 +303,7 @@ def test_nullability_counts_only_once_the_load_has_ended(
 
 
 def test_instants_are_of_the_server_and_not_of_the_transaction(reload: StagedReload) -> None:
-    """CURRENT_TIMESTAMP stands still in a transaction, so that it makes a start and an end the same."""
+    """CURRENT_TIMESTAMP does not change within a transaction, so a start and an end would be the same."""
     before = datetime.now().astimezone()
     record(reload)
     merge(reload)

@@ -1,4 +1,4 @@
-"""The embedded stack, once a session; each scenario takes a day of its own from it."""
+"""The embedded stack, which is started once per session; each scenario takes its own day."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def reloads(runner: Runner) -> int:
 
 
 def said(runner: Runner, result: ExecuteInProcessResult) -> list[str]:
-    """What the steps of a run told whoever watches."""
+    """Return what the steps of a run wrote into its log."""
     return [entry.user_message for entry in runner.instance.all_logs(result.run_id)]
 
 

@@ -21,7 +21,7 @@ Written = Callable[[str, str], str]
 
 
 def command(*arguments: str) -> Result:
-    """Run ``reload-assets`` in this process; what is no exit of its own is raised."""
+    """Run ``reload-assets`` in this process; errors other than its own exit are raised."""
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 

@@ -84,7 +84,7 @@ def bounds(day: date) -> tuple[datetime, datetime]:
 
 @contextmanager
 def daemon(stack: Stack, folder: Path) -> Iterator[DagsterInstance]:
-    """Dagster's daemon over a fenced configuration, with the repository's dagster.yaml but for its intervals."""
+    """Dagster's daemon over a fenced configuration, with the repository's dagster.yaml except for its intervals."""
     written = yaml.safe_load(checkout_file("dagster.yaml").read_text(encoding="utf-8"))
     written["run_monitoring"]["poll_interval_seconds"] = 3
     # Without the queue, which would be looked at every few seconds.
@@ -167,7 +167,7 @@ def held(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hel
                     f"{table} is {status}",
                 )
             wait_for(lambda: runs.row("customers")["cdc_resumed_at"], "the fence of customers is open")
-            # Or the first look for what was left behind would be of a run that is not held yet.
+            # Otherwise the first sweep would find a run that is not held yet.
             wait_for(
                 lambda: target.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone(),
                 "customers is held before its confirm",

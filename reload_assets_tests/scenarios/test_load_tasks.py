@@ -1,4 +1,4 @@
-"""The DMS task of a reload: whose it is, what it is told, what is seen of it, and who clears up after a death."""
+"""The DMS task of a reload: its owner, its settings, its visible progress, and its removal after its run has died."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def client(runner: Runner) -> Any:
 
 @contextlib.contextmanager
 def while_loading(runner: Runner, day: date) -> Iterator[list[ExecuteInProcessResult]]:
-    """While a load of documents stands still; the result of its run is in the list afterwards."""
+    """Pause a load of documents for the block; the result of its run is in the list afterwards."""
     pause = Pause(table="DOCUMENTS", after_rows=4)
     runner.stack.dms.faults.set(pause)
     results: list[ExecuteInProcessResult] = []

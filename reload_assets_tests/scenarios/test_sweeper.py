@@ -25,7 +25,7 @@ def _nothing_left(runner: Runner) -> Iterator[None]:
 
 
 def tick(runner: Runner) -> str:
-    """What the sensor says of one look."""
+    """Return what the sensor says after one tick."""
     resources = {"reload": (runner.definitions.resources or {})["reload"]}
     with build_sensor_context(
         runner.instance, repository_def=runner.definitions.get_repository_def(), resources=resources

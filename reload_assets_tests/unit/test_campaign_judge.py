@@ -39,7 +39,7 @@ def verdict(source: Row | None, production: Row | None, shadow: Row | None) -> l
         (None, customer("a"), None, [("zombie", False)]),
         (customer("b"), customer("a"), customer("b"), [("stale", False)]),
         (customer("a"), None, customer("a"), [("lost", False)]),
-        # That CDC alone would have left it so is no excuse within a window.
+        # Within a window it does not matter that CDC alone would have left it so.
         (customer("b"), customer("a"), customer("a"), [("stale", False)]),
         (None, customer("a"), customer("a"), [("zombie", False)]),
     ],
@@ -105,7 +105,7 @@ DELETE = made(image(1, "b"), None)
         ([UPDATE], [audited("updated", image(1, "a"))]),
         ([UPDATE], [audited("repaired", image(1, "a"))]),
         ([DELETE], [audited("deleted", image(1, "b"))]),
-        # One transaction parks a value, or makes a row anew, on the way.
+        # One transaction parks a value, or recreates a row, on the way.
         ([UPDATE, made(image(1, "b"), image(1, "c"))], [audited("updated", image(1, "a"))]),
         ([made(image(1, "a"), None), made(None, image(1, "c"))], [audited("repaired", image(1, "a"))]),
         ([INSERT, made(image(1, "a"), None)], []),

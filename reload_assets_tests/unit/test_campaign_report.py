@@ -11,7 +11,7 @@ from reload_assets_tests.campaigns import report
 from reload_assets_tests.campaigns.judge import AuditFault, RowFault
 from reload_assets_tests.campaigns.run import Result
 from reload_assets_tests.campaigns.schema import World
-from reload_assets_tests.campaigns.settings import BASELINES, OURS, POLICIES, Job, plan
+from reload_assets_tests.campaigns.settings import BASELINES, OURS, POLICIES, Job, list_jobs
 
 ZOMBIE = RowFault("zombie", False, "customers", (1,), None, {"customer_id": 1}, None)
 
@@ -81,9 +81,9 @@ def test_the_table_counts_runs_and_rows_by_mode_and_policy() -> None:
 
 
 def test_a_campaign_rotates_over_modes_and_policies_and_gives_baselines_a_fifth() -> None:
-    jobs = plan(200, "s")
+    jobs = list_jobs(200, "s")
     counts = Counter((job.mode, job.policy) for job in jobs)
     assert {counts[mode, policy] for mode in OURS for policy in POLICIES} == {33, 34}
     assert {counts[mode, policy] for mode in BASELINES for policy in ("default", "idempotent")} == {20}
     assert len({job.seed for job in jobs}) == len(jobs)
-    assert Counter(job.mode for job in plan(4, "s"))["seed"] == 3
+    assert Counter(job.mode for job in list_jobs(4, "s"))["seed"] == 3

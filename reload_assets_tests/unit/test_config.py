@@ -127,8 +127,8 @@ def test_two_entries_with_one_production_table_are_refused(entries: str, place: 
     with pytest.raises(ConfigError) as caught:
         parse_config(REFERENCE + entries + "\n")
     assert f"groups.{place}.target: the production table " in str(caught.value)
-    assert " is that of groups.sales.tables.orders too" in str(caught.value)
-    assert "give each source table a production table of its own, and unite those by a view" in str(caught.value)
+    assert " is also that of groups.sales.tables.orders" in str(caught.value)
+    assert "give each source table its own production table, and unite them in a view" in str(caught.value)
 
 
 def test_two_entries_for_two_sources_and_two_targets_are_fine() -> None:

@@ -72,7 +72,7 @@ def test_without_jitter_each_pause_is_the_one_before_times_the_growth() -> None:
 
 def test_what_succeeds_is_not_tried_again() -> None:
     outcomes = iter([Busy("once"), Busy("twice"), "done"])
-    told: list[tuple[int, str]] = []
+    reported: list[tuple[int, str]] = []
 
     def work() -> str:
         outcome = next(outcomes)
@@ -86,12 +86,12 @@ def test_what_succeeds_is_not_tried_again() -> None:
             Busy,
             AFTER_CONTENTION,
             3,
-            before_pause=lambda attempt, error: told.append((attempt, str(error))),
+            before_pause=lambda attempt, error: reported.append((attempt, str(error))),
             sleep=lambda seconds: None,
         )
         == "done"
     )
-    assert told == [(1, "once"), (2, "twice")]
+    assert reported == [(1, "once"), (2, "twice")]
 
 
 def test_the_last_error_comes_out_with_its_cause() -> None:

@@ -110,9 +110,9 @@ def test_a_key_that_the_column_cannot_hold_is_named(described: SourceColumn, val
 def test_oracle_is_told_the_types_of_binds(described: SourceColumn, dbapi_type: object) -> None:
     driver: Any = oracledb
     dialect: Any = OracleDialect_oracledb(dbapi=driver)
-    told = described.bind_type.dialect_impl(dialect).get_dbapi_type(driver)
-    assert told is dbapi_type
-    assert told in dialect.include_set_input_sizes
+    bound = described.bind_type.dialect_impl(dialect).get_dbapi_type(driver)
+    assert bound is dbapi_type
+    assert bound in dialect.include_set_input_sizes
 
 
 def test_a_type_that_has_a_canonical_text_can_be_bound_and_no_other() -> None:

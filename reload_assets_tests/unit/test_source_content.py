@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import oracle, postgresql
 
 from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import TextRule, own_rule
 from reload_assets.canonical.row_hash import Hashed, row_hash
 
 WIDE = SourceColumn("WIDE", "VARCHAR2", 4000, None, None, True, 1)
@@ -19,13 +20,21 @@ TAG = SourceColumn("TAG", "RAW", 16, None, None, True, 5)
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
 
 
+def rule(column: SourceColumn) -> TextRule:
+    found = own_rule(column)
+    assert found is not None
+    return found
+
+
 def on_oracle(*columns: SourceColumn) -> str:
-    made = row_hash([Hashed(sa.column(column.name.lower()), column) for column in columns])
+    made = row_hash([Hashed(sa.column(column.name.lower()), column, rule(column)) for column in columns])
     return str(made.compile(dialect=oracle.dialect()))
 
 
 def on_postgresql(*columns: SourceColumn, to_utf8: bool = False) -> str:
-    made = row_hash([Hashed(sa.column(column.name.lower()), column) for column in columns], to_utf8=to_utf8)
+    made = row_hash(
+        [Hashed(sa.column(column.name.lower()), column, rule(column)) for column in columns], to_utf8=to_utf8
+    )
     return str(made.compile(dialect=postgresql.dialect()))
 
 

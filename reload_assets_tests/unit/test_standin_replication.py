@@ -47,7 +47,7 @@ def commit(end: int, seconds: float, relation: Relation = OTHER) -> Transaction:
 
 
 class Script:
-    """A log, control tables and an engine: looks at the log give what was written down, then the task is stopped."""
+    """A log, control tables and an engine: reading the log returns what the script says; then the task is stopped."""
 
     def __init__(self, *looks: tuple[Mark, Iterable[Transaction], bool], lag: float = 0) -> None:
         self._looks = list(looks)
@@ -108,7 +108,7 @@ class Script:
         pass
 
     def run(self) -> list[Status]:
-        """The last status after each look; looks without one are left out."""
+        """Return the last status after each read of the log; reads without a status are left out."""
         everything: Any = self
         with pytest.raises(Stopped):
             replication.Replication(None, None, everything, everything, everything).run()  # type: ignore[arg-type]

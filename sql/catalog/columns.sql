@@ -1,22 +1,22 @@
--- The catalog: the columns of a table, and those that find its rows or divide them.
+-- The catalog: the columns of a table, those that lead its indexes, and those that partition it.
 -- By hand: psql -f sql/example.psql -f sql/catalog/columns.sql
 
 -- name: list_columns
--- The columns of one table, in their order, as the catalog knows them.
+-- List the columns of one table in their order.
 SELECT
     a.attname AS name,
     format_type(a.atttypid, a.atttypmod) AS type,
-    -- What a domain restricts, however many domains lie between; an enum says that it is one.
+    -- The base type of a domain, through any number of domains; 'enum' for an enum.
     CASE WHEN b.typtype = 'e' THEN 'enum' ELSE format_type(b.oid, b.modifier) END AS base_type,
     a.attnotnull AS not_null,
     a.attgenerated <> '' AS generated,
     a.attidentity AS identity,
     a.atthasdef AS has_default,
     a.attcollation <> 0 AS collatable,
-    -- Equal only where every byte is; the collation of a type without one is its default.
+    -- Texts are equal only if all their bytes are. A type without a collation counts as such.
     coalesce(l.collisdeterministic, TRUE) AS exact,
-    -- What has no equality of the whole value is compared as text: json and xml have no "=", box and circle have one
-    -- that compares areas, and an array is as good as its elements.
+    -- Values of other types are compared as text: json and xml have no "=", that of box and circle compares areas, and
+    -- for an array the type of its elements decides.
     b.typcategory IN ('E', 'R', 'S')
     OR EXISTS (
         SELECT 1
@@ -59,8 +59,8 @@ WHERE
 ORDER BY a.attnum;
 
 -- name: list_leading_columns
--- The columns by whose ranges an index of a table finds rows: those with which a B-tree or BRIN index over all rows
--- begins.
+-- List the columns by whose ranges an index of a table finds rows: the first column of each B-tree or BRIN index over
+-- all rows.
 SELECT DISTINCT a.attname::text AS name
 FROM pg_index AS i
 INNER JOIN pg_class AS c ON i.indrelid = c.oid
@@ -74,8 +74,8 @@ WHERE
 ORDER BY name;
 
 -- name: list_partition_columns
--- The columns that decide in which partition of a table a row lies. None where the table is not partitioned, or only by
--- expressions.
+-- List the columns that decide in which partition of a table a row lies. Returns none if the table is not partitioned,
+-- or only by expressions.
 SELECT a.attname::text AS name
 FROM pg_partitioned_table AS p
 INNER JOIN pg_class AS c ON p.partrelid = c.oid

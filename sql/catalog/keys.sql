@@ -2,7 +2,7 @@
 -- By hand: psql -f sql/example.psql -f sql/catalog/keys.sql
 
 -- name: list_unique_keys
--- The unique indexes of one table that an ON CONFLICT clause or a reader can rely on: whole, plain columns.
+-- List the unique indexes of one table that ON CONFLICT or a reader can rely on: over all rows and plain columns.
 SELECT
     ic.relname AS name,
     i.indisprimary AS is_primary,
@@ -23,7 +23,7 @@ GROUP BY ic.relname, i.indisprimary, i.indimmediate, i.indnullsnotdistinct
 ORDER BY i.indisprimary DESC, ic.relname;
 
 -- name: list_foreign_keys
--- The foreign keys that one table has, each with its columns and its parent's.
+-- List the foreign keys of one table, each with its columns and its parent's.
 SELECT
     f.conname AS name,
     pn.nspname AS parent_schema,
@@ -41,8 +41,8 @@ INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = c
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
 WHERE
     f.contype = 'f' AND n.nspname = :'schema' AND c.relname = :'table'
-    -- The copies of a key for each partition of the parent say nothing new. What a partition has from its own parent
-    -- does.
+    -- Leave out the copies of a key for each partition of the parent, which add nothing. A key that a partition
+    -- inherits from its own parent counts.
     AND NOT EXISTS (
         SELECT 1
         FROM pg_constraint AS u
@@ -52,8 +52,8 @@ GROUP BY f.conname, pn.nspname, p.relname, f.condeferrable
 ORDER BY f.conname;
 
 -- name: list_references
--- The foreign keys, of tables of any schema, that refer to one table, to a partition or an heir of it, or to the table
--- that it is a partition of; and what they do when a referred row goes away or its value changes:
+-- List the foreign keys, of tables in any schema, that refer to one table, to a partition or an heir of it, or to the
+-- table that it is a partition of. Also return what they do when a referred row is deleted or its value changes:
 -- a = no action, r = restrict, c = cascade, n = set null, d = set default.
 WITH RECURSIVE parts AS (
     SELECT c.oid
@@ -66,7 +66,7 @@ WITH RECURSIVE parts AS (
     INNER JOIN parts ON i.inhparent = parts.oid
 ),
 
--- From the copies of a key that each partition has up to the key itself.
+-- Each partition has a copy of a key: go up from the copy to the key itself.
 keys AS (
     SELECT
         f.oid,
@@ -104,14 +104,14 @@ INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = c
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
 WHERE
     keys.conparentid = 0
-    -- A column of newer servers: NOT ENFORCED.
+    -- Only newer servers have this column, for NOT ENFORCED.
     AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
 GROUP BY f.oid, f.conname, f.confdeltype, f.confupdtype, c.oid, n.oid, n.nspname, c.relname, c.relkind
 ORDER BY f.conname, child_schema, child_table;
 
 -- name: list_related_tables
--- The tables that refer to one table by a foreign key, or that it refers to, with their primary keys (NULL:
--- it has none).
+-- List the tables that refer to one table by a foreign key, or that it refers to, with their primary keys (NULL if a
+-- table has none).
 SELECT
     n.nspname AS related_schema,
     c.relname AS related_table,

@@ -1,10 +1,10 @@
--- The catalog: what becomes of a row that is written into a table.
+-- The catalog: triggers, rules and row security, which can change what happens to a row that is written.
 -- By hand: psql -f sql/example.psql -f sql/catalog/writes.sql
 
 -- name: list_triggers
--- The triggers of one table, of its partitions and of its heirs that fire in a session like this one. Triggers that
--- PostgreSQL made for constraints do not count. turns_away: it runs before each row, so it can swallow or change the
--- row.
+-- List the triggers of one table, of its partitions and of its heirs that fire in a session like this one. Triggers
+-- that PostgreSQL made for constraints do not count. turns_away: the trigger runs before each row, so it can drop or
+-- change the row.
 WITH RECURSIVE parts AS (
     SELECT c.oid
     FROM pg_class AS c
@@ -27,7 +27,7 @@ INNER JOIN pg_class AS c ON parts.oid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE
     NOT t.tgisinternal
-    -- The copies that the partitions have of a trigger of the table say nothing new.
+    -- Leave out the copies of a trigger that the partitions have, which add nothing.
     AND NOT EXISTS (
         SELECT 1
         FROM pg_trigger AS u
@@ -41,8 +41,8 @@ WHERE
 ORDER BY n.nspname || '.' || c.relname, t.tgname;
 
 -- name: get_rewrites
--- How PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the rules
--- that cannot go together with ON CONFLICT or RETURNING.
+-- Return how PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the
+-- rules that are not compatible with ON CONFLICT or RETURNING.
 SELECT
     row_security_active(c.oid) AS hides_rows,
     array(
@@ -59,7 +59,7 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
 
 -- name: list_tables_above
--- The tables of the same schema that hold the rows of one table too, because it is a partition or an heir of them.
+-- List the tables of the same schema that one table is a partition or an heir of, and that so hold its rows too.
 WITH RECURSIVE above AS (
     SELECT i.inhparent AS oid
     FROM pg_inherits AS i

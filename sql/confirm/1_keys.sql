@@ -1,11 +1,11 @@
--- Confirm, step 1 of 9: which keys are read again. Verdicts and states: see reload_assets/confirm/verdicts.py.
+-- Confirm, step 1 of 9: collect the keys to read again. Verdicts and states: see reload_assets/confirm/verdicts.py.
 -- k: a key of the confirm. p: production. s: a staged row. d: a staged row under its numbers, as in the merge's delta.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql
 
 -- name: find_unconfirmed
--- This reload, and earlier ones of the group that overlap its window, were merged in whole or in part, and were never
--- confirmed. What they left behind in a table is confirmed too, unless a confirmed reload has done so. Returns since
--- when each of them has touched production, and what it loaded.
+-- Find this reload, and earlier ones of its group that overlap its window, were merged in whole or in part, and were
+-- never confirmed. Their rows of a table are confirmed too, unless a confirmed reload has taken them up. Returns since
+-- when each of them has been writing production, and what it loaded.
 SELECT
     r.reload_id,
     r.opened_at,
@@ -29,19 +29,19 @@ WHERE
 ORDER BY r.reload_id;
 
 -- name: create_keys
--- The keys of a table, and the state of each. The columns of the key bear the numbers of staging's. Gone with the
--- session.
+-- Create the table of a table's keys, with the state of each. The columns of the key have the numbers of staging's. It
+-- lasts as long as the session.
 CREATE TEMPORARY TABLE :"keys" AS
 SELECT
     :s_key_numbered,
     -- This reload wrote the row.
     FALSE AS is_ours,
-    -- Production has the row because this reload wrote it. So it goes when the source lacks it, whatever the policy for
-    -- orphans.
+    -- Production has the row because this reload wrote it. So it is deleted if the source lacks it, no matter which
+    -- policy holds for orphans.
     FALSE AS is_brought_back,
-    -- The row is confirmed wherever it lies; otherwise only inside the window.
+    -- The row is confirmed in any window; otherwise only if it lies in the reload's window.
     TRUE AS in_any_window,
-    -- The comparison found the row among those that changed during the reload: outside the window it is not an orphan.
+    -- The comparison found the row among those that changed during the reload. Outside the window it is not an orphan.
     FALSE AS found_by_comparison,
     -- The next pass reads the key.
     TRUE AS is_open,
@@ -53,25 +53,27 @@ SELECT
     0 AS times_refused,
     -- The version (xmin) of production's row before the source was read.
     NULL::text AS production_xmin,
-    -- Production's row before the source was read, where somebody else writes it again and again.
+    -- Production's row before the source was read. Only kept if somebody else writes the row again and again.
     NULL::jsonb AS noted,
-    -- What noted was at the pass before.
+    -- The value of noted at the previous pass.
     NULL::jsonb AS noted_before,
     -- The columns of the noted row that were never read equal.
     NULL::text [] AS unequal_columns,
-    -- Production's row under its lock, for the audit of single columns.
+    -- Production's row under its lock, for the audit when single columns are corrected.
     NULL::jsonb AS locked_row,
     -- The version (xmin) of production's row that a correction wrote.
     NULL::text AS written_xmin,
     -- The hash of the source's row that this correction wrote.
     NULL::text AS written_hash,
+    -- Production's row is not as this correction wrote it: a trigger has changed it.
+    FALSE AS is_rewritten,
     -- What the last pass found.
     NULL::text AS verdict,
-    -- How far the correction is; NULL while none is made.
+    -- The state of the correction; NULL if there is none.
     NULL::text AS correction,
-    -- Corrections of the same number are made together; 0: in any batch. Of a patch: its number, or 0 for none.
+    -- Corrections with the same number are made together; 0: in any batch. For a patch: its own number, or 0 for none.
     0 AS batch,
-    -- Why production refused the correction last, and what to do.
+    -- Why production last refused the correction, and what to do.
     NULL::text AS reason
 FROM :"staging_schema".:"staging_table" AS s
 WHERE FALSE;
@@ -84,12 +86,14 @@ ALTER COLUMN is_open SET DEFAULT TRUE,
 ALTER COLUMN is_settled SET DEFAULT FALSE,
 ALTER COLUMN times_overtaken SET DEFAULT 0,
 ALTER COLUMN times_refused SET DEFAULT 0,
+ALTER COLUMN is_rewritten SET DEFAULT FALSE,
 ALTER COLUMN batch SET DEFAULT 0,
 ADD PRIMARY KEY (:key_numbers);
 
 -- name: create_rows
--- Room for rows of the source, with the columns of staging under their numbers and without their domains. Gone with the
--- session. unfit: why the target's types cannot hold a row, of which there is only the key.
+-- Create a table for rows of the source. It has staging's columns under their numbers, with plain types instead of
+-- domains, and lasts as long as the session. unfit: why the target's types cannot hold a row, which then has only its
+-- key.
 CREATE TEMPORARY TABLE :"source_rows" AS
 SELECT
     :s_without_domains,
@@ -98,12 +102,12 @@ FROM :"staging_schema".:"staging_table" AS s
 WHERE FALSE;
 
 -- name: create_again
--- Room for rows of the source that are read again: with CDC stopped, by DMS, or for the control.
+-- Create a table for rows that are read once more: with CDC stopped, by DMS, or for the control of step 3.
 CREATE TEMPORARY TABLE :"again" (LIKE :"source_rows");
 
 -- name: collect_staged
--- Staged rows of the window that production lacks or has with other content: refused ones, and those that CDC wrote
--- since.
+-- Collect the staged rows of the window that production lacks or has with other content: the merge refused them, or CDC
+-- has written them since.
 INSERT INTO :"keys" (:key_numbers)
 SELECT :d_key
 FROM (
@@ -121,21 +125,23 @@ WHERE found.outcome IS DISTINCT FROM 'identical'
 ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: collect_written
--- The keys that some reloads wrote, by the audit. A row that one of them inserted is there because of it.
+-- Collect the keys that the given reloads wrote, according to the audit. A row that one of them inserted is there
+-- because of it.
 INSERT INTO :"keys" (:key_numbers, is_ours, is_brought_back)
 SELECT
     :p_key,
     TRUE,
     bool_or(c.operation = 'inserted')
 FROM admin.reload_changes AS c
--- Not a record of the whole table: a domain of another column may not allow NULL.
+-- Not a record of the whole table, because the domain of another column may not allow NULL.
 CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
 WHERE c.reload_id = any(:'reload_ids'::bigint []) AND c.table_name = :'table_name'
 GROUP BY :p_key
 ON CONFLICT (:key_numbers) DO UPDATE SET is_ours = TRUE, is_brought_back = excluded.is_brought_back;
 
 -- name: collect_orphans
--- Rows of production's window that were not staged: the source has deleted them, or moved them out of the window.
+-- Collect rows of production's window that were not staged: the source has deleted them or moved them out of the
+-- window.
 INSERT INTO :"keys" (:key_numbers)
 SELECT :p_key
 FROM :"schema".:"table" AS p
@@ -150,15 +156,15 @@ WHERE
 ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: find_named
--- Whether a key that a skipped statement names is one of the confirm's, and whether a row of it was staged.
+-- Return whether a key that a skipped statement names is one of the confirm's, and whether a row with it was staged.
 SELECT
     (SELECT count(*) > 0 FROM :"keys" AS k WHERE :k_is_named) AS is_confirmed,
     (SELECT count(*) > 0 FROM :"staging_schema".:"staging_table" AS s WHERE :s_is_named) AS is_staged;
 
 -- name: collect_named
--- A key that a skipped statement names. is_ours: CDC skipped it since this reload began to write, so this reload is the
--- cause of the row's state. is_brought_back: the statement would have removed the row. Returns a row where the key is
--- new or becomes this reload's.
+-- Collect a key that a skipped statement names. is_ours: CDC skipped the statement after this reload began to write, so
+-- this reload is the cause of the row's state. is_brought_back: the statement would have removed the row. Returns a row
+-- if the key is new or becomes this reload's own.
 INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back, in_any_window)
 VALUES (:named_key, :'is_ours'::boolean, :'is_brought_back'::boolean, :'is_ours'::boolean)
 ON CONFLICT (:key_numbers) DO UPDATE
@@ -174,5 +180,5 @@ ON CONFLICT (:key_numbers) DO UPDATE
 RETURNING TRUE AS is_collected;
 
 -- name: find_row
--- Whether a table outside the reload has the row of a key that a skipped statement names.
+-- Return whether a table outside the reload has the row that a skipped statement names.
 SELECT exists(SELECT 1 FROM :"schema".:"table" AS p WHERE :p_is_named) AS is_there;

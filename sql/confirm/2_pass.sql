@@ -1,11 +1,11 @@
--- Confirm, step 2 of 9: one pass over the open keys. Verdicts: see reload_assets/confirm/verdicts.py.
--- k: a key. p: production. r: the source, as this pass reads it. t: a row of the source as text. n, b: production's row
--- as it was noted before the source was read, and at the pass before. u: a key that is updated.
+-- Confirm, step 2 of 9: judge the open keys in one pass. Verdicts: see reload_assets/confirm/verdicts.py.
+-- k: a key. p: production. r: the source, as this pass reads it. t: a row of the source as text. n: production's row as
+-- it was noted before the source was read; b: as the previous pass noted it. u: a key that is updated.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/2_pass.sql
 
 -- name: note_production
--- Before the source is read: the row version (xmin) that production has of each open key. Where somebody else has
--- written a row since it was noted, the row itself is noted, too.
+-- Before the source is read: note which row version (xmin) production has of each open key. If somebody else has
+-- written a row since the previous note, note the row itself too.
 UPDATE :"keys" AS u
 SET
     production_xmin = found.production_xmin,
@@ -23,7 +23,7 @@ FROM (
     LEFT JOIN LATERAL (
         SELECT
             p.xmin::text AS production_xmin,
-            -- Not to_jsonb(p), which is a column where there is one of that name.
+            -- Not to_jsonb(p): if the table has a column named p, that would mean the column.
             CASE WHEN k.times_overtaken > 0 OR k.verdict = 'overtaken' THEN to_jsonb(p.*) END AS noted
         FROM :"schema".:"table" AS p
         WHERE :p_is_k
@@ -34,30 +34,30 @@ FROM (
 WHERE u.ctid = found.place;
 
 -- name: list_keys
--- The keys that are read from the source, as canonical text. wanted: the keys of the confirm, or some that one of its
+-- List the keys to read from the source, as canonical text. wanted: the keys of the confirm, or those that one of its
 -- steps has chosen.
 SELECT :k_canonical_key
 FROM :"wanted" AS k
 WHERE :k_is_wanted;
 
 -- name: create_texts
--- Room for rows of the source as text, one column for each; gone with the transaction. COPY fills it.
+-- Create a table for rows of the source as text, one column for each. COPY fills it.
 CREATE TEMPORARY TABLE :"texts" (:text_columns) ON COMMIT DROP;
 
 -- name: type_texts
--- Give the texts production's types, as DMS would have loaded them.
+-- Turn the texts into values of production's types, as DMS would have loaded them.
 INSERT INTO :"source_rows"
 SELECT :t_typed
 FROM :"texts" AS t
 WHERE :t_is_chosen;
 
 -- name: list_texts
--- The places of the texts, to find those that the types cannot hold.
+-- List the places (ctid) of the texts, to find those that the types cannot hold.
 SELECT t.ctid::text AS place
 FROM :"texts" AS t;
 
 -- name: add_unfit
--- The key of a row of the source that the target's types cannot hold, and why.
+-- Add the key of a source row that the target's types cannot hold, with the reason.
 INSERT INTO :"source_rows" (:key_numbers, unfit)
 SELECT
     :t_key_typed,
@@ -66,15 +66,18 @@ FROM :"texts" AS t
 WHERE :t_is_chosen;
 
 -- name: judge_keys
--- After the source was read: what is to be done about each open key. The first match wins. A row that somebody wrote in
--- between is left for the next pass. What a correction of ours made of this very row of the source is right, whatever
--- triggers of production made of it. A row that is marked as deleted is as good as absent. A row that the target's
--- types cannot hold is to be written, and will be refused.
+-- After the source was read: decide what to do about each open key. The first match wins. A row that somebody wrote in
+-- between is left for the next pass. If a correction wrote this very row of the source, the result is right, even if
+-- triggers of production changed it. A row that is marked as deleted counts as absent. A row that the target's types
+-- cannot hold gets a correction, which will be refused.
 UPDATE :"keys" AS u
-SET verdict = found.verdict
+SET verdict = found.verdict, is_rewritten = found.is_rewritten
 FROM (
     SELECT
         k.ctid AS place,
+        coalesce(
+            p.is_alive AND p.differs AND k.written_xmin = p.production_xmin AND k.written_hash = md5(r.source_row), FALSE
+        ) AS is_rewritten,
         CASE
             WHEN p.production_xmin IS DISTINCT FROM k.production_xmin THEN 'overtaken'
             WHEN r.source_row IS NULL AND p.production_xmin IS NULL THEN 'absent'
@@ -114,9 +117,9 @@ FROM (
 WHERE u.ctid = found.place;
 
 -- name: judge_overtaken
--- Rows that CDC writes again and again are judged column by column. A column is settled when its noted value was the
--- source's, read afterwards, or has changed between two notes: then CDC has set it, to what the source had. A row whose
--- columns are all settled is settled. A column that stays unequal for long is corrected by itself (patch).
+-- Judge rows that CDC writes again and again column by column. A column is settled if its noted value equals the one
+-- that the source had afterwards. It is also settled if its value has changed between two notes, as CDC has then set it
+-- to the source's. A row is settled if all its columns are. A column that stays unequal is corrected alone (patch).
 UPDATE :"keys" AS u
 SET
     unequal_columns = found.unequal_columns,

@@ -1,17 +1,17 @@
--- Confirm, step 3 of 9: the control of what the source is said to have lost. Staged keys, which the load itself saw,
--- have to be found by their key.
+-- Confirm, step 3 of 9: prove that the source would have found the rows that count as gone. Staged keys, which the load
+-- itself read, must be found by their key.
 -- k: a key, of the confirm or of the control. a: the source, as it is read again. s: a staged row. p: production.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/3_gone.sql
 
 -- name: list_gone_shapes
--- The shapes of the keys that the source is said to have lost.
+-- List the shapes of the keys whose rows count as gone from the source.
 SELECT DISTINCT :k_shape AS shape
 FROM :"keys" AS k
 WHERE k.is_open AND k.verdict IN (:gone);
 
 -- name: create_control
--- Some staged keys of these shapes: a few for each shape, drawn by a hash. The load saw them, so the source finds them
--- by their key, unless it has lost them since or cannot.
+-- Collect a few staged keys of each shape, chosen by a hash. The load read them. So the source finds them by their key,
+-- unless it has deleted them since, or cannot find such keys.
 CREATE TEMPORARY TABLE :"control" AS
 WITH drawn AS (
     SELECT min(s.ctid) AS place
@@ -36,7 +36,7 @@ SET is_found = TRUE
 WHERE EXISTS (SELECT 1 FROM :"again" AS a WHERE :a_is_k);
 
 -- name: count_found
--- By shape: how many keys were looked up in the source, and how many it has found.
+-- Count, by shape, the keys that were looked up in the source and those that it found.
 SELECT
     shape,
     count(*) AS keys,
@@ -45,8 +45,8 @@ FROM :"control"
 GROUP BY shape;
 
 -- name: add_gone
--- Where too few were found, the source's rows of the window decide: all keys that it is said to have lost are looked
--- for among them.
+-- If too few were found, the source's rows of the window decide. Add all keys whose rows count as gone, to look for
+-- them among those rows.
 INSERT INTO :"control" (:key_numbers, shape, is_found)
 SELECT
     :k_key,
@@ -56,8 +56,8 @@ FROM :"keys" AS k
 WHERE (k.is_open AND k.verdict IN (:gone)) AND :k_shape = any(:'shapes'::text []);
 
 -- name: find_other_key
--- A key that the source is said to have lost, though its window lists one that differs only in its spelling and that
--- production does not have: perhaps the same row. Returns both keys.
+-- Find a key whose row counts as gone although the source's window lists a key that differs only in its spelling, and
+-- that production lacks. It may be the same row. Returns both keys.
 SELECT
     :k_key_texts AS key_texts,
     :a_key_texts AS other_key_texts
@@ -70,12 +70,12 @@ WHERE
 LIMIT 1;
 
 -- name: keep_listed
--- Keep only the keys that the source's window has just listed, though the source did not find them by the key.
+-- Keep only the keys that the source's window has just listed although the source did not find them by key.
 DELETE FROM :"control" AS k
 WHERE k.is_found OR NOT EXISTS (SELECT 1 FROM :"again" AS a WHERE :a_is_k);
 
 -- name: find_unfound
--- A key that the source has still not found.
+-- Return a key that the source has still not found.
 SELECT :k_key_texts AS key_texts
 FROM :"control" AS k
 WHERE NOT k.is_found

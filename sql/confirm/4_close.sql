@@ -1,9 +1,9 @@
--- Confirm, step 4 of 9: close the keys about which nothing is left to do, and count the others.
+-- Confirm, step 4 of 9: close the keys for which nothing is left to do, and count the others.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/4_close.sql
 
 -- name: count_vanished
--- The open keys that neither side has and that were never read equal: rows of this reload, and others. Such a row was
--- deleted in the source, or its key was changed, and then its content lives on under the new key.
+-- Count the open keys that neither side has and that were never read equal: rows of this reload, and others. The source
+-- has deleted such a row, or has changed its key, and then its content is under the new key.
 SELECT
     count(*) FILTER (WHERE is_ours) AS ours,
     count(*) FILTER (WHERE NOT is_ours) AS others
@@ -11,9 +11,9 @@ FROM :"keys"
 WHERE is_open AND verdict = 'absent' AND NOT is_settled;
 
 -- name: close_settled
--- Close the keys about which nothing is to be done, or nothing can be: blocked, where production has refused the
--- correction several times. A row that somebody else has written is closed where it was read equal before: what CDC
--- makes of a row that was right is right.
+-- Close the keys for which nothing is left to do, and those that are blocked because production has refused the
+-- correction several times. A row that somebody else has written is closed if it was read equal before, because CDC
+-- keeps a correct row correct.
 UPDATE :"keys"
 SET
     is_open = times_refused < :'most_refused'::integer

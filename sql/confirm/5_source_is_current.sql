@@ -1,12 +1,13 @@
--- Confirm, step 5 of 9: before anything is corrected, ask DMS about rows that the source connection shows too old.
+-- Confirm, step 5 of 9: before any correction, let DMS read the rows that the source connection shows older than
+-- before.
 -- k: a key in doubt. d: its staged row, under its numbers. p: production. r: the source, as this pass read it. a: as
--- DMS reads it. l: as the connection shows it last, after DMS. u: a key that is updated.
+-- DMS reads it. l: as the connection shows it after DMS. u: a key that is updated.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/5_source_is_current.sql
 
 -- name: find_older
--- The keys to be corrected whose row in the source, as it was read, is older than the staged one, or older than what
--- CDC has written into production since the reload was opened. CDC has passed the read, so the read itself may be of an
--- old copy. A row that the source lacks is older than any. Gone with the session.
+-- Find the keys to correct whose source row, as it was read, is older than the staged row, or older than what CDC has
+-- written into production since the reload was opened. CDC has passed the read, so the read may have seen an old copy.
+-- A row that the source lacks counts as older than any. The table lasts as long as the session.
 CREATE TEMPORARY TABLE :"older" AS
 SELECT k.*
 FROM :"keys" AS k
@@ -28,7 +29,7 @@ WHERE
     AND (
         (:d_is_newer_than_r) IS TRUE
         OR (
-            -- Apart from p.*, which has all names that production's columns have. Not what the merge or a correction
+            -- A separate column, because p.* may have a column of any name. Excludes what the merge or a correction
             -- wrote.
             (
                 SELECT
@@ -49,11 +50,12 @@ WHERE
     );
 
 -- name: create_latest
--- Room for the rows that the source connection shows after DMS has read them. Gone with the session.
+-- Create a table for the rows that the source connection shows after DMS has read them. It lasts as long as the
+-- session.
 CREATE TEMPORARY TABLE :"latest" (LIKE :"source_rows");
 
 -- name: bound_older
--- In which stretch of the window column the newer rows lie because of which keys are in doubt.
+-- Return the range of the window column in which the newer rows of the keys in doubt lie.
 SELECT
     min(newer.moment) AS first,
     max(newer.moment) AS last
@@ -69,9 +71,9 @@ CROSS JOIN LATERAL (
 ) AS newer;
 
 -- name: judge_older
--- Of the keys in doubt: how many rows the source connection shows as at first, and older than DMS has read them in
--- between, or not at all; some of their keys. What the connection shows otherwise than at first is put off to the next
--- pass.
+-- Count the keys in doubt whose row the source connection shows as it did first, although DMS read a newer row in
+-- between; a row that the connection lacks counts as well. Return some of the keys. If the connection now shows
+-- something else than first, the key is put off to the next pass.
 WITH doubted AS (
     SELECT
         k.*,

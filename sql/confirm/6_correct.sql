@@ -1,12 +1,12 @@
--- Confirm, step 6 of 9: write the corrections. They are held back, released together or batch by batch, made or refused
--- (the column correction; see reload_assets/confirm/verdicts.py).
+-- Confirm, step 6 of 9: make the corrections. They are held, then released together or batch by batch, then made or
+-- refused (the column correction; see reload_assets/confirm/verdicts.py).
 -- k: a key. p: production. r: the source, as this pass read it. a: as it is with CDC stopped. d, t: rows of the
 -- corrections in the form of the merge's delta. c: a row that refers to production's. i: an inserted row. u: a key that
 -- is updated.
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/6_correct.sql
 
 -- name: put_off_changed
--- With CDC stopped: put corrections off to the next pass whose source row is no longer the one that was read.
+-- With CDC stopped: put a correction off to the next pass if the source's row is no longer the one that was read.
 UPDATE :"keys" AS k
 SET verdict = 'overtaken'
 WHERE
@@ -15,18 +15,18 @@ WHERE
     IS DISTINCT FROM (SELECT a::text FROM :"again" AS a WHERE :a_is_k);
 
 -- name: hold_back
--- Hold all corrections back; they are released together, or batch by batch.
+-- Hold all corrections. They are released together, or batch by batch.
 UPDATE :"keys" SET correction = 'held', batch = 0, reason = NULL
 WHERE is_open AND verdict IN (:corrected);
 
 -- name: release_all
--- Release all corrections that were held back.
+-- Release all held corrections.
 UPDATE :"keys" SET correction = 'released'
 WHERE is_open AND correction = 'held';
 
 -- name: create_delta
--- The written corrections that are held back or released, in the form of a merge's delta, to find the unique values
--- that move between their rows. Gone with the transaction.
+-- Create a table of the held and released corrections that write rows, in the form of a merge's delta, to find the
+-- unique values that move between their rows.
 CREATE TEMPORARY TABLE :"delta" ON COMMIT DROP AS
 SELECT
     r.*,
@@ -36,7 +36,7 @@ INNER JOIN :"source_rows" AS r ON :r_is_k
 WHERE k.is_open AND k.verdict IN (:written) AND k.correction = :'correction';
 
 -- name: find_chains
--- Pairs of rows of which one takes over a unique value that the other gives up.
+-- Find pairs of rows: one takes over a unique value that the other gives up.
 SELECT
     d.ctid::text AS giver,
     t.ctid::text AS taker
@@ -51,7 +51,7 @@ INNER JOIN :"delta" AS t ON :t_takes_over
 WHERE d.outcome = 'updated' AND (:d_gives_up);
 
 -- name: set_batches
--- Rows between which unique values move are corrected together: each chain of them gets a number.
+-- Number each chain of rows between which unique values move, because they have to be corrected together.
 UPDATE :"keys" AS k
 SET batch = chain.number
 FROM :"delta" AS d
@@ -59,7 +59,7 @@ INNER JOIN unnest(:'places'::tid [], :'numbers'::integer []) AS chain (place, nu
 WHERE :d_is_k;
 
 -- name: release_batch
--- Release the next corrections of a batch, of some verdicts, in key order.
+-- Release the next corrections of a batch that have one of the given verdicts, in key order.
 UPDATE :"keys" AS u SET correction = 'released'
 WHERE
     u.ctid = any(
@@ -82,9 +82,9 @@ FROM :"source_rows" AS r
 WHERE :r_is_k AND r.unfit IS NOT NULL AND k.is_open AND k.correction = 'released' AND k.verdict IN (:written);
 
 -- name: lock_rows
--- Lock the rows that will be corrected, in key order. One that is not the version that was noted has been written by
--- somebody else meanwhile and is put off. Whoever checks a foreign key waits for these locks: from then on no row comes
--- to refer to one of them.
+-- Lock the rows that will be corrected, in key order. If a row is not the row version that was noted, somebody else has
+-- written it meanwhile, and it is put off. A foreign key check waits for these locks, so from now on no new row can
+-- refer to one of them.
 WITH locked AS MATERIALIZED (
     SELECT
         k.place,
@@ -122,9 +122,9 @@ WHERE is_open AND correction = 'released'
 GROUP BY verdict;
 
 -- name: refuse_followed
--- Refuse those locked rows to which other rows refer that would follow. The reason begins with how many do, and is
--- returned. r_changes_p: whether the row changes what they refer to. c_stays: whether a referring row is none of those
--- that are deleted with it.
+-- Refuse the locked rows that other rows refer to and would follow. Returns the reason, which begins with the number of
+-- referring rows. r_changes_p: the correction changes a value that they refer to. c_stays: the referring row is not one
+-- of those that are deleted too.
 UPDATE :"keys" AS u
 SET correction = 'refused', reason = found.children || :'refusal'
 FROM (
@@ -142,7 +142,7 @@ WHERE u.ctid = found.place
 RETURNING u.reason;
 
 -- name: audit_rows
--- Write the locked rows that will be corrected into the audit as they are.
+-- Write the locked rows that will be corrected into the audit, as they are now.
 INSERT INTO admin.reload_changes (reload_id, table_name, step, operation, key, before)
 SELECT
     :'reload_id'::bigint,
@@ -153,7 +153,7 @@ SELECT
     p.before
 FROM :"keys" AS k
 CROSS JOIN LATERAL (
-    -- Not to_jsonb(p), which is a column where there is one of that name.
+    -- Not to_jsonb(p): if the table has a column named p, that would mean the column.
     SELECT to_jsonb(p.*) AS before
     FROM :"schema".:"table" AS p
     WHERE :p_is_k
@@ -177,7 +177,7 @@ FROM deleted
 WHERE u.ctid = deleted.place;
 
 -- name: soft_delete_rows
--- Mark the locked rows that the source no longer has.
+-- Mark the locked rows that the source no longer has as deleted.
 WITH marked AS (
     UPDATE :"schema".:"table" AS p
     SET :"mark_column" = :mark
@@ -194,7 +194,7 @@ FROM marked
 WHERE u.ctid = marked.place AND marked.is_kept;
 
 -- name: update_rows
--- Give the locked rows the source's values.
+-- Set the locked rows to the source's values.
 WITH updated AS (
     UPDATE :"schema".:"table" AS p
     SET :r_assignments
@@ -211,9 +211,9 @@ FROM updated
 WHERE u.ctid = updated.place AND updated.is_kept;
 
 -- name: insert_rows
--- Insert the rows that production lacks though CDC has passed them, in key order, and write them into the audit.
+-- Insert the rows that production lacks although CDC has passed them, in key order, and write them into the audit.
 -- Returns how many were inserted, and how many of these have a key that was to be inserted. A row that somebody else
--- has inserted meanwhile is left as it is.
+-- has inserted meanwhile stays as it is.
 WITH inserted AS (
     INSERT INTO :"schema".:"table" AS p (:columns)
     OVERRIDING SYSTEM VALUE
@@ -252,8 +252,8 @@ SELECT
     (SELECT count(*) FROM made) AS made;
 
 -- name: put_off_inserts
--- Put off the rows that were not inserted because somebody else has done so meanwhile. Where no trigger can turn a row
--- away (absent_too), that holds for those, too, that are gone again.
+-- Put off the rows that were not inserted because somebody else has inserted them meanwhile. If no trigger can keep a
+-- row from being inserted (absent_too), put off rows that production lacks as well: somebody has deleted them again.
 UPDATE :"keys" AS u
 SET verdict = 'overtaken', correction = NULL
 FROM (
@@ -272,8 +272,8 @@ FROM (
 WHERE u.ctid = found.place AND coalesce(NOT found.is_own, :'absent_too'::boolean);
 
 -- name: find_untaken
--- A row that was written and is not there under its key, or was deleted and is there all the same: a trigger has moved
--- it, or has brought it back. Returns its key.
+-- Find the key of a row that was written but is not there, or was deleted but is still there. A trigger has moved it or
+-- brought it back.
 SELECT :k_key_texts AS untaken
 FROM :"keys" AS k
 WHERE
@@ -286,8 +286,8 @@ WHERE
 LIMIT 1;
 
 -- name: note_written
--- Note the row versions that the corrections of a batch have made, and of which source row: of those rows that
--- production returned as written.
+-- Note the row versions that the corrections of a batch made, and from which source row, for the rows that production
+-- returned as written.
 UPDATE :"keys" AS u
 SET written_xmin = found.xmin_now, written_hash = md5(found.source_row), is_ours = TRUE
 FROM (
@@ -308,22 +308,22 @@ FROM (
 WHERE u.ctid = found.place;
 
 -- name: end_batch
--- The corrections of a batch are made.
+-- Note that the corrections of a batch are done.
 UPDATE :"keys" SET correction = 'done'
 WHERE is_open AND correction = 'made';
 
 -- name: refuse_batch
--- Production refuses the corrections that are released.
+-- Note that production refuses the released corrections.
 UPDATE :"keys" SET correction = 'refused', reason = :'refusal'
 WHERE is_open AND correction = 'released';
 
 -- name: hold_again
--- Hold those corrections back again that production has refused: another one may have been in the way.
+-- Hold the refused corrections again, because another one may have stood in their way.
 UPDATE :"keys" SET correction = 'held', batch = 0
 WHERE is_open AND correction = 'refused';
 
 -- name: end_corrections
--- All corrections are made or refused. A refused one is blocked until a pass judges its key again.
+-- End the corrections, which are all done or refused now. A refused one is blocked until a pass judges its key again.
 UPDATE :"keys"
 SET
     verdict = CASE WHEN correction = 'refused' THEN 'blocked' ELSE verdict END,
@@ -332,7 +332,7 @@ SET
 WHERE is_open AND correction IN ('refused', 'done');
 
 -- name: note_corrected
--- The corrected rows have to be read equal once more, except those that are gone.
+-- Note that the corrected rows have to be read equal once more, except those that are gone.
 UPDATE :"keys"
 SET
     is_settled = verdict = 'delete',

@@ -5,7 +5,7 @@
 -- By hand: psql -f sql/example.psql -f sql/confirm/1_keys.sql -f sql/confirm/7_patch.sql
 
 -- name: lock_patches
--- Lock the rows of which single columns will be corrected, and keep each as it is under its lock.
+-- Lock the rows in which single columns will be corrected, and keep each as it is under its lock.
 UPDATE :"keys" AS u
 SET locked_row = found.locked_row
 FROM (
@@ -31,7 +31,7 @@ FROM (
 WHERE u.ctid = found.place;
 
 -- name: number_patches
--- Number the locked rows of which single columns will be corrected, from 1 on, in key order; the others get 0.
+-- Number the locked rows in which single columns will be corrected, from 1, in key order. The others get 0.
 UPDATE :"keys" AS u
 SET batch = coalesce(found.batch, 0)
 FROM (
@@ -56,12 +56,12 @@ FROM (
 WHERE u.ctid = found.place;
 
 -- name: count_patches
--- How many rows are numbered.
+-- Count the numbered rows.
 SELECT count(*) FROM :"keys" AS k WHERE k.is_open AND k.verdict = 'patch' AND k.batch > 0;
 
 -- name: patch_rows
--- Give single columns of some numbered rows the source's values, where production's are still those that were noted;
--- write the rows into the audit as they were. Returns how many rows have their new values under their keys.
+-- Set single columns of a range of numbered rows to the source's values, if production still has the noted values.
+-- Write the rows into the audit as they were. Returns how many rows have the new values under their keys.
 WITH patched AS (
     UPDATE :"schema".:"table" AS p
     SET :patch_assignments
@@ -75,7 +75,7 @@ WITH patched AS (
         k.ctid AS place,
         :k_key_json AS key,
         k.locked_row,
-        -- Of the row as it is now: a trigger may have changed it on the way.
+        -- Checks the row as it is now, because a trigger may have changed it.
         :p_is_k AND NOT (:p_is_patched) AS is_taken
 ),
 
@@ -97,8 +97,8 @@ FROM patched
 WHERE u.ctid = patched.place AND patched.is_taken;
 
 -- name: find_unpatched
--- A row of which single columns were corrected, and that is gone or has a column as it was before: a trigger has undone
--- it. Returns its key.
+-- Find the key of a row in which single columns were corrected, but that is gone or still has an old value. A trigger
+-- has undone the correction.
 SELECT :k_key_texts AS unpatched
 FROM :"keys" AS k
 CROSS JOIN LATERAL jsonb_populate_record(NULL:::"schema".:"table", k.noted) AS n
@@ -112,11 +112,11 @@ WHERE
 LIMIT 1;
 
 -- name: end_patches
--- Columns of some numbered rows are corrected: the rows have to be read equal once more.
+-- Note that columns of a range of numbered rows are corrected. These rows have to be read equal once more.
 UPDATE :"keys" SET noted = NULL
 WHERE is_open AND verdict = 'patch' AND batch BETWEEN :'first'::integer AND :'last'::integer;
 
 -- name: refuse_patch
--- Production refuses to correct single columns of a numbered row.
+-- Note that production refuses to correct single columns of a numbered row.
 UPDATE :"keys" SET verdict = 'blocked', times_refused = times_refused + 1, reason = :'refusal'
 WHERE is_open AND verdict = 'patch' AND batch = :'number'::integer;

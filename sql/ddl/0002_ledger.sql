@@ -1,11 +1,12 @@
--- The ledger: what each reload did, who started it, which DMS task loaded it, how it ended. All instants are UTC.
+-- The ledger records of each reload what it did, who started it, which DMS task loaded it, and how it ended. All
+-- instants are UTC.
 -- By hand: psql -f sql/example.psql -f sql/ddl/0002_ledger.sql
 CREATE TABLE IF NOT EXISTS admin.reloads (
     reload_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     group_name text NOT NULL,
     window_start timestamptz NOT NULL,
     window_end timestamptz NOT NULL,
-    -- Earlier than window_start by the margin for late commits.
+    -- window_start minus the margin for late commits.
     load_start timestamptz NOT NULL,
     partition_key text NOT NULL,
     tables text [] NOT NULL,
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     task_removed_at timestamptz,
     stop_reason text,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- The oldest transaction that ran when the reload was opened: what has a later number was written since.
+    -- The oldest transaction that was running when the reload was opened. Rows with a later number were written since.
     opened_xid bigint NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
     loaded_at timestamptz,
     merge_started_at timestamptz,
@@ -29,16 +30,16 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
     merge_ended_at timestamptz,
     closed_at timestamptz,
     error text,
-    -- What the gate saw before the load.
+    -- What the gate found before the load.
     cdc_task_arn text,
     cdc_status text,
     cdc_lag_seconds double precision,
-    -- By how much the target's clock, and that of DMS's newest status, were ahead of the source's.
+    -- By how much the target's clock, and the one of DMS's newest status, were ahead of the source's.
     target_clock_offset_seconds double precision,
     dms_clock_offset_seconds double precision,
-    -- What is worth a warning of how the CDC task carries the tables, a sentence each.
+    -- Warnings about how the CDC task carries the tables, one sentence each.
     cdc_remarks text [] NOT NULL DEFAULT '{}',
-    -- By the source's clock: the load shows nothing that was committed later.
+    -- By the source's clock. The load has nothing that was committed later.
     source_read_until timestamptz,
     cdc_stopped_at timestamptz,
     cdc_resumed_at timestamptz,
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS admin.reloads (
 );
 COMMENT ON TABLE admin.reloads IS
 'One row per reload: one window of one table group, one attempt. status: open (window frozen, staging made), '
-'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merging (in chunks: some are in '
+'loading (DMS runs), loaded, verified (all checks passed), rejected (a check failed), merging (some chunks are in '
 'production), merged, failed, cancelled. '
 'confirm_status, after the merge: pending, confirmed (production was found equal to the source), unconfirmed (see '
 'confirm_detail). cdc_stopped_at without cdc_resumed_at: the CDC task may still be stopped.';
@@ -68,7 +69,7 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
     production_table text NOT NULL,
     staging_schema text NOT NULL,
     staging_table text NOT NULL,
-    -- Identifies the very table that was made for this load, whatever is later made under its name.
+    -- Identifies the very table that was made for this load, as another one may later get its name.
     staging_oid oid NOT NULL,
     staging_dropped_at timestamptz,
     source_rows_before bigint,
@@ -90,24 +91,24 @@ CREATE TABLE IF NOT EXISTS admin.reload_tables (
     orphans bigint NOT NULL DEFAULT 0,
     merge_started_at timestamptz,
     merge_ended_at timestamptz,
-    -- In chunks: the last key, as texts, of the staged rows that are merged. NULL before the first and after the last.
+    -- In a merge in chunks: the last merged key, as texts. NULL before the first chunk and after the last.
     merged_through text [],
     merge_chunks integer NOT NULL DEFAULT 0,
     UNIQUE (reload_id, table_name)
 );
 COMMENT ON TABLE admin.reload_tables IS
-'One row per table of a reload. Staged row outcomes: inserted, updated (staged is newer), repaired (same version, '
-'other content), identical, refused (production is newer), unversioned (differs while a version is NULL), skipped '
-'(same version, other content, policy skip). confirm_keys: rows that were read again from the source after the '
-'merge; confirm_inserted, _updated, _deleted: what that corrected; orphans: rows that the source no longer has and '
-'that the policy leaves alone. merge_chunks: the transactions that merged the table. Rows, not bytes.';
+'One row per table of a reload. Outcomes of staged rows: inserted, updated (the staged row is newer), repaired (same '
+'version, other content), identical, refused (production is newer), unversioned (differs, and a version is NULL), '
+'skipped (same version, other content, policy skip). confirm_keys: rows that confirm read again from the source; '
+'confirm_inserted, confirm_updated, confirm_deleted: rows that it corrected; orphans: rows that the source no longer '
+'has and that stay by policy. merge_chunks: the number of transactions that merged the table. Counts are in rows.';
 
 CREATE TABLE IF NOT EXISTS admin.reload_checks (
     reload_id bigint NOT NULL REFERENCES admin.reloads (reload_id) ON DELETE CASCADE,
     table_name text NOT NULL,
     check_name text NOT NULL,
     status text NOT NULL CHECK (status IN ('pending', 'passed', 'failed', 'could not verify')),
-    -- Whether this check stands in the way of the merge until it has passed.
+    -- Whether the merge must wait until this check has passed.
     blocking boolean NOT NULL,
     detail text NOT NULL DEFAULT '',
     checked_at timestamptz,

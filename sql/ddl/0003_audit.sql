@@ -1,11 +1,12 @@
--- What reloads changed in production, row by row. Each reload has a partition of its own, which can be dropped at once.
+-- The audit: what reloads changed in production, row by row. Each reload has a separate partition, which can be dropped
+-- at once.
 -- By hand: psql -f sql/example.psql -f sql/ddl/0003_audit.sql
 CREATE SEQUENCE IF NOT EXISTS admin.reload_change_id;
 CREATE TABLE IF NOT EXISTS admin.reload_changes (
     change_id bigint NOT NULL DEFAULT nextval('admin.reload_change_id'),
     reload_id bigint NOT NULL,
     table_name text NOT NULL,
-    -- merge, or confirm: the corrections after it.
+    -- merge, or confirm for the corrections after it.
     step text NOT NULL DEFAULT 'merge' CHECK (step IN ('merge', 'confirm')),
     operation text NOT NULL CHECK (operation IN ('inserted', 'updated', 'repaired', 'deleted')),
     key jsonb NOT NULL,

@@ -1,4 +1,4 @@
--- Reloads that are asked for from outside: somebody inserts a row, and a sensor starts it, once.
+-- Requests for reloads from outside Dagster: somebody inserts a row, and a sensor starts the reload once.
 -- By hand: psql -f sql/example.psql -f sql/ddl/0004_requests.sql
 CREATE TABLE IF NOT EXISTS admin.reload_requests (
     request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS admin.reload_requests (
     updated_at timestamptz
 );
 COMMENT ON TABLE admin.reload_requests IS
-'Reloads asked for from outside. Insert group_name, window_start, window_end, reason (and tables); status, run_id, '
-'reload_id and error are written back: pending, started, done, failed (the run failed), refused (a bad request).';
+'Requests for reloads from outside Dagster. Insert group_name, window_start, window_end, reason (and tables). The '
+'sensor writes status, run_id, reload_id and error. status: pending, started, done, failed (the run failed), refused '
+'(a bad request).';
 CREATE INDEX IF NOT EXISTS reload_requests_open ON admin.reload_requests (request_id)
 WHERE status IN ('pending', 'started');

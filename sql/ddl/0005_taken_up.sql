@@ -1,5 +1,5 @@
--- Which later reload has looked after what an unconfirmed one wrote.
+-- Record which later reload confirmed what an unconfirmed one wrote.
 -- By hand: psql -f sql/example.psql -f sql/ddl/0005_taken_up.sql
 ALTER TABLE admin.reload_tables ADD COLUMN IF NOT EXISTS confirmed_with bigint;
 COMMENT ON COLUMN admin.reload_tables.confirmed_with IS
-'The later reload whose confirm took up the rows that this one wrote and left unconfirmed, and came to its end.';
+'The later reload that has confirmed the rows that this one wrote and left unconfirmed.';

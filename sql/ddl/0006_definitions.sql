@@ -1,4 +1,4 @@
--- How a reload has resolved each of its tables. Later steps read it here and do not ask both catalogs again.
+-- Keep how a reload resolved each of its tables, so that later steps need not read both catalogs again.
 -- By hand: psql -f sql/example.psql -f sql/ddl/0006_definitions.sql
 ALTER TABLE admin.reload_tables ADD COLUMN IF NOT EXISTS definition jsonb;
 COMMENT ON COLUMN admin.reload_tables.definition IS

@@ -1,4 +1,4 @@
--- The ledger: the checks on staging, and the verdict that they add up to.
+-- The ledger: the checks on staging, and the verdict of the reload.
 -- By hand: psql -f sql/example.psql -f sql/ledger/checks.sql
 
 -- name: set_check
@@ -16,7 +16,8 @@ WHERE
     AND c.table_name = :'table_name' AND c.check_name = :'check_name';
 
 -- name: set_verdict
--- Draw the verdict of a reload from its checks: verified once every blocking one has passed, rejected once one has not.
+-- Set the verdict of a reload from its checks: verified once every blocking check has passed, rejected once one has
+-- not.
 UPDATE admin.reloads AS r
 SET
     status = v.status,
@@ -39,7 +40,7 @@ WHERE r.reload_id = :'reload_id'::bigint AND r.status IN ('loaded', 'verified', 
 RETURNING r.status;
 
 -- name: list_checks
--- The checks of a reload, those that stand in the way of the merge first.
+-- List the checks of a reload, those that block the merge first.
 SELECT
     table_name,
     check_name,

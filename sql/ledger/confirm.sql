@@ -2,12 +2,12 @@
 -- By hand: psql -f sql/example.psql -f sql/ledger/confirm.sql
 
 -- name: set_confirm_started
--- The confirm of a merged reload begins, or begins again.
+-- Note that the confirm of a merged reload begins, or begins again.
 UPDATE admin.reloads SET confirm_status = 'pending', confirm_detail = NULL
 WHERE reload_id = :'reload_id'::bigint AND status = 'merged';
 
 -- name: add_corrections
--- Add what a correction did to a table (rows); written in its transaction.
+-- Add the counts (rows) of corrections in a table. Runs in the transaction that makes them.
 UPDATE admin.reload_tables
 SET
     confirm_inserted = confirm_inserted + :'inserted'::bigint,
@@ -16,12 +16,12 @@ SET
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
 
 -- name: set_confirm_keys
--- Write how many rows of a table were read again from the source, and how many orphans were left alone.
+-- Write how many rows of a table were read again from the source, and how many orphans stay.
 UPDATE admin.reload_tables SET confirm_keys = :'confirm_keys'::bigint, orphans = :'orphans'::bigint
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
 
 -- name: set_confirm_ended
--- The confirm of a merged reload has ended: what it found, and how long it waited for CDC (seconds).
+-- Note that the confirm of a merged reload has ended: its result, and how long it waited for CDC (seconds).
 UPDATE admin.reloads AS r
 SET
     confirm_status = :'confirm_status',
@@ -37,8 +37,9 @@ SET
 WHERE r.reload_id = :'reload_id'::bigint AND r.status = 'merged';
 
 -- name: confirm_taken_up
--- A confirmed reload has looked after what earlier ones of its group wrote and left unconfirmed: no later one takes it
--- up again. One whose window and tables it covers is confirmed with it; of another only a part is.
+-- Note that a confirmed reload has also confirmed what earlier reloads of its group wrote and left unconfirmed, so that
+-- no later one takes that up again. An earlier reload counts as confirmed if this one covers its whole window and all
+-- its tables; otherwise only a part of it is.
 WITH taken AS (
     UPDATE admin.reload_tables AS t
     SET confirmed_with = r.reload_id

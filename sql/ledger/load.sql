@@ -16,12 +16,12 @@ SET task_identifier = :'task_identifier', task_arn = :'task_arn', status = 'load
 WHERE reload_id = :'reload_id'::bigint;
 
 -- name: set_dms_rows
--- Write how many rows DMS says it has loaded into a table of a reload.
+-- Write how many rows DMS reports as loaded into a table of a reload.
 UPDATE admin.reload_tables SET dms_rows = :'dms_rows'::bigint
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
 
 -- name: set_loaded
--- The load has ended well, before an instant of the source's clock.
+-- Note that the load has succeeded, before an instant of the source's clock.
 UPDATE admin.reloads
 SET
     status = 'loaded',
@@ -31,11 +31,16 @@ SET
 WHERE reload_id = :'reload_id'::bigint AND status = 'loading';
 
 -- name: set_task_removed
--- The DMS task of a reload is gone.
+-- Note that the DMS task of a reload is deleted.
 UPDATE admin.reloads SET task_removed_at = clock_timestamp()
 WHERE reload_id = :'reload_id'::bigint AND task_removed_at IS NULL;
 
+-- name: set_conversions
+-- Write what the conversion of loaded columns to production's types came to, by column.
+UPDATE admin.reload_tables SET conversions = :'conversions'::jsonb
+WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
+
 -- name: set_staged
--- Write what a load left in staging: the rows of the window, and those that were trimmed beside it.
+-- Write the row counts of a load: the rows of the window, and the rows outside it that were trimmed.
 UPDATE admin.reload_tables SET staged_rows = :'staged_rows'::bigint, trimmed_rows = :'trimmed_rows'::bigint
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';

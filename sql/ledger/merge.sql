@@ -2,9 +2,9 @@
 -- By hand: psql -f sql/example.psql -f sql/ledger/merge.sql
 
 -- name: set_merge_started
--- A merge attempt begins. This is written outside the merge's transaction, so that it stays when the merge is rolled
--- back. The first attempt counts: its time, and the oldest transaction that ran then. All that this reload and CDC
--- write from here on bears a transaction number that is not older.
+-- Note that a merge attempt begins. This is written outside the merge's transaction, so that it stays if the merge is
+-- rolled back. The first attempt counts: its time, and the oldest transaction that was running then. Everything that
+-- this reload and CDC write from then on has a transaction number that is not older.
 UPDATE admin.reloads
 SET
     merge_started_at = coalesce(merge_started_at, clock_timestamp()),
@@ -12,8 +12,8 @@ SET
 WHERE reload_id = :'reload_id'::bigint;
 
 -- name: add_outcomes
--- Add the staged row outcomes of a table, or of a chunk of it (rows); written in the transaction that merged them.
--- merged_through: the last key of the chunk, as texts; NULL when the table is merged to its end.
+-- Add the outcomes (rows) of a table, or of a chunk of it. Runs in the transaction that merges them. merged_through:
+-- the last key of the chunk, as texts; NULL if the whole table is merged.
 UPDATE admin.reload_tables
 SET
     inserted = inserted + :'inserted'::bigint,
@@ -30,21 +30,21 @@ SET
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';
 
 -- name: set_merging
--- Some chunks of the merge are in production, others not yet; written in the transaction of each.
+-- Note that some chunks of the merge are in production and others not yet. Runs in the transaction of each chunk.
 UPDATE admin.reloads
 SET status = 'merging', error = NULL, confirm_status = 'pending'
 WHERE reload_id = :'reload_id'::bigint AND status IN ('verified', 'merging');
 
 -- name: interrupt_merge
--- A merge in chunks stopped between two of them, and why; it can be resumed.
+-- Note that a merge in chunks stopped between two of them, and why. It can be resumed.
 UPDATE admin.reloads
 SET error = :'error'
 WHERE reload_id = :'reload_id'::bigint AND status = 'merging'
 RETURNING reload_id;
 
 -- name: set_merged
--- The merge is done. This is written in its transaction: if a process dies right after it, the ledger says that confirm
--- is still to be done.
+-- Note that the merge is done. Runs in the merge's transaction: if the process dies right after it, the ledger says
+-- that the confirm is still pending.
 UPDATE admin.reloads
 SET
     status = 'merged',

@@ -1,13 +1,14 @@
--- The ledger: a reload is opened, in one transaction with the creation of its staging tables.
+-- The ledger: open a reload, in the transaction that creates its staging tables.
 -- By hand: psql -f sql/example.psql -f sql/ledger/open.sql
 
 -- name: lock_group
--- One reload of a group is opened at a time, so that two cannot both find the window free. Held until the commit.
+-- Let only one reload of a group be opened at a time, so that two cannot both find the window free. The lock lasts
+-- until the commit.
 SELECT pg_advisory_xact_lock(hashtextextended('reload_assets:open:' || :'group_name', 0));
 
 -- name: find_unfinished
--- The reloads of a group that overlap a window and have not ended. Margins for late commits do not count: rows
--- that two neighbours load are locked, and never overwritten by an older version.
+-- Find the reloads of a group that overlap a window and have not ended. Margins for late commits do not count: if two
+-- neighbours load the same row, the merge locks it and never overwrites it with an older version.
 SELECT reload_id
 FROM admin.reloads
 WHERE
@@ -17,7 +18,7 @@ WHERE
 ORDER BY reload_id;
 
 -- name: insert_reload
--- Open a reload: its window is frozen from here on.
+-- Open a reload. From here on no other reload of the group can take its window.
 INSERT INTO admin.reloads (
     group_name, window_start, window_end, load_start, partition_key, tables, started_by, reason, run_id, request_id
 )
@@ -28,8 +29,8 @@ VALUES (
 RETURNING reload_id;
 
 -- name: create_audit_partition
--- Give a reload its own partition of the audit. It is created apart and then attached, so that other reloads keep
--- writing meanwhile.
+-- Give a reload its own partition of the audit. It is created separately and then attached, so that other reloads can
+-- write to the audit meanwhile.
 CREATE TABLE admin.:"audit_partition" (LIKE admin.reload_changes INCLUDING ALL);
 ALTER TABLE admin.reload_changes ATTACH PARTITION admin.:"audit_partition" FOR VALUES IN (:opened_reload_id);
 
@@ -51,7 +52,7 @@ INSERT INTO admin.reload_checks (reload_id, table_name, check_name, status, bloc
 VALUES (:'opened_reload_id'::bigint, :'table_name', :'check_name', 'pending', TRUE);
 
 -- name: set_cdc
--- Write what the gate saw of the CDC task before the load, and how far the clocks are apart.
+-- Write what the gate found about the CDC task before the load, and the offsets of the clocks.
 UPDATE admin.reloads
 SET
     cdc_task_arn = :'task_arn',
@@ -63,6 +64,6 @@ SET
 WHERE reload_id = :'reload_id'::bigint;
 
 -- name: set_run
--- A later run resumes a reload that an earlier one opened.
+-- Note that a later run resumes a reload that an earlier one opened.
 UPDATE admin.reloads SET run_id = :'run_id'
 WHERE reload_id = :'reload_id'::bigint;

@@ -1,8 +1,8 @@
--- The ledger: what is read of it, whatever a reload is doing.
+-- The ledger: read reloads, their tables and their definitions.
 -- By hand: psql -f sql/example.psql -f sql/ledger/read.sql
 
 -- name: get_reload
--- One reload.
+-- Get one reload.
 SELECT
     reload_id,
     group_name,
@@ -33,7 +33,7 @@ FROM admin.reloads
 WHERE reload_id = :'reload_id'::bigint;
 
 -- name: get_latest_of_window
--- The newest reload of a window of a group that covers a table.
+-- Get the newest reload of a window of a group that covers a table.
 SELECT max(reload_id) AS reload_id
 FROM admin.reloads
 WHERE
@@ -42,13 +42,13 @@ WHERE
     AND :'table_name' = any(tables);
 
 -- name: get_latest_of_table
--- The newest reload of a group that covers a table, whatever its window.
+-- Get the newest reload of a group that covers a table, in any window.
 SELECT max(reload_id) AS reload_id
 FROM admin.reloads
 WHERE group_name = :'group_name' AND :'table_name' = any(tables);
 
 -- name: list_tables
--- The tables of a reload with their counts (rows), parents first.
+-- List the tables of a reload with their counts (rows), parents first.
 SELECT
     table_name,
     staging_schema,
@@ -60,6 +60,7 @@ SELECT
     dms_rows,
     trimmed_rows,
     staged_rows,
+    conversions,
     inserted,
     updated,
     repaired,
@@ -80,7 +81,7 @@ WHERE reload_id = :'reload_id'::bigint
 ORDER BY id;
 
 -- name: list_definitions
--- The tables of a reload as it resolved them, parents first.
+-- List the tables of a reload as it resolved them, parents first.
 SELECT definition
 FROM admin.reload_tables
 WHERE reload_id = :'reload_id'::bigint

@@ -2,8 +2,8 @@
 -- By hand: psql -f sql/example.psql -f sql/ledger/sweep.sql
 
 -- name: find_left
--- The reloads that only a live run resumes: a load that has not ended, or a merged reload whose confirm has not. A
--- verified reload and a merge in chunks wait for whoever materializes production next.
+-- Find the reloads that only a live run can finish: their load has not ended, or they are merged and their confirm has
+-- not ended. A verified reload, or a merge in chunks, waits for the next materialization of production instead.
 SELECT
     reload_id,
     run_id
@@ -12,15 +12,15 @@ WHERE status IN ('open', 'loading', 'loaded') OR (status = 'merged' AND confirm_
 ORDER BY reload_id;
 
 -- name: find_loading
--- The reloads of a run whose load has not ended.
+-- Find the reloads of a run whose load has not ended.
 SELECT reload_id
 FROM admin.reloads
 WHERE run_id = :'run_id' AND status IN ('open', 'loading')
 ORDER BY reload_id;
 
 -- name: close_reload
--- A reload ended without a merge, or with a part of one: failed or cancelled, and why. One that has ended already stays
--- as it is. What a part of a merge wrote is left to be confirmed by a later reload.
+-- Close a reload without a merge, or with only some chunks of it: failed or cancelled, and why. A reload that has ended
+-- already stays as it is. A later reload confirms the chunks that were merged.
 UPDATE admin.reloads
 SET
     status = :'status',
@@ -33,13 +33,13 @@ WHERE
 RETURNING reload_id;
 
 -- name: give_up_confirm
--- The confirm of a merged reload will not finish: why.
+-- Mark a merged reload as unconfirmed, because its confirm will not finish, with the reason.
 UPDATE admin.reloads
 SET confirm_status = 'unconfirmed', confirm_detail = :'detail', confirm_ended_at = clock_timestamp()
 WHERE reload_id = :'reload_id'::bigint AND confirm_status = 'pending';
 
 -- name: list_expired_staging
--- The staging tables of reloads that ended longer ago than the retention (days) and are still there.
+-- List the staging tables that still exist although their reloads ended longer ago than the retention (days).
 SELECT
     t.reload_id,
     t.table_name,
@@ -54,6 +54,6 @@ WHERE
 ORDER BY t.id;
 
 -- name: set_staging_dropped
--- The staging table of a reload is gone.
+-- Note that a staging table of a reload is dropped.
 UPDATE admin.reload_tables SET staging_dropped_at = clock_timestamp()
 WHERE reload_id = :'reload_id'::bigint AND table_name = :'table_name';

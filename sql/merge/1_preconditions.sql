@@ -1,8 +1,8 @@
--- Merge, step 1 of 6: may the reload be merged? Nothing is changed here; the locks last until the transaction ends.
+-- Merge, step 1 of 6: check that the reload may be merged. Nothing is changed; locks last until the transaction ends.
 -- By hand: psql -f sql/example.psql -f sql/merge/1_preconditions.sql
 
 -- name: lock_window
--- One merge of a window of a group at a time, no matter which reload it belongs to.
+-- Allow one merge per window of a group at a time, no matter which reload it belongs to.
 SELECT
     pg_try_advisory_xact_lock(
         hashtextextended(
@@ -14,7 +14,7 @@ SELECT
     ) AS locked;
 
 -- name: lock_reload
--- Lock the reload: its verdict and its status stay as they are now.
+-- Lock the reload, so that its verdict and its status stay as they are now.
 SELECT
     status,
     tables,
@@ -24,19 +24,19 @@ WHERE reload_id = :'reload_id'::bigint
 FOR UPDATE;
 
 -- name: find_staging
--- Which table has the name of the staging table now; NULL if none has. It is locked against writers next.
+-- Find the table that has the staging table's name now; NULL if there is none. The next step locks it against writers.
 SELECT to_regclass(quote_ident(:'staging_schema') || '.' || quote_ident(:'staging_table'))::oid AS staging_oid;
 
 -- name: find_missing_parents
--- Count the staged rows of the window whose parent is neither in production nor staged in the same reload, with one of
--- them (its key, and the parent's that it names). If the reload does not have the parent's table, q_is_parent_of_m is
--- false, and the names of the parent's staging table are those of any.
+-- Count the staged rows of the window whose parent is neither in production nor staged in the same reload. Also return
+-- one of them: its key, and the values that refer to its parent. If the reload does not have the parent's table,
+-- q_is_parent_of_m is false, and any staging table stands for the parent's.
 WITH missing AS (
     SELECT
         :s_references,
         :s_key_texts AS child_key
     FROM :"staging_schema".:"staging_table" AS s
-    -- One probe per row: production may be large, the window is not.
+    -- One index probe per row, because production may be large while the window is not.
     LEFT JOIN LATERAL (
         SELECT TRUE AS found
         FROM :"parent_schema".:"parent_table" AS q
@@ -64,8 +64,8 @@ WHERE
     );
 
 -- name: find_chunk_end
--- For a merge in chunks: the last key of the next rows of the staging table in the order of their keys, as texts, and
--- the key after it if there is one.
+-- For a merge in chunks: find the last key of the next rows of staging in the order of their keys, as texts, and the
+-- key after it if there is one. Without a key after it, the chunk is the last one.
 SELECT :s_key_texts AS last_key
 FROM :"staging_schema".:"staging_table" AS s
 WHERE :s_in_range
@@ -74,8 +74,8 @@ OFFSET :'rows'::bigint - 1
 LIMIT 2;
 
 -- name: count_staged
--- Count the rows of the staging table, or of a range of its keys: all of them, and those of the half-open window
--- (wall-clock bounds of the source's zone).
+-- Count the rows of the staging table, or of a range of its keys: all of them, and those in the half-open window
+-- (bounds are wall-clock values in the source's time zone).
 SELECT
     count(*) AS staged,
     count(*) FILTER (

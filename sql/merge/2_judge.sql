@@ -3,10 +3,10 @@
 
 -- name: judge_rows
 -- Create the delta: the staged rows of the window that production lacks or has with other content, each with its
--- outcome, in the order of their keys. Its columns are numbered, c1 being the first of staging. The columns judged_*
--- say which version of production's row was judged; changes_parent, whether the staged row refers to another parent.
--- A plain read, which locks nothing. One index probe per row (the merge's settings leave no other join): it costs what
--- the window costs, however large production is. Several workers share it if the server has them.
+-- outcome, in the order of their keys. Its columns are numbered; c1 is the first column of staging. The columns
+-- judged_* say which row version of production was judged. changes_parent: the staged row refers to another parent than
+-- production's. This is a plain read, which locks nothing. The merge's settings allow only one index probe per row, so
+-- the cost depends on the window and not on the size of production. Parallel workers share it if the server has some.
 CREATE TEMPORARY TABLE :"delta" ON COMMIT DROP AS
 SELECT *
 FROM (
@@ -38,8 +38,8 @@ FROM :"delta"
 GROUP BY outcome;
 
 -- name: mark_parentless
--- Set aside the rows of the delta whose parent production lacks, now that the parents are merged: of those that are new
--- or refer to another parent than production's row.
+-- Set aside the rows of the delta whose parent production lacks now that the parents are merged. Only rows that are
+-- new, or refer to another parent than production's row, can lack one.
 UPDATE :"delta" AS d
 SET outcome = 'parentless'
 WHERE
@@ -52,8 +52,8 @@ WHERE
     );
 
 -- name: create_reread
--- Create a table for rows that are read again from the source: staging's columns under their numbers and without their
--- domains. unfit: why the target's types cannot hold a row, of which there is the key only.
+-- Create a table for rows that are read again from the source. It has staging's columns under their numbers, with plain
+-- types instead of domains. unfit: why the target's types cannot hold a row, which then has only its key.
 CREATE TEMPORARY TABLE :"reread" ON COMMIT DROP AS
 SELECT
     :s_without_domains,
@@ -62,13 +62,13 @@ FROM :"staging_schema".:"staging_table" AS s
 WHERE FALSE;
 
 -- name: list_keys
--- The keys of the rows that are read again, as canonical text: those with one of some outcomes.
+-- List the keys, as canonical text, of the rows to read again: those with one of the given outcomes.
 SELECT :d_canonical_key
 FROM :"delta" AS d
 WHERE d.outcome = any(:'outcomes'::text []);
 
 -- name: withhold_rows
--- Leave those of them to CDC that the source no longer has as they were loaded.
+-- Withhold the rows that the source no longer has as they were loaded. CDC writes these.
 UPDATE :"delta" AS d
 SET outcome = 'refused'
 WHERE
@@ -80,8 +80,8 @@ WHERE
     );
 
 -- name: count_parentless
--- Count the rows that are still parentless, with one of them (its key, and the parent's that it names): the merge is
--- refused because of them.
+-- Count the rows that are still parentless, because of which the merge is refused. Also return one of them: its key,
+-- and the values that refer to its parent.
 SELECT
     count(*) AS missing,
     (array_agg(:d_key_texts))[1:1] AS child_key,

@@ -1,10 +1,10 @@
--- Merge, step 3 of 6: write what was judged, each row in one go, if no unique value moves between rows (else step 4
--- comes first). The rows that somebody else wrote in between are late: they are locked, judged again and updated.
+-- Merge, step 3 of 6: write what was judged, without locking rows first. If unique values can move between rows, step 4
+-- comes first. Rows that somebody else wrote in between are late: they are locked, judged again and updated.
 -- By hand: psql -f sql/example.psql -f sql/merge/2_judge.sql -f sql/merge/3_write.sql
 
 -- name: insert_rows
 -- Insert the rows that production lacks, in the order of their keys, and write them into the audit. A row that a
--- concurrent writer has inserted meanwhile is left as it is.
+-- concurrent writer has inserted meanwhile stays as it is.
 WITH written AS (
     INSERT INTO :"schema".:"table" AS p (:columns)
     OVERRIDING SYSTEM VALUE
@@ -25,15 +25,14 @@ SELECT
 FROM written;
 
 -- name: update_judged_rows
--- Update the rows of production that are still as they were judged, and write them into the audit as they were before
--- (o). A row that a concurrent writer has changed, or changes while this waits for it, is left as it is: it is another
--- row version than the one that was judged.
+-- Update the rows of production that are still the row version that was judged, and write their old content (o) into
+-- the audit. A row that a concurrent writer has changed, or changes while this statement waits for it, stays as it is.
 WITH written AS (
     UPDATE :"schema".:"table" AS p
     SET :assignments
     FROM :"delta" AS d
     CROSS JOIN LATERAL (
-        -- Not to_jsonb(o), which is a column where there is one of that name.
+        -- Not to_jsonb(o): if the table has a column named o, that would mean the column.
         SELECT to_jsonb(o.*) AS before
         FROM :"schema".:"table" AS o
         WHERE :o_is_d AND o.ctid = d.judged_ctid AND o.xmin = d.judged_xmin AND o.tableoid = d.judged_table
@@ -55,8 +54,8 @@ SELECT
 FROM written;
 
 -- name: create_late
--- The late rows: those of the delta that were to be written and are not in the audit, because a concurrent writer was
--- there first.
+-- Collect the late rows: rows of the delta that were to be written and are not in the audit, because a concurrent
+-- writer came first.
 CREATE TEMPORARY TABLE :"late" ON COMMIT DROP AS
 SELECT d.*
 FROM :"delta" AS d
@@ -72,15 +71,15 @@ WHERE
 ORDER BY :d_key;
 
 -- name: remove_late
--- Take the late rows (t) out of the delta. In what follows they are the delta.
+-- Remove the late rows (t) from the delta. In the following statements the table of late rows is the delta.
 DELETE FROM :"delta" AS d
 USING :"late" AS t
 WHERE :t_is_d;
 
 -- name: lock_rows
--- Lock the rows of production that have one of some outcomes, in the order of their keys; judge each again as it is
--- under the lock, and write those that will be changed into the audit as they are now. A row that is gone was deleted
--- by a concurrent writer, who has the last word: it counts as refused.
+-- Lock the rows of production that have one of the given outcomes, in the order of their keys. Judge each again under
+-- the lock, and write those that will be changed into the audit as they are now. If a row is gone, a concurrent writer
+-- has deleted it. That is newer, so the row counts as refused.
 WITH locked AS MATERIALIZED (
     SELECT
         d.place,
@@ -99,7 +98,7 @@ WITH locked AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT
             :judgement AS outcome,
-            -- Not to_jsonb(p), which is a column where there is one of that name.
+            -- Not to_jsonb(p): if the table has a column named p, that would mean the column.
             to_jsonb(p.*) AS before
         FROM :"schema".:"table" AS p
         WHERE :p_is_d
@@ -126,9 +125,9 @@ FROM locked
 WHERE d.ctid = locked.place AND locked.outcome <> locked.judged;
 
 -- name: update_rows
--- Update the locked rows whose staged version is newer, or equal with other content; never a newer one. If unique
--- values have moved (step 4), a row that let go of its value may look newer by a trigger's doing: it was judged before
--- that, and has been locked since.
+-- Update the locked rows whose staged version is newer, or equal with other content, but never a newer row. If unique
+-- values have moved (step 4), a trigger may have made a row look newer when it gave up its value. Such a row is updated
+-- all the same: it was judged before that, and has been locked since.
 UPDATE :"schema".:"table" AS p
 SET :assignments
 FROM :"delta" AS d

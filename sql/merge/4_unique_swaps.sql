@@ -1,9 +1,9 @@
--- Merge, step 4 of 6: let rows (givers, g) let go of unique values that other rows (takers, t) take over. PostgreSQL
--- checks a unique index row by row. The rows are locked first (lock_rows of step 3), and inserted and updated last.
+-- Merge, step 4 of 6: make rows (givers, g) give up unique values that other rows (takers, t) take over, because
+-- PostgreSQL checks a unique index row by row. lock_rows of step 3 runs before this; inserts and updates come last.
 -- By hand: psql -f sql/example.psql -f sql/merge/2_judge.sql -f sql/merge/4_unique_swaps.sql
 
 -- name: find_givers
--- The rows that will be updated and whose present value of a unique key another row of the delta takes over.
+-- Find the rows to be updated whose present value of a unique key another row of the delta takes over.
 CREATE TEMPORARY TABLE :"givers" ON COMMIT DROP AS
 SELECT d.ctid AS place
 FROM :"delta" AS d
@@ -31,17 +31,17 @@ FROM :"givers" AS g
 INNER JOIN :"delta" AS d ON g.place = d.ctid;
 
 -- name: park_values
--- Let go of the values if a column of the key can be NULL: it is, until the row gets its own new value in the same
--- transaction.
+-- If a column of the key can be NULL, free the values by setting it to NULL. The row gets its own new value later in
+-- the same transaction.
 UPDATE :"schema".:"table" AS p
 SET :"parked_column" = NULL
 FROM :"delta" AS d, :"givers" AS g
 WHERE d.ctid = g.place AND :p_is_d;
 
 -- name: replace_rows
--- Or recreate the rows, if no column of the key can be NULL. The table is locked by then: a transaction that waited for
--- the old row would find it gone and lose its change. The sort takes in every deleted row (x) before the first is
--- inserted again.
+-- If no column of the key can be NULL, recreate the rows. The table is locked by then, because a transaction that
+-- waited for the old row would find it gone and lose its change. The sort makes sure that all rows (x) are deleted
+-- before the first one is inserted again.
 WITH deleted AS (
     DELETE FROM :"schema".:"table" AS p
     USING :"delta" AS d, :"givers" AS g
@@ -57,7 +57,7 @@ INNER JOIN :"delta" AS d ON x.place = d.ctid
 ORDER BY :d_key;
 
 -- name: mark_lost_rows
--- After the inserts: mark the rows that a concurrent writer inserted first, because they are not in the audit.
+-- After the inserts: mark the rows that a concurrent writer inserted first. They are the ones missing in the audit.
 UPDATE :"delta" AS d
 SET outcome = 'lost'
 WHERE

@@ -1,10 +1,11 @@
--- Merge, step 5 of 6: has it written just what it says? Foreign keys that act write rows that nobody has judged, and
--- triggers write something else. Rows of a table that refers to production's are c, rows as they were returned w.
+-- Merge, step 5 of 6: check that only the judged rows were written, and as judged. Foreign keys that act write rows
+-- that nobody has judged, and triggers can change a row. c: a row that refers to production's. w: a row as it was
+-- returned.
 -- By hand: psql -f sql/example.psql -f sql/merge/2_judge.sql -f sql/merge/3_write.sql -f sql/merge/5_effects.sql
 
 -- name: find_followed
--- Before an update: count the rows of the delta that change a value which rows of another table refer to and follow,
--- with the key of one of them.
+-- Before an update: count the rows of the delta that change a value to which rows of another table refer, and which
+-- these would follow. Also return the key of one.
 SELECT
     count(*) AS followed,
     min(:d_key_texts) AS example
@@ -20,8 +21,8 @@ WHERE
     );
 
 -- name: count_written
--- Before and after the writing: how many rows this transaction has written so far in the referring tables, their
--- partitions and heirs, no matter what wrote them; and whether the server counts that.
+-- Before and after the writing: count the rows that this transaction has written so far in the referring tables, their
+-- partitions and heirs, by any statement. Also return whether the server counts writes at all.
 WITH RECURSIVE parts AS (
     SELECT unnest(:'children'::oid []) AS oid
     UNION
@@ -42,9 +43,9 @@ SELECT
 FROM parts;
 
 -- name: find_turned_away
--- Rows of the delta that production did not take as they were written, by a trigger's doing, with one key of each kind.
--- elsewhere: production has them from this very transaction, but what it returned did not say so. missing: it lacks
--- those that were to be inserted; a concurrent writer who inserted and deleted them looks the same.
+-- Find rows of the delta that a trigger kept from being written as they are, with one key of each kind. elsewhere: this
+-- very transaction wrote the row, but the statement did not return it. missing: production lacks a row that was to be
+-- inserted. A concurrent writer who inserted and deleted the row in between looks the same.
 SELECT
     min(:d_key_texts) FILTER (WHERE p.is_own) AS elsewhere,
     min(:d_key_texts) FILTER (WHERE p.is_own IS NULL) AS missing
@@ -60,8 +61,8 @@ WHERE
     OR (:'every_row'::boolean AND p.is_own);
 
 -- name: try_insert
--- Insert those rows of the delta once more that production lacks: the key of one that it does not take. For a
--- transaction that is rolled back.
+-- Try once more to insert the rows of the delta that production lacks, and return the key of one that it does not take.
+-- The caller rolls this back.
 WITH lacking AS (
     SELECT d.*
     FROM :"delta" AS d
@@ -93,8 +94,8 @@ WHERE
     );
 
 -- name: find_missing
--- The key of a row of the delta that was written and that production lacks all the same: a trigger has moved it, or has
--- given it another key.
+-- Find the key of a row of the delta that was written and that production lacks nevertheless, because a trigger has
+-- moved it or given it another key.
 SELECT :d_key_texts AS missing
 FROM :"delta" AS d
 WHERE
@@ -107,8 +108,8 @@ WHERE
 LIMIT 1;
 
 -- name: advance_sequence
--- Advance a sequence past the loaded keys, so that the next row of an application gets a free one; never backwards.
--- A rollback does not undo it, and it does no harm then.
+-- Advance a sequence past the loaded keys, never backwards, so that an application's next row gets a free key. A
+-- rollback does not undo this, which does no harm.
 SELECT setval(q.seqrelid::regclass, least(loaded.top, q.seqmax)::bigint) AS advanced
 FROM :sequence_relation AS present
 CROSS JOIN pg_sequence AS q

@@ -1,9 +1,9 @@
--- Merge, step 6 of 6: production has refused a row and the merge is rolled back; PostgreSQL names the constraint but
--- seldom the row. Each statement is for one kind of constraint; for a foreign key find_missing_parents of step 1 is.
+-- Merge, step 6 of 6: find the row that production refused, after the rollback, as PostgreSQL names the constraint but
+-- seldom the row. Each statement is for one kind of constraint. find_missing_parents of step 1 is for foreign keys.
 -- By hand: psql -f sql/example.psql -f sql/merge/6_refused_row.sql
 
 -- name: find_null
--- NOT NULL: the key of a staged row of the window with NULL in the column.
+-- NOT NULL: find the key of a staged row of the window with NULL in the column.
 SELECT :d_key_texts AS key
 FROM (
     SELECT :s_numbered
@@ -15,7 +15,7 @@ FROM (
 LIMIT 1;
 
 -- name: get_check
--- CHECK: the condition of the constraint.
+-- CHECK: get the condition of the constraint.
 SELECT pg_get_expr(conbin, conrelid) AS condition
 FROM pg_constraint
 WHERE
@@ -24,8 +24,8 @@ WHERE
     AND conrelid = to_regclass(quote_ident(:'schema') || '.' || quote_ident(:'table'));
 
 -- name: find_unfit
--- CHECK: the key of a staged row of the window that does not fit the condition. The columns of u have production's
--- names, as in the condition.
+-- CHECK: find the key of a staged row of the window that violates the condition. The columns of u have production's
+-- names, because the condition uses them.
 SELECT :u_key_texts AS key
 FROM (
     SELECT :s_named
@@ -36,8 +36,8 @@ WHERE NOT (:check_condition)
 LIMIT 1;
 
 -- name: find_rival
--- UNIQUE: the key of a staged row of the window whose value belongs to another row: to one of production that the
--- reload does not touch, or to one that is staged too.
+-- UNIQUE: find the key of a staged row of the window whose value another row has: a row of production that the reload
+-- does not touch, or another staged row.
 SELECT :d_key_texts AS key
 FROM (
     SELECT

@@ -1,28 +1,12 @@
--- Verify, step 1: which rows must a load bring? Before the load, the rows that the source has in the window are noted
--- beside staging: key and window column as text, content as a hash. After it, they are matched with the staged rows.
+-- Verify, step 1: find out which rows a load must bring. Before the load, the source's rows of the window are noted in
+-- a table beside staging: key and window column as text, content as a hash. After it, they are matched with staged
+-- rows.
 -- s: a staged row, with its key as canonical text. e: a row that the source had earlier, before the load.
 -- By hand: psql -f sql/example.psql -f sql/verify/1_source_keys.sql
 
--- name: list_base_types
--- The columns of a production table with the type behind each: for a domain, the type that it restricts.
-SELECT
-    a.attname AS name,
-    CASE
-        WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
-        ELSE format_type(a.atttypid, a.atttypmod)
-    END AS type
-FROM pg_attribute AS a
-INNER JOIN pg_class AS c ON a.attrelid = c.oid
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-INNER JOIN pg_type AS t ON a.atttypid = t.oid
-WHERE
-    n.nspname = :'schema' AND c.relname = :'table'
-    AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum;
-
 -- name: create_source_keys
--- Room for the source's rows: keys (k1, k2 ...) and the window column as canonical text, content as a hash. Unlogged as
--- staging is, and dropped with it.
+-- Create the table for the noted rows: keys (k1, k2 ...) and the window column as canonical text, content as a hash. It
+-- is unlogged like staging, and is dropped with it.
 CREATE UNLOGGED TABLE :"staging_schema".:"source_keys" (
     :key_text_columns,
     window_text text COLLATE "C" NOT NULL,
@@ -30,8 +14,8 @@ CREATE UNLOGGED TABLE :"staging_schema".:"source_keys" (
 );
 
 -- name: match_source_keys
--- The source's rows before the load against the staged rows, by key: how many were noted, how many of those are not
--- staged, and how many keys are staged that were not noted. Each side is read once.
+-- Match the noted rows with the staged rows by key. Count the noted rows, those that are not staged, and the staged
+-- rows that were not noted. Each side is read once.
 WITH staged AS (
     SELECT DISTINCT :s_named_key_texts
     FROM :"staging_schema".:"staging_table" AS s
@@ -52,7 +36,7 @@ SELECT
 FROM paired;
 
 -- name: list_lacking
--- The noted rows that are not staged, in the order of the window column. The source is asked for them again.
+-- List the noted rows that are not staged, in the order of the window column. They are read again from the source.
 SELECT e.*
 FROM :"staging_schema".:"source_keys" AS e
 WHERE NOT EXISTS (

@@ -1,20 +1,20 @@
--- Verify, step 2: is the staging table the one that was loaded, with all its rows and with production's types?
+-- Verify, step 2: check that the staging table is the one that was loaded, with all its rows and production's types.
 -- By hand: psql -f sql/example.psql -f sql/verify/2_staging.sql
 
 -- name: find_staging
--- The staging table that was made for a load, by its oid: no row where it is gone, or where another table has its name.
+-- Find the staging table that was made for a load, by its oid. Returns no row if another table has its name, or none.
 SELECT c.oid
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'staging_schema' AND c.relname = :'staging_table' AND c.oid = :'staging_oid'::oid;
 
 -- name: count_rows
--- row_count: how many rows are staged now.
+-- row_count: count the rows that are staged now.
 SELECT count(*) AS staged_rows
 FROM :"staging_schema".:"staging_table";
 
 -- name: list_type_differences
--- types: where the staging table of a reload differs from production as production is now.
+-- types: list where a reload's staging table differs from production as it is now.
 SELECT
     coalesce(column_name, '') AS column_name,
     coalesce(target_data_type, '') AS target_data_type,

@@ -1,11 +1,11 @@
--- Verify, step 3: what the staged rows themselves must show. Whether keys are unique and values are NULL is said by
--- great_expectations; where it finds some, the statements here count them and name examples.
+-- Verify, step 3: check the staged rows themselves. great_expectations finds out whether keys repeat or values are
+-- NULL. If so, the statements here count them and name examples.
 -- s: a staged row.
 -- By hand: psql -f sql/example.psql -f sql/verify/3_staged_values.sql
 
 -- name: count_outside
--- window_bounds: the staged rows that are not in the half-open window, and those that have no value in the window
--- column at all; no row if all is well.
+-- window_bounds: count the staged rows that are not in the half-open window, and those without a value in the window
+-- column. Returns no row if there are none.
 SELECT
     count(*) FILTER (WHERE s.:"staged_window_column" IS NOT NULL) AS outside,
     count(*) FILTER (WHERE s.:"staged_window_column" IS NULL) AS without,
@@ -19,7 +19,7 @@ WHERE
 HAVING count(*) > 0;
 
 -- name: count_duplicates
--- keys, where some repeat: how many keys are staged more than once, in how many rows, and some of them.
+-- keys, if some repeat: count the keys that are staged more than once, and their rows, with some of the keys.
 SELECT
     count(*) AS keys,
     coalesce(sum(rows), 0)::bigint AS rows,
@@ -34,7 +34,7 @@ FROM (
 ) AS duplicates;
 
 -- name: count_nulls
--- keys, where a column lacks values: how many rows have none, and the keys of some.
+-- keys, if a column lacks values: count the rows without one, with the keys of some.
 SELECT
     count(*) AS rows,
     coalesce(array_agg(key_text) FILTER (WHERE number <= 5), '{}') AS examples
@@ -46,9 +46,19 @@ FROM (
     WHERE s.:"needed_column" IS NULL
 ) AS without_value;
 
+-- name: list_misfits
+-- types, where values do not fit production's type: the keys of some.
+SELECT coalesce(array_agg(key_text), '{}') AS examples
+FROM (
+    SELECT :s_key_shown AS key_text
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE :s_is_misfit
+    LIMIT 5
+) AS misfits;
+
 -- name: count_cut_lobs
--- lob_limit: the values of a LOB column that reach the limit (bytes) at which DMS cuts them, and the length of the
--- longest; no row if all is well. A cut inside a character of several bytes leaves up to three bytes less.
+-- lob_limit: count the values of a LOB column that reach the limit (bytes) at which DMS cuts them, with the length of
+-- the longest. Returns no row if there are none. A cut inside a multi-byte character leaves up to three bytes less.
 SELECT
     count(*) AS cut,
     max(octet_length(:s_lob))::bigint AS longest

@@ -1,14 +1,14 @@
--- Verify, step 4, after the merge: are the staged rows in production, and has each row its foreign-key parents?
--- s: a staged row. p: production's row. d: a staged row that production has otherwise. r: the source's row, as it was
--- just read. c: a row of production with a foreign key. q: its parent.
+-- Verify, step 4, after the merge: check that production has the staged rows, and that each row has its parents.
+-- s: a staged row. p: a row of production. d: a staged row from which production differs. r: a row of the source, as it
+-- was just read. c: a row of production with a foreign key. q: its parent.
 -- By hand: psql -f sql/example.psql -f sql/verify/4_after_merge.sql
 
 -- name: collect_differing
--- staged_in_production: the staged rows of a merged reload that production does not have as they were staged, with
--- their keys as the source spells them; gone with the transaction. written_since: somebody else wrote or deleted the
--- row since the merge. A row that the audit knows is then another row version than the one that was written with the
--- audit's; any other is younger than the verdict on staging. corrected: confirm wrote it. One index probe per row,
--- however large production is.
+-- staged_in_production: collect the staged rows of a merged reload that production does not have as they were staged,
+-- with their keys as the source spells them. written_since: somebody else wrote or deleted the row since the merge. If
+-- the audit has the row, its row version then differs from the one written together with the audit. If it does not, the
+-- row version is younger than the verdict on staging. corrected: confirm wrote the row. One index probe per row, so the
+-- cost does not depend on the size of production.
 CREATE TEMPORARY TABLE staged_differing ON COMMIT DROP AS
 WITH differing AS MATERIALIZED (
     SELECT
@@ -63,7 +63,7 @@ FROM differing AS d
 LEFT JOIN audited AS a ON d.audit_key = a.key;
 
 -- name: count_differing
--- What they are: outcome, whether confirm or somebody else wrote them since, rows, some keys.
+-- Count them by outcome, and by whether confirm or somebody else has written them since, with some keys.
 SELECT
     outcome,
     corrected,
@@ -75,12 +75,12 @@ GROUP BY outcome, corrected, written_since
 ORDER BY outcome, corrected, written_since;
 
 -- name: list_differing
--- Their keys as the source spells them. The source is asked for its rows by these.
+-- List their keys as the source spells them, to read these rows from the source.
 SELECT :d_noted_key FROM pg_temp.staged_differing AS d;
 
 -- name: judge_differing
--- Each of them against the source's row: is production as the source is? source_row: what the source has, as a hash;
--- NULL where it has no such row.
+-- Compare each of them with the source's row: does production equal the source? source_row: the hash of the source's
+-- row; NULL if it has none.
 SELECT
     d.ctid::text AS place,
     d.key_text,
@@ -110,12 +110,12 @@ LEFT JOIN LATERAL (
 ) AS p ON TRUE;
 
 -- name: delete_settled
--- Those that need not be judged again.
+-- Delete the rows that need not be judged again.
 DELETE FROM pg_temp.staged_differing WHERE ctid = any(:'places'::tid[]);
 
 -- name: count_parentless
--- foreign_keys: the rows of the window whose foreign key finds no parent. They were let in past the constraint, or were
--- there before it. One index probe per row, however many parents there are.
+-- foreign_keys: count the rows of the window without a parent. A writer bypassed the constraint, or the rows are older
+-- than it. One index probe per row, so the cost does not depend on the number of parents.
 SELECT
     count(*) AS rows,
     coalesce((array_agg(:c_key_shown ORDER BY :c_key_shown))[1:5], '{}') AS examples

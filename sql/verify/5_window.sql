@@ -1,16 +1,17 @@
--- Verify, step 5: a window of production against the source's. First both sides are read in segments, a sum for each;
--- then the ranges of those that differ are compared row by row. The comparison that ends a confirm begins alike.
--- p: production's row. r: a row of the source, w: one of production's ranges, both with keys as canonical text.
+-- Verify, step 5: compare a window of production with the source's. First both sides are read as sums of segments. Then
+-- the ranges of segments that differ are compared row by row. The comparison at the end of a confirm begins likewise.
+-- p: a row of production. r: a row of the source; w: a row of production's ranges; both have keys as canonical text.
 -- By hand: psql -f sql/example.psql -f sql/verify/5_window.sql
 
 -- name: estimate_window
--- How many rows the planner expects in production's window: "Plan Rows" of the first plan. Nothing is read.
+-- Ask the planner how many rows it expects in production's window: "Plan Rows" of the first node. Reads no rows.
 EXPLAIN (FORMAT JSON)
 SELECT FROM :"schema".:"table" AS p
 WHERE p.:"range_column" >= :'start'::timestamp AND p.:"range_column" < :'end'::timestamp;
 
 -- name: sum_segments
--- Production's window in segments: the beginning of the column's canonical text, rows, the sum of their checksums.
+-- Divide production's window into segments: the first characters of the column's canonical text, the number of rows,
+-- and the sum of their checksums.
 SELECT
     segment,
     count(*) AS rows,
@@ -27,8 +28,8 @@ FROM (
 GROUP BY segment;
 
 -- name: create_source_window
--- Room for the source's rows of some ranges: keys (k1, k2 ...) and version as canonical text, content as a hash; gone
--- with the transaction.
+-- Create a table for the source's rows of some ranges: keys (k1, k2 ...) and version as canonical text, content as a
+-- hash.
 CREATE TEMPORARY TABLE source_window ON COMMIT DROP AS
 SELECT
     :no_key_texts,
@@ -37,7 +38,7 @@ SELECT
 WHERE FALSE;
 
 -- name: create_source_ranges
--- The ranges that are compared row by row; gone with the transaction.
+-- Create the table of the ranges that are compared row by row.
 CREATE TEMPORARY TABLE source_ranges ON COMMIT DROP AS
 SELECT
     ranges.range_start,
@@ -47,8 +48,8 @@ FROM unnest(:'range_starts'::timestamp[], :'range_ends'::timestamp[]) AS ranges 
 -- name: compare_ranges
 -- The source's rows against production's, row by row, by canonical text: outcome, rows, some keys. A row that production
 -- has outside the ranges is found by its key. newer: production holds a later version than the source gave; the source
--- was read first, and is asked again. content: the version is the same, and something else is not. extra: production's
--- ranges have a row that the source's do not have.
+-- was read first, and is asked again. content: the version is the same, and something else is not. unversioned: a side has
+-- no version. extra: production's ranges have a row that the source's do not have.
 WITH production_window AS (
     SELECT
         :p_key_texts,
@@ -96,8 +97,9 @@ judged AS (
         CASE
             WHEN in_source IS NULL THEN 'extra'
             WHEN in_production IS NULL THEN 'missing'
-            WHEN source_version IS NOT DISTINCT FROM production_version
-                THEN CASE WHEN source_content = production_content THEN 'same' ELSE 'content' END
+            WHEN source_version IS NOT DISTINCT FROM production_version AND source_content = production_content THEN 'same'
+            WHEN source_version IS NULL OR production_version IS NULL THEN 'unversioned'
+            WHEN source_version = production_version THEN 'content'
             WHEN :production_is_later THEN 'newer'
             ELSE 'other'
         END AS outcome
@@ -113,8 +115,8 @@ GROUP BY outcome
 ORDER BY outcome;
 
 -- name: list_newer
--- Production's rows of a later version than the source's: key and version as canonical text, content, and the content
--- of all columns that are neither key nor version nor window.
+-- List production's rows with a later version than the source's: key and version as canonical text, the hash of the
+-- content, and the hash of all columns except key, version and window column.
 SELECT
     :r_key,
     production_version,
@@ -142,7 +144,7 @@ WHERE :production_is_later
 LIMIT :'limit'::integer;
 
 -- name: list_extra
--- The rows that production has in the ranges and the source does not: keys and version as canonical text, content.
+-- List the rows that production has in the ranges and the source lacks: keys and version as canonical text, content.
 SELECT w.*
 FROM (
     SELECT

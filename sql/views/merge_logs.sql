@@ -1,4 +1,4 @@
--- One row per merged table, with the columns that older scripts expect: rows that each merge wrote into production.
+-- One row per merged table: how many rows each merge wrote into production. Scripts rely on these columns.
 -- By hand: psql -f sql/example.psql -f sql/views/merge_logs.sql
 CREATE OR REPLACE VIEW admin.merge_logs AS
 SELECT
@@ -23,6 +23,6 @@ FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 WHERE r.status = 'merged' AND t.merge_ended_at IS NOT NULL;
 COMMENT ON VIEW admin.merge_logs IS
-'One row per merged table (rows). records_updated counts updated (the staged row was newer) and repaired (same '
-'version, other content); refused: production was newer; unversioned: differs while a version is NULL; skipped: by '
-'policy.';
+'One row per merged table. Counts are in rows. records_updated: updated (the staged row was newer) and repaired (same '
+'version, other content); refused: production was newer; unversioned: differs, and a version is NULL; skipped: left as '
+'they are by policy.';

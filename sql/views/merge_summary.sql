@@ -1,4 +1,4 @@
--- One row per reload whose merge began, or that ended without one: when, how, and why.
+-- One row per reload whose merge began, or that ended without one: when and how it ended, and why.
 -- By hand: psql -f sql/example.psql -f sql/views/merge_summary.sql
 CREATE OR REPLACE VIEW admin.merge_summary AS
 SELECT
@@ -43,5 +43,5 @@ CROSS JOIN LATERAL (
 WHERE r.merge_started_at IS NOT NULL OR r.status IN ('merged', 'rejected', 'failed', 'cancelled');
 COMMENT ON VIEW admin.merge_summary IS
 'One row per reload whose merge began, or that ended without one. status: SUCCESS, FAILED (rejected by a check, '
-'failed, or cancelled; notes say which and why), RUNNING (merge_end is NULL). merge_start is the opening of the reload '
-'where no merge was begun.';
+'failed, or cancelled; notes say which and why), RUNNING (merge_end is NULL). merge_start is when the '
+'reload was opened if no merge began.';

@@ -1,4 +1,4 @@
--- What became of the rows that stand in staging, per table.
+-- Count the rows in staging per table, by what became of them.
 -- By hand: psql -f sql/example.psql -f sql/views/oracle_pg_migration_status.sql
 CREATE OR REPLACE VIEW admin.oracle_pg_migration_status AS
 SELECT
@@ -18,6 +18,6 @@ FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 GROUP BY t.table_name;
 COMMENT ON VIEW admin.oracle_pg_migration_status IS
-'Rows in staging tables that are not dropped yet, per table: pending (not merged yet), processed (merged, also those '
-'that production had already), error (the reload was rejected, failed or cancelled). Rows count once their load has '
-'ended. One row for every table that was ever reloaded, 0 where nothing is staged.';
+'Rows in staging tables that are not dropped yet, per table: pending (not merged yet), processed (merged, including '
+'rows that production had already), error (the reload was rejected, failed or cancelled). Rows count once their load '
+'has ended. One row per table that was ever reloaded, with 0 if nothing is staged.';

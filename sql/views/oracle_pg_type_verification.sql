@@ -1,4 +1,4 @@
--- Where a staging table does not match production: the declared types in full, nullability, columns, tables.
+-- List where a staging table does not match production: declared types in full, nullability, columns, tables.
 -- By hand: psql -f sql/example.psql -f sql/views/oracle_pg_type_verification.sql
 CREATE OR REPLACE VIEW admin.oracle_pg_type_verification AS
 WITH staged AS (
@@ -6,13 +6,13 @@ WITH staged AS (
         t.reload_id,
         t.table_name,
         t.staging_table,
-        -- Columns are declared NOT NULL when the load has ended.
+        -- The reload declares columns NOT NULL only once the load has ended.
         r.loaded_at IS NOT NULL AS is_loaded,
         p.oid AS production_oid,
         s.oid AS staging_oid
     FROM admin.reload_tables AS t
     INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
-    -- By its oid: the very table that was loaded, whatever has been made under its name since.
+    -- By its oid: the very table that was loaded, as another one may have its name by now.
     LEFT JOIN pg_class AS s ON t.staging_oid = s.oid AND s.relkind IN ('r', 'p')
     LEFT JOIN pg_namespace AS n ON t.production_schema = n.nspname
     LEFT JOIN pg_class AS p ON n.oid = p.relnamespace AND t.production_table = p.relname AND p.relkind IN ('r', 'p')
@@ -48,7 +48,7 @@ compared AS (
                 CASE
                     WHEN p.sized_type IN ('character varying'::regtype, 'character'::regtype)
                         OR p.sized_type IN ('bit'::regtype, 'bit varying'::regtype) THEN 'LENGTH MISMATCH'
-                    -- numeric keeps its precision in the upper half; -1, for none, stays -1.
+                    -- numeric keeps its precision in the upper half of the modifier. -1, for no precision, stays -1.
                     WHEN p.sized_type = 'numeric'::regtype
                         AND ((p.atttypmod - 4) >> 16) = ((s.atttypmod - 4) >> 16) THEN 'SCALE MISMATCH'
                     ELSE 'PRECISION MISMATCH'
@@ -68,7 +68,7 @@ compared AS (
         WHERE
             a.attrelid = s.production_oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
             AND lower(a.attname) = s.attname
-        -- DMS writes lower case; where two names differ only in case, the one in lower case is meant.
+        -- DMS writes names in lower case. If two columns differ only in case, it means the one in lower case.
         ORDER BY a.attname = s.attname DESC, a.attnum ASC
         LIMIT 1
     ) AS p ON TRUE
@@ -114,7 +114,7 @@ SELECT
 FROM staged
 WHERE production_oid IS NULL OR staging_oid IS NULL;
 COMMENT ON VIEW admin.oracle_pg_type_verification IS
-'Where a staging table that is not dropped yet differs from production as production is now; no row: no difference. '
+'Where a staging table that is not dropped yet differs from production as it is now. No row: no difference. '
 'Types are compared in full: numeric and numeric(10,2), varchar and varchar(100), timestamp precision. EXTRA COLUMN: '
 'production has no such column, or generates it. MISSING COLUMN: only production has it, and it is NOT NULL without a '
 'default, so no row can be inserted. NULLABILITY MISMATCH: production is NOT NULL and staging is not, because its rows '

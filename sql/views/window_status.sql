@@ -1,5 +1,5 @@
--- Per window and table: how the latest reload ended. The badge of a check in the UI shows its latest run only, whatever
--- the window, so this is where a red window among green ones is seen.
+-- One row per window and table: how the latest reload ended. Dagster's UI shows only the latest run of a check, in any
+-- window. So this view is where to see a red window among green ones.
 -- By hand: psql -f sql/example.psql -f sql/views/window_status.sql
 CREATE OR REPLACE VIEW admin.window_status AS
 SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
@@ -68,6 +68,6 @@ LEFT JOIN LATERAL (
 ORDER BY r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name ASC, r.reload_id DESC;
 COMMENT ON VIEW admin.window_status IS
 'One row per window and table: the latest reload of it. state: green (merged, no check failed), red (rejected, failed, '
-'cancelled, or a check failed), running. failed_checks: what stands in the way, one line per check. merged_reload_id: '
-'the latest reload of the window that was merged, if any, which may be an earlier one. error_code: see '
-'docs/troubleshooting.md.';
+'cancelled, or a check failed), running. failed_checks: the checks that failed, and blocking ones that could not be '
+'verified, one line each. merged_reload_id: the latest reload of the window that was merged, if any, which may be an '
+'earlier one. error_code: see docs/troubleshooting.md.';

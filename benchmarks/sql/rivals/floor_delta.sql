@@ -1,4 +1,4 @@
--- The floor, first part: the rows that differ, found by one probe a row and by their version alone. In psql, where each
+-- The floor, first part: the rows that differ, found by one probe per row and by their version alone. In psql, where each
 -- statement is a transaction of its own, the table is gone again right away.
 -- psql: -v staging_table=orders_r1
 CREATE TEMPORARY TABLE floor_delta ON COMMIT DROP AS

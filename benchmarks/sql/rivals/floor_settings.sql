@@ -1,4 +1,4 @@
--- One index probe a row, as ours; for the transaction.
+-- One index probe per row, as ours; for the transaction.
 -- psql:
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;

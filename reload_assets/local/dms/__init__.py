@@ -1,4 +1,4 @@
-"""A stand-in for AWS DMS: the real wire protocol over HTTP, mappings executed as DMS does, rows really moved.
+"""A stand-in for AWS DMS: it speaks the real protocol over HTTP, executes mappings as DMS does, and really moves rows.
 
 ``oracle`` endpoints are PostgreSQL databases with quoted UPPERCASE names, whose columns carry their Oracle type in a
 comment (``COMMENT ON COLUMN "SALES"."ORDERS"."AMOUNT" IS 'NUMBER(10,2)'``).

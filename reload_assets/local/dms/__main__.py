@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--parent-death", action="store_true", help="end when the parent process dies (Linux)")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # Waited for and not handled: a handler runs in the main thread, which does not wake up for every signal.
+    # The main thread waits for the signals. It installs no handler, because not every signal would wake it to run one.
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     if options.parent_death:

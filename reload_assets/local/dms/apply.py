@@ -1,4 +1,4 @@
-"""Applying one source transaction on the target, with DMS's policies for the statements that do not fit there."""
+"""Applies a source transaction on the target, with DMS's policies for the statements that do not fit there."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ PAUSE = 0.01
 
 
 class _Unfit(Exception):
-    """A statement changed no row, so that a policy has to say what becomes of it."""
+    """A statement changed no row, so a policy has to decide what happens."""
 
 
 @dataclass
 class _Attempt:
-    """What becomes true when the target's transaction commits."""
+    """The state that holds once the target's transaction commits."""
 
     done: list[tuple[TableRun, str]] = field(default_factory=list)
     suspended: list[TableRun] = field(default_factory=list)
 
 
 class Applier:
-    """Applies transactions over one connection. ``behavior`` is the ErrorBehavior of the task's settings; ``look_up``
-    reads what the log did not carry of a row; ``pause`` waits so many seconds, or raises Stopped.
+    """Applies transactions over one connection.
+
+    ``behavior`` is the ErrorBehavior of the task's settings. ``look_up`` reads the columns of a row that the log does
+    not have. ``pause`` waits for some seconds, or raises Stopped.
     """
 
     def __init__(
@@ -63,10 +65,9 @@ class Applier:
         self._table_policy = behavior["TableErrorPolicy"]
 
     def apply(self, changes: Sequence[TargetChange], end: int) -> list[TableRun]:
-        """Apply the changes and the checkpoint ``end`` in one transaction; the tables that are suspended by it.
+        """Apply the changes and the checkpoint ``end`` in one transaction. Returns the tables that this suspends.
 
-        Raises TaskFailed where a policy ends the task, and psycopg.Error where the connection or the server does not
-        go on.
+        Raises TaskFailed if a policy ends the task, and psycopg.Error if the connection or the server fails.
         """
         care = 0
         while True:
@@ -91,8 +92,10 @@ class Applier:
         return attempt.suspended
 
     def _try(self, changes: Sequence[TargetChange], end: int, care: int) -> _Attempt:
-        """First (``care`` 0) without savepoints, which most transactions never need; then each statement by itself;
-        and at last with the constraints that a commit would have checked.
+        """Try to apply the changes, with more ``care`` after each failure.
+
+        0: without savepoints, which most transactions never need; 1: each statement behind its own savepoint; 2: also
+        check the constraints that only a commit would check.
         """
         attempt = _Attempt()
         with self._target.transaction():
@@ -151,9 +154,10 @@ class Applier:
             attempt.suspended.append(run)
 
     def _outcome(self, statement: Statement) -> tuple[str | None, str | None]:
-        """SQLSTATE and text of what is wrong with a statement: both None if nothing is, no SQLSTATE if it fits no row.
+        """Execute a statement. Returns the SQLSTATE and text of its error.
 
-        Raises psycopg.Error where the transaction as a whole cannot go on.
+        Both are None if it succeeded; only the SQLSTATE is None if it met no row. Raises psycopg.Error if the whole
+        transaction cannot continue.
         """
         try:
             with self._target.transaction():

@@ -1,8 +1,8 @@
-"""Batch apply (BatchApplyEnabled): the changes of many transactions, reduced to what they come to, applied in bulk.
+"""Batch apply (BatchApplyEnabled): reduces the changes of many transactions to their net effect, applied in bulk.
 
-Events of one key are merged as in DMS's engine: an insert that is deleted again comes to nothing, and a delete with an
-insert after it to an update. So a bulk statement may meet no row, or leave one alone, where the same changes one by one
-would have met it; nothing is noted then.
+Changes of one key are merged as in DMS's engine: an insert and a later delete become nothing, a delete and a later
+insert become an update. So a bulk statement may meet no row, or leave a row alone, that the same changes would have met
+one by one. Nothing is logged then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reload_assets.local.dms.pgoutput import Row
 _log = logging.getLogger(__name__)
 
 _NOTHING = "nothing"
-# What a change makes of what a key's changes came to so far; in all other cases they come to the change itself.
+# (net effect so far, next change of the key) -> net effect; for other pairs the net effect is the next change itself.
 _MERGED = {
     ("insert", "update"): "insert",
     ("insert", "delete"): _NOTHING,
@@ -37,7 +37,7 @@ class OneByOne(Exception):
 
 @dataclass(frozen=True)
 class NetChange:
-    """What the changes of one key come to: insert, update, delete or nothing. ``row`` are the columns written."""
+    """The net effect of one key's changes: insert, update, delete or nothing. ``row`` holds the columns written."""
 
     kind: str
     plan: TablePlan
@@ -52,9 +52,9 @@ class NetChange:
 
 
 def net_changes(changes: Iterable[TargetChange]) -> list[NetChange]:
-    """Return the changes reduced to one a key, in the order in which the keys came up first.
+    """Return the changes reduced to one per key, in the order in which the keys first appear.
 
-    Raises OneByOne for a truncated table, a table without a primary key, and a changed key whose row is not known.
+    Raises OneByOne for a truncated table, a table without a primary key, and a changed key whose row is unknown.
     """
     found: dict[tuple[Any, ...], NetChange] = {}
 
@@ -87,7 +87,7 @@ def _place(plan: TablePlan, key: Row) -> tuple[Any, ...]:
 
 
 def _alike(statements: Iterable[Statement]) -> Iterable[Sequence[Statement]]:
-    """Return the statements that differ in their values only, together, in the order of the first of each."""
+    """Return groups of statements that differ only in their values, in the order of each group's first statement."""
     found: dict[tuple[Any, ...], list[Statement]] = {}
     for one in statements:
         found.setdefault((one.verb, one.schema, one.table, tuple(one.row)), []).append(one)
@@ -95,8 +95,10 @@ def _alike(statements: Iterable[Statement]) -> Iterable[Sequence[Statement]]:
 
 
 class BatchApplier:
-    """Applies batches over one connection. ``behavior`` is the ErrorBehavior of the task's settings: where it makes
-    rows of conflicting inserts or missing updates, rows are deleted first and then inserted, as DMS does in batches.
+    """Applies batches over one connection. ``behavior`` is the ErrorBehavior of the task's settings.
+
+    If a policy turns conflicting inserts or updates of missing rows into rows, rows are deleted first and then
+    inserted, as DMS does in batches.
     """
 
     def __init__(
@@ -116,10 +118,10 @@ class BatchApplier:
             self._replaced |= {"update"}
 
     def apply(self, changes: Sequence[TargetChange], end: int) -> bool:
-        """Apply the changes and the checkpoint ``end`` in one transaction. False where that cannot be, and nothing is
-        done: then they are to be applied one by one.
+        """Apply the changes and the checkpoint ``end`` in one transaction.
 
-        Raises psycopg.Error where the connection or the server does not go on.
+        Returns False, and changes nothing, if they have to be applied one by one. Raises psycopg.Error if the
+        connection or the server fails.
         """
         carried = [change for change in changes if change.plan.run.state != "Table error"]
         try:
@@ -151,7 +153,7 @@ class BatchApplier:
                 yield one.statement("update")
 
     def _execute(self, statements: Sequence[Statement], end: int) -> bool:
-        """Return whether it is done; not where it has to be tried again."""
+        """Execute the statements. Returns False if they have to be tried again."""
         try:
             with self._target.transaction():
                 for rows in _alike(statements):

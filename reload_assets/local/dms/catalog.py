@@ -133,7 +133,7 @@ class SourceColumn:
         return column
 
     def delivered(self, text: str | None, lob_limit: int | None) -> str | None:
-        """Return the same for one value of the log, in PostgreSQL's text form."""
+        """Return what DMS delivers for one value of the log, in PostgreSQL's text form."""
         if text is None or self.oracle_name in _UNSUPPORTED:
             return None
         if self.is_lob:
@@ -163,9 +163,7 @@ def source_columns(
 
 
 def logs_all_columns(source: psycopg.Connection[Any], table: SourceTable) -> bool:
-    """Return whether the table has supplemental logging of all columns, and not of its primary key only, as DMS adds
-    it.
-    """
+    """Return whether the table has supplemental logging of all columns, not only of its primary key as DMS adds it."""
     query = "SELECT obj_description(format('%%I.%%I', %s::text, %s::text)::regclass, 'pg_class') = %s"
     row = source.execute(query, (table.schema, table.name, ALL_COLUMNS_LOGGED)).fetchone()
     return bool(row and row[0])
@@ -187,7 +185,7 @@ def _lob(column: sql.Identifier, binary: bool, limit: int | None) -> sql.Composa
         cut = "substring({column} for {limit})"
     else:
         whole = sql.SQL("nullif({}, '')").format(column)
-        # Cut before the character that the limit falls into: a byte 10xxxxxx continues the character before it.
+        # Cut before the character in which the limit lies: a byte 10xxxxxx belongs to the character before it.
         octet = "(get_byte(convert_to({column}, 'UTF8'), {limit} - %d) & 192) <> 128"
         back = " ".join(f"WHEN {octet % steps} THEN {steps}" for steps in (0, 1, 2))
         cut = f"convert_from(substring(convert_to({{column}}, 'UTF8') for {{limit}} - CASE {back} ELSE 3 END), 'UTF8')"
@@ -201,12 +199,12 @@ def _cut(text: str, binary: bool, limit: int | None) -> str | None:
     if binary:
         digits = text.removeprefix("\\x")[: None if limit is None else 2 * limit]
         return f"\\x{digits}" if digits else None
-    # What is left of a character that the limit falls into is dropped.
+    # The limit may lie within a character; ``ignore`` drops its first bytes.
     return text.encode()[:limit].decode(errors="ignore") or None
 
 
 def _rounded(text: str, scale: int) -> str:
-    """Without trailing zeros; whole for a negative scale."""
+    """Return the number rounded to ``scale`` decimals, without trailing zeros; not rounded for a negative scale."""
     with localcontext() as context:
         context.prec = 2000
         number = Decimal(text)

@@ -1,4 +1,4 @@
-"""The engine of MigrationType cdc: changes of the source are applied on the target until the task is stopped."""
+"""The engine of MigrationType cdc: it applies changes of the source on the target until the task is stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Connection = psycopg.Connection[Any]
 
 
 class Cdc(Engine):
-    """MigrationType cdc. A lost connection is made again, as often as it takes, and the task stays ``running``."""
+    """MigrationType cdc. It reconnects whenever a connection is lost, and the task stays ``running`` meanwhile."""
 
     resumes = True
 
@@ -41,11 +41,11 @@ class Cdc(Engine):
 
     def stop(self) -> None:
         super().stop()
-        # The statement of the moment may wait for a lock as long as its holder likes.
+        # The current statement may be waiting for a lock, for as long as the lock's holder likes.
         threading.Thread(target=self._cancel_until_ended, name=f"{self.name}-stop", daemon=True).start()
 
     def prepare(self) -> None:
-        """Make the slot and the control tables: from ``running`` on no change is missed."""
+        """Create the slot and the control tables, so that no change is missed once the task is ``running``."""
         try:
             self._connected_again_and_again(self._prepare)
         except BaseException:
@@ -121,7 +121,7 @@ class Cdc(Engine):
             self.cancel_statements()
 
     def _write_end(self) -> None:
-        """What the task had reached stays in its status, as that of a task that does not run."""
+        """Write the status of a task that does not run; it keeps the position that the task had reached."""
         try:
             with psycopg.connect(self.job.target.conninfo(), autocommit=True, connect_timeout=2) as target:
                 target.execute("SET statement_timeout = '2s'")
@@ -131,13 +131,13 @@ class Cdc(Engine):
 
 
 def _slot(job: Job) -> str:
-    # The time of the task's creation tells it from an earlier one of the same name, whose slot may be left.
+    # The creation time distinguishes the task from an earlier one of the same name, whose slot may still exist.
     return f"dms_{re.sub('[^a-z0-9]', '_', job.resource.lower())[:40]}_{int(job.created.timestamp() * 1e6):x}"
 
 
 def _passing(error: psycopg.Error) -> bool:
-    """Return whether it makes sense to connect again: a lost connection, a server that restarts or is short of
-    something, a slot that an earlier session still reads.
+    """Return whether to connect again: the connection was lost, the server restarts or lacks resources, or an earlier
+    session still reads the slot.
     """
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

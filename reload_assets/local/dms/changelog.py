@@ -21,7 +21,7 @@ _NO_LOG = (
 _MARK = """
 SELECT clock_timestamp() AT TIME ZONE 'UTC', pg_current_wal_insert_lsn() - '0/0', pg_current_wal_flush_lsn() - '0/0'
 """
-# Messages of transactions that are known come without their data, only to be counted.
+# Messages of known transactions are read without their data, only to be counted.
 _PEEK = """
 SELECT CASE WHEN xid::text <> ALL (%s) THEN data END
 FROM pg_logical_slot_peek_binary_changes(%s, NULL, %s, 'proto_version', '1', 'publication_names', %s)
@@ -29,14 +29,15 @@ FROM pg_logical_slot_peek_binary_changes(%s, NULL, %s, 'proto_version', '1', 'pu
 
 
 _PAGE = 8192
-# A look at the log takes milliseconds; a long one has a second try without a limit.
+# Reading the log takes milliseconds. If it takes longer, it is tried a second time without this limit.
 _SHORTLY = "SET LOCAL statement_timeout = '1s'"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Whatever was visible on the source at ``instant`` (UTC, no zone, the source's clock) was committed in the log
-    before ``position``; the log can be read up to ``flushed``.
+    """Everything that was visible on the source at ``instant`` was committed in the log before ``position``.
+
+    ``instant`` is by the source's clock, in UTC without a zone. The log can be read up to ``flushed``.
     """
 
     instant: datetime
@@ -45,7 +46,7 @@ class Mark:
 
     @property
     def breaks_off(self) -> bool:
-        """Whether the readable part probably ends within a record: it ends with a page, and the log goes on."""
+        """Whether the readable part probably ends within a record: it ends with a page, and the log continues."""
         return self.flushed % _PAGE == 0 and self.position > self.flushed
 
 
@@ -58,12 +59,12 @@ class ChangeLog:
         self._can_shorten = True
 
     def check(self) -> None:
-        """Raises TaskFailed where the source keeps no log that could be read."""
+        """Raise TaskFailed if the source does not keep a log that can be read."""
         if not self._source.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (SUPPLEMENTAL_LOG,)).fetchone():
             raise TaskFailed(_NO_LOG)
 
     def position(self) -> int | None:
-        """Up to where the slot's changes were taken; None where there is no slot."""
+        """Return the position up to which the slot's changes were taken; None if there is no slot."""
         query = "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = %s"
         row = self._source.execute(query, (self._slot,)).fetchone()
         return int(row[0]) if row else None
@@ -81,14 +82,15 @@ class ChangeLog:
         self._source.execute(query, (self._slot,))
 
     def mark(self) -> Mark:
-        """Return what can be said right now."""
+        """Return the mark of this moment."""
         row = self._source.execute(_MARK).fetchone()
         assert row is not None
         return Mark(row[0], int(row[1]), int(row[2]))
 
     def flush(self) -> None:
-        """Make all that is in the log readable: records of a transaction that is still open may lie about unflushed
-        for seconds. A commit flushes, and the message that it commits is read by nobody.
+        """Make everything in the log readable: records of an open transaction may stay unflushed for seconds.
+
+        A commit flushes the log, so this commits a message, which nobody reads.
         """
         self._source.execute("SELECT pg_logical_emit_message(true, 'dms', '')")
 
@@ -104,8 +106,8 @@ class ChangeLog:
                 self._source.execute(_SHORTLY)
                 messages = self._messages(wanted)
         except psycopg.errors.QueryCanceled:
-            # The flushed part of the log ended within a record, for whose rest the server waits, until somebody
-            # flushes it: the rest may be long in coming where nobody writes.
+            # The flushed part of the log ended within a record. The server waits until somebody flushes the rest of
+            # it, which may take long if nobody writes.
             self.flush()
             messages = self._messages(wanted)
         found = [self._decoder.feed(message) for (message,) in messages if message is not None]
@@ -116,8 +118,10 @@ class ChangeLog:
             return cursor.execute(_PEEK, wanted).fetchall()
 
     def shorten(self) -> None:
-        """Keep looks at a busy log cheap: each reads again from the last snapshot of running transactions, which the
-        server writes every 15 seconds by itself. Not where the role or the version cannot.
+        """Keep reading a busy log cheap, if the role and the version allow it.
+
+        Each read starts at the last snapshot of running transactions, which the server itself writes only every 15
+        seconds.
         """
         if self._can_shorten:
             try:
@@ -126,7 +130,7 @@ class ChangeLog:
                 self._can_shorten = False
 
     def take(self, position: int) -> None:
-        """Say that everything up to there is applied; it will not be given again."""
+        """Note that everything up to ``position`` is applied, so that the slot does not return it again."""
         self._source.execute("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", (self._slot, shown(position)))
 
 

@@ -1,4 +1,4 @@
-"""What a change of a source table means on the target: the statement, under the names and with the values of DMS."""
+"""Translates a change of a source table into the statement on the target, with DMS's names and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Statement:
     key: Row
 
     def query(self) -> sql.Composed:
-        """With placeholders for ``values``."""
+        """The statement with placeholders for ``values``."""
         nulls = frozenset(name for name, value in self.key.items() if value is None)
         return _query(self.verb, self.schema, self.table, tuple(self.row), tuple(self.key), nulls)
 
@@ -34,7 +34,7 @@ class Statement:
         return [*self.row.values(), *(value for value in self.key.values() if value is not None)]
 
     def shown(self) -> str:
-        """With its values in it, as DMS writes it into awsdms_apply_exceptions."""
+        """Return the statement with its values, as DMS writes it into awsdms_apply_exceptions."""
         table = f"{_quoted(self.schema)}.{_quoted(self.table)}"
         where = " AND ".join(
             f"{_quoted(name)} IS NULL" if value is None else f"{_quoted(name)}={_literal(value)}"
@@ -51,8 +51,8 @@ class Statement:
 
 @dataclass(frozen=True)
 class TargetChange:
-    """A change of the source, mapped. ``old_key`` finds the row as it was (empty for an insert), ``new_key`` as it
-    is afterwards.
+    """A mapped change of the source. ``old_key`` finds the row before the change (empty for an insert), ``new_key``
+    after it.
     """
 
     plan: TablePlan
@@ -66,19 +66,19 @@ class TargetChange:
         return self.change.kind
 
     def original(self) -> Statement:
-        """Return what the source did."""
+        """Return the statement that does what the source did."""
         return self._statement(self.kind, self.old_key)
 
     def insert(self) -> Statement:
-        """Return the new row, inserted instead."""
+        """Return the statement that inserts the new row instead."""
         return self._statement("insert", {})
 
     def update(self) -> Statement:
-        """Return the row that stands at the new key, made the new one."""
+        """Return the statement that updates the row at the new key to the new row."""
         return self._statement("update", self.new_key)
 
     def completed(self, values: Row) -> TargetChange:
-        """With more values of its row."""
+        """Return the same change with more values of its row."""
         return replace(self, row={**self.row, **values})
 
     def _statement(self, verb: str, key: Row) -> Statement:
@@ -97,7 +97,7 @@ class TablePlan:
 
     @classmethod
     def of(cls, relation: Relation, load: TableLoad, run: TableRun, *, logs_all_columns: bool = False) -> TablePlan:
-        """Raises TableFailed where a change cannot be told from others because a key column is not replicated."""
+        """Return the plan. Raises TableFailed if a key column is not replicated, so that rows cannot be identified."""
         own = [name for name, column in load.source_columns.items() if column.in_primary_key]
         target = {one.source: one.target for one in load.columns}
         # A table without a primary key logs whole rows, which then are the key.
@@ -108,7 +108,7 @@ class TablePlan:
 
     @property
     def has_primary_key(self) -> bool:
-        """Whether the source's rows have one; otherwise whole rows are the key."""
+        """Whether the source's table has a primary key; otherwise whole rows are the key."""
         return any(column.in_primary_key for column in self.load.source_columns.values())
 
     def is_whole(self, row: Row) -> bool:
@@ -122,8 +122,9 @@ class TablePlan:
         return TargetChange(self, change, row, old_key, self._key(change.new) if change.new else {})
 
     def looked_up(self, source: psycopg.Connection[Any], change: Change) -> Row:
-        """Return the LOBs and long values that the log left out of a changed row, as they are by now. Nothing where the
-        row is gone. Other columns that were left out stay out: only supplemental logging of all columns brings them.
+        """Return the present LOBs and long values that the log left out of a changed row; nothing if the row is gone.
+
+        Other columns that were left out stay out: only supplemental logging of all columns brings them.
         """
         new = change.new or {}
         carried = self._carried(change)
@@ -147,9 +148,9 @@ class TablePlan:
         return dict(zip((target for _, target in left_out), row, strict=True)) if row else {}
 
     def _carried(self, change: Change) -> Row:
-        """Return the columns that travel: of an update the key, what changed, and what is logged all the same.
+        """Return the columns that are carried: for an update the key, what changed, and what is always logged.
 
-        A table whose log does not hold old rows (REPLICA IDENTITY FULL) cannot tell, and carries all but long values.
+        If the table's log does not have old rows (REPLICA IDENTITY FULL), all columns except long values are carried.
         """
         new, old = change.new or {}, change.old or {}
         if change.kind != "update":

@@ -53,9 +53,9 @@ _MOST_TAGS = 50
 
 
 class Control:
-    """All state of the stand-in behind one lock, and in the ``file`` if there is one; ``call`` answers an operation.
+    """All state of the stand-in, behind one lock and saved in the ``file`` if any. ``call`` answers operations.
 
-    Raises ValueError for a file that holds no such state.
+    Raises ValueError if the file does not hold such a state.
     """
 
     def __init__(self, delays: Delays, faults: Faults, file: StateFile | None = None) -> None:
@@ -82,13 +82,13 @@ class Control:
             return answer
 
     def restart(self) -> None:
-        """Let the tasks of the state file run on."""
+        """Resume the tasks of the state file that were running."""
         with self._lock:
             self.tasks.restart()
             self._save()
 
     def close(self) -> None:
-        """Stop every running task and wait for its engine. In the state file they run on."""
+        """Stop every running task and wait for its engine. In the state file they stay running, to be resumed."""
         with self._lock:
             keeps, self._file = self._file is not None, None
         self.tasks.close(discard=not keeps)
@@ -296,6 +296,6 @@ def _check_tags(tags: list[Mapping[str, str]]) -> None:
 
 
 def _refuse_empty(found: list[Any], request: Mapping[str, Any], what: str) -> None:
-    """With filters that fit nothing, the service answers a fault and not an empty list."""
+    """Raise ApiError if nothing matches the filters: the service answers with a fault, not with an empty list."""
     if request.get("Filters") and not found:
         raise not_found(f"No {what} found matching provided filters.")

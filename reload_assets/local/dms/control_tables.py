@@ -101,7 +101,7 @@ class ControlTables:
     def create(self) -> None:
         """Make the tables, and their schema, where they are not there yet."""
         with self._target.transaction():
-            # Tasks that start at the same time would fall over each other.
+            # Tasks that start at the same time would make each other's CREATE TABLE fail.
             self._target.execute("SELECT pg_advisory_xact_lock(hashtext('awsdms'), hashtext(%s))", (self._schema,))
             found = self._target.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self._schema,))
             if found.fetchone() is None:
@@ -115,20 +115,21 @@ class ControlTables:
                     self._execute(definition)
 
     def lock(self) -> None:
-        """Wait until no other session applies this task's changes: one that was cut off may still commit its last
-        transaction. Held until the session ends.
+        """Wait until no other session applies this task's changes, and hold the lock until the session ends.
+
+        A session whose client is gone may still commit its last transaction.
         """
-        # The server notices that a client is gone only when a statement ends, unless it is told to look.
+        # Without this setting the server notices that a client is gone only when a statement ends.
         self._target.execute("SET client_connection_check_interval = '500ms'")
         self._target.execute("SELECT pg_advisory_lock(hashtext('awsdms task'), hashtext(%s))", (self._slot,))
 
     def checkpoint(self) -> int | None:
-        """Up to where the source's log is applied; None for a task that never ran."""
+        """Return the position up to which the source's log is applied; None for a task that never ran."""
         row = self._execute(_CHECKPOINT, self._slot).fetchone()
         return int(row[0]) if row else None
 
     def start(self, position: int) -> None:
-        """The first checkpoint of a new task, which has no status yet; an earlier one of its name may have left one."""
+        """Write the first checkpoint of a new task, and delete the status that an earlier task of its name left."""
         with self._target.transaction():
             self._execute(_START, self._task, self._slot, shown(position))
             if self._with_status:
@@ -141,7 +142,7 @@ class ControlTables:
         self._execute(_LOG_EXCEPTION, self._task, schema, table, statement, error)
 
     def applied(self) -> datetime | None:
-        """``source_timestamp_applied`` as it was last written."""
+        """Return ``source_timestamp_applied`` as it was last written."""
         if not self._with_status:
             return None
         row = self._execute(_APPLIED, self._server, self._task).fetchone()
@@ -162,7 +163,7 @@ class ControlTables:
             )
 
     def end_status(self) -> None:
-        """Say that the task does not run; what it had reached stays."""
+        """Write that the task does not run; its position stays."""
         if self._with_status:
             self._execute(_END_STATUS, self._server, self._task)
 

@@ -1,4 +1,4 @@
-"""Copying one table: the target's preparation and a streamed, positional COPY that commits every CommitRate rows."""
+"""Copies one table: prepares the target, then streams a positional COPY that commits every CommitRate rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reload_assets.local.dms.flow import CopiedRows, Outflow
 from reload_assets.local.dms.mapping import MappedColumn, Selection, TableMapping
 from reload_assets.local.dms.records import TableRun
 
-# Large enough for what a chunk costs not to count, small enough for libpq to send at once.
+# Large enough to make the cost per chunk negligible, small enough for libpq to send at once.
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -41,9 +41,9 @@ class TableLoad:
         mapping: TableMapping,
         metadata: Mapping[str, Any],
     ) -> TableLoad:
-        """Put mapping and TargetMetadata together.
+        """Combine the mapping with TargetMetadata.
 
-        Raises TableFailed for a filter on a LOB column, or when no column is left.
+        Raises TableFailed for a filter on a LOB column, or if no column is left.
         """
         lob_columns = {column.name for column in columns if column.is_lob}
         if on_lobs := sorted(lob_columns & {one.column for one in selection.filters}):
@@ -95,7 +95,7 @@ class TableLoad:
         return int(row[0][0]["Plan"]["Plan Rows"])
 
     def cut_lobs(self, source: psycopg.Connection[Any]) -> dict[str, int]:
-        """Return how many values of each LOB column are over the limit; only columns that have some."""
+        """Return how many values of each LOB column exceed the limit; only columns that have some."""
         names = [one.source for one in self.columns if one.source and self.source_columns[one.source].is_lob]
         if self.lob_limit is None or not names:
             return {}
@@ -113,7 +113,7 @@ class TableLoad:
 
 
 def prepare_target(target: psycopg.Connection[Any], load: TableLoad, mode: str, *, with_key: bool) -> bool:
-    """Do what TargetTablePrepMode says; a missing table is created under every mode. True if it was created."""
+    """Do what TargetTablePrepMode says. Returns True if the table was missing and was created, as in every mode."""
     if mode == "DROP_AND_CREATE":
         target.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(load.target))
     found = target.execute("SELECT to_regclass(%s)", (load.target.as_string(target),)).fetchone()
@@ -155,12 +155,11 @@ def move_rows(
     watch: Callable[[int], int],
     between: Callable[[], None],
 ) -> None:
-    """Stream the rows. Each COPY of ``commit_rate`` rows is a transaction of its own, so a failure leaves the earlier
-    ones; it names no columns, so they are matched by position.
+    """Stream the rows. Each COPY of ``commit_rate`` rows is its own transaction, so a failure keeps the earlier ones.
 
-    ``watch`` is called with the number of rows read so far and tells after how many more to call it again; it may wait
-    or raise, and so may ``between``, which is called between chunks and while either side is waited for. Raises what
-    they raise, and psycopg.Error.
+    A COPY names no columns, so they are matched by position. ``watch`` is called with the number of rows read so far,
+    and returns after how many more rows to call it again. ``between`` is called between chunks, and during waits for
+    either side. Both may wait or raise. Raises what they raise, and psycopg.Error.
     """
     read = sql.SQL("COPY ({}) TO STDOUT").format(load.query())
     write = sql.SQL("COPY {} FROM STDIN").format(load.target)

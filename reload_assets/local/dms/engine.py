@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The task was stopped, or is given up because another of its tables failed."""
+    """The task was stopped, or ends because another of its tables failed."""
 
 
 class TaskFailed(Exception):
@@ -31,7 +31,7 @@ class TaskFailed(Exception):
 
 @dataclass(frozen=True)
 class Delays:
-    """How long a task stays in its passing states, in seconds."""
+    """How long a task stays in its transitional states, in seconds."""
 
     create: float = 0.2
     start: float = 0.2
@@ -55,7 +55,7 @@ class Ending:
 
 
 class Measures:
-    """What a task's statements on the target cost, over all of its runs."""
+    """Measures a task's statements on the target, over all of its runs."""
 
     def __init__(self) -> None:
         self._slowest = 0.0
@@ -64,18 +64,18 @@ class Measures:
 
     @contextmanager
     def statement(self) -> Iterator[None]:
-        """Around the execution of one statement."""
+        """Measure the execution of one statement."""
         self._running_since = started = time.monotonic()
         try:
             yield
         finally:
-            # A reset in between has moved the beginning.
+            # A reset during the statement has moved its beginning.
             self._slowest = max(self._slowest, time.monotonic() - (self._running_since or started))
             self._running_since = None
 
     @property
     def slowest(self) -> float:
-        """The longest time of one statement in seconds, one that still runs among them."""
+        """Return the longest time of one statement in seconds, including one that still runs."""
         since = self._running_since
         return max(self._slowest, time.monotonic() - since) if since else self._slowest
 
@@ -108,9 +108,9 @@ class Job:
 class Engine(threading.Thread, ABC):
     """One run of a task. A new migration type is a subclass with ``work``, entered in ``tasks.ENGINES``.
 
-    ``tables`` is the progress that DescribeTableStatistics shows; ``running`` and ``finish`` report back to the task,
-    ``note`` tells of progress that a restart must not forget. ``resumes``: a task that ran when the stand-in was killed
-    runs on after its restart.
+    ``tables`` is the progress that DescribeTableStatistics shows. ``running`` and ``finish`` report back to the task;
+    ``note`` reports progress that has to survive a restart. ``resumes``: if the stand-in is killed while the task runs,
+    the task resumes after the restart.
     """
 
     resumes: ClassVar[bool] = False
@@ -142,14 +142,14 @@ class Engine(threading.Thread, ABC):
         """Remove what the runs of a task leave on its databases, when it is deleted. Raises psycopg.Error."""
 
     def prepare(self) -> None:
-        """What must be done before the task counts as running; raises as ``work`` does."""
+        """Do what has to be done before the task counts as running. Raises what ``work`` raises."""
 
     def stop(self) -> None:
-        """Ask for an end; the run ends as stopped / NORMAL soon after, also in the middle of a statement."""
+        """Request a stop. Soon after, the run ends as stopped / NORMAL, even in the middle of a statement."""
         self.halt.set()
 
     def pause(self, seconds: float) -> None:
-        """Wait so long. Raises Stopped as soon as the run is to end."""
+        """Wait for some seconds. Raises Stopped as soon as a stop is requested."""
         if self.halt.wait(seconds):
             raise Stopped
 
@@ -178,8 +178,8 @@ class Engine(threading.Thread, ABC):
 
     @contextmanager
     def connected(self, endpoint: Endpoint) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that ``cancel_statements`` reaches; on the target after the endpoint's AfterConnectScript,
-        where that is allowed.
+        """Connect, so that ``cancel_statements`` reaches the connection. On the target, first run the endpoint's
+        AfterConnectScript, if that is allowed.
         """
         with psycopg.connect(endpoint.conninfo(), autocommit=True, connect_timeout=10) as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -195,7 +195,7 @@ class Engine(threading.Thread, ABC):
                 self._connections.discard(connection)
 
     def cancel_statements(self) -> None:
-        """End whatever statements run right now. One may begin right after a cancel that came too early for it."""
+        """Cancel the statements that run right now. A statement may begin right after a cancel that came too early."""
         for connection in list(self._connections):
             with suppress(psycopg.Error):
                 connection.cancel_safe(timeout=5)

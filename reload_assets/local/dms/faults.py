@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 @dataclass(kw_only=True)
 class Fault:
-    """What goes wrong. ``times`` is how often it strikes; None is: until it is cleared."""
+    """Something that goes wrong. ``times`` is how often it strikes; None means until it is cleared."""
 
     kind: ClassVar[str]
     times: int | None = None
@@ -75,7 +75,7 @@ class SlowLoad(TableFault):
 
 @dataclass(kw_only=True)
 class Pause(TableFault):
-    """A load stands still after ``after_rows`` rows until the fault is cleared; ``reached`` tells when it does."""
+    """A load pauses after ``after_rows`` rows until the fault is cleared; ``reached`` is set when it pauses."""
 
     kind = "pause"
     after_rows: int = 0
@@ -148,13 +148,13 @@ class Faults:
         self._faults: list[Fault] = []
 
     def set(self, fault: _F) -> _F:
-        """Let it strike from now on; returned for its ``reached`` and ``cleared`` events."""
+        """Let the fault strike from now on. Returns it, for its events ``reached`` and ``cleared``."""
         with self._lock:
             self._faults.append(fault)
         return fault
 
     def clear(self, kind: str | None = None) -> None:
-        """Take back the faults of a kind, or all: a paused load goes on, a stuck task ends."""
+        """Clear the faults of a kind, or all: a paused load continues, a stuck task ends."""
         with self._lock:
             gone = [fault for fault in self._faults if kind in (None, fault.kind)]
             self._faults = [fault for fault in self._faults if fault not in gone]
@@ -181,7 +181,7 @@ class Faults:
         return max((fault.seconds for fault in standing), default=0.0)
 
     def described(self) -> list[dict[str, Any]]:
-        """Return every fault as JSON, with ``reached`` telling whether it struck."""
+        """Return every fault as JSON; ``reached`` says whether it struck."""
         with self._lock:
             return [
                 {"kind": fault.kind, **{name: getattr(fault, name) for name in _parameters(type(fault))}}

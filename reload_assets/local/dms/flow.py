@@ -1,4 +1,4 @@
-"""The rows of a COPY on their way, straight from and to libpq: as fast as psql, in the memory of one chunk."""
+"""Moves the rows of a COPY directly from and to libpq: as fast as psql, in the memory of one chunk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WAIT_SECONDS = 0.1
 
 
 class CopiedRows:
-    """The rows that a COPY in the text format, begun on ``connection``, has still to give; a context manager.
+    """The remaining rows of a COPY in text format that was begun on ``connection``; a context manager.
 
-    psycopg's own loop over a COPY starts a generator and a wait for every row, which cost more than the row.
+    psycopg's own loop over a COPY starts a generator and a wait for every row, which costs more than the row itself.
     ``waiting`` is called before each wait for the source, which takes up to 0.1 s, and may raise.
     """
 
@@ -37,17 +37,16 @@ class CopiedRows:
         self._readable.close()
 
     def take(self, limit: int, size: int) -> tuple[bytearray, int]:
-        """Return the next rows, at most ``limit`` and none after the one that fills ``size`` bytes, and how many they
-        are.
+        """Return the next rows and their number: at most ``limit``, and none after the one that fills ``size`` bytes.
 
-        0 of them is the end. Raises psycopg.Error where the source fails.
+        0 rows mean the end. Raises psycopg.Error if the source fails.
         """
-        # Joined at once: lists of a thousand rows bring the garbage collector, which costs more than reading them.
+        # Joined at once: lists of a thousand rows start the garbage collector, which costs more than reading the rows.
         rows, count = bytearray(), 0
         fetch = self._pgconn.get_copy_data
         while count < limit and len(rows) < size and not self._ended:
-            # Without blocking (1), because libpq would wait with the interpreter's lock held: nothing else of this
-            # process would run, and no stop would come through. In the text format each message is one row.
+            # Without blocking (1), because libpq would wait with the interpreter's lock held: no other thread would
+            # run, and no stop would take effect. In the text format each message is one row.
             length, row = fetch(1)
             if length > 0:
                 rows += row
@@ -79,10 +78,11 @@ class CopiedRows:
 
 
 class Outflow:
-    """What was written to ``connection`` and is not sent yet; a context manager.
+    """The rows that were written to ``connection`` and are not sent yet; a context manager.
 
-    libpq keeps all that the server has not taken, and psycopg need not wait for it: up to 3.2 it never does, so that a
-    whole COPY may lie in memory. ``waiting`` is called before each wait for the target, as for ``CopiedRows``.
+    libpq buffers everything that the server has not taken yet. psycopg does not have to wait for it, and up to 3.2 it
+    never does, so a whole COPY could be kept in memory. ``waiting`` is called before each wait for the target, as for
+    ``CopiedRows``.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], waiting: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class Outflow:
         self._ready.close()
 
     def flush(self) -> None:
-        """Wait until the server has taken all of it. Raises psycopg.Error where the connection is lost."""
+        """Wait until the server has taken everything. Raises psycopg.Error if the connection is lost."""
         while self._pgconn.flush():
             self._waiting()
             for _, events in self._ready.select(_WAIT_SECONDS):

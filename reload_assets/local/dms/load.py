@@ -31,7 +31,7 @@ class FullLoad(Engine):
 
     @staticmethod
     def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
-        # A resumed full load resumes with the tables that it has not completed.
+        # A resumed full load continues with the tables that it has not completed.
         resumed = start_type == "resume-processing"
         return {name: run for name, run in tables.items() if resumed and run.state == "Table completed"}
 
@@ -136,7 +136,7 @@ class FullLoad(Engine):
             run.rows += overstated.extra
 
     def _warn_of_cut_lobs(self, source: psycopg.Connection[Any], load: copying.TableLoad) -> None:
-        """LOBs above the limit are cut with only a warning, unless the endpoint has FailTasksOnLobTruncation."""
+        """Warn of LOBs above the limit, which are cut; raises if the endpoint has FailTasksOnLobTruncation."""
         for column, count in load.cut_lobs(source).items():
             text = f"{count} LOB values of {load.title}.{column} are cut to {load.lob_limit} bytes"
             _log.warning("Task %s: %s", self.job.task, text)
@@ -144,7 +144,7 @@ class FullLoad(Engine):
                 raise TaskFailed(text)
 
     def _watch(self, table: SourceTable) -> Callable[[int], int]:
-        """Return the faults of loading this table as ``move_rows`` wants them. Each strikes at its number of rows."""
+        """Return a function for ``move_rows`` that lets each fault of this table strike at its number of rows."""
         subject = f"{table.schema}.{table.name}"
         error = self.faults.strike(faults.TableError, subject)
         pause = self.faults.strike(faults.Pause, subject)

@@ -43,7 +43,7 @@ def wrong_state(message: str) -> ApiError:
 def read_request(operation: str, body: bytes) -> dict[str, Any]:
     """Return the members of a request, timestamps as UTC datetimes.
 
-    Raises ApiError for a body that is no JSON object, an unknown or missing member, a wrong type or enum value.
+    Raises ApiError for a body that is not a JSON object, an unknown or missing member, a wrong type or enum value.
     """
     if operation not in _MODEL.operation_names:
         raise ApiError("UnknownOperationException", f"{operation!r} is not an operation of AWS DMS.")

@@ -1,4 +1,4 @@
-"""Replication over one pair of connections: read the log, apply what is due, and say truly how far that is."""
+"""Replicates over one pair of connections: reads the log, applies what is due, and reports a position that is true."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from reload_assets.local.dms.records import TableRun
 
 _log = logging.getLogger(__name__)
 
-# All in seconds: between two looks at the log, and while transactions are held back; between two rows of status; after
-# which records that nobody flushed are flushed; between two times that the log is rid of what is not needed any more.
+# In seconds, in this order: between two reads of the log, also while transactions are held back; between two writes of
+# the status; after which unflushed records are flushed; between two times that unneeded parts of the log are released.
 _POLL = 0.01
 _HELD_POLL = 0.05
 _STATUS = 0.025
 _FLUSH = 0.03
 _TIDY = 1.0
-# So many messages of the log are read at once.
+# Messages of the log that are read at once.
 _MOST = 4000
 
 
@@ -86,7 +86,7 @@ class Replication:
         self._reported_at = 0.0
 
     def run(self) -> None:
-        """Go on after the checkpoint on the target."""
+        """Continue after the checkpoint on the target."""
         self._control.lock()
         checkpoint, taken = self._control.checkpoint(), self._log.position()
         if checkpoint is None or taken is None:
@@ -177,7 +177,7 @@ class Replication:
         return transaction.instant + timedelta(seconds=lag) <= self._latest.instant + since
 
     def _hold(self) -> None:
-        """Wait for the first transaction to be due, but not so long that the log is left alone."""
+        """Wait until the first transaction is due, but not for so long that the log is neglected."""
         until = time.monotonic() + _HELD_POLL
         while time.monotonic() < until and not self._is_due(self._held[0]):
             self._engine.pause(_POLL)
@@ -188,7 +188,7 @@ class Replication:
             self._taken = position
 
     def _tidy(self) -> None:
-        """An idle log grows too, by what is not replicated."""
+        """Release the log that is not needed any more: it also grows by changes that are not replicated."""
         if self._end > self._tidied_end:
             self._log.shorten()
         if self._drained and not self._held:
@@ -241,7 +241,7 @@ class Replication:
         return self._selections[relation] is not None
 
     def _plan(self, relation: Relation) -> TablePlan | None:
-        """None for a table that cannot be replicated."""
+        """Return how the changes of a relation are mapped; None for a table that cannot be replicated."""
         if relation not in self._plans:
             self._plans[relation] = self._make_plan(relation)
         return self._plans[relation]

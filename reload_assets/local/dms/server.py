@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 class DmsStandIn:
     """AWS DMS on ``http://127.0.0.1:<port>``; a context manager.
 
-    With a ``state`` file (readable by its owner only, since it holds logins) tasks that ran run on after a restart,
-    also after ``kill -9``; without one everything ends with the stand-in. The delays are how long a task stays in
-    creating, starting, stopping and deleting, in seconds. ``faults`` takes faults on demand; another process sets them
-    with ``POST <url>/faults``.
+    With a ``state`` file (readable by its owner only, because it holds logins), running tasks are resumed after a
+    restart, even after ``kill -9``. Without one, everything ends with the stand-in. The delays are how long a task
+    stays in creating, starting, stopping and deleting, in seconds. ``faults`` takes faults on demand; another process
+    sets them with ``POST <url>/faults``.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class DmsStandIn:
         return self._control.tasks.measures(task_arn).slowest
 
     def reset_slowest_apply(self, task_arn: str) -> None:
-        """Measure anew from here. Raises KeyError for an unknown task."""
+        """Start measuring again. Raises KeyError for an unknown task."""
         self._control.tasks.measures(task_arn).reset()
 
     def deadlocks(self, task_arn: str) -> int:

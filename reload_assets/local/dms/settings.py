@@ -127,7 +127,7 @@ _LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
 def complete(text: str | None) -> dict[str, Any]:
     """Return the settings of a new task: what was sent, laid over the defaults.
 
-    Raises ApiError for text that is no JSON object, an unknown group, or a value that the service refuses.
+    Raises ApiError for text that is not a JSON object, an unknown group, or a value that the service refuses.
     """
     try:
         sent = json.loads(text or "{}")

@@ -1,4 +1,4 @@
-"""What the stand-in knows, and the file that keeps it over a restart."""
+"""The state of the stand-in, and the file that keeps it over a restart."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class State:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> State:
-        """Raises KeyError, TypeError or ValueError for anything that ``as_json`` does not make."""
+        """Return the state of a document. Raises KeyError, TypeError or ValueError if ``as_json`` did not make it."""
         endpoints = {one["arn"]: Endpoint(**one) for one in document["endpoints"]}
         instances = {one["arn"]: Instance(**_dated(one)) for one in document["instances"]}
         connections = {}
@@ -76,10 +76,10 @@ class StateFile:
         try:
             return State.from_json(json.loads(self._path.read_text()))
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{self._path} is no state of the DMS stand-in: {error!r}") from error
+            raise ValueError(f"{self._path} is not a state of the DMS stand-in: {error!r}") from error
 
     def save(self, state: State) -> None:
-        """Replace the file as a whole: whoever is killed meanwhile leaves the old one."""
+        """Replace the file as a whole, so that a process that is killed meanwhile leaves the old file."""
         fresh = self._path.with_name(f"{self._path.name}.new")
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

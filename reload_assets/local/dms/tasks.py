@@ -56,7 +56,7 @@ class Tasks:
         return any(endpoint in (task.source, task.target) for task in self._tasks.values())
 
     def settle(self) -> None:
-        """Let the states pass whose time is over: creating becomes ready, deleting becomes gone."""
+        """Advance the states whose time is over: a task in creating becomes ready, one in deleting is removed."""
         for task in list(self._tasks.values()):
             waited = time.monotonic() - task.since
             if task.status == "creating" and waited >= self._delays.create:
@@ -67,7 +67,7 @@ class Tasks:
                 del self._tasks[task.arn], self._discarding[task.arn]
 
     def restart(self) -> None:
-        """After a restart of the stand-in: what ran goes on, what was being deleted is."""
+        """After a restart of the stand-in, resume the tasks that ran, and delete those that were being deleted."""
         for task in self._tasks.values():
             if task.status == "deleting":
                 self._discard(task)
@@ -240,7 +240,7 @@ class Tasks:
         task.enter(ending.status)
 
     def _discard(self, task: Task) -> None:
-        """Remove a deleted task's leftovers; it is gone when that is done, or was tried in vain."""
+        """Remove a deleted task's leftovers. The task is gone once that succeeded, or has failed too often."""
         thread = threading.Thread(target=_discard, args=(task,), name=f"dms-{task.identifier}-delete", daemon=True)
         self._discarding[task.arn] = thread
         thread.start()

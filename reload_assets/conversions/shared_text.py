@@ -1,0 +1,61 @@
+"""The text that source and production share of a value, pair of types by pair of types."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.postgres import POSTGRESQL, TIME_TEXT, TextRule, own_rule
+from reload_assets.conversions.declared import INSTANT, INTEGERS, PADDED, TEXTS, TIME, DeclaredType, parse_type
+from reload_assets.conversions.rules import Conversion
+from reload_assets.conversions.staged import IS_NUMBER
+
+# Trailing zeros depend on who wrote the number as text.
+_WRITTEN_NUMBERS = {
+    kind: f"CASE WHEN {IS_NUMBER} THEN {POSTGRESQL[kind]} ELSE CAST({{0}} AS TEXT) END" for kind in ("number", "bare")
+}
+_TRUTH = "CASE WHEN {0} THEN '1' WHEN NOT {0} THEN '0' END"
+_UUID = "REPLACE(CAST({0} AS TEXT), '-', '')"
+
+
+def shared_rule(source: SourceColumn, base_type: str, conversion: Conversion, zone: str) -> TextRule | None:
+    """Return the rule by which the content of a column is compared; None where it cannot be.
+
+    ``base_type`` is production's type, or the one that its domain restricts. ``zone`` is the source's. What a user
+    accepts that production loses is left out of both texts.
+    """
+    rule, target = own_rule(source), parse_type(base_type)
+    if rule is None or not source.is_compared:
+        return None
+    if rule.kind in ("number", "bare"):
+        return _number(rule, target, conversion)
+    if rule.kind in ("date", "timestamp"):
+        return _time(rule, target, conversion, zone)
+    if rule.kind == "raw":
+        return {"bytea": rule, "uuid": TextRule("raw", production=_UUID)}.get(target.base)
+    if target.base == "uuid":
+        return TextRule("uuid", production=_UUID)
+    if target.base not in (*TEXTS, "character"):
+        return None
+    return TextRule("padded") if conversion.lost == "trailing blanks" else rule
+
+
+def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> TextRule | None:
+    if target.base in (*INTEGERS, "numeric"):
+        return TextRule("bare", target.scale or 0) if conversion.lost == "decimals" else rule
+    if target.base == "boolean":
+        return TextRule(rule.kind, rule.scale, _TRUTH)
+    if target.base in (*TEXTS, *PADDED):
+        return TextRule(rule.kind, rule.scale, _WRITTEN_NUMBERS[rule.kind])
+    return None
+
+
+def _time(rule: TextRule, target: DeclaredType, conversion: Conversion, zone: str) -> TextRule | None:
+    if target.base == TIME:
+        return TextRule("short time", target.size or 0) if conversion.lost == "fractions" else rule
+    if target.base == "date":
+        return TextRule("day")
+    if target.base == INSTANT:
+        named = sql.quote(zone).replace("{", "{{").replace("}", "}}")
+        return TextRule(rule.kind, rule.scale, TIME_TEXT.format(f"CAST({{0}} AT TIME ZONE {named} AS TIMESTAMP(6))"))
+    return None
