@@ -15,6 +15,7 @@ from reload_assets.postgres.catalog import leading_columns
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, resolve_group
+from reload_assets.verify.windowless import warnings_of_windowless
 
 
 @click.command()
@@ -59,6 +60,8 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                 )
                 _note_refused(table)
                 _warn_of_scans(connection, table)
+                for warning in warnings_of_windowless(connection, table, reader):
+                    click.echo(f"warning: {warning}")
                 if reader is None:
                     click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
     if reader is None:

@@ -103,6 +103,11 @@ class SourceReader:
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
         return int(rows)
 
+    def count_without(self, table: str, column: str, most: int) -> int:
+        """Return how many rows have NULL in a column, counting no further than ``most``."""
+        ((rows,),) = self._rows(self._table(table).count_without(column, most))
+        return int(rows)
+
     def rows_as_text(
         self,
         table: str,
