@@ -63,7 +63,10 @@ def _check_tables(services: Services) -> dict[str, list[ReloadTable]]:
                 for warning in warnings_of_windowless(connection, table, reader):
                     click.echo(f"warning: {warning}")
                 if reader is None:
-                    click.echo(f"warning: whether that is a key of {table.source_table} could not be verified")
+                    click.echo(
+                        f"warning: whether that is a key of {table.source_table}, and whether {table.window.source} is "
+                        "DATE or TIMESTAMP there, could not be verified"
+                    )
     if reader is None:
         click.echo("source: no connection is configured; checks that need it will say 'could not verify'")
     return groups

@@ -66,7 +66,10 @@ def _rows(count: int) -> str:
 
 def _sentence(table: ReloadTable, counts: str) -> str:
     name = table.window.name
+    repaired = ""
+    if table.version.name == name and table.options.null_version == "report":
+        repaired = "; one that gets its time in the source alone is corrected only with null_version: repair"
     return (
         f"{counts} have no {name} and so belong to no window: no reload loads, compares or corrects them; give them a "
-        f"time and declare {name} NOT NULL on both sides, or name a window column that every row has"
+        f"time and declare {name} NOT NULL on both sides, or name a window column that every row has{repaired}"
     )

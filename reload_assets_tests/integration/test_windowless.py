@@ -29,6 +29,7 @@ HELP = (
     "have no updated_at and so belong to no window: no reload loads, compares or corrects them; give them a time and "
     "declare updated_at NOT NULL on both sides, or name a window column that every row has"
 )
+REPAIR = "; one that gets its time in the source alone is corrected only with null_version: repair"
 
 
 @dataclass
@@ -39,8 +40,8 @@ class Both:
     target: Connection[Any]
     reader: SourceReader
 
-    def table(self, *, reader: bool = True) -> ReloadTable:
-        tables = group_tables(config("t: {window_column: updated_at}"), "sales")
+    def table(self, *, reader: bool = True, more: str = "") -> ReloadTable:
+        tables = group_tables(config(f"t: {{window_column: updated_at{more}}}"), "sales")
         (table,) = resolve_group(tables, self.target, self.reader if reader else None)
         return table
 
@@ -67,10 +68,13 @@ def both(databases: tuple[str, str]) -> Iterator[Both]:
             OracleColumn("ID", "NUMBER(10)", nullable=False),
             OracleColumn("NOTE", "VARCHAR2(20)"),
             OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
+            OracleColumn("SEEN_AT", "TIMESTAMP(6)"),
         ]
         create_table(source, "SALES", OracleTable("T", columns, ["ID"]))
         target.execute("DROP SCHEMA IF EXISTS production CASCADE; CREATE SCHEMA production")
-        target.execute("CREATE TABLE production.t (id int PRIMARY KEY, note varchar(20), updated_at timestamp)")
+        target.execute(
+            "CREATE TABLE production.t (id int PRIMARY KEY, note varchar(20), updated_at timestamp, seen_at timestamp)"
+        )
         target.execute("CREATE INDEX ON production.t (updated_at)")
         for side, name in ((source, '"SALES"."T"'), (target, "production.t")):
             side.execute(f"INSERT INTO {name} VALUES (1, 'a', '2025-01-02 12:00')".encode())
@@ -81,9 +85,9 @@ def test_rows_without_a_window_are_counted_on_both_sides(both: Both) -> None:
     assert both.warnings() == []
     assert both.after_merge().facts.get("rows_without_window") is None
     both.source.execute('INSERT INTO "SALES"."T" VALUES (2, \'new\', NULL)')
-    assert both.warnings() == [f"1 row of the source's T {HELP}"]
+    assert both.warnings() == [f"1 row of the source's T {HELP}{REPAIR}"]
     both.target.execute("INSERT INTO production.t VALUES (2, 'old', NULL), (3, 'gone', NULL)")
-    assert both.warnings() == [f"2 rows of production.t and 1 row of the source's T {HELP}"]
+    assert both.warnings() == [f"2 rows of production.t and 1 row of the source's T {HELP}{REPAIR}"]
 
 
 def test_the_check_after_a_merge_names_what_it_cannot_see(both: Both) -> None:
@@ -92,7 +96,7 @@ def test_the_check_after_a_merge_names_what_it_cannot_see(both: Both) -> None:
     for reader, status in ((True, "passed"), (False, "could not verify")):
         outcome = both.after_merge(reader=reader)
         assert (outcome.status, outcome.facts["rows_without_window"]) == (status, 1)
-        assert outcome.detail.endswith(f". 1 row of production.t {HELP}.")
+        assert outcome.detail.endswith(f". 1 row of production.t {HELP}{REPAIR}.")
 
 
 def test_what_helps_does(both: Both) -> None:
@@ -107,6 +111,13 @@ def test_what_helps_does(both: Both) -> None:
     assert both.after_merge().status == "failed"
 
 
+@pytest.mark.parametrize("more", [", null_version: repair", ", version_column: seen_at"])
+def test_a_repair_that_is_configured_or_would_not_help_is_not_advised(both: Both, more: str) -> None:
+    both.target.execute("INSERT INTO production.t VALUES (2, 'old', NULL)")
+    (said,) = warnings_of_windowless(both.target, both.table(more=more), both.reader)
+    assert said == f"1 row of production.t {HELP}"
+
+
 def test_a_column_that_cannot_be_null_is_not_read(both: Both) -> None:
     both.target.execute("ALTER TABLE production.t ALTER updated_at SET NOT NULL")
     table = both.table()
@@ -118,7 +129,7 @@ def test_the_count_goes_no_further_than_its_limit(both: Both, monkeypatch: pytes
     monkeypatch.setattr(windowless, "_MOST", 3)
     both.target.execute("INSERT INTO production.t SELECT n, 'x', NULL FROM generate_series(2, 9) AS n")
     both.source.execute('INSERT INTO "SALES"."T" SELECT n, \'x\', NULL FROM generate_series(2, 9) AS n')
-    assert both.warnings() == [f"at least 3 rows of production.t and at least 3 rows of the source's T {HELP}"]
+    assert both.warnings() == [f"at least 3 rows of production.t and at least 3 rows of the source's T {HELP}{REPAIR}"]
 
 
 def test_a_source_that_cannot_be_asked_is_said(both: Both) -> None:
