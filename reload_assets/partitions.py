@@ -29,12 +29,14 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
     """
     try:
         partitions = TimeWindowPartitionsDefinition(
-            # Its zone is taken from below; which of two equal times it is stays.
+            # Dagster puts it into the zone below. Of two equal times, it keeps which one it is.
             start=windows.first.astimezone(windows.zone).replace(tzinfo=None),
             fmt=_DAY_KEY if windows.cadence in ("daily", "weekly", "monthly") else _MINUTE_KEY,
             cron_schedule=_CRON.get(windows.cadence, windows.cadence),
             timezone=windows.time_zone,
         )
+        # Fails too, for a day that no month has.
+        where = torn(partitions)
     except Exception:
         # Dagster's own error for a bad cron string is a chain of parser errors, which a user cannot read.
         raise ConfigValue(
@@ -42,7 +44,7 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
             f"{windows.cadence!r} is not a cadence; write hourly, daily, weekly, monthly or a cron expression such as "
             "'0 */6 * * *'",
         ) from None
-    if where := torn(partitions):
+    if where is not None:
         raise ConfigValue(
             f"{file}: windows.cadence",
             f"{windows.cadence!r} in {windows.time_zone} does not tile the time where the clock changes: windows "

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 _WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?))? ?(Z|[+-]\d\d:\d\d)?")
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)")
-_YEARS = range(1900, 9999)
+_YEARS = range(1900, 2200)
 
 
 def read_first(value: object, zone: ZoneInfo) -> datetime:
@@ -26,7 +26,7 @@ def read_first(value: object, zone: ZoneInfo) -> datetime:
     try:
         instant = moment.replace(tzinfo=moment.tzinfo or zone).astimezone(timezone.utc)
     except OverflowError:
-        # In the first or the last day that there is.
+        # On the first or the last day that there is.
         instant = moment.replace(tzinfo=timezone.utc)
     if instant.year not in _YEARS:
         raise ValueError(

@@ -94,8 +94,8 @@ def test_the_first_window_is_in_the_zone_of_the_windows(written: str, instant: s
         ("2025-01-01 24:00", "windows.first: '2025-01-01 24:00' is not a day (hour must be in 0..23)"),
         ("01.02.2025", "windows.first: '01.02.2025' is not a day"),
         ("2025-02-30", "line 45, column 10: '2025-02-30' cannot be read (day is out of range for month)"),
-        ("0001-01-01", "windows.first: 0001-01-01T00:00:00 is not in the years 1900 to 9998; write the day of the old"),
-        ("9999-12-31T23:30-01:00", "windows.first: 9999-12-31T23:30:00-01:00 is not in the years 1900 to 9998"),
+        ("0001-01-01", "windows.first: 0001-01-01T00:00:00 is not in the years 1900 to 2199; write the day of the old"),
+        ("9999-12-31T23:30-01:00", "windows.first: 9999-12-31T23:30:00-01:00 is not in the years 1900 to 2199"),
     ],
 )
 def test_what_could_be_taken_for_another_first_window_is_refused(written: str, sentence: str) -> None:

@@ -69,9 +69,11 @@ def test_the_windows_that_ended_yesterday(cadence: str, count: int) -> None:
         assert keys == ["2025-03-12"]
 
 
-def test_an_unknown_cadence_is_refused() -> None:
-    with pytest.raises(ConfigValue, match="windows.cadence: 'fortnightly'"):
-        cadence_partitions(windows("fortnightly"), "reload.yaml")
+@pytest.mark.parametrize("cadence", ["fortnightly", "Daily", "", "60 * * * *", "0 0 31 2 *", "0 0 31 4,6 *"])
+def test_an_unknown_cadence_is_refused(cadence: str) -> None:
+    with pytest.raises(ConfigValue) as caught:
+        cadence_partitions(windows(cadence), "reload.yaml")
+    assert f"reload.yaml: windows.cadence: {cadence!r} is not a cadence; write hourly" in str(caught.value)
 
 
 @pytest.mark.parametrize(
