@@ -89,7 +89,8 @@ def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: st
         window = None
     if window is None or cadence_key(partitions, window) != partition_key:
         first = partitions.get_first_partition_key()
-        fix = f"pick one of the cadence's windows that the UI offers, such as {first!r}"
+        offered = f"such as {first!r}" if first else "once the first one has ended"
+        fix = f"pick one of the cadence's windows that the UI offers, {offered}"
         raise PartitionKeyInvalid(partition_key, "", fix)
     return window
 

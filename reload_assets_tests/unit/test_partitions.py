@@ -51,6 +51,12 @@ def test_a_key_that_is_no_window_of_the_cadence_is_refused(key: str) -> None:
         cadence_window(cadence_partitions(windows("daily"), "reload.yaml"), key)
 
 
+def test_a_key_is_refused_before_the_first_window_has_ended_too() -> None:
+    config = WindowsConfig(cadence="daily", first="2190-01-01")
+    with pytest.raises(PartitionKeyInvalid, match="that the UI offers, once the first one has ended"):
+        cadence_window(cadence_partitions(config, "reload.yaml"), "2025-01-01")
+
+
 def test_a_window_that_is_not_the_cadences_has_no_key() -> None:
     daily = cadence_partitions(windows("daily"), "reload.yaml")
     assert cadence_key(daily, Window(FIRST, FIRST + timedelta(days=1))) == "2025-01-01"
