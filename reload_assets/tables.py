@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.config.model import TableConfig
@@ -151,7 +152,11 @@ class _Resolver:
     def resolve(self, connection: Connection[Any], reader: SourceReader | None) -> ReloadTable:
         """Complete the table's configuration from the catalogs, and check it. Raises ConfigError."""
         options = self.options
-        self.production = read_table(connection, self.schema, options.target or self.name)
+        try:
+            self.production = read_table(connection, self.schema, options.target or self.name)
+        except InsufficientPrivilege:
+            # The schema itself is closed to this login.
+            raise TableNotFound(f"{self.place}.target", f"{self.schema}.{options.target or self.name}") from None
         if not self.production.columns:
             raise TableNotFound(f"{self.place}.target", self._target)
         self._require_rows_of_its_own()

@@ -18,6 +18,7 @@ _AREAS = {
     "tables": "Tables of reload.yaml",
     "windows": "Windows and requests",
     "target": "The target database",
+    "preflight": "What a reload needs of the target",
     "source": "The source",
     "cdc": "The CDC task",
     "dms": "DMS and its load tasks",

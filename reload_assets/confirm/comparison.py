@@ -125,6 +125,7 @@ class Comparison:
             if vanished:
                 new += self._collect_carried(connection, statements, slices, vanished)
                 statements.run(connection, "8_compare:own_found")
+                statements.run(connection, "8_compare:own_rewritten", since_xid=self._touched.xid or 0)
             return new
 
     def _take(

@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 def unaccepted(table: ReloadTable) -> list[str]:
     """Return what production's types would lose of the source's values and nobody has accepted, a clause per column."""
-    accepted = table.options.accept
-    return [
-        f"{pair.source.name} is {pair.source.declared} and {column.name} is {column.target.type}, which would lose "
-        f"{pair.conversion.loss}{'' if pair.conversion.lost is None else f' (accept: {pair.conversion.lost})'}"
-        for column, pair in table.pairs
-        if pair.conversion.loss is not None
-        and (pair.conversion.lost is None or accepted.get(column.name) != pair.conversion.lost)
-    ]
+    found = []
+    for column, pair in table.pairs:
+        lost, loss = pair.conversion.lost, pair.conversion.loss
+        is_window = column.name == table.window.name
+        if loss is None or (lost is not None and table.options.accept.get(column.name) == lost and not is_window):
+            continue
+        # A rounded value may lie in another window than the source's.
+        how = "" if lost is None else " (a window column must not)" if is_window else f" (accept: {lost})"
+        types = f"{pair.source.name} is {pair.source.declared} and {column.name} is {column.target.type}"
+        found.append(f"{types}, which would lose {loss}{how}")
+    return found
 
 
 def require_accepted(place: str, table: ReloadTable) -> None:

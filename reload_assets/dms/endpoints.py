@@ -38,6 +38,10 @@ class EndpointCheck:
         """Return the source endpoint as DMS describes it."""
         return self._endpoint(arn, "source", SOURCE_ENGINES)
 
+    def target(self, arn: str) -> Mapping[str, Any]:
+        """Return the target endpoint as DMS describes it."""
+        return self._endpoint(arn, "target", TARGET_ENGINES)
+
     def _endpoint(self, arn: str, kind: str, engines: tuple[str, ...]) -> dict[str, Any]:
         doing = f"looking up the {kind} endpoint"
         found = self._calls.found("describe_endpoints", "Endpoints", doing, Filters=_filters("endpoint-arn", arn))

@@ -87,6 +87,10 @@ class LoadTasks:
         """Return a source endpoint with its settings. Raises DmsError if it is not an Oracle source."""
         return EndpointCheck(self._calls, self._limits).source(arn)
 
+    def target_login(self, arn: str) -> str | None:
+        """Return the user as which a target endpoint logs in; None if it takes that from a secret. Raises DmsError."""
+        return EndpointCheck(self._calls, self._limits).target(arn).get("Username") or None
+
     def create(self, request: TaskRequest) -> str:
         """Create the task and return its ARN. If a task with this identifier and these tags exists, return its ARN.
 

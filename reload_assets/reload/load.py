@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from psycopg import Connection
 from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc.obstacles import require_carried
@@ -17,6 +18,7 @@ from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
 from reload_assets.ledger.records import Opening, Reload, staging_name
+from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
@@ -57,7 +59,9 @@ class Load(Steps):
         with self.source() as reader:
             ready = self._gate(reader)
             with self.target.connect() as connection:
+                require_ledger(connection, str(self.target))
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
+                self._require_rights(connection, tables)
                 remarks = self._remarks(opening.group, tables, ready)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
@@ -149,6 +153,13 @@ class Load(Steps):
         """Cleans up what this load, or an earlier load of its window, leaves behind."""
         cdc_tasks = [self.cdc.task] if self.cdc is not None else []
         return Sweeper(self.target, self.ledger, self.tasks, cdc_tasks, self.say)
+
+    def _require_rights(self, connection: Connection[Any], tables: list[ReloadTable]) -> None:
+        target, login = self.config.target, str(self.target)
+        require_rights(connection, login, target.staging_schema, tables)
+        _, target_arn, _ = self.engine.arns()
+        dms_login = self.tasks.target_login(target_arn)
+        require_load_role(connection, f"{self.config.file}: target", self.target, target.load_role, dms_login)
 
     def _gate(self, reader: SourceReader | None) -> Readiness | None:
         if self.cdc is None:

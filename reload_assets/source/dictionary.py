@@ -130,6 +130,26 @@ def unique_indexes(schema: str, table: str) -> sa.Select[tuple[str, str]]:
     )
 
 
+def leading_columns(schema: str, table: str) -> sa.Select[tuple[str]]:
+    """Return the columns with which a usable index of the table begins."""
+    index, column = _INDEXES.c, _INDEX_COLUMNS.c
+    return (
+        sa.select(column.COLUMN_NAME)
+        .distinct()
+        .select_from(_INDEXES)
+        .join(
+            _INDEX_COLUMNS,
+            sa.and_(column.INDEX_OWNER == index.OWNER, column.INDEX_NAME == index.INDEX_NAME),
+        )
+        .where(
+            _is(index.TABLE_OWNER, schema),
+            _is(index.TABLE_NAME, table),
+            sa.literal_column("1") == column.COLUMN_POSITION,
+            sa.not_(_is(index.STATUS, "UNUSABLE")),
+        )
+    )
+
+
 def _is(column: sa.ColumnClause[Any], value: str) -> sa.ColumnElement[bool]:
     # The prefix keeps bind names distinct from Oracle's reserved words (ORA-01745).
     return column == sa.bindparam(f"p_{column.name}".lower(), value, type_=sa.String())

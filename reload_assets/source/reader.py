@@ -98,6 +98,10 @@ class SourceReader:
                 keys.setdefault((kind, name), []).append(column)
         return [columns for columns in keys.values() if known.issuperset(columns)]
 
+    def leading_columns(self, table: str) -> set[str]:
+        """Return the columns by whose ranges an index of the source finds rows of the table."""
+        return {name for (name,) in self._rows(dictionary.leading_columns(self.schema, table))}
+
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """Return how many rows lie in the half-open ``[start, end)``."""
         ((rows,),) = self._rows(self._table(table).count(window_column, start, end))

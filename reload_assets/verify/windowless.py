@@ -33,7 +33,7 @@ def count_in_production(connection: Connection[Any], table: ReloadTable) -> int:
     return int(row[0])
 
 
-def warnings_of_windowless(connection: Connection[Any], table: ReloadTable, reader: SourceReader | None) -> list[str]:
+def remarks_on_windowless(connection: Connection[Any], table: ReloadTable, reader: SourceReader | None) -> list[str]:
     """Return a sentence if either side has rows that are in no window, or if the source could not be asked."""
     ours, theirs, unknown = count_in_production(connection, table), 0, []
     described = {column.name: column for column in table.source_columns or ()}

@@ -277,3 +277,13 @@ def test_a_uuid_that_the_source_holds_as_bytes_is_a_key(new_database: Databases)
         found = bench.on_production("SELECT replace(upper(id::text), '-', ''), note FROM production.things ORDER BY id")
         assert found == [(one, "new"), (two, "new")]
         assert compared(bench).counts == {"same": 2}
+
+
+def test_no_consent_lets_a_window_column_lose_anything(new_database: Databases) -> None:
+    ddl = "CREATE TABLE production.things (id integer PRIMARY KEY, updated_at timestamp(0))"
+    tables = {"things": {"window_column": "updated_at", "accept": {"updated_at": "fractions"}}}
+    with (
+        reload_bench(new_database, [source_table({})], ddl, tables) as bench,
+        pytest.raises(ConfigError, match=r"fractions of a second beyond 0 digits \(a window column must not\)"),
+    ):
+        bench.tables()

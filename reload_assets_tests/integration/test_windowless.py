@@ -20,7 +20,7 @@ from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify import windowless
 from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.window_matches_source import compare_with_source
-from reload_assets.verify.windowless import warnings_of_windowless, with_windowless
+from reload_assets.verify.windowless import remarks_on_windowless, with_windowless
 from reload_assets_tests.integration.staged import config
 
 DAY = datetime(2025, 1, 2)
@@ -46,7 +46,7 @@ class Both:
         return table
 
     def warnings(self) -> list[str]:
-        return warnings_of_windowless(self.target, self.table(), self.reader)
+        return remarks_on_windowless(self.target, self.table(), self.reader)
 
     def after_merge(self, *, reader: bool = True) -> CheckOutcome:
         table = self.table(reader=reader)
@@ -114,7 +114,7 @@ def test_what_helps_does(both: Both) -> None:
 @pytest.mark.parametrize("more", [", null_version: repair", ", version_column: seen_at"])
 def test_a_repair_that_is_configured_or_would_not_help_is_not_advised(both: Both, more: str) -> None:
     both.target.execute("INSERT INTO production.t VALUES (2, 'old', NULL)")
-    (said,) = warnings_of_windowless(both.target, both.table(more=more), both.reader)
+    (said,) = remarks_on_windowless(both.target, both.table(more=more), both.reader)
     assert said == f"1 row of production.t {HELP}"
 
 
@@ -135,7 +135,7 @@ def test_the_count_goes_no_further_than_its_limit(both: Both, monkeypatch: pytes
 def test_a_source_that_cannot_be_asked_is_said(both: Both) -> None:
     table = both.table()
     both.source.execute('DROP TABLE "SALES"."T"')
-    (said,) = warnings_of_windowless(both.target, table, both.reader)
+    (said,) = remarks_on_windowless(both.target, table, both.reader)
     assert said.startswith("how many rows of T have no UPDATED_AT could not be counted: ")
 
 

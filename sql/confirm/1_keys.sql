@@ -67,6 +67,11 @@ SELECT
     NULL::text AS written_hash,
     -- Production's row is not as this correction wrote it: a trigger has changed it.
     FALSE AS is_rewritten,
+    -- The hash of the source's row at the last pass that did not read the key equal; 'none' if the source lacked the row,
+    -- 'skipped' if CDC skipped a statement about it. NULL once the key was read equal or corrected.
+    NULL::text AS unequal_hash,
+    -- The source has another row than the one that was read unequal: the key may have passed to another row.
+    FALSE AS is_replaced,
     -- What the last pass found.
     NULL::text AS verdict,
     -- The state of the correction; NULL if there is none.
@@ -87,6 +92,7 @@ ALTER COLUMN is_settled SET DEFAULT FALSE,
 ALTER COLUMN times_overtaken SET DEFAULT 0,
 ALTER COLUMN times_refused SET DEFAULT 0,
 ALTER COLUMN is_rewritten SET DEFAULT FALSE,
+ALTER COLUMN is_replaced SET DEFAULT FALSE,
 ALTER COLUMN batch SET DEFAULT 0,
 ADD PRIMARY KEY (:key_numbers);
 
@@ -165,14 +171,15 @@ SELECT
 -- Collect a key that a skipped statement names. is_ours: CDC skipped the statement after this reload began to write, so
 -- this reload is the cause of the row's state. is_brought_back: the statement would have removed the row. Returns a row
 -- if the key is new or becomes this reload's own.
-INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back, in_any_window)
-VALUES (:named_key, :'is_ours'::boolean, :'is_brought_back'::boolean, :'is_ours'::boolean)
+INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back, in_any_window, unequal_hash)
+VALUES (:named_key, :'is_ours'::boolean, :'is_brought_back'::boolean, :'is_ours'::boolean, 'skipped')
 ON CONFLICT (:key_numbers) DO UPDATE
     SET
         is_ours = TRUE,
         is_brought_back = u.is_brought_back OR excluded.is_brought_back,
         in_any_window = TRUE,
         found_by_comparison = FALSE,
+        unequal_hash = CASE WHEN u.is_settled THEN u.unequal_hash ELSE coalesce(u.unequal_hash, 'skipped') END,
         is_open = TRUE
     WHERE
         excluded.is_ours

@@ -71,13 +71,18 @@ WHERE :t_is_chosen;
 -- triggers of production changed it. A row that is marked as deleted counts as absent. A row that the target's types
 -- cannot hold gets a correction, which will be refused.
 UPDATE :"keys" AS u
-SET verdict = found.verdict, is_rewritten = found.is_rewritten
+SET
+    verdict = found.verdict,
+    is_rewritten = found.is_rewritten,
+    is_replaced = NOT u.is_settled AND found.verdict = 'same' AND (u.unequal_hash <> found.source_hash) IS TRUE,
+    unequal_hash = CASE WHEN found.verdict NOT IN ('same', 'absent') THEN found.source_hash END
 FROM (
     SELECT
         k.ctid AS place,
         coalesce(
             p.is_alive AND p.differs AND k.written_xmin = p.production_xmin AND k.written_hash = md5(r.source_row), FALSE
         ) AS is_rewritten,
+        coalesce(md5(r.source_row), 'none') AS source_hash,
         CASE
             WHEN p.production_xmin IS DISTINCT FROM k.production_xmin THEN 'overtaken'
             WHEN r.source_row IS NULL AND p.production_xmin IS NULL THEN 'absent'

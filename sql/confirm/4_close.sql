@@ -3,12 +3,13 @@
 
 -- name: count_vanished
 -- Count the open keys that neither side has and that were never read equal: rows of this reload, and others. The source
--- has deleted such a row, or has changed its key, and then its content is under the new key.
+-- has deleted such a row, or has changed its key, and then its content is under the new key. A row of this reload whose
+-- key has passed to another row before it was read equal counts, too.
 SELECT
     count(*) FILTER (WHERE is_ours) AS ours,
-    count(*) FILTER (WHERE NOT is_ours) AS others
+    count(*) FILTER (WHERE NOT is_ours AND verdict = 'absent') AS others
 FROM :"keys"
-WHERE is_open AND verdict = 'absent' AND NOT is_settled;
+WHERE is_open AND NOT is_settled AND (verdict = 'absent' OR is_replaced);
 
 -- name: close_settled
 -- Close the keys for which nothing is left to do, and those that are blocked because production has refused the

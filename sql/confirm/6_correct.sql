@@ -289,7 +289,7 @@ LIMIT 1;
 -- Note the row versions that the corrections of a batch made, and from which source row, for the rows that production
 -- returned as written.
 UPDATE :"keys" AS u
-SET written_xmin = found.xmin_now, written_hash = md5(found.source_row), is_ours = TRUE
+SET written_xmin = found.xmin_now, written_hash = md5(found.source_row), is_ours = TRUE, unequal_hash = NULL
 FROM (
     SELECT
         k.ctid AS place,

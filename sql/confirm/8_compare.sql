@@ -64,6 +64,23 @@ ON CONFLICT (:key_numbers) DO NOTHING;
 UPDATE :"keys" SET is_ours = TRUE
 WHERE found_by_comparison AND NOT is_ours;
 
+-- name: own_rewritten
+-- Count the rows of known keys that somebody has written since the merge began as this reload's own, too: CDC may have
+-- carried the content of the row that vanished to a key that another row had before.
+UPDATE :"keys" AS u SET is_ours = TRUE
+FROM (
+    SELECT k.ctid AS place
+    FROM :"keys" AS k
+    CROSS JOIN LATERAL (
+        SELECT p.xmin AS production_xmin
+        FROM :"schema".:"table" AS p
+        WHERE :p_is_k
+        LIMIT 1
+    ) AS p
+    WHERE NOT k.is_ours AND age(p.production_xmin) <= age((:'since_xid'::bigint % 4294967296)::text::xid)
+) AS found
+WHERE u.ctid = found.place;
+
 -- name: unblock_keys
 -- Let refused corrections be tried again, because what stood in their way may be corrected now.
 UPDATE :"keys" SET times_refused = 0

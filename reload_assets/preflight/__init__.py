@@ -1,0 +1,1 @@
+"""What a reload needs of both databases and of DMS, looked at before anything is loaded."""
