@@ -12,7 +12,8 @@ from reload_assets.assets.production import production_assets
 from reload_assets.assets.staging import staging_assets
 from reload_assets.checks.production import production_checks
 from reload_assets.checks.staging import staging_checks
-from reload_assets.config.model import FromEnvironment, ReloadConfig, Text, load_config
+from reload_assets.config.model import ReloadConfig, load_config
+from reload_assets.config.values import FromEnvironment, Text
 from reload_assets.jobs.maintenance import drop_expired_staging, drop_expired_staging_daily
 from reload_assets.jobs.reload import reload_job
 from reload_assets.partitions import families

@@ -73,7 +73,7 @@ def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:
     now = {column.name: column for column in production.columns}
     needed = {column.name for column in table.columns} | {table.options.soft_delete_column}
     for name, column in before.items():
-        if name in needed and now.get(name) != column:
+        if name in needed and (name not in now or not _holds(now[name], column)):
             yield f"{name} is gone" if name not in now else f"{name} {_change(column, now[name])}"
     for name, column in now.items():
         if name not in before and column.not_null and not column.has_default and not column.generated:
@@ -87,9 +87,15 @@ def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:
         yield f"it has no unique index on ({', '.join(key)}) any more"
 
 
+def _holds(now: Column, before: Column) -> bool:
+    """Return whether a column takes the values that were staged for it as it did: a default has no say in that."""
+    freer = before.not_null and now.not_null
+    return replace(now, has_default=before.has_default, sequence=before.sequence) == replace(before, not_null=freer)
+
+
 def _change(before: Column, now: Column) -> str:
     if before.type != now.type:
         return f"was {before.type} and is {now.type}"
-    if before.not_null != now.not_null:
-        return "is NOT NULL now" if now.not_null else "may be NULL now"
-    return "has another default, collation or identity"
+    if now.not_null and not before.not_null:
+        return "is NOT NULL now"
+    return "has another collation or identity"

@@ -10,7 +10,8 @@ from types import ModuleType
 from reload_assets.checks.production import DESCRIPTIONS as AFTER_CHECKS
 from reload_assets.checks.staging import DESCRIPTIONS as STAGING_CHECKS
 from reload_assets.confirm.refusals import newly_followed, one_stays
-from reload_assets.dms.codes import LINT_FINDINGS, TASK_FINDINGS
+from reload_assets.dms.codes import TASK_FINDINGS
+from reload_assets.dms.lint_codes import CHAPTERS, LINT_FINDINGS
 from reload_assets.errors import ReloadError
 
 _AREAS = {
@@ -91,7 +92,8 @@ def _refusals() -> Iterator[str]:
     yield "## Rows that a confirm could not correct\n"
     yield (
         "If a confirm leaves rows `blocked`, `confirm_detail` says why: the constraint or trigger of production, the "
-        "SQLSTATE, PostgreSQL's own message and what to do.\n"
+        "SQLSTATE, PostgreSQL's own message and what to do. After that, materialize production of the window again, "
+        "without staging: the confirm begins again.\n"
     )
     yield "| reason | what to do |\n|---|---|"
     yield "| `foreign key ...` | Reload the window of the row it refers to, or those of the rows that refer to it. |"
@@ -101,8 +103,8 @@ def _refusals() -> Iterator[str]:
         "production. |"
     )
     yield "| `... row(s) of ... refer to it` | Reload their windows, delete them, or let them refer to another row. |"
-    yield f"| `{one_stays('...')}` | Do what the reason at the end says; then confirm the window again. |"
-    yield f"| `{newly_followed()}` | Materialize production of the window again, without staging. |"
+    yield f"| `{one_stays('...')}` | Do what the reason at the end says. |"
+    yield f"| `{newly_followed()}` | Nothing: it is judged again. |"
     yield "| `a trigger of production turned it away` | Make the trigger let the login of `target.connection` pass. |\n"
 
 
@@ -114,8 +116,18 @@ def _findings() -> Iterator[str]:
     )
     yield from _table(TASK_FINDINGS)
     yield "## Findings on a task's mapping and settings\n"
-    yield "[task-faulty](#task-faulty) quotes these findings. The message has the fix.\n"
-    yield from _table(LINT_FINDINGS)
+    yield (
+        "[task-faulty](#task-faulty) quotes these findings, and `reload-assets lint` prints them. The message has the "
+        "fix. With an `error`, AWS refuses the document, or a part of it has no effect. With `advice` alone, AWS takes "
+        "it, and a reload would not.\n"
+    )
+    yield "| code | severity | when | source |\n|---|---|---|---|"
+    for code, found in LINT_FINDINGS.items():
+        yield f"| `{code}` | {found.severity} | {found.when} | {found.source} |"
+    yield "\nChapters of the AWS DMS user guide:\n"
+    for chapter, address in CHAPTERS.items():
+        yield f"- [{chapter}]({address})"
+    yield ""
 
 
 def _table(codes: Mapping[str, str]) -> Iterator[str]:

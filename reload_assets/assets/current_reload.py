@@ -38,5 +38,7 @@ def awaits_confirm(reload: Reload, tables: Collection[str]) -> bool:
 
 def take_up(ledger: Ledger, reload: Reload, run_id: str) -> None:
     """Note in the ledger that this run resumes a reload of perhaps another run, if something is left to do."""
-    if reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed"):
+    failed_in_merge = reload.status == "failed" and reload.merge_started_at is not None
+    left_to_do = reload.status in ("verified", "merging") or reload.confirm_status in ("pending", "unconfirmed")
+    if left_to_do or failed_in_merge:
         ledger.set_run(reload.reload_id, run_id)

@@ -8,7 +8,7 @@ joined and hashed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,8 @@ _NUMBER_BYTES = 66
 _TIME_BYTES = 30
 # The most bytes of one character in UTF-8.
 _CHARACTER_BYTES = 4
+# Of a national text: so many, of any kind, are no more bytes than Oracle converts.
+_PART_CHARACTERS = _PIECE_BYTES // _CHARACTER_BYTES
 # 15 hexadecimal digits are 60 bits: the most that stay positive in a bigint, which PostgreSQL sums fast.
 _CHECKSUM_DIGITS = 15
 _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -32,16 +34,29 @@ _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 @dataclass(frozen=True)
 class Hashed:
-    """A column of a row, of the source or of production, with the source's description and the rule of its text."""
+    """A column of a row, of the source or of production, with the source's description and the rule of its text.
+
+    ``part``: the first character of a part of it, and whether another part follows; None for all of it.
+    """
 
     value: sa.ColumnElement[Any]
     source: SourceColumn
     rule: TextRule
+    part: tuple[int, bool] | None = None
 
     @property
     def is_text(self) -> bool:
         """Whether values may contain any character, including the separator."""
         return self.source.kind in ("text", "padded", "blanks")
+
+    @property
+    def parts(self) -> list[Hashed]:
+        """The column, or its parts where Oracle could not convert a national text as a whole."""
+        length = (self.source.length or 0) if self.source.type.is_national else 0
+        if length <= _PART_CHARACTERS:
+            return [self]
+        starts = range(1, length + 1, _PART_CHARACTERS)
+        return [replace(self, part=(start, start != starts[-1])) for start in starts]
 
     @property
     def size(self) -> int:
@@ -58,7 +73,8 @@ def row_hash(columns: Sequence[Hashed], *, to_utf8: bool = False) -> sa.ColumnEl
 
     With ``to_utf8`` PostgreSQL converts text to UTF-8 first, as a server with another encoding must.
     """
-    hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(columns)]
+    parts = [part for column in columns for part in column.parts]
+    hashes = [_piece_hash(piece, to_utf8) for piece in _pieces(parts)]
     return hashes[0] if len(hashes) == 1 else _text_hash(_joined(*hashes), to_utf8)
 
 
@@ -101,8 +117,35 @@ def _piece_hash(piece: Sequence[Hashed], to_utf8: bool) -> sa.ColumnElement[str]
 
 
 def _text(column: Hashed) -> sa.ColumnElement[str]:
-    value = _database_text(column.value) if column.source.type.is_national else column.value
+    value = column.value
+    if column.part is not None:
+        value = _characters(value, *column.part)
+    if column.source.type.is_national:
+        value = _database_text(value)
     return canonical_text(value, column.rule)
+
+
+class _characters(FunctionElement[str]):
+    """A part of a text: from one of its characters on, to the next part or to the end."""
+
+    type = sa.String()
+    # Two of these differ by more than their arguments.
+    inherit_cache = False
+
+    def __init__(self, text: sa.ColumnElement[str], start: int, is_followed: bool) -> None:
+        super().__init__(text)
+        self.bounds = f"{start}, {_PART_CHARACTERS}" if is_followed else str(start)
+
+
+@compiles(_characters, "oracle")
+def _oracle_characters(element: _characters, compiler: SQLCompiler, **options: Any) -> str:
+    # SUBSTR would count the halves of a character that UTF-16 writes in two.
+    return f"SUBSTR4({compiler.process(element.clauses, **options)}, {element.bounds})"
+
+
+@compiles(_characters, "postgresql")
+def _postgresql_characters(element: _characters, compiler: SQLCompiler, **options: Any) -> str:
+    return f"SUBSTR(CAST({compiler.process(element.clauses, **options)} AS TEXT), {element.bounds})"
 
 
 class _database_text(FunctionElement[str]):

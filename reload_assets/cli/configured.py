@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from reload_assets.config.model import ReloadConfig, load_config, text
+from reload_assets.config.model import ReloadConfig, load_config
+from reload_assets.config.values import text
 from reload_assets.reload.services import Services
 
 

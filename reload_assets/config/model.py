@@ -15,9 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -27,55 +24,14 @@ from pydantic import (
 )
 
 from reload_assets.canonical.lost import Lost
+from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.first_window import read_first
-from reload_assets.errors.config import ConfigUnreadable, ConfigVariableUnset
+from reload_assets.config.values import Section, Text
+from reload_assets.errors.config import ConfigUnreadable
 
 DEFAULT_PATH = "reload.yaml"
 PATH_VARIABLE = "RELOAD_CONFIG"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class FromEnvironment(_Model):
-    """A value that is read from an environment variable when it is needed."""
-
-    env: str = Field(description="Name of the environment variable.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-
-    def read(self, place: str) -> str:
-        """Return the variable's value. Raises ConfigError, which names the field ``place``, if it is not set."""
-        value = os.environ.get(self.env)
-        if not value:
-            raise ConfigVariableUnset(place, self.env)
-        return value
-
-
-class FromSecretsManager(_Model):
-    """A value that is read from AWS Secrets Manager when it is needed."""
-
-    secret: str = Field(description="Name or ARN of the secret.", min_length=1)
-    key: str | None = Field(
-        None, description="Key in the secret's JSON document; if left out, the whole secret is the value."
-    )
-
-
-def _no_plain_secret(value: object) -> object:
-    if isinstance(value, str):
-        # The message does not repeat the value, which may be the real password.
-        raise ValueError("a secret is not written in this file; use {env: NAME} or {secret: NAME, key: KEY}")
-    return value
-
-
-Text = str | FromEnvironment
-Number = int | FromEnvironment
-Secret = Annotated[FromEnvironment | FromSecretsManager, BeforeValidator(_no_plain_secret)]
-
-
-def text(value: Text | Number, place: str) -> str:
-    """Return a field as text, whether it is written in the file or taken from the environment."""
-    return value.read(place) if isinstance(value, FromEnvironment) else str(value)
 
 
 def _known_zone(name: str) -> str:
@@ -86,25 +42,7 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class Connection(_Model):
-    """How to reach one database."""
-
-    host: Text = Field(description="Host name or address.")
-    port: Number = Field(description="TCP port.")
-    database: Text = Field(description="Database name (PostgreSQL) or service name (Oracle).")
-    user: Text = Field(description="User to log in as.")
-    password: Secret = Field(description="Where the password is: {env: NAME} or {secret: NAME, key: KEY}.")
-
-
-class SourceConnection(Connection):
-    """How to read the source. Without it, the checks that need the source report 'could not verify'."""
-
-    dialect: Literal["oracle", "postgresql"] = Field(
-        "oracle", description="oracle, or postgresql for a source that looks like Oracle (the local stand-in)."
-    )
-
-
-class SourceConfig(_Model):
+class SourceConfig(Section):
     """The Oracle side."""
 
     schema_name: str = Field(alias="schema", description="The schema (owner) of the source tables, in upper case.")
@@ -121,10 +59,12 @@ class SourceConfig(_Model):
         return ZoneInfo(self.time_zone)
 
 
-class TargetConfig(_Model):
+class TargetConfig(Section):
     """The PostgreSQL side."""
 
-    connection: Connection = Field(description="The login that owns the staging and admin schemas.")
+    connection: TargetConnection = Field(
+        description="The login that owns the staging and admin schemas: at the server, not a pooler."
+    )
     production_schema: str = Field("production", description="The schema of the tables that are reloaded.")
     staging_schema: str = Field("staging", description="The schema in which each reload creates its staging tables.")
     load_role: str | None = Field(
@@ -134,7 +74,7 @@ class TargetConfig(_Model):
     )
 
 
-class PollingConfig(_Model):
+class PollingConfig(Section):
     """How a DMS task is watched; all in seconds."""
 
     interval_seconds: float = Field(10, gt=0, description="First pause between two polls of a task.")
@@ -145,7 +85,7 @@ class PollingConfig(_Model):
     call_attempts: int = Field(8, ge=1, description="How many times a throttled or unanswered call is tried.")
 
 
-class TaskConfig(_Model):
+class TaskConfig(Section):
     """The settings of a DMS task that may be tuned. The others are fixed, because a reload depends on them."""
 
     commit_rate: int = Field(10_000, ge=1, le=50_000, description="Rows that DMS commits at a time.")
@@ -158,7 +98,7 @@ class TaskConfig(_Model):
     )
 
 
-class DmsConfig(_Model):
+class DmsConfig(Section):
     """AWS Database Migration Service. Credentials come from the usual AWS chain (environment, profile, role)."""
 
     region: Text = Field("us-east-1", description="AWS region.")
@@ -172,7 +112,7 @@ class DmsConfig(_Model):
     task: TaskConfig = Field(default_factory=TaskConfig, description="Tuning of the load tasks.")
 
 
-class WindowsConfig(_Model):
+class WindowsConfig(Section):
     """How time is cut into windows; each is a stretch of UTC instants, and a partition in Dagster."""
 
     cadence: str = Field("daily", description="hourly, daily, weekly, monthly, or a cron expression, in time_zone.")
@@ -207,7 +147,7 @@ class WindowsConfig(_Model):
         return timedelta(minutes=self.overlap_minutes)
 
 
-class CdcConfig(_Model):
+class CdcConfig(Section):
     """The continuous CDC task that feeds production. Without it a reload does not know CDC's position."""
 
     task_arn: Text = Field(description="ARN of the CDC task; a group may name its own.")
@@ -230,13 +170,13 @@ class CdcConfig(_Model):
     )
 
 
-class StagingConfig(_Model):
+class StagingConfig(Section):
     """How long staging tables are kept."""
 
     retention_days: float = Field(7, ge=0, description="Days after which the staging tables of a reload are dropped.")
 
 
-class MergeConfig(_Model):
+class MergeConfig(Section):
     """How the merge behaves beside concurrent writers."""
 
     mode: Literal["atomic", "chunked"] = Field(
@@ -268,7 +208,7 @@ class MergeConfig(_Model):
     )
 
 
-class TableConfig(_Model):
+class TableConfig(Section):
     """One table of a group. Fields that are left out are read from production's catalog."""
 
     source: str | None = Field(None, description="Source table; by default the table's name in upper case.")
@@ -327,7 +267,7 @@ class TableConfig(_Model):
         return self
 
 
-class GroupConfig(_Model):
+class GroupConfig(Section):
     """Tables that are reloaded together: one DMS task and one merge transaction per reload."""
 
     description: str | None = Field(None, description="What the group is, for the UI.")
@@ -346,7 +286,7 @@ class GroupConfig(_Model):
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
 
-class ReloadConfig(_Model):
+class ReloadConfig(Section):
     """The whole of ``reload.yaml``."""
 
     source: SourceConfig = Field(description="Where the rows come from.")

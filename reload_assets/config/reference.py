@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from reload_assets.config.model import FromEnvironment, ReloadConfig
+from reload_assets.config.model import ReloadConfig
+from reload_assets.config.values import FromEnvironment, Section
 
 _HEAD = """# reload.yaml, field by field
 
@@ -41,7 +42,7 @@ def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
         model, _ = _model(get_args(annotation)[1])
         return model, True
     for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel) and part.__module__ == ReloadConfig.__module__:
+        if isinstance(part, type) and issubclass(part, Section):
             # {env: ...} and {secret: ...} are types of values, not sections.
             return (None, False) if part.__name__.startswith("From") else (part, False)
     return None, False
@@ -50,6 +51,8 @@ def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         return "mapping by name"
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
     if get_origin(annotation) is list:
         return "list of text"
     if arguments := get_args(annotation):
@@ -60,7 +63,13 @@ def _type(annotation: Any) -> str:
         return "`{env}`"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "`{secret, key}`" if annotation.__name__ == "FromSecretsManager" else "section"
-    names = {"str": "text", "int": "whole number", "float": "number", "datetime": "date or time"}
+    names = {
+        "str": "text",
+        "int": "whole number",
+        "float": "number",
+        "bool": "true or false",
+        "datetime": "date or time",
+    }
     return names.get(getattr(annotation, "__name__", ""), str(annotation))
 
 
@@ -69,4 +78,4 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default is PydanticUndefined or field.default is None:
         return ""
-    return f"`{field.default}`"
+    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"

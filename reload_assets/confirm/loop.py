@@ -24,6 +24,7 @@ from reload_assets.confirm.report import MOST_REFUSED, Report, report_keys
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.stale_source import require_current
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
+from reload_assets.confirm.taken_up import collect_written
 from reload_assets.confirm.verdicts import CORRECTED, Verdict, listed
 from reload_assets.errors.reloads import StagingGone, StagingReplaced
 from reload_assets.ledger.ledger import Ledger
@@ -112,6 +113,7 @@ class _Confirm:
         self._skipped: SkippedStatements | None = None
         self._vanished: Counter[str] = Counter()
         self._gaps: list[str] = []
+        self._left_out: list[str] = []
 
     def run(self) -> Confirmed:
         self._collect()
@@ -207,8 +209,8 @@ class _Confirm:
             with connection.transaction():
                 prefer_probes(connection)
                 statements.run(connection, "1_keys:collect_staged")
-            statements.run(
-                connection, "1_keys:collect_written", reload_ids=[one.reload_id for one in taken_up[statements.keys]]
+            self._left_out += collect_written(
+                connection, statements, self._reload.reload_id, [one.reload_id for one in taken_up[statements.keys]]
             )
             statements.run(connection, "1_keys:collect_orphans")
             analyze(connection, None, statements.keys)
@@ -321,6 +323,7 @@ class _Confirm:
             *report.left_clauses,
             *open_ends,
             *self._gaps,
+            *self._left_out,
         ]
         if self._cdc is None:
             clauses.append("without the section cdc nobody can say how far CDC is")

@@ -69,7 +69,7 @@ def one_stays(reason: str) -> str:
 
 def newly_followed() -> str:
     """Return the reason if new rows referred to rows that were being corrected."""
-    return "a row came to refer to it meanwhile; confirm the window once more"
+    return "a row came to refer to it meanwhile"
 
 
 def turned_away(table: ReloadTable) -> str:

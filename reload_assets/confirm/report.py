@@ -59,7 +59,10 @@ class Report:
         """The clauses about corrections that production refuses."""
         if not self.blocked:
             return []
-        return [f"{self.blocked} rows could not be corrected: {', '.join(self.reasons[:_EXAMPLES])}"]
+        return [
+            f"{self.blocked} rows could not be corrected: {', '.join(self.reasons[:_EXAMPLES])}",
+            "after that, materialize production of the window again",
+        ]
 
 
 def report_keys(connection: Connection[Any], all_statements: Sequence[ConfirmStatements]) -> Report:

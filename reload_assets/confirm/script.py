@@ -132,7 +132,6 @@ def _values(statements: ConfirmStatements) -> dict[str, Any]:
         "table_name": merge.table.name,
         "group_name": merge.reload.group_name,
         "reload_id": merge.reload.reload_id,
-        "reload_ids": [merge.reload.reload_id],
         "window_start": merge.reload.load_start,
         "window_end": merge.reload.window_end,
         "start": start,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from reload_assets.dms.calls import WRONG_STATE, DmsCalls, clean
+from reload_assets.dms.calls import WRONG_STATE, DmsCalls
 from reload_assets.dms.examination import TaskDescription
 from reload_assets.dms.polling import PollLimits
-from reload_assets.dms.verdict import name_of, stop_reason
+from reload_assets.dms.verdict import name_of, stop_reason, without_values
 from reload_assets.errors import DmsRefusal
-from reload_assets.errors.cdc import CdcTaskLoads, CdcTaskNotResumed, CdcTaskNotStopped
+from reload_assets.errors.cdc import CdcTaskLoads, CdcTaskNeverStarted, CdcTaskNotResumed, CdcTaskNotStopped
 from reload_assets.errors.dms import DmsResourceUnknown
 from reload_assets.retries import NotYet, wait_for
 
@@ -22,11 +21,12 @@ _STOPPED = frozenset({"stopped", "failed", "ready"})
 
 @dataclass(frozen=True)
 class CdcState:
-    """What DMS says about the task; ``why`` is the reason if it is stopped."""
+    """What DMS says about the task; ``why`` is the reason if it is stopped, ``has_run`` says if it was ever started."""
 
     identifier: str
     status: str
     why: str
+    has_run: bool = True
 
     @property
     def running(self) -> bool:
@@ -53,9 +53,10 @@ class CdcTask:
     def state(self) -> CdcState:
         """Return the task's present state. Raises DmsError if the task does not exist, or only loads."""
         task = self._found(with_settings=False)
-        failure = _without_values(task.get("LastFailureMessage") or "")
+        failure = without_values(task.get("LastFailureMessage") or "").removeprefix("Last Error ")[:_LONGEST_FAILURE]
         said = ": ".join(part for part in (stop_reason(task), failure) if part)
-        return CdcState(name_of(task), task["Status"], said)
+        has_run = task["Status"] != "ready" and bool(task.get("ReplicationTaskStartDate"))
+        return CdcState(name_of(task), task["Status"], said, has_run)
 
     def describe(self, load_source_arn: str) -> TaskDescription:
         """Return the task with mapping and settings, its endpoints and its table statistics, in three calls.
@@ -94,12 +95,18 @@ class CdcTask:
         wait_for(look, self._limits.watching, self._limits.remove_timeout)
 
     def resume(self) -> None:
-        """Resume the task where it stopped and wait until it runs. Does nothing if it runs already."""
+        """Resume the task where it stopped and wait until it runs. Does nothing if it runs already.
+
+        Raises CdcTaskNeverStarted for a task that has not run yet: DMS cannot resume it, and only its owner knows from
+        which position it is to start.
+        """
 
         def look() -> None:
             state = self.state()
             if state.running:
                 return
+            if state.status in _STOPPED and not state.has_run:
+                raise CdcTaskNeverStarted(state.identifier)
             if state.status in _STOPPED:
                 self._attempt(
                     "start_replication_task",
@@ -132,10 +139,3 @@ class CdcTask:
         except DmsRefusal as refusal:
             if refusal.fault not in WRONG_STATE:
                 raise
-
-
-def _without_values(text: str) -> str:
-    """Return DMS's text on a failure up to the statement that it quotes, and without the values of rows."""
-    said = re.split(r"\s*\b(?:Statement:|Stop Reason)", text, maxsplit=1)[0]
-    said = re.sub(r"'(?:[^']|'')*'", "'...'", clean(said)).removeprefix("Last Error ")
-    return said[:_LONGEST_FAILURE]

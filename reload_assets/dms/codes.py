@@ -1,4 +1,4 @@
-"""The codes of findings of the CDC task's examination and of a load task's linters, with one line on each."""
+"""The codes of findings of the examination of a CDC task, a line each; those of the linters are in ``lint_codes``."""
 
 from __future__ import annotations
 
@@ -30,45 +30,4 @@ TASK_FINDINGS: Mapping[str, str] = {
     "stop-position": "The task ends by itself at a configured position.",
     "table-state": "DMS has suspended a table, or reports an error of it.",
     "values-masked": "The task masks a column's values.",
-}
-
-LINT_FINDINGS: Mapping[str, str] = {
-    "both-lob-modes": "Two LOB modes are on.",
-    "cloudwatch-on-create": "A setting of the log is given that can only be read.",
-    "commit-rate-too-high": "`CommitRate` is outside of DMS's limits.",
-    "conflicting-actions": "Two rules act on one object, and DMS applies only the one of the lower rule-id.",
-    "duplicate-rule-id": "Several rules have one rule-id.",
-    "duplicate-rule-name": "Several rules have one name.",
-    "end-loses-fractions": "A filter ends at 23:59:59 and loses the fractions of the last second.",
-    "filter-without-include": "A filter stands in a rule that does not include tables.",
-    "incomplete-object-locator": "An object-locator lacks a name.",
-    "invalid-json": "The document is not JSON, or not an object.",
-    "lenient-error-policy": "An error policy would let a load end well without its rows.",
-    "lobs-not-supported": "`SupportLobs` is off.",
-    "lowercase-with-data-type": "`convert-lowercase` and `change-data-type` meet on one column.",
-    "malformed-filter": "A filter lacks a member or has one of the wrong kind.",
-    "malformed-settings-group": "A group of settings is not an object.",
-    "missing-case-rule": "No rule sets the case of a schema, table or column: Oracle's uppercase names would stay.",
-    "missing-object-locator": "A rule does not say what it is about.",
-    "missing-rule-id": "A rule has no rule-id.",
-    "missing-value": "A filter's operator lacks a value.",
-    "no-rules": "The table mapping has no rules.",
-    "no-selection": "No rule selects a table.",
-    "no-tables-is-success": "A task that finds no table would end well.",
-    "non-numeric-rule-id": "A rule-id is not a number.",
-    "or-ed-conditions": "A filter has several conditions, which DMS joins with OR.",
-    "prep-mode": "`TargetTablePrepMode` is not `DO_NOTHING`.",
-    "several-filters-on-column": "Several filters on one column were seen to load every row.",
-    "target-schema-with-schema-rule": "`TargetSchema` and a rule both name the target schema.",
-    "too-many-sub-tasks": "`MaxFullLoadSubTasks` is outside of DMS's limits.",
-    "underscore-wildcard": "The `_` of a name matches any character.",
-    "undocumented-date-literal": "A date of a filter is not in DMS's form.",
-    "unknown-action": "DMS does not know a rule-action.",
-    "unknown-operator": "DMS does not know a filter-operator.",
-    "unknown-rule-target": "DMS does not know a rule-target.",
-    "unknown-rule-type": "DMS does not know a rule-type.",
-    "unknown-setting": "DMS does not know a setting.",
-    "unknown-settings-group": "DMS does not know a group of settings.",
-    "validation-enabled": "DMS's validation is on, whose leftovers can kill a load.",
-    "wildcard-in-filtered-selection": "A filtered selection names a table by a wildcard.",
 }

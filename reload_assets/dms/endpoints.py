@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reload_assets.dms.calls import DmsCalls, clean
+from reload_assets.dms.calls import WRONG_STATE, DmsCalls, clean
 from reload_assets.dms.polling import PollLimits
+from reload_assets.errors import DmsRefusal
 from reload_assets.errors.dms import DmsResourceUnknown, EndpointUnconnected, EndpointUnsuitable, InstanceUnavailable
 from reload_assets.retries import NotYet, wait_for
 
 SOURCE_ENGINES = ("oracle",)
-TARGET_ENGINES = ("postgres", "aurora-postgresql")
+TARGET_ENGINES = ("postgres", "aurora-postgresql", "aurora-postgresql-serverless")
 DEFAULT_NUMBER_SCALE = 10
 """DMS's own NumberDatatypeScale: the decimals to which it rounds a NUMBER without precision."""
 
@@ -81,12 +82,7 @@ class EndpointCheck:
         if status == "successful":
             return
         if status != "testing":
-            self._calls.call(
-                "test_connection",
-                f"testing the connection to the endpoint {endpoint['EndpointIdentifier']}",
-                ReplicationInstanceArn=instance["ReplicationInstanceArn"],
-                EndpointArn=endpoint["EndpointArn"],
-            )
+            self._test(endpoint, instance)
         between = (instance["ReplicationInstanceIdentifier"], endpoint["EndpointIdentifier"])
 
         def look() -> None:
@@ -99,6 +95,19 @@ class EndpointCheck:
                 raise EndpointUnconnected(*between, f"could not be made: {failure or status}")
 
         wait_for(look, self._limits.watching, self._limits.ready_timeout)
+
+    def _test(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> None:
+        """Start the test, unless another process has just done so: DMS refuses a second one beside it."""
+        try:
+            self._calls.call(
+                "test_connection",
+                f"testing the connection to the endpoint {endpoint['EndpointIdentifier']}",
+                ReplicationInstanceArn=instance["ReplicationInstanceArn"],
+                EndpointArn=endpoint["EndpointArn"],
+            )
+        except DmsRefusal as refusal:
+            if refusal.fault not in WRONG_STATE:
+                raise
 
     def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
         """Return the status of the connection test and its failure message; ``untested`` if there was no test."""

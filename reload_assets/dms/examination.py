@@ -298,8 +298,7 @@ class _Examination:
         if not lobs:
             return
         metadata = self._group("TargetMetadata")
-        kept = found.lob_mode != "none" if found.lob_mode else metadata.get("SupportLobs", True)
-        if not kept:
+        if not found.lob_mode and not metadata.get("SupportLobs", True):
             yield TaskFinding(
                 "warn",
                 "lobs-left-out",

@@ -7,35 +7,45 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reload_assets.dms.findings import Finding, did_you_mean
-from reload_assets.dms.vocabulary import SETTINGS
+from reload_assets.dms.settings_vocabulary import NO_OBJECTS, SETTING_LIMITS, SETTING_VALUES, SETTINGS
 
-_MAX_COMMIT_RATE = 50000
-_MAX_SUB_TASKS = 49
 # Members of CreateEndpoint that people mistake for task settings.
 _ENDPOINT_GROUPS = ("OracleSettings", "PostgreSQLSettings")
+_LENIENT_POLICIES = ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE")
 _STRICT_POLICIES = ("DataErrorPolicy", "DataTruncationErrorPolicy", "TableErrorPolicy")
 
 
-def lint_settings(settings: str | Mapping[str, Any], mapping: str | Mapping[str, Any] | None = None) -> list[Finding]:
+# Of the settings that DMS limits, those that have a code of their own.
+_LIMIT_CODES = {
+    "CommitRate": "commit-rate-too-high",
+    "MaxFullLoadSubTasks": "too-many-sub-tasks",
+    "LobMaxSize": "lob-limit-too-high",
+    "InlineLobMaxSize": "lob-limit-too-high",
+}
+
+
+def lint_settings(settings: object, mapping: object = None, *, described: bool = False) -> list[Finding]:
     """Return every mistake of a reload's task settings; empty for clean ones.
 
     A setting that is left out is judged by DMS's default. If the ``mapping`` of the same task is given, contradictions
-    between the two are found too.
+    between the two are found too. ``described`` says that DMS described a task by these settings. It names the task's
+    log in them, which a new task must not do.
     """
     if isinstance(settings, str):
         try:
             settings = json.loads(settings)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return [Finding(None, "invalid-json", f"The task settings are not JSON: {error}.")]
     if not isinstance(settings, Mapping):
         return [Finding(None, "invalid-json", "The task settings are not a JSON object.")]
     return [
         *_vocabulary(settings),
+        *_values(settings),
         *_target_metadata(_group(settings, "TargetMetadata"), mapping),
         *_full_load(_group(settings, "FullLoadSettings")),
-        *_logging(_group(settings, "Logging")),
+        *([] if described else _logging(_group(settings, "Logging"))),
         *_error_behavior(_group(settings, "ErrorBehavior")),
-        *_validation(_group(settings, "ValidationSettings")),
+        *_validation(_group(settings, "ValidationSettings"), _group(settings, "FullLoadSettings")),
     ]
 
 
@@ -58,25 +68,43 @@ def _vocabulary(settings: Mapping[str, Any]) -> Iterator[Finding]:
             )
             yield _finding("unknown-settings-group", f"Task settings have no group {group}; {fix}")
             continue
-        known = SETTINGS[group]
-        if known is None or value is None:
+        if value is None or group in NO_OBJECTS:
             continue
         if not isinstance(value, Mapping):
             yield _finding("malformed-settings-group", f"The settings group {group} is not an object; write {{...}}.")
             continue
+        known = SETTINGS[group]
         for key in value:
-            if key not in known:
+            if known is not None and key not in known:
                 fix = did_you_mean(key, sorted(known))
                 yield _finding("unknown-setting", f"The settings group {group} has no key {key}; {fix}")
 
 
-def _target_metadata(group: Mapping[str, Any], mapping: str | Mapping[str, Any] | None) -> Iterator[Finding]:
+def _values(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    for (group, name), choices in SETTING_VALUES.items():
+        value = _group(settings, group).get(name)
+        if value is not None and value not in choices:
+            said = f"{group}.{name} has no value {value!r}; {did_you_mean(value, choices)}"
+            yield _finding("unknown-setting-value", said)
+    for (group, name), (low, high) in SETTING_LIMITS.items():
+        value = _group(settings, group).get(name)
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (is_number and low <= value <= high):
+            code = _LIMIT_CODES.get(name, "setting-out-of-range")
+            yield _finding(code, f"{group}.{name} is {value!r}; DMS takes {low} to {high}.")
+
+
+def _target_metadata(group: Mapping[str, Any], mapping: object) -> Iterator[Finding]:
     if group.get("SupportLobs", True) is not True:
         yield _finding(
             "lobs-not-supported",
             "SupportLobs is off: LOB columns are left out, and COPY, which goes by position, fails or shifts the "
             "others; set it to true.",
         )
+    elif (
+        not group.get("FullLobMode") and not group.get("LimitedSizeLobMode", True) and not group.get("InlineLobMaxSize")
+    ):
+        yield _finding("no-lob-mode", "SupportLobs is on and every LOB mode is off; set LimitedSizeLobMode to true.")
     if group.get("FullLobMode") and group.get("LimitedSizeLobMode"):
         yield _finding("both-lob-modes", "FullLobMode and LimitedSizeLobMode are both on; turn one of them off.")
     schema = group.get("TargetSchema")
@@ -88,11 +116,11 @@ def _target_metadata(group: Mapping[str, Any], mapping: str | Mapping[str, Any] 
         )
 
 
-def _schema_rule(mapping: str | Mapping[str, Any] | None) -> str | None:
+def _schema_rule(mapping: object) -> str | None:
     if isinstance(mapping, str):
         try:
             mapping = json.loads(mapping)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     rules = mapping.get("rules") if isinstance(mapping, Mapping) else None
     for rule in rules if isinstance(rules, list) else []:
@@ -102,20 +130,14 @@ def _schema_rule(mapping: str | Mapping[str, Any] | None) -> str | None:
 
 
 def _full_load(group: Mapping[str, Any]) -> Iterator[Finding]:
-    # The default is not documented, and with DROP_AND_CREATE DMS would replace our staging tables by its own.
-    if group.get("TargetTablePrepMode") != "DO_NOTHING":
-        yield _finding(
-            "prep-mode",
-            f"TargetTablePrepMode is {group.get('TargetTablePrepMode', 'left out')}: staging tables are made before "
-            "the load and must be left as they are; set DO_NOTHING.",
+    # The default is DROP_AND_CREATE, with which DMS would replace our staging tables by its own.
+    mode = group.get("TargetTablePrepMode")
+    if mode in SETTING_VALUES["FullLoadSettings", "TargetTablePrepMode"][1:] or mode is None:
+        said = (
+            f"TargetTablePrepMode is {mode or 'left out, which is DROP_AND_CREATE'}: staging tables are made before "
+            "the load and must be left as they are; set DO_NOTHING."
         )
-    for key, limit, code in (
-        ("CommitRate", _MAX_COMMIT_RATE, "commit-rate-too-high"),
-        ("MaxFullLoadSubTasks", _MAX_SUB_TASKS, "too-many-sub-tasks"),
-    ):
-        value = group.get(key)
-        if value is not None and (not isinstance(value, int) or not 1 <= value <= limit):
-            yield _finding(code, f"{key} is {value!r}; DMS takes 1 to {limit}.")
+        yield _finding("prep-mode", said)
 
 
 def _logging(group: Mapping[str, Any]) -> Iterator[Finding]:
@@ -126,7 +148,7 @@ def _logging(group: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _error_behavior(group: Mapping[str, Any]) -> Iterator[Finding]:
     for key in _STRICT_POLICIES:
-        if group.get(key) != "STOP_TASK":
+        if group.get(key) in (None, *_LENIENT_POLICIES):
             yield _finding(
                 "lenient-error-policy",
                 f"ErrorBehavior.{key} is {group.get(key, 'left to the lenient default')}: rows could be missing from a "
@@ -139,7 +161,12 @@ def _error_behavior(group: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _validation(group: Mapping[str, Any]) -> Iterator[Finding]:
+def _validation(group: Mapping[str, Any], full_load: Mapping[str, Any]) -> Iterator[Finding]:
+    if group.get("ValidationOnly") and not (
+        group.get("EnableValidation") and full_load.get("TargetTablePrepMode") in (None, "DO_NOTHING")
+    ):
+        said = "ValidationOnly needs EnableValidation and TargetTablePrepMode DO_NOTHING; set both."
+        yield _finding("validation-only", said)
     if group.get("EnableValidation"):
         yield _finding(
             "validation-enabled",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reload_assets.dms.patterns import escaped, is_wild, matches
+from reload_assets.dms.patterns import escaped, is_exact, matches
 from reload_assets.errors.dms import MappingImpossible
 from reload_assets.errors.windows import WindowOutOfRange, WindowReversed, WindowWithWrongZone
 
@@ -146,12 +146,12 @@ def _check(tables: Sequence[TableLoad]) -> None:
     targets: set[tuple[str, str]] = set()
     for table in tables:
         source = f"{table.source_schema}.{table.source_table}"
-        if is_wild(table.source_schema) or is_wild(table.source_table):
+        if not (is_exact(table.source_schema) and is_exact(table.source_table)):
             raise MappingImpossible(
                 f"The source table {source} has a wildcard (% or []) in its name, which a filtered DMS selection "
                 "cannot name; load it through a view with a plain name."
             )
-        if wild := [column for column in table.ignored_columns if is_wild(column)]:
+        if wild := [column for column in table.ignored_columns if not is_exact(column)]:
             raise MappingImpossible(
                 f"The ignored column {wild[0]} of {source} has a wildcard (% or []) in its name, and a DMS rule would "
                 "leave out other columns too; load the table through a view without it."

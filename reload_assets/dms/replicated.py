@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reload_assets.dms.findings import locator, rule_id
-from reload_assets.dms.patterns import matches
+from reload_assets.dms.patterns import matches, transforms
 from reload_assets.errors.dms import MappingUnreadable
 
 Rule = Mapping[str, Any]
@@ -27,7 +27,7 @@ class Replicated:
 
     ``columns`` gives each source column's name on the target, None if it is left out. ``masked`` gives the rule that
     masks a column's values, ``retyped`` the rule that changes its type, ``added`` the target columns that rules add.
-    ``lob_mode`` and ``lob_kb`` are the table's own LOB settings, None if it has none.
+    ``lob_mode`` and ``lob_kb`` are the table's own LOB settings, None if those of the task apply.
     """
 
     selected: bool
@@ -66,7 +66,7 @@ def replicated(mapping: str, target_schema: str, schema: str, table: str, column
         masked=_by([rule for rule in there if _is_masking(rule)], schema, table, columns),
         retyped=_by([rule for rule in there if rule.get("rule-action") == "change-data-type"], schema, table, columns),
         added=tuple(_added(there)),
-        lob_mode=lobs.get("mode"),
+        lob_mode=_lob_mode(lobs),
         lob_kb=int(lobs["bulk-max-size"]) if str(lobs.get("bulk-max-size", "")).isdigit() else None,
     )
 
@@ -103,6 +103,12 @@ def _lob_settings(rules: Sequence[Rule], schema: str, table: str) -> Iterator[Ma
             yield found
 
 
+def _lob_mode(lobs: Mapping[str, Any]) -> str | None:
+    """Return limited or unlimited; None where the table has no settings of its own, or leaves it to the task's."""
+    mode = lobs.get("mode") or ("limited" if lobs else None)
+    return None if mode == "none" else mode
+
+
 def _is_masking(rule: Rule) -> bool:
     return str(rule.get("rule-action", "")).startswith("data-masking")
 
@@ -115,6 +121,8 @@ def _naming(rules: Sequence[Rule], schema: str, table: str | None = None, column
 
 
 def _column(rules: Sequence[Rule], schema: str, table: str, name: str) -> str | None:
+    if not transforms(name):
+        return name
     only = [rule for rule in rules if rule.get("rule-action") == "include-column"]
     if only and not any(_matches(rule, schema, table, name) for rule in only):
         return None
@@ -126,7 +134,8 @@ def _column(rules: Sequence[Rule], schema: str, table: str, name: str) -> str | 
 
 def _by(rules: Sequence[Rule], schema: str, table: str, columns: Sequence[str]) -> dict[str, str]:
     """Return, for each column that has one, the first rule that matches it, as its action and number."""
-    found = ((name, next((r for r in rules if _matches(r, schema, table, name)), None)) for name in columns)
+    changed = filter(transforms, columns)
+    found = ((name, next((r for r in rules if _matches(r, schema, table, name)), None)) for name in changed)
     return {name: f"{rule['rule-action']} of rule {rule_id(rule)}" for name, rule in found if rule is not None}
 
 

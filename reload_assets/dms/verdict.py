@@ -17,6 +17,9 @@ from reload_assets.errors.dms import LoadIncomplete
 FINISHED = "FULL_LOAD_ONLY_FINISHED"
 COMPLETED = "Table completed"
 _LONGEST_QUOTE = 600
+# PostgreSQL quotes values as it quotes names, but after a colon or the word value. A line that is cut off ends nowhere.
+_TEXT_LITERAL = re.compile(r"(\bTable '[^']*'\.'[^']*')|'(?:[^']|'')*(?:'|$)")
+_VALUE = re.compile(r'((?:: |\bvalue |\bstring )\s*)"(?:[^"]|"")*(?:"|$)')
 _HINTS = {
     "NORMAL": "somebody stopped it",
     "STOPPED_DUE_TO_LOW_MEMORY": "the replication instance is too small",
@@ -141,9 +144,30 @@ def _name(table: Mapping[str, Any]) -> TableName:
     return table["SchemaName"], table["TableName"]
 
 
+def without_values(text: str) -> str:
+    """Return DMS's text on a failure up to its stop reason, in one line and without the values of rows.
+
+    The ledger keeps it, and a COPY error quotes the row: in its primary message (``invalid input syntax for type
+    integer: "..."``), in DETAIL (``Key (id)=(...)``) and in CONTEXT (``COPY orders, line 3, column amount: "..."``), or
+    DMS the whole statement. Of CONTEXT the place of the row is kept.
+    """
+    said = re.split(r"\s*\bStop Reason\b", text, maxsplit=1)[0]
+    line = re.search(r"\bCONTEXT:\s*(COPY \S+, line \d+(?:, column [^\s:,]+)?)", said)
+    said = re.split(r"\s*\b(?:DETAIL|HINT|CONTEXT|Statement):", said, maxsplit=1)[0]
+    said = _TEXT_LITERAL.sub(lambda found: found[1] or "'...'", clean(said))
+    said = _VALUE.sub(r'\1"..."', said)
+    return f"{said} ({line[1]})" if line else said
+
+
+def _with_reason(text: str) -> str:
+    """Return the text without values, with its stop reason."""
+    reason = re.search(r"\bStop Reason\b.*", " ".join(text.split()))
+    return " ".join(part for part in (without_values(text), clean(reason[0]) if reason else "") if part)
+
+
 def _quoted(task: Mapping[str, Any]) -> str:
     """Return DMS's own text: the longer one of its two places; empty if it is only the stop reason."""
-    texts = [clean(task.get(key) or "") for key in ("LastFailureMessage", "StopReason")]
+    texts = [_with_reason(task.get(key) or "") for key in ("LastFailureMessage", "StopReason")]
     said = max(texts, key=len)
     if re.fullmatch(r"(Stop Reason \w+)?", said):
         return ""

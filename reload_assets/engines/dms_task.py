@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reload_assets.config.model import DmsConfig, text
+from reload_assets.config.model import DmsConfig
+from reload_assets.config.values import text
 from reload_assets.dms.mappings import TableLoad
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 _CODE = re.compile(r"\[([a-z0-9]+(?:-[a-z0-9]+)+)\]")
+# Of a password: what is shorter may be part of a word.
+_LEAST_SECRET = 8
 
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
@@ -34,6 +36,14 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 def in_brackets(reason: str) -> str:
     """Return `` (reason)``, or nothing for an empty reason."""
     return f" ({reason})" if reason else ""
+
+
+def without_secret(text: str, secret: str) -> str:
+    """Return a driver's message without a password, in case the driver quotes it; no driver is known to.
+
+    A short password, or a plain word, is not replaced: any sentence may have it, and the gap would show it.
+    """
+    return text if len(secret) < _LEAST_SECRET or secret.isalpha() else text.replace(secret, "***")
 
 
 def code_of(text: str) -> str | None:

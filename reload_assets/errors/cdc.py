@@ -152,6 +152,20 @@ class CdcTaskLoads(DmsError):
         super().__init__(f"The DMS task {task} only loads and is not a CDC task; check cdc.task_arn.")
 
 
+class CdcTaskNeverStarted(DmsError):
+    """The CDC task has not run yet, so DMS cannot resume it."""
+
+    code = "cdc-task-never-started"
+    advice = "Start it yourself (`start-replication`), from the position where it is to begin; then reload again."
+    example = sample(task="sales-cdc")
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"The CDC task {task} was never started, and DMS resumes only a task that has run; start it with "
+            "start-replication."
+        )
+
+
 class CdcTaskNotStopped(DmsError):
     """The CDC task did not stop in time for a fence."""
 

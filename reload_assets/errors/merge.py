@@ -6,25 +6,32 @@ from reload_assets.errors import MergeFailed, sample
 
 _TITLE = "reload 7 of sales 2025-01-03"
 _HEAD = f"{_TITLE} is not merged and production is unchanged:"
-_AGAIN = "then reload the window again."
+# The staged rows stay verified: what was in their way is looked at again.
+_AGAIN = "then materialize production of the window again."
 
 
 class RowRefused(MergeFailed):
     """Production refuses a staged row: a constraint, a type, or an exception of a trigger."""
 
     code = "row-refused"
-    advice = "Fix the row in the source, or the rule in production; then reload the window."
+    advice = (
+        "Fix the rule in production and materialize production of the window again, or fix the row in the source and "
+        "reload the window."
+    )
     example = sample(head=_HEAD, what="production.orders refuses the staged row (id)=(7) (check constraint positive)")
 
     def __init__(self, head: str, what: str) -> None:
-        super().__init__(f"{head} {what}; fix the row in the source or the rule in production, {_AGAIN}")
+        super().__init__(
+            f"{head} {what}; fix the rule in production and materialize production of the window again, or fix the row "
+            "in the source and reload the window."
+        )
 
 
 class ColumnWithoutDefault(MergeFailed):
     """A column of production is NOT NULL and has no default, and the source lacks the column."""
 
     code = "column-without-default"
-    advice = "Give the column a default; then reload the window."
+    advice = "Give the column a default, then materialize production of the window again."
     example = sample(head=_HEAD, column="production.orders.score")
 
     def __init__(self, head: str, column: str) -> None:
@@ -34,30 +41,53 @@ class ColumnWithoutDefault(MergeFailed):
         )
 
 
+class ParentMissing(MergeFailed):
+    """Staged rows refer to rows that are neither in production nor staged in this reload."""
+
+    code = "parent-missing"
+    advice = (
+        "Reload the window in which the parents changed, then materialize production of this one again; or reload this "
+        "window with the parent's table."
+    )
+    example = sample(
+        title=_TITLE,
+        rows=1,
+        table="orders",
+        parent="production.customers",
+        reference="(id)=(7) wants (id)=(3)",
+        fix="reload the window in which the customers changed, then materialize production of this one again",
+    )
+
+    def __init__(self, title: str, rows: int, table: str, parent: str, reference: str, fix: str) -> None:
+        super().__init__(
+            f"{title} is not merged: {rows} staged row(s) of {table} refer to rows of {parent} that are neither in "
+            f"production nor staged in this reload, for example {reference}; {fix}."
+        )
+
+
 class MergeStatementFailed(MergeFailed):
     """A statement of the merge failed for a reason other than a row: a missing right, a full disk, a restart."""
 
     code = "merge-statement-failed"
-    advice = "Fix the cause that PostgreSQL names, then materialize production again or reload the window."
+    advice = "Fix the cause that PostgreSQL names, then materialize production of the window again."
     example = sample(head=_HEAD, said="production.orders: PostgreSQL says 'disk full' (SQLSTATE 53100)")
 
     def __init__(self, head: str, said: str) -> None:
-        super().__init__(f"{head} {said}; fix its cause, then merge again.")
+        super().__init__(f"{head} {said}; fix its cause, {_AGAIN}")
 
 
 class MergeSessionLost(MergeFailed):
     """The merge's session was lost in the middle of every transaction that it tried."""
 
     code = "merge-session-lost"
-    advice = "Check whether the machine was paused or overloaded, or the network cut; then reload the window."
+    advice = "Check whether the machine was paused or overloaded, or the network cut; then materialize production."
     example = sample(head=_HEAD, stall_limit_ms=400)
 
     def __init__(self, head: str, stall_limit_ms: int) -> None:
         super().__init__(
             f"{head} its session was lost in the middle of a transaction, as happens when the process of the run "
             f"freezes for longer than merge.stall_limit_ms ({stall_limit_ms} ms) plus a second: PostgreSQL then "
-            "releases its locks; check whether the machine was paused or overloaded, or the network cut, and reload "
-            "the window again."
+            f"releases its locks; check whether the machine was paused or overloaded, or the network cut, {_AGAIN}"
         )
 
 
@@ -71,8 +101,8 @@ class MergeYielded(MergeFailed):
     def __init__(self, head: str, attempts: int, stall_limit_ms: int) -> None:
         super().__init__(
             f"{head} each of {attempts} attempts yielded to a session that waited {stall_limit_ms} ms for it; raise "
-            "merge.stall_limit_ms, set merge.mode: chunked or a smaller merge.chunk_rows, set against_cdc: fence, or "
-            "reload shorter windows."
+            "merge.stall_limit_ms, set merge.mode: chunked or a smaller merge.chunk_rows, or set against_cdc: fence, "
+            "and materialize production of the window again; or reload shorter windows."
         )
 
 
@@ -91,8 +121,7 @@ class MergeContended(MergeFailed):
     def __init__(self, head: str, attempts: int, place: str, lock_timeout_ms: int, met: str) -> None:
         super().__init__(
             f"{head} each of {attempts} attempts met another transaction, the last one while it waited in {place} for "
-            f"at most {lock_timeout_ms} ms ({met}); end that transaction or try again later, and reload the window "
-            "again."
+            f"at most {lock_timeout_ms} ms ({met}); end that transaction or wait until it has ended, {_AGAIN}"
         )
 
 
@@ -114,7 +143,7 @@ class TurnedAway(MergeFailed):
     """A trigger or a rule of production prevented a row from being written as the statement said."""
 
     code = "turned-away"
-    advice = "Have the trigger let the login of `target.connection` pass; then reload the window."
+    advice = "Have the trigger let the login of `target.connection` pass; then materialize production again."
     example = sample(
         title=_TITLE,
         what="1 of 1 rows of production.orders could not be updated",
@@ -140,7 +169,7 @@ class RowsWouldFollow(Unsafe):
     """A merge would change a value to which other rows refer, and a foreign key would change those unaudited."""
 
     code = "rows-would-follow"
-    advice = "Delete the referring rows, or let them refer to another row; then reload the window."
+    advice = "Delete the referring rows, or let them refer to another row; then materialize production again."
     example = sample(
         title=_TITLE,
         rows=1,
@@ -163,7 +192,7 @@ class ValuesSwap(Unsafe):
     """Unique values move between rows, which would have to be deleted for that, and a foreign key acts on deletes."""
 
     code = "values-swap"
-    advice = "Make the unique constraint DEFERRABLE; then reload the window."
+    advice = "Make the unique constraint DEFERRABLE; then materialize production of the window again."
     example = sample(
         title=_TITLE, constraint="orders_number_key", table="production.orders", key="(id)=(1)", foreign_key="items_fk"
     )
@@ -187,7 +216,7 @@ class ReferringRowsHidden(MergeFailed):
     def __init__(self, child: str, table: str, foreign_key: str) -> None:
         super().__init__(
             f"Rows of {child} refer to {table} by a foreign key that acts on them ({foreign_key}), and the login of "
-            "target.connection cannot read all of them; grant it SELECT there, and exempt it from row security."
+            f"target.connection cannot read all of them; grant it SELECT there, exempt it from row security, {_AGAIN}"
         )
 
 
@@ -201,5 +230,5 @@ class CountsOff(MergeFailed):
     def __init__(self) -> None:
         super().__init__(
             "The server's setting track_counts is off, so the merge cannot see what foreign keys do to other rows; "
-            "switch it on."
+            f"switch it on, {_AGAIN}"
         )

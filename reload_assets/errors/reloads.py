@@ -222,27 +222,6 @@ class StagingChanged(NeverMergeable):
         super().__init__(f"{title}: {place} has {rows} rows, but {verified} were verified; reload the window again.")
 
 
-class ParentMissing(NeverMergeable):
-    """Staged rows refer to rows that are neither in production nor staged in this reload."""
-
-    code = "parent-missing"
-    advice = "Add the parent's table to the selection, or reload the window in which the parents changed."
-    example = sample(
-        title=_TITLE,
-        rows=1,
-        table="orders",
-        parent="production.customers",
-        reference="(id)=(7) wants (id)=(3)",
-        fix="reload the window in which the customers changed",
-    )
-
-    def __init__(self, title: str, rows: int, table: str, parent: str, reference: str, fix: str) -> None:
-        super().__init__(
-            f"{title} is not merged: {rows} staged row(s) of {table} refer to rows of {parent} that are neither in "
-            f"production nor staged in this reload, for example {reference}; {fix}."
-        )
-
-
 class KeyTextDiffers(ReloadRefused):
     """A confirm does not find rows in the source that are there: the two sides write their keys differently."""
 

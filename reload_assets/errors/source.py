@@ -18,6 +18,23 @@ class SourceUnreachable(SourceUnavailable):
         super().__init__(f"{place} cannot be reached ({reason}); check the address, the login and its password.")
 
 
+class SourceEncryption(SourceUnavailable):
+    """The source and this process do not agree on an encrypted connection, or on whom they talk to."""
+
+    code = "source-encryption"
+    advice = (
+        "Check `protocol`, `wallet_location`, `wallet_password`, `ssl_server_dn_match` and `ssl_server_cert_dn` of "
+        "`source.connection`, and the listener's certificate."
+    )
+    example = sample(place=_SOURCE, reason="DPY-6005: cannot connect to database. certificate verify failed")
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} has no encrypted connection for us ({reason}); check protocol, wallet_location and "
+            "ssl_server_cert_dn in source.connection."
+        )
+
+
 class SourceUnreadable(SourceUnavailable):
     """The source is reachable, but a read failed."""
 
@@ -27,6 +44,37 @@ class SourceUnreadable(SourceUnavailable):
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"{place} could not be read ({reason}).")
+
+
+class SourceCallTimedOut(SourceUnavailable):
+    """One call to the source took longer than it may."""
+
+    code = "source-call-timed-out"
+    advice = (
+        "See what the source is busy with. Raise `source.connection.call_timeout_seconds`, or give the window column "
+        "an index in the source."
+    )
+    example = sample(place=_SOURCE, reason="DPY-4024: call timeout of 3600000 ms exceeded")
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} did not answer in time ({reason}); see what it is busy with, raise call_timeout_seconds in "
+            "source.connection, or give the window column an index there."
+        )
+
+
+class SourceSnapshotTooOld(SourceUnavailable):
+    """Oracle did not keep the rows of when a read began for as long as it took, even for the shortest range."""
+
+    code = "source-snapshot-too-old"
+    advice = "Let Oracle keep more undo (`UNDO_RETENTION`, the size of the undo tablespace), or read at a quieter time."
+    example = sample(place=_SOURCE, reason="ORA-01555: snapshot too old: rollback segment number 7 too small")
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} could not finish a read ({reason}), however short its range; let it keep more undo, or read at a "
+            "quieter time."
+        )
 
 
 class SourceDialectUnknown(SourceUnavailable):

@@ -4,18 +4,79 @@ from __future__ import annotations
 
 from reload_assets.errors import TargetError, sample
 
+_LOGIN = "reload@db.example:5432/sales"
+
 
 class DatabaseUnreachable(TargetError):
     """The target could not be reached, or refused the login."""
 
     code = "target-unreachable"
     advice = "Check that the server runs, the address in `target.connection`, and the password's variable or secret."
-    example = sample(login="reload@db.example:5432/sales", reason="connection refused")
+    example = sample(login=_LOGIN, reason="connection refused")
 
     def __init__(self, login: str, reason: str) -> None:
         super().__init__(
             f"target.connection: cannot log in to PostgreSQL as {login} ({reason}); check the server, the address "
             "and the password's variable or secret."
+        )
+
+
+class TargetEncryption(TargetError):
+    """The target and this process do not agree on an encrypted connection, or on whom they talk to."""
+
+    code = "target-encryption"
+    advice = (
+        "Check `sslmode`, `sslrootcert`, `sslcert` and `sslkey` of `target.connection`, and the variables `PGSSLMODE`, "
+        "`PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY`, which stand in for those that are left out."
+    )
+    example = sample(
+        login=_LOGIN,
+        reason='connection to server at "db.example", port 5432 failed: SSL error: certificate verify failed',
+    )
+
+    def __init__(self, login: str, reason: str) -> None:
+        super().__init__(
+            f"target.connection: no encrypted connection to PostgreSQL as {login} ({reason}); check sslmode, "
+            "sslrootcert, sslcert and sslkey there, and the server's certificate."
+        )
+
+
+class TargetPooled(TargetError):
+    """A connection pooler stands before the target, and hands one server session to several clients."""
+
+    code = "target-pooled"
+    advice = "Name the server itself in `target.connection`, not PgBouncer or its like, in whatever mode."
+    example = sample(login=_LOGIN, reason="unsupported startup parameter: options")
+
+    def __init__(self, login: str, reason: str) -> None:
+        super().__init__(
+            f"target.connection: {login} is a connection pooler such as PgBouncer ({reason}), through which neither "
+            "settings nor temporary tables last, and no statement can be watched; name the server itself."
+        )
+
+
+class TargetReadOnly(TargetError):
+    """The target can be read, and not written to."""
+
+    code = "target-read-only"
+    advice = "Name the primary, or switch `default_transaction_read_only` off, in the database and the server."
+    example = sample(login=_LOGIN, reason="it is a standby (pg_is_in_recovery)", fix="name the primary")
+
+    def __init__(self, login: str, reason: str, fix: str) -> None:
+        super().__init__(f"target.connection: {login} is read-only: {reason}; {fix}.")
+
+
+class TargetWithoutTriggers(TargetError):
+    """The login's sessions are a replica's: no trigger fires in them, and no foreign key is checked."""
+
+    code = "target-without-triggers"
+    advice = "Run `ALTER ROLE ... RESET session_replication_role` for the login, or ask for it as a superuser."
+    example = sample(login=_LOGIN)
+
+    def __init__(self, login: str) -> None:
+        super().__init__(
+            f"target.connection: {login} has session_replication_role = replica and may not change it, so that no "
+            "trigger would fire and no foreign key be checked; reset it for the role or the database."
         )
 
 

@@ -232,6 +232,19 @@ class Ledger:
             row = run(connection, "ledger/checks:set_verdict", reload_id=reload_id).fetchone()
             return str(row[0]) if row else None
 
+    def take_up_failed(self, reload: Reload) -> Reload:
+        """Write that a reload whose merge failed is merged again. Returns it as it is then.
+
+        Raises ReloadRefused while a later reload of an overlapping window is under way.
+        """
+        with self._target.connect() as connection:
+            run(connection, "ledger/open:lock_group", group_name=reload.group_name)
+            taken = run(connection, "ledger/merge:take_up_failed", reload_id=reload.reload_id).fetchone()
+            busy = [] if taken else self._unfinished(connection, reload.group_name, reload.window)
+            if busy:
+                raise WindowBusy(reload.partition_key, reload.group_name, busy[0].title, busy[0].run_id)
+            return self._get(connection, reload.reload_id)
+
     def set_merge_started(self, reload_id: int) -> None:
         """Write that a merge attempt begins."""
         self._write("ledger/merge:set_merge_started", reload_id=reload_id)

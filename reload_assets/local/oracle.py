@@ -121,10 +121,12 @@ def create_schema(connection: Connection[Any], schema: str) -> None:
 def _enable_supplemental_log(connection: Connection[Any]) -> None:
     query = "SELECT 1 FROM pg_publication WHERE pubname = %s"
     if connection.execute(query, (SUPPLEMENTAL_LOG,)).fetchone() is None:
+        # From PostgreSQL 18 on, a table with a virtual column cannot be updated unless that column is published too.
+        virtual = ", publish_generated_columns = stored" if connection.info.server_version >= 180000 else ""
         with suppress(errors.InsufficientPrivilege), connection.transaction():
             connection.execute(
-                sql.SQL("CREATE PUBLICATION {} FOR ALL TABLES WITH (publish_via_partition_root = true)").format(
-                    sql.Identifier(SUPPLEMENTAL_LOG)
+                sql.SQL("CREATE PUBLICATION {} FOR ALL TABLES WITH (publish_via_partition_root = true{})").format(
+                    sql.Identifier(SUPPLEMENTAL_LOG), sql.SQL(virtual)
                 )
             )
 

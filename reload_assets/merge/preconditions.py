@@ -11,12 +11,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from reload_assets.errors import in_brackets
+from reload_assets.errors.merge import ParentMissing
 from reload_assets.errors.reloads import (
     AlreadyMerged,
     MergeBusy,
     NotVerified,
     OtherTables,
-    ParentMissing,
     ReloadEnded,
     ReloadUnknown,
     StagingChanged,
@@ -29,6 +29,13 @@ from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.postgres.session import lock_against_writers
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
+
+# What helps where a check keeps a reload from being merged, by the check's status.
+_FIXES = {
+    "pending": "run the checks",
+    "could not verify": "fix its cause and run the checks of staging again",
+    "failed": "fix its cause and reload the window again",
+}
 
 
 def require_mergeable(
@@ -77,7 +84,7 @@ def count_verified(connection: Connection[Any], statements: MergeStatements) -> 
 def require_late_parents(connection: Connection[Any], all_statements: Sequence[MergeStatements]) -> None:
     """Require a parent in production or in this reload for every staged row, where the parent is not merged before it.
 
-    Such parents are rows of the same table, or of a table that is merged later. Raises NeverMergeable.
+    Such parents are rows of the same table, or of a table that is merged later. Raises MergeFailed.
     """
     by_target = {statements.table.target: statements for statements in all_statements}
     for statements in all_statements:
@@ -96,7 +103,7 @@ def refuse_parentless(
     found: tuple[int, list[list[str]], list[list[str]]] | None,
     in_reload: bool,
 ) -> None:
-    """Raise NeverMergeable if rows without a parent were found. ``in_reload``: the reload has the parent's table.
+    """Raise MergeFailed if rows without a parent were found. ``in_reload``: the reload has the parent's table.
 
     ``found`` is their number, then two lists of one element: the key of such a row, and the values it refers to.
     """
@@ -105,9 +112,9 @@ def refuse_parentless(
     if not missing:
         return
     example = f"{statements.key_of(child[0])} wants {pair(key.parent_columns, reference[0])}"
-    fix = f"reload the window in which the {key.parent_table} changed"
+    fix = f"reload the window in which the {key.parent_table} changed, then materialize production of this one again"
     if not in_reload:
-        fix = f"add {key.parent_table} to the selection, or {fix}"
+        fix = f"reload this window with {key.parent_table} too; or {fix}"
     raise ParentMissing(statements.reload.title, missing, statements.table.name, key.parent, example, fix)
 
 
@@ -118,16 +125,16 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     status, _, error = row
     if status == "merged":
         raise AlreadyMerged(reload.title)
-    if status in ("failed", "cancelled"):
-        raise ReloadEnded(reload.title, status, error)
     with connection.cursor(row_factory=class_row(CheckResult)) as cursor:
         checks = cursor.execute(compose("ledger/checks:list_checks"), {"reload_id": reload.reload_id}).fetchall()
-    for check in checks:
-        if check.blocking and check.status != "passed":
-            fix = "run the checks" if check.status == "pending" else "fix its cause and reload the window again"
-            found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
-            raise NotVerified(reload.title, found, fix)
-    if status not in ("verified", "merging"):
+    unpassed = [check for check in checks if check.blocking and check.status != "passed"]
+    # One whose merge failed has been verified, and its staged rows are still there.
+    if status == "cancelled" or (status == "failed" and (unpassed or not checks)):
+        raise ReloadEnded(reload.title, status, error)
+    for check in unpassed:
+        found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
+        raise NotVerified(reload.title, found, _FIXES[check.status])
+    if status not in ("verified", "merging", "failed"):
         raise NotVerified(reload.title, f"it is {status}", "load it and run its checks first")
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from reload_assets.errors import MergeFailed
+from reload_assets.errors import MergeFailed, TargetError
 from reload_assets.errors.merge import ColumnWithoutDefault, MergeStatementFailed, RowRefused
-from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
 from reload_assets.postgres.connection import TargetDatabase
@@ -77,7 +76,7 @@ def _find(
                 found = _find_childless(connection, all_statements, statements, rule)
             else:
                 found = None
-    except (psycopg.Error, DatabaseUnreachable):
+    except (psycopg.Error, TargetError):
         _LOG.warning("%s: the refused row could not be looked up", statements.reload.title, exc_info=True)
         return None
     return statements.key_of(found) if found else None

@@ -80,7 +80,7 @@ class TableMerge:
     def _leave_out(self) -> bool:
         """Remove from the delta the rows that the source no longer has. Returns whether the delta may have changed.
 
-        If the source deleted a parent since the load, it deleted the children before that. Raises NeverMergeable if
+        If the source deleted a parent since the load, it deleted the children before that. Raises MergeFailed if
         the source still has a child: then its parent is missing in production.
         """
         table = self._statements.table

@@ -15,10 +15,9 @@ import psycopg
 from psycopg import Connection, Cursor, IsolationLevel
 
 from reload_assets.config.model import MergeConfig
-from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused
+from reload_assets.errors import LedgerError, MergeFailed, NeverMergeable, ReloadRefused, TargetError
 from reload_assets.errors.merge import MergeContended, MergeSessionLost, MergeYielded
 from reload_assets.errors.reloads import ReloadEndedMeanwhile
-from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload
 from reload_assets.merge.chunks import inseparable, merged_outcomes, next_chunk, uncut_because
@@ -85,9 +84,9 @@ def merge_reload(
 
     Raises ReloadRefused if the reload may not be merged. Its status stays as it is, or becomes 'failed' if no second
     try could succeed. Raises MergeFailed if production refused a row, or if contention outlasted the attempts: the
-    status becomes 'failed'. Raises what interrupts the calling thread: the status becomes 'cancelled'. In all these
-    cases production is unchanged, or holds whole chunks. With whole chunks the reload stays 'merging' in the ledger,
-    with the reason.
+    status becomes 'failed', and the next call tries again. Raises what interrupts the calling thread: the status
+    becomes 'cancelled'. In all these cases production is unchanged, or holds whole chunks. With whole chunks the reload
+    stays 'merging' in the ledger, with the reason.
     """
     merge = _Merge(target, ledger, reload, tables, zone, patience, reread, fenced)
     try:
@@ -160,6 +159,11 @@ class _Merge:
             # Check before the ledger says that a merge begins; the merge's own transaction checks again.
             set_up(connection, self._patience.lock_timeout_ms, self._patience.stall_limit_ms)
             self._all_statements = require_mergeable(connection, self._reload, self._tables, self._zone)
+            if self._ledger.get(self._reload.reload_id).status == "failed":
+                # Its row is locked here, and all the rest is looked at once more in the merge's own transaction.
+                connection.rollback()
+                self._reload = self._ledger.take_up_failed(self._reload)
+                self._all_statements = require_mergeable(connection, self._reload, self._tables, self._zone)
             in_chunks = self._cuts()
             if in_chunks:
                 # Each chunk counts only its own rows, so the whole table is counted here.
@@ -197,7 +201,7 @@ class _Merge:
             if can_go_on and self._ledger.interrupt_merge(self._reload.reload_id, text):
                 return True
             return self._ledger.close(self._reload.reload_id, status, text)
-        except (psycopg.Error, DatabaseUnreachable):
+        except (psycopg.Error, TargetError):
             # Only log this: the first error is the one to raise.
             _LOG.warning("%s: the ledger could not be written: %s", self._reload.title, text, exc_info=True)
             return False

@@ -29,8 +29,6 @@ def set_up(connection: Connection[Any], lock_timeout_ms: int, stall_limit_ms: in
         connection,
         **{_IDLE: f"{stall_limit_ms + _IDLE_MARGIN_MS}ms"},
         lock_timeout=f"{lock_timeout_ms}ms",
-        # The audit keeps floating-point numbers in full, regardless of the server's default.
-        extra_float_digits="1",
         # Tells the planner that index probes are cheap: they are on any disk of today, however large production is.
         random_page_cost="1.1",
         # Compiling a statement takes longer than most statements run.

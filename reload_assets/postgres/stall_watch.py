@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from reload_assets.errors.target import DatabaseUnreachable
+from reload_assets.errors import TargetError
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
 
@@ -63,7 +63,7 @@ class StallWatch:
                     row = run(connection, "stall_watch", pid=self._pid).fetchone()
                     if row is not None and row[0] + pause >= self._limit_ms:
                         self._yield()
-        except (psycopg.Error, DatabaseUnreachable):
+        except (psycopg.Error, TargetError):
             # The merge continues: lock_timeout limits its own waits, and a lost server ends it anyway.
             _LOG.warning("nobody watches how long others wait for the merge", exc_info=True)
 

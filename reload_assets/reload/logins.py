@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reload_assets.canonical.oracle_types import Delivery
-from reload_assets.config.model import Connection, FromEnvironment, FromSecretsManager, Number, ReloadConfig, text
+from reload_assets.config.connections import SourceConnection, TargetConnection
+from reload_assets.config.model import ReloadConfig
+from reload_assets.config.values import FromEnvironment, FromSecretsManager, Number, Secret, Text, text
 from reload_assets.errors.config import ConfigValue, SecretUnreadable, SecretWithoutKey
 from reload_assets.postgres.connection import TargetDatabase
 
@@ -27,8 +31,20 @@ def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_password(login, place, lookup),
+        password=_secret(login.password, f"{place}.password", lookup) if login.password is not None else None,
+        tls=_target_tls(login, place),
     )
+
+
+def _target_tls(login: TargetConnection, place: str) -> dict[str, str]:
+    """Return libpq's parameters for an encrypted connection; what is left out follows libpq's variables."""
+    files: dict[str, Text | None] = {
+        "sslrootcert": login.sslrootcert,
+        "sslcert": login.sslcert,
+        "sslkey": login.sslkey,
+    }
+    written = {name: _file(value, f"{place}.{name}") for name, value in files.items() if value is not None}
+    return written if login.sslmode is None else {"sslmode": login.sslmode, **written}
 
 
 def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
@@ -40,6 +56,7 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable
     if login is None:
         return None
     from reload_assets.source.reader import SourceReader, source_url
+    from reload_assets.source.session import SourceSession
 
     place = f"{config.file}: source.connection"
     url = source_url(
@@ -48,9 +65,36 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_password(login, place, lookup),
+        password=_secret(login.password, f"{place}.password", lookup),
     )
-    return SourceReader(url, config.source.schema_name, delivery)
+    session = SourceSession(login.call_timeout_seconds, _source_tls(login, place, lookup))
+    return SourceReader(url, config.source.schema_name, delivery, session)
+
+
+def _source_tls(login: SourceConnection, place: str, lookup: SecretLookup) -> dict[str, Any]:
+    """Return oracledb's parameters for an encrypted connection; none where it is not encrypted."""
+    if login.protocol != "tcps":
+        return {}
+    tls: dict[str, Any] = {"protocol": login.protocol, "ssl_server_dn_match": login.ssl_server_dn_match}
+    if login.ssl_server_cert_dn is not None:
+        tls["ssl_server_cert_dn"] = login.ssl_server_cert_dn
+    if login.wallet_location is not None:
+        tls["wallet_location"] = text(login.wallet_location, f"{place}.wallet_location")
+        _file(str(Path(tls["wallet_location"]) / "ewallet.pem"), f"{place}.wallet_location")
+    if login.wallet_password is not None:
+        tls["wallet_password"] = _secret(login.wallet_password, f"{place}.wallet_password", lookup)
+    return tls
+
+
+def _file(value: Text, place: str) -> str:
+    """Return the path of a file. Raises ConfigError if this process cannot read it: libpq would do without it."""
+    path = text(value, place)
+    # The one name that is not a path: the authorities of the system.
+    if path != "system" and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        raise ConfigValue(
+            place, f"{path!r} is not a file that this process can read; write the full path that it has here"
+        )
+    return path
 
 
 def _port(value: Number, place: str) -> int:
@@ -60,11 +104,8 @@ def _port(value: Number, place: str) -> int:
     return int(written)
 
 
-def _password(login: Connection, place: str, lookup: SecretLookup) -> str:
-    where = f"{place}.password"
-    if isinstance(login.password, FromEnvironment):
-        return login.password.read(where)
-    return _from_secret(login.password, where, lookup)
+def _secret(value: Secret, place: str, lookup: SecretLookup) -> str:
+    return value.read(place) if isinstance(value, FromEnvironment) else _from_secret(value, place, lookup)
 
 
 def _from_secret(reference: FromSecretsManager, place: str, lookup: SecretLookup) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reload_assets.canonical.oracle_types import Delivery
 from reload_assets.cdc.position import Cdc
-from reload_assets.config.model import ReloadConfig, text
+from reload_assets.config.model import ReloadConfig
+from reload_assets.config.values import text
 from reload_assets.dms.cdc import CdcTask
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char

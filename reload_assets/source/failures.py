@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from reload_assets.errors import without_secret
+from reload_assets.errors.source import (
+    SourceCallTimedOut,
+    SourceEncryption,
+    SourceSnapshotTooOld,
+    SourceUnreachable,
+    SourceUnreadable,
+)
+
+# Python's words, and the driver's and Oracle's codes for wallets and certificates.
+_ENCRYPTION = re.compile(r"\[SSL|certificate|wallet|\bORA-(?:28[67]\d\d|29024)\b")
+# The driver's own words, and the stand-in's.
+_TIMED_OUT = re.compile(r"\bDPY-4024\b|due to statement timeout")
+_TOO_OLD = "ORA-01555"
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
 
@@ -20,13 +35,27 @@ def describe(url: URL) -> str:
     return f"{backend} {place} as user {url.username or '(none)'}"
 
 
-def reason(error: Exception, password: str | None) -> str:
+def reason(error: Exception, secrets: Iterable[str]) -> str:
     """Return the driver's own words on one line, without SQLAlchemy's statement, parameters and links."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     lines = [line.strip() for line in str(cause).splitlines()]
     text = " ".join(line for line in lines if line and not line.startswith("Help:"))
     text = re.sub(r"\s*\(CONNECTION_ID=[^)]*\)", "", text).rstrip(" .")
-    return text.replace(password, "***") if password else text
+    for secret in secrets:
+        text = without_secret(text, secret)
+    return text
+
+
+def refusal(place: str, said: str) -> SourceEncryption | SourceUnreachable:
+    """Return the error of a login that failed, by the driver's own words."""
+    return SourceEncryption(place, said) if _ENCRYPTION.search(said) else SourceUnreachable(place, said)
+
+
+def failure(place: str, said: str) -> SourceCallTimedOut | SourceSnapshotTooOld | SourceUnreadable:
+    """Return the error of a read that failed, by the driver's own words."""
+    if _TIMED_OUT.search(said):
+        return SourceCallTimedOut(place, said)
+    return SourceSnapshotTooOld(place, said) if _TOO_OLD in said else SourceUnreadable(place, said)
 
 
 def _first(url: URL, option: str) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any, Literal
 
@@ -21,16 +22,16 @@ from reload_assets.errors.source import (
     SourceDriverMissing,
     SourceNameUnknown,
     SourceNotPrimary,
-    SourceUnreachable,
     SourceUnreadable,
 )
 from reload_assets.source import dictionary
-from reload_assets.source.failures import describe, reason
+from reload_assets.source.failures import describe, failure, reason, refusal
+from reload_assets.source.ranges import Rows, in_parts
+from reload_assets.source.session import SourceSession
 from reload_assets.source.statements import Compared, SourceTable
 
 __all__ = ["SourceColumn", "SourceReader", "source_url"]
 
-CONNECT_TIMEOUT_SECONDS = 10
 # The driver is always named, as SQLAlchemy 2.0 and 2.1 have different default drivers for both databases.
 _DRIVERS = {"oracle": "oracle+oracledb", "postgresql": "postgresql+psycopg"}
 # Oracle: ORA-01795 above 1,000 elements of an IN list, ORA-01745 above 65,535 binds; PostgreSQL: 65,535 binds.
@@ -63,13 +64,19 @@ class SourceReader:
     are str and bytes.
     """
 
-    def __init__(self, url: sa.URL, schema: str, delivery: Callable[[], Delivery] = Delivery) -> None:
+    def __init__(
+        self,
+        url: sa.URL,
+        schema: str,
+        delivery: Callable[[], Delivery] = Delivery,
+        session: SourceSession | None = None,
+    ) -> None:
         """``delivery`` returns how DMS changes values. It is called when columns are first described."""
         self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
-        self._password = url.password
+        self._secrets = [secret for secret in (url.password, (session or SourceSession()).wallet_password) if secret]
         self._tables: dict[str, SourceTable] = {}
-        self._engine = self._create_engine(url)
+        self._engine = self._create_engine(url, session or SourceSession())
 
     def __str__(self) -> str:
         return self._place.removeprefix("The source ")
@@ -104,8 +111,13 @@ class SourceReader:
 
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """Return how many rows lie in the half-open ``[start, end)``."""
-        ((rows,),) = self._rows(self._table(table).count(window_column, start, end))
-        return int(rows)
+        made = self._table(table)
+
+        def read(first: datetime, last: datetime) -> int:
+            ((rows,),) = self._rows(made.count(window_column, first, last))
+            return int(rows)
+
+        return sum(in_parts(read, start, end))
 
     def count_without(self, table: str, column: str, most: int) -> int:
         """Return how many rows have NULL in a column, counting no further than ``most``."""
@@ -132,10 +144,9 @@ class SourceReader:
         self, table: str, columns: Sequence[str], window_column: str, start: datetime, end: datetime, batch: int = 500
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows in the half-open ``[start, end)`` in any order, each as ``rows_as_text`` returns it."""
-        statement = self._table(table).rows_in_window(columns, window_column, start, end)
-        with self._connection() as connection:
-            for row in connection.execution_options(yield_per=batch).execute(statement):
-                yield tuple(row)
+        made = self._table(table)
+        for rows in self._in_lists(partial(made.rows_in_window, columns, window_column), start, end, batch):
+            yield from rows
 
     def now(self) -> datetime:
         """Return the clock of the source's server (UTC). The server is checked to be still the primary."""
@@ -149,12 +160,21 @@ class SourceReader:
     ) -> Iterator[tuple[str, int, str]]:
         """Yield the segments of ``[start, end)``, by the first ``characters`` of the window column's canonical text.
 
-        Each has that text, its number of rows, and the sum of their checksums (of ``columns``) as text. One statement
-        reads them all. The rules are in ``reload_assets.canonical.row_hash``.
+        Each has that text, its number of rows, and the sum of their checksums (of ``columns``) as text. One read
+        finds them all where the source can do it. The rules are in ``reload_assets.canonical.row_hash``.
         """
-        statement = self._table(table).segments(columns, window_column, start, end, characters)
-        for name, rows, total in self._rows(statement):
-            yield name, int(rows), total
+        made = self._table(table)
+
+        def read(first: datetime, last: datetime) -> list[Any]:
+            return self._rows(made.segments(columns, window_column, first, last, characters))
+
+        found: dict[str, tuple[int, int]] = {}
+        for name, rows, total in chain.from_iterable(in_parts(read, start, end)):
+            # Two parts may share a segment.
+            before = found.get(name, (0, 0))
+            found[name] = (before[0] + int(rows), before[1] + int(total))
+        for name, (rows, total) in found.items():
+            yield name, rows, str(total)
 
     def contents(
         self,
@@ -171,12 +191,9 @@ class SourceReader:
         Rows come in lists of at most ``batch``, in any order. Each range is read by a separate statement.
         """
         made = self._table(table)
-        with self._connection() as connection:
-            connection = connection.execution_options(yield_per=batch)
-            for start, end in ranges:
-                statement = made.contents(key_columns, version_column, columns, window_column, start, end)
-                for partition in connection.execute(statement).partitions():
-                    yield [tuple(row) for row in partition]
+        select = partial(made.contents, key_columns, version_column, columns, window_column)
+        for start, end in ranges:
+            yield from self._in_lists(select, start, end, batch)
 
     def contents_by_key(
         self,
@@ -211,26 +228,24 @@ class SourceReader:
     ) -> None:
         self.close()
 
-    def _create_engine(self, url: sa.URL) -> sa.Engine:
+    def _create_engine(self, url: sa.URL, session: SourceSession) -> sa.Engine:
         backend = url.get_backend_name()
         if backend not in _DRIVERS:
             raise SourceDialectUnknown(self._place, backend)
-        timeout = "tcp_connect_timeout" if backend == "oracle" else "connect_timeout"
-        connect_args = {} if timeout in url.query else {timeout: CONNECT_TIMEOUT_SECONDS}
         # One connection is kept. Another one is opened only while rows are streamed over the first.
         options: dict[str, Any] = {"pool_size": 1, "pool_pre_ping": True, "hide_parameters": True}
         if backend == "oracle":
             options["arraysize"] = 500
         try:
-            engine = sa.create_engine(url.set(drivername=_DRIVERS[backend]), connect_args=connect_args, **options)
+            options["connect_args"] = session.connect_args(url)
+            engine = sa.create_engine(url.set(drivername=_DRIVERS[backend]), **options)
         except ImportError as error:
             driver = _DRIVERS[backend].partition("+")[2]
             extra = " (pip install 'reload_assets[oracle]')" if backend == "oracle" else ""
             raise SourceDriverMissing(self._place, driver, extra) from error
         except (SQLAlchemyError, TypeError, ValueError) as error:
             raise SourceUnreadable(self._place, self._reason(error)) from None
-        if backend == "oracle":
-            sa.event.listen(engine, "connect", _fetch_exact_values)
+        sa.event.listen(engine, "connect", session.set_up(url))
         return engine
 
     def _table(self, name: str) -> SourceTable:
@@ -268,6 +283,20 @@ class SourceReader:
                             found.add(text)
                             yield tuple(row[: -len(texts)])
 
+    def _in_lists(
+        self, select: Callable[[datetime, datetime], sa.Select[Any]], start: datetime, end: datetime, batch: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a range in lists of at most ``batch``; none before all of a read are there, which may fail."""
+
+        def read(first: datetime, last: datetime) -> Rows:
+            with self._connection() as connection:
+                result = connection.execution_options(yield_per=batch).execute(select(first, last))
+                return Rows(result.partitions())
+
+        for rows in in_parts(read, start, end):
+            with rows:
+                yield from rows
+
     def _rows(self, statement: sa.Select[Any]) -> list[Any]:
         with self._connection() as connection:
             return list(connection.execute(statement))
@@ -279,7 +308,7 @@ class SourceReader:
         # The drivers raise TypeError and ValueError for unknown options in the URL.
         except (SQLAlchemyError, TypeError, ValueError) as error:
             _raise_interrupt(error)
-            raise SourceUnreachable(self._place, self._reason(error)) from None
+            raise refusal(self._place, self._reason(error)) from None
         with connection:
             try:
                 # Check once per session.
@@ -289,14 +318,14 @@ class SourceReader:
                 yield connection
             except SQLAlchemyError as error:
                 _raise_interrupt(error)
-                raise SourceUnreadable(self._place, self._reason(error)) from None
+                raise failure(self._place, self._reason(error)) from None
 
     def _require_primary(self, role: str) -> None:
         if role != "PRIMARY":
             raise SourceNotPrimary(self._place, role.lower())
 
     def _reason(self, error: Exception) -> str:
-        return reason(error, self._password)
+        return reason(error, self._secrets)
 
 
 def _pieces(keys: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:
@@ -340,24 +369,3 @@ def _column(
 
 def _int(value: int | Decimal | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _fetch_exact_values(connection: Any, _record: object) -> None:
-    connection.outputtypehandler = exact_values
-
-
-def exact_values(cursor: Any, metadata: Any) -> Any:
-    """Fetch every NUMBER as Decimal, and LOBs whole: an output type handler of oracledb.
-
-    SQLAlchemy's own handler fetches FLOAT, and NUMBER with a negative scale, as 64-bit floats.
-    """
-    import oracledb
-
-    wanted: dict[Any, Any] = {
-        oracledb.DB_TYPE_NUMBER: Decimal,
-        oracledb.DB_TYPE_CLOB: oracledb.DB_TYPE_LONG,
-        oracledb.DB_TYPE_NCLOB: oracledb.DB_TYPE_LONG_NVARCHAR,
-        oracledb.DB_TYPE_BLOB: oracledb.DB_TYPE_LONG_RAW,
-    }
-    target = wanted.get(metadata.type_code)
-    return None if target is None else cursor.var(target, arraysize=cursor.arraysize)

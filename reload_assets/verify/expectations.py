@@ -20,12 +20,20 @@ from urllib.parse import quote, quote_plus
 
 from psycopg import sql
 
-from reload_assets.postgres.connection import CONNECT_TIMEOUT_SECONDS, TargetDatabase
+from reload_assets.errors import without_secret
+from reload_assets.postgres.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    SERVER_SETTINGS,
+    TargetDatabase,
+    server_options,
+)
 from reload_assets.postgres.statements import compose
 
 if TYPE_CHECKING:
     from great_expectations.datasource.fluent import PostgresDatasource
     from sqlalchemy import Engine
+
+_WITH_TRANSACTION_TIMEOUT = 170000
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,10 @@ def _datasource(target: TargetDatabase, schema: str) -> Iterator[PostgresDatasou
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     # The search path finds the schema: an asset's own schema is deprecated, and is folded to lower case.
-    path = sql.Identifier(schema).as_string() + ', "$user", public'
-    options = "-c search_path=" + re.sub(r"([\\ ])", r"\\\1", path)
+    settings = {**SERVER_SETTINGS, "search_path": sql.Identifier(schema).as_string() + ', "$user", public'}
+    with target.connect(autocommit=True) as connection:
+        if connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
+            settings["transaction_timeout"] = "0"
     # The driver is named because the default of SQLAlchemy 2.1 is one that great_expectations cannot use.
     url = URL.create(
         "postgresql+psycopg2",
@@ -101,7 +111,13 @@ def _datasource(target: TargetDatabase, schema: str) -> Iterator[PostgresDatasou
         target.host,
         target.port,
         target.database,
-        {"application_name": "reload_assets", "connect_timeout": str(CONNECT_TIMEOUT_SECONDS), "options": options},
+        {
+            "application_name": "reload_assets",
+            "client_encoding": "UTF8",
+            "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
+            "options": server_options(settings),
+            **target.tls,
+        },
     )
     # SQLAlchemy leaves blanks in a URL, which great_expectations then does not accept.
     written = url.render_as_string(hide_password=False).replace(" ", "%20")
@@ -217,7 +233,8 @@ def _problem(exception_info: Mapping[str, Any] | None) -> str | None:
 
 def _cleaned(reason: str, target: TargetDatabase) -> str:
     """Return the first line of a reason: no statement, no link, and never the password."""
-    for secret in {target.password, quote(target.password, safe=""), quote_plus(target.password)} - {""}:
-        reason = reason.replace(secret, "***")
+    password = target.password or ""
+    for secret in (password, quote(password, safe=""), quote_plus(password)):
+        reason = without_secret(reason, secret)
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     return re.sub(r"^\([\w.]+\) ", "", lines[0]).rstrip(".") if lines else "no reason given"

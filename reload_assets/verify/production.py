@@ -42,7 +42,7 @@ def verify_merged(
 
     Read ``staged`` from the ledger after the merge, as it holds the counts of outcomes. Without a ``reader``, or if the
     source cannot be read, the result of window_matches_source is 'could not verify'. With ``cdc`` it waits for CDC
-    first. Raises DatabaseUnreachable.
+    first. Raises TargetError.
     """
     bounds = reload.loaded_window.in_zone(zone)
     with target.connect(autocommit=True) as connection:

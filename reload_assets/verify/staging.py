@@ -45,7 +45,7 @@ def verify_staging(
 
     ``zone`` is the time zone of the source's timestamps. DMS cuts LOBs at ``lob_limit_kb``. ``source_configured`` says
     whether there is a source connection. Its ``reader`` finds the rows that a load lacks. If a check cannot be carried
-    out, its outcome is 'could not verify'. Raises DatabaseUnreachable, and ValueError for an unknown check.
+    out, its outcome is 'could not verify'. Raises TargetError, and ValueError for an unknown check.
     """
     if unknown := set(checks) - set(STAGING_CHECKS):
         raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 import uuid
@@ -151,8 +152,13 @@ class Bench:
             )
 
     def create(self, rules: str, settings: dict[str, Any] | None = None, **more: Any) -> str:
-        """Create a full-load task and wait until it is ready; its ARN."""
+        """Create a full-load task and wait until it is ready; its ARN.
+
+        Without another TargetTablePrepMode it loads the tables that there are, where DMS would drop them.
+        """
         self._numbers += 1
+        settings = copy.deepcopy(settings or {})
+        settings.setdefault("FullLoadSettings", {}).setdefault("TargetTablePrepMode", "DO_NOTHING")
         request: dict[str, Any] = {
             "ReplicationTaskIdentifier": f"task-{self._numbers}",
             "SourceEndpointArn": self.source,
@@ -161,8 +167,7 @@ class Bench:
             "MigrationType": "full-load",
             "TableMappings": rules,
         }
-        if settings is not None:
-            request["ReplicationTaskSettings"] = json.dumps(settings)
+        request["ReplicationTaskSettings"] = json.dumps(settings)
         arn = str(self.client.create_replication_task(**{**request, **more})["ReplicationTask"]["ReplicationTaskArn"])
         self.wait(arn, "ready")
         return arn

@@ -54,7 +54,7 @@ def rig(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         head = HEAD.replace("host: h, port: 1, database: d, user: u", login)
         file = tmp_path / "reload.yaml"
         file.write_text(head + "\n".join(f"      {line}" for line in TABLES.splitlines()), encoding="utf-8")
-        monkeypatch.setenv("P", target.password)
+        monkeypatch.setenv("P", str(target.password))
         yield Rig(url, target, file)
 
 

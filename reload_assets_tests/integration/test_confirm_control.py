@@ -196,3 +196,9 @@ def test_the_sentence_names_table_key_and_mend(make: Make) -> None:
     assert str(caught.value).endswith("then reload the window again. [key-text-differs]")
     with psycopg.connect(bench.made.url) as connection:
         assert connection.execute("SELECT k FROM production.t").fetchall() == [("ab        ",)]
+    # Which is what is done: the endpoint trims now, as somebody does with the keys that production has.
+    bench.made.ledger.set_confirm_ended(reload.reload_id, "unconfirmed", 1, 0.0, str(caught.value))
+    bench.on_production("UPDATE production.t SET k = rtrim(k)")
+    confirmed = bench.confirm(bench.merge({"t": [("ab", "n", NOON)]}))
+    assert confirmed.settled, confirmed.detail
+    assert bench.rows(PRODUCTION) == [("ab",)]

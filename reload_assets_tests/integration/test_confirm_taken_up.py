@@ -31,7 +31,7 @@ TABLES = [
     for name in ("CUSTOMERS", "NOTES")
 ]
 DDL = """
-CREATE TABLE production.customers (id integer PRIMARY KEY, name varchar(40), updated_at timestamp(6), deleted boolean);
+CREATE TABLE production.customers (id bigint PRIMARY KEY, name varchar(40), updated_at timestamp(6), deleted boolean);
 CREATE TABLE production.notes (id integer PRIMARY KEY, name varchar(40), updated_at timestamp(6));
 """
 SETTINGS = {
@@ -52,11 +52,11 @@ def bench(databases: tuple[str, str]) -> Iterator[ConfirmBench]:
         yield made
 
 
-def left_unconfirmed(bench: ConfirmBench) -> int:
-    """Reload A brings customer 5 to the source's state, and its run dies; its id."""
-    bench.on_production(f"INSERT INTO production.customers VALUES (5, 'x', '{EARLIER}', false)")
-    bench.on_source(f"""INSERT INTO "SALES"."CUSTOMERS" VALUES (5, 'y', '{NOON}')""")
-    reload = bench.merge({"customers": [(5, "y", NOON)], "notes": []})
+def left_unconfirmed(bench: ConfirmBench, customer: int = 5) -> int:
+    """Reload A brings a customer to the source's state, and its run dies; its id."""
+    bench.on_production(f"INSERT INTO production.customers VALUES ({customer}, 'x', '{EARLIER}', false)")
+    bench.on_source(f"""INSERT INTO "SALES"."CUSTOMERS" VALUES ({customer}, 'y', '{NOON}')""")
+    reload = bench.merge({"customers": [(customer, "y", NOON)], "notes": []})
     bench.made.ledger.give_up_confirm(reload.reload_id, "its run died")
     return reload.reload_id
 
@@ -149,3 +149,58 @@ def test_a_marked_row_counts_as_missing(
     assert {name: found[name].status for name in outcomes} == outcomes
     if in_source:
         assert found["window_matches_source"].facts["missing"] == 1
+
+
+def changed_key(bench: ConfirmBench, change: str) -> None:
+    """Production loses its rows of customers, and its key is another one."""
+    bench.on_production("DELETE FROM production.customers")
+    bench.on_production(f"ALTER TABLE production.customers {change}")
+
+
+BIG = 5_000_000_000
+IN_TWO_COLUMNS = "DROP CONSTRAINT customers_pkey, ADD PRIMARY KEY (id, name)"
+
+
+@pytest.mark.parametrize(("written", "change"), [(5, IN_TWO_COLUMNS), (BIG, "ALTER COLUMN id TYPE integer")])
+def test_keys_of_before_that_are_no_keys_now_are_left_out_and_said(
+    bench: ConfirmBench, written: int, change: str
+) -> None:
+    first = left_unconfirmed(bench, written)
+    changed_key(bench, change)
+    bench.on_source('DELETE FROM "SALES"."CUSTOMERS"')
+    if change == IN_TWO_COLUMNS:
+        bench.on_source(
+            'ALTER TABLE "SALES"."CUSTOMERS" DROP CONSTRAINT "PK_CUSTOMERS", ADD PRIMARY KEY ("ID", "NAME")'
+        )
+    second = bench.merge({"customers": [], "notes": []})
+    confirmed = bench.confirm(second)
+    assert (
+        f"1 rows of production.customers that reload {first} wrote and nobody confirmed were left out, as the key of "
+        "the table was another one then"
+    ) in confirmed.detail
+    # The window is free again, and the next reload has nothing to leave out.
+    assert confirmed.settled
+    assert status(bench, first) == ("confirmed", f"confirmed with reload {second.reload_id}")
+    assert "left out" not in bench.confirm(bench.merge({"customers": [], "notes": []})).detail
+
+
+def test_a_key_with_another_name_leaves_out_those_of_before(bench: ConfirmBench) -> None:
+    left_unconfirmed(bench)
+    changed_key(bench, "RENAME COLUMN id TO number")
+    bench.on_source('DELETE FROM "SALES"."CUSTOMERS"')
+    bench.on_source('ALTER TABLE "SALES"."CUSTOMERS" RENAME COLUMN "ID" TO "NUMBER"')
+    confirmed = bench.confirm(bench.merge({"customers": [], "notes": []}))
+    assert "were left out" in confirmed.detail
+    assert confirmed.settled
+
+
+def test_keys_of_before_stay_where_todays_key_takes_them(bench: ConfirmBench) -> None:
+    first = left_unconfirmed(bench)
+    bench.on_production("ALTER TABLE production.customers ALTER COLUMN id TYPE integer")
+    second = bench.merge({"customers": [], "notes": []})
+    confirmed = bench.confirm(second)
+    assert confirmed.settled
+    assert "left out" not in confirmed.detail
+    assert status(bench, first) == ("confirmed", f"confirmed with reload {second.reload_id}")
+    read_again = f"SELECT confirm_keys FROM admin.reload_tables WHERE reload_id = {second.reload_id} ORDER BY id"
+    assert bench.rows(read_again)[0] == (1,)

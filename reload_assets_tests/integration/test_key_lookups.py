@@ -25,7 +25,8 @@ from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import TableLoad, key_mappings
 from reload_assets.keys import filter_condition, filter_position, inexact, key_rule
 from reload_assets.local.dms.catalog import SourceTable, source_columns
-from reload_assets.local.dms.rules import SelectionRule, parse_rules
+from reload_assets.local.dms.parsing import parse_rules
+from reload_assets.local.dms.rules import SelectionRule
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.catalog import Column, read_table

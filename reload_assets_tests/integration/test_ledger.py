@@ -214,5 +214,5 @@ def test_a_login_that_fails_is_one_sentence_without_the_password(target: TargetD
         login.connect()
     message = str(caught.value)
     assert message.startswith("target.connection: cannot log in to PostgreSQL as postgres@127.0.0.1:")
-    assert login.password not in message
+    assert str(login.password) not in message
     assert "\n" not in message

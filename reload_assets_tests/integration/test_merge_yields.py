@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from psycopg import Connection, sql
 
-from reload_assets.errors.merge import MergeYielded
-from reload_assets.errors.reloads import ParentMissing
+from reload_assets.errors.merge import MergeYielded, ParentMissing
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.merge import Outcomes
 from reload_assets.tables import ReloadTable

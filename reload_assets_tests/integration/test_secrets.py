@@ -82,7 +82,7 @@ def written(folder: Path, secret: str) -> Path:
     return file
 
 
-def target_password(file: Path) -> str:
+def target_password(file: Path) -> str | None:
     resources = build_definitions(load_config(file)).resources
     assert resources is not None
     with build_resources(dict(resources)) as built:

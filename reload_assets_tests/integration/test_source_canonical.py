@@ -32,6 +32,7 @@ TABLE = OracleTable(
         OracleColumn("ROUGH", "NUMBER(8,-2)"),
         OracleColumn("TAG", "RAW(4)"),
         OracleColumn("TITLE", "NVARCHAR2(40)"),
+        OracleColumn("WORDS", "NVARCHAR2(2000)"),
         OracleColumn("DAY", "DATE"),
         OracleColumn("STAMP", "TIMESTAMP(6)"),
         OracleColumn("BODY", "CLOB"),
@@ -50,6 +51,8 @@ FULL = {
     "ROUGH": Decimal("1200"),
     "TAG": b"\x00\xff\x0a",
     "TITLE": "Größe 四角",
+    # 5,700 bytes in UTF-8, and a character that UTF-16 writes in two halves where it is cut.
+    "WORDS": "四" * 999 + "😀" + "角" * 900,
     "DAY": datetime(2025, 2, 28, 13, 14, 15),
     "STAMP": START,
     "BODY": "ä" * 70_000,
@@ -62,6 +65,7 @@ _BINDS: dict[str, Any] = {
     "CODE": sa.CHAR(),
     "TAG": sa.LargeBinary(),
     "TITLE": sa.String().with_variant(sa.NVARCHAR(), "oracle"),
+    "WORDS": sa.String().with_variant(sa.NVARCHAR(), "oracle"),
     "DAY": sa.DateTime(),
     "STAMP": sa.TIMESTAMP(),
     "BODY": sa.Text(),
@@ -212,3 +216,10 @@ def test_the_content_of_rows_is_the_same_on_both_databases(reader: SourceReader)
         ("2025-03-01 23", 1, str(sums[1])),
     ]
     assert list(reader.segments(TABLE.name, columns, "STAMP", START, END, 10)) == [("2025-03-01", 2, str(sum(sums)))]
+
+
+def test_a_long_national_text_is_hashed_in_parts_on_both_databases(reader: SourceReader) -> None:
+    words = str(FULL["WORDS"])
+    parts = "|".join(hashlib.md5(part.encode()).hexdigest() for part in (words[:1000], words[1000:]))
+    (row,) = reader.contents_by_key(TABLE.name, ["ID"], "STAMP", ["WORDS"], [[str(HUGE)]])
+    assert row[-1] == hashlib.md5(parts.encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,7 +47,9 @@ def test_a_task_lives_from_creating_to_gone(bench: Bench) -> None:
     assert created["Status"] == "creating"
     assert created["ReplicationTaskIdentifier"] == "reload-2025"
     assert "reload" not in arn, "ARNs are opaque"
-    assert "ReplicationTaskStats" not in bench.wait(arn, "ready")
+    assert "ReplicationTaskStats" not in created
+    ready = bench.wait(arn, "ready")
+    assert (ready["ReplicationTaskStats"]["TablesLoaded"], ready["ReplicationTaskStats"]["ElapsedTimeMillis"]) == (0, 0)
     assert bench.client.describe_table_statistics(ReplicationTaskArn=arn)["TableStatistics"] == []
     started = bench.client.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType="start-replication")[
         "ReplicationTask"
@@ -97,10 +100,11 @@ def test_duplicates_swapped_endpoints_and_unknown_arns_are_refused(bench: Bench)
     assert code_and_text(refused)[0] == "ResourceAlreadyExistsFault"
     with pytest.raises(ClientError) as refused:
         create_raw(bench, ReplicationTaskIdentifier="b", SourceEndpointArn=bench.target, TargetEndpointArn=bench.source)
-    code, text = code_and_text(refused)
-    assert code == "InvalidParameterValueException"
-    assert text.startswith("ReplicationEngineType")
-    assert text.endswith("endpoint must be of type SOURCE")
+    assert code_and_text(refused) == (
+        "InvalidParameterValueException",
+        "ReplicationEngineType [id=2, name=postgres, cdcSupported=Y, endpointType=TARGET, serviceType=EXTERNAL, "
+        "externalName=PostgreSQL, rvn=1] endpoint must be of type SOURCE",
+    )
     for name in ("SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn"):
         with pytest.raises(ClientError) as refused:
             create_raw(bench, ReplicationTaskIdentifier="c", **{name: "arn:aws:dms:us-east-1:000000000000:x:NO"})
@@ -139,6 +143,68 @@ def test_a_failed_connection_test_says_why_without_the_password(bench: Bench) ->
     endpoints = bench.client.describe_endpoints()["Endpoints"]
     assert {endpoint["EngineName"] for endpoint in endpoints} == {"oracle", "postgres"}
     assert "not-the-password" not in str(found) + str(endpoints)
+
+
+def test_a_connection_that_is_being_tested_is_not_tested_again(bench: Bench) -> None:
+    # A server that accepts and never answers keeps the test going.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = bench.endpoint(
+            "target", "postgres", bench.target_url, EndpointIdentifier="slow", Port=silent.getsockname()[1]
+        )
+        assert (
+            bench.client.describe_connections(Filters=[{"Name": "endpoint-arn", "Values": [slow]}])["Connections"] == []
+        )
+        bench.client.test_connection(ReplicationInstanceArn=bench.instance, EndpointArn=slow)
+        with pytest.raises(ClientError) as refused:
+            bench.client.test_connection(ReplicationInstanceArn=bench.instance, EndpointArn=slow)
+        assert code_and_text(refused)[0] == "InvalidResourceStateFault"
+
+
+def test_endpoints_are_described_as_the_service_does(bench: Bench) -> None:
+    by_type = [{"Name": "endpoint-type", "Values": ["source"]}]
+    (source,) = bench.client.describe_endpoints(Filters=by_type)["Endpoints"]
+    assert (source["EndpointType"], source["SslMode"]) == ("SOURCE", "none")
+    assert source["KmsKeyId"].startswith("arn:aws:kms:")
+    serverless = bench.endpoint(
+        "target", "aurora-postgresql-serverless", bench.target_url, EndpointIdentifier="serverless"
+    )
+    bench.test_connections(serverless)
+
+
+def test_table_statistics_have_every_member_that_the_service_gives(bench: Bench) -> None:
+    arn = bench.run(RULES)["ReplicationTaskArn"]
+    members = set(bench.client.meta.service_model.shape_for("TableStatistics").members)
+    assert members - set(bench.statistics(arn)["ORDERS"]) == set()
+    task = bench.task(arn)
+    assert (task["RecoveryCheckpoint"], task["CdcStartPosition"]) == ("", "")
+
+
+def test_a_task_without_settings_drops_and_creates_its_tables(bench: Bench) -> None:
+    arn = create_raw(bench)["ReplicationTaskArn"]
+    settings = json.loads(bench.wait(arn, "ready")["ReplicationTaskSettings"])
+    assert settings["FullLoadSettings"]["TargetTablePrepMode"] == "DROP_AND_CREATE"
+    assert settings["TTSettings"] is None
+    assert len(settings["Logging"]["LogComponents"]) > 15
+    bench.rows("ALTER TABLE staging.orders ADD extra integer")
+    bench.start(arn)
+    bench.wait(arn, "stopped")
+    extra = "SELECT 1 FROM pg_attribute WHERE attrelid = 'staging.orders'::regclass AND attname = 'extra'"
+    assert (bench.count("staging.orders"), bench.rows(extra)) == (120, [])
+
+
+MALFORMED = ["[]", '{"rules": {}}', '{"rules": [1]}', '{"rules": [{"rule-id": []}]}', '{"rules": ' + "[" * 100_000]
+
+
+@pytest.mark.parametrize("document", MALFORMED, ids=range(len(MALFORMED)))
+@pytest.mark.parametrize("member", ["TableMappings", "ReplicationTaskSettings"])
+def test_malformed_documents_are_refused_with_400(bench: Bench, member: str, document: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        create_raw(bench, **{member: document})
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    code, text = code_and_text(refused)
+    assert code == "InvalidParameterValueException"
+    mapping_texts = ("Invalid Table Mappings document.", "Invalid table mappings document.", "Valid Table mappings")
+    assert text.startswith(mapping_texts if member == "TableMappings" else "Invalid task settings JSON")
 
 
 def test_endpoint_settings_are_echoed_without_their_password(bench: Bench) -> None:

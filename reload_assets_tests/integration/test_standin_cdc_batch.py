@@ -295,7 +295,7 @@ def test_the_next_batch_waits(dms: DmsStandIn, databases: tuple[str, str]) -> No
 
 @pytest.mark.parametrize("name", ["BatchApplyTimeoutMin", "BatchSplitSize"])
 def test_settings_that_are_no_numbers_are_refused(dms: DmsStandIn, databases: tuple[str, str], name: str) -> None:
-    with opened(dms, databases) as bench, pytest.raises(ClientError, match=name):
+    with opened(dms, databases) as bench, pytest.raises(ClientError, match="Invalid task settings JSON"):
         CdcBench(bench, settings={"ChangeProcessingTuning": {name: -1}})
 
 

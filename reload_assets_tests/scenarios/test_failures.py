@@ -201,9 +201,14 @@ def test_a_constraint_that_refuses_a_row_is_named_with_its_key(runner: Runner, d
         number = runner.ledger(result.run_id)["reload_id"]
         for piece in ("not_that_one", str(order), f"reload {number}", "production.orders"):
             assert piece in said
+        assert "fix the rule in production and materialize production of the window again" in said
     finally:
         with runner.stack.connect_target() as target:
             target.execute("ALTER TABLE production.orders DROP CONSTRAINT not_that_one")
+    again = runner.run(day.isoformat(), assets=PRODUCTION)
+    assert failures(again) == []
+    merged = runner.ledger(again.run_id)
+    assert (merged["reload_id"], merged["status"], merged["confirm_status"]) == (number, "merged", "confirmed")
 
 
 @pytest.mark.parametrize("key", ["2025-01-03", "2025-01-03T04:10:00Z..2025-01-03T09:45:00Z"])

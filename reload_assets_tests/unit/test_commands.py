@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from click.testing import CliRunner, Result
 
 from reload_assets.cli import main
 from reload_assets.config.reference import reference
+from reload_assets.dms.lint_codes import CHAPTERS
 from reload_assets.dms.mappings import TableLoad, table_mappings
+from reload_assets.dms.settings import task_settings
+from reload_assets.local.dms import settings as standin_settings
 
 # What fits on the smallest screen.
 LINES, COLUMNS = 24, 80
@@ -82,14 +86,108 @@ def test_the_linter_names_each_mistake_in_a_line(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert [line.rpartition(" [")[2] for line in found.stdout.splitlines()] == [
         "incomplete-object-locator]",
-        "missing-case-rule]",
     ]
-    assert found.stdout.startswith("Rule 1: The object-locator has no table-name; add it (% for all). [")
+    assert found.stdout.startswith("error: Rule 1: The object-locator has no table-name; add it (% for all). [")
 
 
 def test_the_linter_says_that_there_is_no_mistake() -> None:
     clean = command("lint", "-", stdin=json.dumps(mapping()))
-    assert (clean.exit_code, clean.stdout) == (0, "<stdin>: no mistakes found\n")
+    assert (clean.exit_code, clean.stdout) == (0, "<stdin>: no mistakes found in this table mapping\n")
+
+
+SETTINGS = task_settings(commit_rate=100, max_sub_tasks=2, lob_max_kb=64)
+RULE = {
+    "rule-type": "selection",
+    "rule-id": "1",
+    "rule-name": "orders",
+    "object-locator": {"schema-name": "sales", "table-name": "orders"},
+    "rule-action": "include",
+}
+
+
+def described() -> dict[str, Any]:
+    """What DescribeReplicationTasks answers of a task that a reload made: with settings that cannot be sent."""
+    settings = standin_settings.complete(json.dumps(SETTINGS))
+    settings["Logging"] |= {"CloudWatchLogGroup": "dms-tasks-a", "CloudWatchLogStream": "dms-task-A"}
+    return {"TableMappings": json.dumps(mapping()), "ReplicationTaskSettings": json.dumps(settings)}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (mapping(), "no mistakes found in this table mapping"),
+        (SETTINGS, "no mistakes found in these settings"),
+        (described(), "no mistakes found in this task"),
+        ({"ReplicationTasks": [described()], "ResponseMetadata": {}}, "no mistakes found in this task"),
+        ({"ReplicationTask": described()}, "no mistakes found in this task"),
+        (RULE, 'error: The document is a rule without its frame, which DMS refuses; write {"rules": [...]} around it.'),
+        (
+            [RULE],
+            'error: The document is a rule without its frame, which DMS refuses; write {"rules": [...]} around it.',
+        ),
+        ({"Fruit": 1}, "error: The document is neither a table mapping"),
+        (5, "error: The document is neither a table mapping"),
+        ({"TargetMetadata": {"SupportLobs": False}} | SETTINGS, "no mistakes found"),
+        (SETTINGS | {"FullLoadSettings": {"CommitRate": 0}}, "error: FullLoadSettings.CommitRate is 0"),
+    ],
+)
+def test_the_linter_tells_what_a_document_is(document: Any, said: str) -> None:
+    found = command("lint", "-", stdin=json.dumps(document))
+    assert said in found.stdout
+    assert found.exit_code == (1 if said.startswith("error") else 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_the_linter_reads_byte_order_marks(tmp_path: Path, encoding: str) -> None:
+    marks = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+    file = tmp_path / "mapping.json"
+    file.write_bytes(marks.get(encoding, b"") + json.dumps(mapping()).encode(encoding))
+    found = command("lint", str(file))
+    assert (found.exit_code, found.stdout) == (0, f"{file}: no mistakes found in this table mapping\n")
+
+
+def test_advice_alone_ends_with_0_and_an_error_with_1() -> None:
+    upper = {**RULE, "object-locator": {"schema-name": "SALES", "table-name": "ORDERS"}}
+    advice = command("lint", "-", stdin=json.dumps({"rules": [upper]}))
+    assert advice.exit_code == 0
+    assert [line.partition(":")[0] for line in advice.stdout.splitlines()] == ["advice"]
+    refused = command("lint", "-", stdin=json.dumps({"rules": [{**upper, "rule-action": "includes"}]}))
+    assert refused.exit_code == 1
+    assert [line.partition(":")[0] for line in refused.stdout.splitlines()] == ["error", "advice"]
+
+
+def test_a_task_as_aws_describes_it_has_no_error() -> None:
+    settings = standin_settings.complete(None)
+    settings["Logging"] |= {"CloudWatchLogGroup": "dms-tasks-a", "CloudWatchLogStream": "dms-task-A"}
+    task = {"TableMappings": json.dumps({"rules": [RULE]}), "ReplicationTaskSettings": json.dumps(settings)}
+    found = command("lint", "-", stdin=json.dumps(task))
+    assert found.exit_code == 0
+    assert {line.partition(":")[0] for line in found.stdout.splitlines()} == {"advice"}
+
+
+def test_the_linter_writes_json_for_scripts() -> None:
+    wrong = {"rules": [{**RULE, "rule-action": "includes"}]}
+    found = command("lint", "--json", "-", stdin=json.dumps(wrong))
+    assert found.exit_code == 1
+    assert json.loads(found.stdout) == {
+        "file": "<stdin>",
+        "document": "mapping",
+        "error": 1,
+        "advice": 0,
+        "findings": [
+            {
+                "severity": "error",
+                "code": "unknown-action",
+                "rule_id": "1",
+                "message": "DMS knows no rule-action 'includes'; did you mean include?",
+                "fix": {"member": "rule-action", "value": "include"},
+                "source": "Transformation rules and actions",
+                "url": CHAPTERS["Transformation rules and actions"],
+            }
+        ],
+    }
+    clean = command("lint", "--json", "-", stdin=json.dumps({"rules": [RULE]}))
+    assert (clean.exit_code, json.loads(clean.stdout)["findings"]) == (0, [])
 
 
 def test_the_linter_refuses_a_file_that_it_cannot_read(tmp_path: Path) -> None:
@@ -98,4 +196,4 @@ def test_the_linter_refuses_a_file_that_it_cannot_read(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     refused = command("lint", str(file))
     assert refused.exit_code == 2
-    assert "is not UTF-8 text" in refused.stderr
+    assert "is not UTF-8 text, nor UTF-16 with a byte order mark" in refused.stderr

@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from reload_assets.config import model as config
 from reload_assets.config.model import load_config, parse_config
 from reload_assets.config.reference import reference
+from reload_assets.config.values import Section
 from reload_assets.errors import ConfigError
 from reload_assets.errors.config import ConfigUnreadable, ConfigValue, ConfigVariableUnset, SecretWithoutKey
 from reload_assets.reload.logins import target_login
@@ -108,6 +108,52 @@ def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "    password: {env: RELOAD_TARGET_PASSWORD}\n",
+            "",
+            "target.connection: password is missing; write it, or sslcert where the client's certificate is enough",
+        ),
+        (
+            "password: {env: RELOAD_TARGET_PASSWORD}",
+            "password: {env: P}\n    sslmode: prefer\n    sslrootcert: ca.crt",
+            "target.connection: sslmode prefer does not check the server against sslrootcert; write sslmode: verify-",
+        ),
+        (
+            "password: {env: RELOAD_TARGET_PASSWORD}",
+            "password: {env: P}\n    sslmode: verify_full",
+            "target.connection.sslmode: 'verify_full' is not accepted",
+        ),
+        (
+            "dialect: postgresql",
+            "wallet_location: /wallet",
+            "source.connection: wallet_location is for an encrypted connection; write protocol: tcps",
+        ),
+        (
+            "dialect: postgresql",
+            "dialect: postgresql\n    protocol: tcps",
+            "source.connection: protocol is for Oracle; leave it out, or write dialect: oracle",
+        ),
+        (
+            "dialect: postgresql",
+            "protocol: tcps\n    wallet_password: hunter2",
+            "source.connection.wallet_password: a secret is not written in this file",
+        ),
+    ],
+)
+def test_mistakes_about_encryption_are_named(old: str, new: str, sentence: str) -> None:
+    message = broken(old, new)
+    assert sentence in message
+    assert "hunter2" not in message
+
+
+def test_a_client_certificate_stands_in_for_a_password() -> None:
+    read = parse_config(REFERENCE.replace("password: {env: RELOAD_TARGET_PASSWORD}", "sslcert: me.crt", 1))
+    assert read.target.connection.password is None
+
+
 def test_a_table_in_two_groups_is_refused() -> None:
     twice = REFERENCE + "  more:\n    tables:\n      orders: {window_column: updated_at}\n"
     with pytest.raises(ConfigValue, match="groups.more.tables.orders: the table is in group 'sales' too"):
@@ -147,12 +193,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "nowhere.yaml")
 
 
+def sections(base: type[Section]) -> list[type[Section]]:
+    """The parts of the file, of whatever module."""
+    return [model for one in base.__subclasses__() for model in (one, *sections(one))]
+
+
 def test_every_field_is_described() -> None:
-    models = [
-        model
-        for model in vars(config).values()
-        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == config.__name__
-    ]
+    models = sections(Section)
     assert len(models) > 10
     silent = [
         f"{model.__name__}.{name}"
@@ -203,3 +250,36 @@ def test_a_port_that_is_no_port_is_refused(
     monkeypatch.setenv("RELOAD_TARGET_PORT", "99999")
     with pytest.raises(ConfigValue, match="target.connection.port: '99999'"):
         target_login(with_secret("{secret: whole}"), lambda name: "s3cret")
+
+
+PLAIN = "{env: RELOAD_TARGET_PASSWORD}"
+
+
+def test_what_encrypts_the_targets_connection_is_handed_to_libpq(
+    with_secret: Callable[[str], config.ReloadConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("me.crt", "me.key"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("KEY", str(tmp_path / "me.key"))
+    fields = f"sslmode: verify-full, sslrootcert: system, sslcert: {tmp_path}/me.crt, sslkey: {{env: KEY}}"
+    written = REFERENCE.replace(f"    password: {PLAIN}\n", "    " + fields.replace(", ", "\n    ") + "\n", 1)
+    made = target_login(parse_config(written), str)
+    assert made.password is None
+    assert made.tls == {
+        "sslmode": "verify-full",
+        "sslrootcert": "system",
+        "sslcert": str(tmp_path / "me.crt"),
+        "sslkey": str(tmp_path / "me.key"),
+    }
+    monkeypatch.setenv("RELOAD_TARGET_PASSWORD", "p")
+    assert target_login(parse_config(REFERENCE), str).tls == {}
+
+
+@pytest.mark.parametrize("field", ["sslrootcert", "sslcert", "sslkey"])
+def test_a_file_that_is_not_there_is_named_by_its_field(
+    with_secret: Callable[[str], config.ReloadConfig], tmp_path: Path, field: str
+) -> None:
+    """libpq would go on without a certificate that is not there, and then ask for a password."""
+    made = with_secret(f"{{secret: whole}}\n    {field}: {tmp_path}/nowhere")
+    with pytest.raises(ConfigValue, match=rf"target.connection.{field}: '.*/nowhere' is not a file that this process"):
+        target_login(made, lambda name: "s3cret")

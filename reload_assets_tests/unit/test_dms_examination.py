@@ -194,12 +194,6 @@ SITUATIONS: list[tuple[Callable[[Document], Any], str, str, str]] = [
     (with_setting("TargetMetadata", SupportLobs=False), "warn", "lobs-left-out", "BODY"),
     (with_setting("TargetMetadata", LobMaxSize=32), "warn", "lobs-cut", "at 32 KB and a reload at 64 KB"),
     (
-        with_rule(rule(9, "table-settings", "", lob_settings={"mode": "none"})),
-        "warn",
-        "lobs-left-out",
-        "BODY",
-    ),
-    (
         with_rule(rule(9, "table-settings", "", lob_settings={"mode": "limited", "bulk-max-size": "16"})),
         "warn",
         "lobs-cut",
@@ -263,6 +257,7 @@ HARMLESS: list[Callable[[Document], Any]] = [
     with_rule(rule(9, "transformation", "remove-column", "column", column="SECRET")),
     with_rule(rule(9, "transformation", "data-masking-hash-mask", "column", table="CUSTOMERS", column="%")),
     with_rule(rule(9, "transformation", "rename", "table", value="elsewhere")),
+    with_rule(rule(9, "table-settings", "", lob_settings={"mode": "none", "bulk-max-size": "16"})),
     with_setting("ErrorBehavior", ApplyErrorDeletePolicy="LOG_ERROR", ApplyErrorInsertPolicy="INSERT_RECORD"),
     with_setting("ErrorBehavior", ApplyErrorEscalationPolicy="STOP_TASK", ApplyErrorEscalationCount=0),
     with_setting("TargetMetadata", FullLobMode=True, LimitedSizeLobMode=False, LobMaxSize=0),
@@ -286,6 +281,22 @@ def test_target_schema_of_the_settings_holds_without_a_rule_for_the_schema() -> 
     situation["rules"].pop(1)
     situation["settings"]["TargetMetadata"]["TargetSchema"] = "production"
     assert found(situation) == []
+
+
+def test_lob_settings_without_a_mode_are_those_of_limited() -> None:
+    situation = good()
+    with_rule(rule(9, "table-settings", "", lob_settings={"bulk-max-size": "16"}))(situation)
+    assert [one.code for one in found(situation)] == ["lobs-cut"]
+
+
+def test_a_column_with_a_special_character_arrives_under_its_own_name() -> None:
+    situation = good()
+    columns = (*ORDERS.columns, CarriedColumn("ORDER#", "order#"), CarriedColumn("NET-AMOUNT", "NET-AMOUNT"))
+    (finding,) = found(situation, replace(ORDERS, columns=columns))
+    assert (finding.code, "ORDER#" in finding.message) == ("other-column", True)
+    for action in ("remove-column", "data-masking-hash-mask", "change-data-type"):
+        with_rule(rule(8, "transformation", action, "column", column="NET-AMOUNT"))(situation)
+    assert [one.code for one in found(situation, replace(ORDERS, columns=columns))] == ["other-column"]
 
 
 def test_each_table_is_examined() -> None:

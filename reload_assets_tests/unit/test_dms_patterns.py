@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reload_assets.dms.patterns import escaped, has_underscore_wildcard, is_wild, matches, narrower, overlap
+from reload_assets.dms.patterns import escaped, has_underscore_wildcard, is_exact, is_wild, matches, narrower, overlap
 
 NAMES = st.text(alphabet="AB_%[]-", max_size=6)
 
@@ -64,5 +64,14 @@ def test_an_underscore_is_told_from_the_other_wildcards() -> None:
     assert has_underscore_wildcard("A_B")
     assert not has_underscore_wildcard("A[_]B")
     assert not is_wild("A_B")
-    assert is_wild("A[_]B")
+    assert not is_wild("A[_]B")
+    assert is_wild("A[_B]")
+    assert is_exact("A_B")
+    assert not is_exact("A[_]B")
     assert is_wild("A%")
+
+
+def test_long_names_and_many_wildcards_are_soon_decided() -> None:
+    assert matches("%a" * 50, "a" * 2000)
+    assert not matches("%a" * 50 + "b", "a" * 2000)
+    assert overlap("A" * 5000 + "%", "A" * 5000 + "[ab]")

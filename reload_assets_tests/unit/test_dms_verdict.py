@@ -114,3 +114,38 @@ def test_identifiers_of_two_attempts_differ() -> None:
 def test_foreign_texts_lose_passwords_and_line_breaks() -> None:
     text = "connect http://me:hunter2@host/ failed:\n password=hunter2; Secret: hunter2."
     assert clean(text) == "connect http://host/ failed: password=***; Secret: ***"
+
+
+FAILURE = "Last Error  Table 'SALES'.'ORDERS' was errored/suspended. {} Stop Reason FATAL_ERROR Error Level FATAL"
+ROWS = [
+    'invalid input syntax for type integer: "secret-1" CONTEXT:  COPY orders_r1, line 3, column amount: "secret-1"',
+    'invalid input syntax for type integer: "secret-1\nCONTEXT:  COPY orders_r1, line 3, column amount: "secret-1',
+    'value "secret-1" is out of range for type integer CONTEXT:  COPY orders_r1, line 3, column amount: "secret-1"',
+    'extra data after last expected column CONTEXT:  COPY orders_r1, line 3: "secret-1,secret-2"',
+    'duplicate key value violates unique constraint "pk" DETAIL:  Key (name)=(secret-1) already exists. CONTEXT:  '
+    "COPY orders_r1, line 3",
+    'null value in column "amount" violates not-null constraint DETAIL:  Failing row contains (1, secret-1, null).',
+    "RetCode: SQL_ERROR SqlState: 22P02 Message: ERROR: wrong; Statement: INSERT INTO o VALUES ('secret-1')",
+    "Failed to convert 'secret-1' of column AMOUNT",
+    "Failed to convert 'secret-1",
+]
+
+
+@pytest.mark.parametrize("said", ROWS, ids=range(len(ROWS)))
+def test_the_values_of_rows_stay_out_of_what_a_failure_says(said: str) -> None:
+    text = FAILURE.format(said)
+    with pytest.raises(LoadIncomplete) as failed:
+        judge(task("failed", text, LastFailureMessage=text), BOTH, EXPECTED)
+    assert "secret" not in str(failed.value)
+    assert "DMS says: \"Last Error Table 'SALES'.'ORDERS' was errored/suspended." in str(failed.value)
+    assert "Stop Reason FATAL_ERROR" in str(failed.value)
+    if "line 3" in said:
+        assert "(COPY orders_r1, line 3" in str(failed.value)
+
+
+def test_names_of_what_is_there_stay_in_what_a_failure_says() -> None:
+    said = 'relation "staging.orders_r1" does not exist; null value in column "amount"'
+    with pytest.raises(
+        LoadIncomplete, match='relation "staging.orders_r1" does not exist; null value in column "amount"'
+    ):
+        judge(task("failed", FAILURE.format(said)), BOTH, EXPECTED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +15,9 @@ from dagster import AssetKey
 
 from reload_assets import troubleshooting
 from reload_assets.checks.results import check_result
-from reload_assets.dms.codes import LINT_FINDINGS, TASK_FINDINGS
-from reload_assets.errors import ReloadError, code_of
+from reload_assets.dms.codes import TASK_FINDINGS
+from reload_assets.dms.lint_codes import LINT_FINDINGS
+from reload_assets.errors import ReloadError, code_of, without_secret
 from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, ConfigValue
 from reload_assets.errors.reloads import NotVerified, StagingGone
 from reload_assets.ledger.ledger import CheckStatus
@@ -26,6 +27,7 @@ from reload_assets.verify.staging import STAGING_CHECKS
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "reload_assets"
+LINTERS = sorted(path.name for path in (PACKAGE / "dms").glob("lint*.py") if path.name != "lint_codes.py")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
@@ -115,11 +117,11 @@ def test_the_page_about_errors_has_every_error_check_and_finding() -> None:
     ("registry", "modules", "makers"),
     [
         (TASK_FINDINGS, ["examination.py"], {"TaskFinding", "_fence", "_refuse_table"}),
-        (LINT_FINDINGS, ["lint.py", "lint_filters.py", "lint_names.py", "lint_settings.py"], {"Finding", "_finding"}),
+        (LINT_FINDINGS, [*LINTERS, "findings.py"], {"Finding", "_finding", "unknown_word"}),
     ],
 )
 def test_the_codes_of_findings_are_those_that_the_page_lists(
-    registry: dict[str, str], modules: list[str], makers: set[str]
+    registry: Mapping[str, Any], modules: list[str], makers: set[str]
 ) -> None:
     trees = [ast.parse((PACKAGE / "dms" / name).read_text(encoding="utf-8")) for name in modules]
     nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -129,7 +131,7 @@ def test_the_codes_of_findings_are_those_that_the_page_lists(
         str(argument.value)
         for node in nodes
         if isinstance(node, ast.Call) and name_of(node) in makers
-        for argument in node.args
+        for argument in node.args[:2]
         if isinstance(argument, ast.Constant) and CODE.fullmatch(str(argument.value))
     }
     assert made
@@ -167,3 +169,18 @@ def test_a_check_that_an_error_ended_has_its_code_in_the_metadata(
     reload: Any = SimpleNamespace(reload_id=7)
     result = check_result(AssetKey("orders"), reload, CheckOutcome("row_count", status, True, detail))
     assert {name: value.value for name, value in result.metadata.items()}.get("code") == code
+
+
+@pytest.mark.parametrize(
+    ("said", "secret", "shown"),
+    [
+        ("invalid dsn: password=hunter-2-is-long", "hunter-2-is-long", "invalid dsn: password=***"),
+        # A gap in these words would show what fills it.
+        ("password authentication failed", "a", "password authentication failed"),
+        ("password authentication failed", "password", "password authentication failed"),
+        ("connection to 10.0.0.1 failed", "10.0", "connection to 10.0.0.1 failed"),
+        ("connection failed", "", "connection failed"),
+    ],
+)
+def test_a_password_is_taken_out_and_leaves_no_gap_that_shows_it(said: str, secret: str, shown: str) -> None:
+    assert without_secret(said, secret) == shown

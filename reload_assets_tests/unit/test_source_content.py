@@ -89,3 +89,38 @@ def test_no_piece_is_longer_than_an_oracle_text(number: int, characters: int) ->
             lengths.append(plain * (2 if "'~~'" in text else 1))
         assert sum(lengths) + len(texts) - 1 <= 4000
     assert sorted(seen) == sorted(column.name.lower() for column in columns)
+
+
+WORDS = SourceColumn("WORDS", "NVARCHAR2", 2000, None, None, True, 6)
+
+
+def test_a_national_text_that_oracle_cannot_convert_as_a_whole_is_hashed_in_parts() -> None:
+    """2,000 characters of three bytes would be 6,000 bytes, and a conversion ends at 4,000."""
+    first, rest = (f"REPLACE(TO_CHAR(SUBSTR4(words, {bounds})), CHR(0), ' ')" for bounds in ("1, 1000", "1001"))
+    made = on_oracle(WORDS)
+    assert "TO_CHAR(words)" not in made
+    assert made == (
+        "LOWER(RAWTOHEX(STANDARD_HASH(CONVERT("
+        + " || '|' || ".join(
+            f"CASE WHEN {part} IS NULL THEN '{EMPTY}' ELSE LOWER(RAWTOHEX(STANDARD_HASH(CONVERT({part}, 'AL32UTF8'), "
+            "'MD5'))) END"
+            for part in (first, rest)
+        )
+        + ", 'AL32UTF8'), 'MD5')))"
+    )
+    parts = (
+        f"MD5(COALESCE(CAST(SUBSTR(CAST(words AS TEXT), {bounds}) AS TEXT), ''))" for bounds in ("1, 1000", "1001")
+    )
+    assert on_postgresql(WORDS) == "MD5({} || '|' || {})".format(
+        *(f"COALESCE(CAST({part} AS TEXT), '')" for part in parts)
+    )
+
+
+@pytest.mark.parametrize("length", [1, 1000, 1001, 16_383])
+def test_no_part_of_a_national_text_is_longer_than_oracle_converts(length: int) -> None:
+    column = SourceColumn("WORDS", "NVARCHAR2", length, None, None, True, 1)
+    parts = Hashed(sa.column("words"), column, rule(column)).parts
+    starts = [1 if one.part is None else one.part[0] for one in parts]
+    # Four bytes each, at the most.
+    assert all(4 * (end - start) <= 4000 for start, end in zip(starts, [*starts[1:], length + 1], strict=True))
+    assert [one.part is not None and one.part[1] for one in parts] == [True] * (len(parts) - 1) + [False]

@@ -21,7 +21,8 @@ from reload_assets.errors import SourceUnavailable, closest
 from reload_assets.errors.source import SourceDialectUnknown, SourceDriverMissing
 from reload_assets.local.postgres import free_port
 from reload_assets.source.failures import describe
-from reload_assets.source.reader import SourceReader, exact_values, source_url
+from reload_assets.source.reader import SourceReader, source_url
+from reload_assets.source.session import exact_values
 
 PASSWORD = "t0p-secret/and@odd"
 

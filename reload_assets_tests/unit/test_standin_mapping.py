@@ -84,7 +84,6 @@ EQUAL = {"filter-operator": "eq", "value": "1"}
         selection(1, "ORDERS", source_filter("ID")),
         selection(1, "ORD%", source_filter("ID", EQUAL)),
         selection(1, "ORDER[AB]", source_filter("ID", EQUAL)),
-        selection(1, "ORDERS", source_filter("ID", EQUAL), action="exclude"),
         selection(1, "ORD%", action="explicit"),
         transformation(1, "table", "rename"),
         transformation(1, "column", "replace-prefix", value="A"),
@@ -126,6 +125,13 @@ def test_include_exclude_explicit_and_table_types() -> None:
     assert names(views) == [CUSTOMERS, ORDERS, VIEW]
 
 
+def test_filters_are_only_applied_where_the_action_is_include() -> None:
+    for action in ("explicit", "exclude"):
+        rule = selection(2, "ORDERS", source_filter("ID", EQUAL), action=action)
+        found = TableMapping(mapping(selection(1, "CUSTOMERS"), rule)).select([ORDERS])
+        assert [one.filters for one in found] == ([()] if action == "explicit" else [])
+
+
 def test_load_order_is_highest_first() -> None:
     rules = mapping(selection(1, "CUSTOMERS"), selection(2, "ORDERS") | {"load-order": "2"})
     assert [one.table for one in TableMapping(rules).select([CUSTOMERS, ORDERS])] == [ORDERS, CUSTOMERS]
@@ -146,7 +152,10 @@ def test_the_lower_rule_id_wins_as_a_number_and_alone() -> None:
 def test_names_stay_uppercase_without_a_rule() -> None:
     made = TableMapping(mapping(selection(1, "%")))
     assert made.target_name(ORDERS, "") == ("SALES", "ORDERS")
-    assert [one.target for one in made.columns(ORDERS, ["ID", "UPDATED_AT"])] == ["ID", "UPDATED_AT"]
+    assert [one.target for one in made.columns(ORDERS, {"ID": "numeric", "UPDATED_AT": "datetime"})] == [
+        "ID",
+        "UPDATED_AT",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +183,7 @@ def test_renaming_actions_on_every_kind_of_object(
     made = TableMapping(mapping(selection(1, "%"), rule))
     table = SourceTable(name, name, "table")
     schema_name, table_name = made.target_name(table, "")
-    [column] = made.columns(table, [name])
+    [column] = made.columns(table, {name: "string"})
     found = {"schema": schema_name, "table": table_name, "column": column.target}
     assert found == {**dict.fromkeys(found, name), target: expected}
 
@@ -187,11 +196,25 @@ def test_column_rules_keep_drop_and_add() -> None:
         transformation(4, "column", "convert-lowercase"),
         transformation(5, "column", "add-column", value="D", expression="'x'", data_type={"type": "string"}),
     )
-    columns = TableMapping(rules).columns(ORDERS, ["A", "B", "C"])
+    columns = TableMapping(rules).columns(ORDERS, dict.fromkeys("ABC", "string"))
     # One action per object: C is not lowercased, because its type is changed by a lower rule-id.
     assert [(one.source, one.target) for one in columns] == [("A", "a"), ("C", "C"), (None, "D")]
     only = mapping(selection(1, "%"), transformation(2, "column", "include-column", column="B"))
-    assert [one.source for one in TableMapping(only).columns(ORDERS, ["A", "B"])] == ["B"]
+    assert [one.source for one in TableMapping(only).columns(ORDERS, dict.fromkeys("AB", "string"))] == ["B"]
+
+
+def test_a_rule_with_a_data_type_is_for_columns_of_that_type() -> None:
+    rule = transformation(2, "column", "change-data-type", data_type={"type": "int8"})
+    rule["object-locator"]["data-type"] = "numeric"
+    removal = transformation(3, "column", "remove-column")
+    removal["object-locator"]["data-type"] = "clob"
+    made = TableMapping(mapping(selection(1, "%"), rule, removal))
+    columns = made.columns(ORDERS, {"ID": "numeric", "NAME": "string", "NOTE": "clob"})
+    assert [(one.source, one.data_type) for one in columns] == [("ID", {"type": "int8"}), ("NAME", {})]
+
+
+def test_a_set_without_a_character_matches_nothing() -> None:
+    assert not name_matches("[z-a]", "b")
 
 
 def test_lob_settings_of_a_table() -> None:

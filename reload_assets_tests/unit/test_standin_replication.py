@@ -221,7 +221,7 @@ def test_the_slowest_statement_is_known_while_it_runs() -> None:
     ],
 )
 def test_apply_policies_that_are_refused(name: str, policy: str) -> None:
-    with pytest.raises(ApiError, match=f"ErrorBehavior.{name} must be one of IGNORE_RECORD, LOG_ERROR"):
+    with pytest.raises(ApiError, match="^Invalid task settings JSON$"):
         settings.complete(json.dumps({"ErrorBehavior": {name: policy}}))
     for good in ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"):
         assert settings.complete(json.dumps({"ErrorBehavior": {name: good}}))["ErrorBehavior"][name] == good

@@ -30,12 +30,26 @@ def test_partial_settings_are_completed_with_defaults() -> None:
         ({"FullLoadSettings": {"MaxFullLoadSubTasks": 50}}, "MaxFullLoadSubTasks"),
         ({"FullLoadSettings": {"TargetTablePrepMode": "NOTHING"}}, "TargetTablePrepMode"),
         ({"ErrorBehavior": {"TableErrorPolicy": "STOP"}}, "TableErrorPolicy"),
-        ({"Logging": {"CloudWatchLogGroup": "mine"}}, "CloudWatchLogGroup"),
     ],
 )
-def test_settings_that_are_refused(sent: dict[str, Any], named: str) -> None:
-    with pytest.raises(ApiError, match=named):
+def test_settings_that_are_refused(sent: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(ApiError, match="^Invalid task settings JSON$"):
         settings.complete(json.dumps(sent))
+    assert named in caplog.text
+
+
+def test_the_log_of_a_task_can_not_be_named_when_it_is_created() -> None:
+    text = "^Task Settings CloudWatchLogGroup or CloudWatchLogStream cannot be set on create.$"
+    with pytest.raises(ApiError, match=text):
+        settings.complete('{"Logging": {"CloudWatchLogGroup": "mine"}}')
+
+
+def test_a_task_without_settings_drops_its_tables_and_one_that_only_validates_does_not() -> None:
+    assert settings.complete(None)["FullLoadSettings"]["TargetTablePrepMode"] == "DROP_AND_CREATE"
+    only = settings.complete('{"ValidationSettings": {"EnableValidation": true, "ValidationOnly": true}}')
+    assert only["FullLoadSettings"]["TargetTablePrepMode"] == "DO_NOTHING"
+    assert "ValidationSettings" not in settings.complete(None)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +77,29 @@ def test_settings_that_are_refused(sent: dict[str, Any], named: str) -> None:
 )
 def test_types_of_tables_that_dms_creates(oracle: str, postgres: str) -> None:
     assert SourceColumn("C", "some type", oracle, False).target_type == postgres
+
+
+@pytest.mark.parametrize(
+    ("postgres", "oracle", "dms"),
+    [
+        ("numeric", "NUMBER(10,2)", "numeric"),
+        ("character varying(5)", "VARCHAR2(5)", "string"),
+        ("character varying(5)", "NVARCHAR2(5)", "wstring"),
+        ("timestamp(6) without time zone", "TIMESTAMP(6)", "datetime"),
+        ("timestamp(6) with time zone", "TIMESTAMP(6) WITH TIME ZONE", "string"),
+        ("text", "CLOB", "clob"),
+        ("text", "NCLOB", "nclob"),
+        ("bytea", "BLOB", "blob"),
+        ("bytea", "RAW(16)", "bytes"),
+        ("bytea", "", "blob"),
+        ("integer", "", "int4"),
+        ("numeric(10,2)", "", "numeric"),
+        ("timestamp(6) without time zone", "", "datetime"),
+        ("character varying(5)", "", "string"),
+    ],
+)
+def test_data_types_of_dms(postgres: str, oracle: str, dms: str) -> None:
+    assert SourceColumn("C", postgres, oracle, False).dms_type == dms
 
 
 def test_which_columns_are_lobs() -> None:

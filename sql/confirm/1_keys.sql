@@ -131,9 +131,8 @@ WHERE found.outcome IS DISTINCT FROM 'identical'
 ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: collect_written
--- Collect the keys that the given reloads wrote, according to the audit. A row that one of them inserted is there
--- because of it.
-INSERT INTO :"keys" (:key_numbers, is_ours, is_brought_back)
+-- Collect the keys that a reload wrote, according to the audit. A row that it inserted is there because of it.
+INSERT INTO :"keys" AS u (:key_numbers, is_ours, is_brought_back)
 SELECT
     :p_key,
     TRUE,
@@ -141,9 +140,16 @@ SELECT
 FROM admin.reload_changes AS c
 -- Not a record of the whole table, because the domain of another column may not allow NULL.
 CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
-WHERE c.reload_id = any(:'reload_ids'::bigint []) AND c.table_name = :'table_name'
+WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name'
 GROUP BY :p_key
-ON CONFLICT (:key_numbers) DO UPDATE SET is_ours = TRUE, is_brought_back = excluded.is_brought_back;
+ON CONFLICT (:key_numbers) DO UPDATE
+    SET is_ours = TRUE, is_brought_back = u.is_brought_back OR excluded.is_brought_back;
+
+-- name: count_written
+-- How many keys a reload wrote.
+SELECT count(DISTINCT c.key) AS written
+FROM admin.reload_changes AS c
+WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name';
 
 -- name: collect_orphans
 -- Collect rows of production's window that were not staged: the source has deleted them or moved them out of the

@@ -1,6 +1,34 @@
 -- The ledger: the merge of a reload.
 -- By hand: psql -f sql/example.psql -f sql/ledger/merge.sql
 
+-- name: take_up_failed
+-- A reload whose merge failed is merged again: its staged rows were verified, and what failed may be fixed by now. Not
+-- while a later reload of an overlapping window is under way.
+UPDATE admin.reloads AS r
+SET
+    status = CASE
+        WHEN EXISTS (SELECT 1 FROM admin.reload_tables AS t WHERE t.reload_id = r.reload_id AND t.merge_chunks > 0)
+            THEN 'merging'
+        ELSE 'verified'
+    END,
+    confirm_status = CASE WHEN r.confirm_status = 'unconfirmed' THEN 'pending' ELSE r.confirm_status END,
+    closed_at = NULL,
+    error = NULL
+WHERE
+    r.reload_id = :'reload_id'::bigint AND r.status = 'failed'
+    AND NOT EXISTS (
+        SELECT 1
+        FROM admin.reloads AS later
+        WHERE
+            later.group_name = r.group_name AND later.reload_id > r.reload_id
+            AND later.window_start < r.window_end AND later.window_end > r.window_start
+            AND (
+                later.status IN ('open', 'loading', 'loaded', 'verified', 'merging')
+                OR later.confirm_status = 'pending'
+            )
+    )
+RETURNING r.status;
+
 -- name: set_merge_started
 -- Note that a merge attempt begins. This is written outside the merge's transaction, so that it stays if the merge is
 -- rolled back. The first attempt counts: its time, and the oldest transaction that was running then. Everything that

@@ -28,6 +28,8 @@ SELECT
     coalesce(a.attnum = ANY (i.indkey), false)
 FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+  -- DMS carries neither virtual columns nor invisible ones.
+  AND a.attgenerated = '' AND coalesce(col_description(a.attrelid, a.attnum), '') NOT LIKE '%% INVISIBLE'
 ORDER BY a.attnum
 """
 _TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9_ ]*?)\s*(?:\((?P<size>[^)]*)\))?(?P<rest> WITH[A-Z ]*)?", re.IGNORECASE)
@@ -49,6 +51,30 @@ _DMS_TYPES = {
     "date": "date",
     "time": "time",
     "datetime": "timestamp",
+    "boolean": "boolean",
+}
+# Oracle's types, and those of columns without one, as DMS carries them; all others are texts.
+_ORACLE_TO_DMS = {
+    "NUMBER": "numeric",
+    "FLOAT": "real8",
+    "BINARY_FLOAT": "real4",
+    "BINARY_DOUBLE": "real8",
+    "DATE": "datetime",
+    "TIMESTAMP": "datetime",
+    "RAW": "bytes",
+    "NCHAR": "wstring",
+    "NVARCHAR2": "wstring",
+}
+_PG_TO_DMS = {
+    "smallint": "int2",
+    "integer": "int4",
+    "bigint": "int8",
+    "numeric": "numeric",
+    "real": "real4",
+    "double precision": "real8",
+    "date": "date",
+    "time without time zone": "time",
+    "timestamp without time zone": "datetime",
     "boolean": "boolean",
 }
 
@@ -112,6 +138,18 @@ class SourceColumn:
         # TIMESTAMP WITH [LOCAL] TIME ZONE and INTERVALs arrive as text.
         return "varchar(37)"
 
+    @property
+    def dms_type(self) -> str:
+        """The data type that DMS gives the column on its way, as mapping rules name it."""
+        if self.is_lob:
+            is_binary = self.oracle_name in ("BLOB", "LONG RAW") or (not self.oracle_name and self.pg_type == "bytea")
+            return "blob" if is_binary else "nclob" if self.oracle_name == "NCLOB" else "clob"
+        if self.oracle_name:
+            return _ORACLE_TO_DMS.get(self.oracle_name, "string")
+        # timestamp(6) without time zone
+        kind = re.sub(r"\([^)]*\)", "", self.pg_type)
+        return _PG_TO_DMS.get(kind, "string")
+
     def value(self, lob_limit: int | None) -> sql.Composable:
         """Return the SQL expression of what DMS delivers; LOBs are cut at ``lob_limit`` bytes (None: not at all)."""
         column = sql.Identifier(self.name)
@@ -173,9 +211,9 @@ def rule_type(data_type: Mapping[str, Any]) -> str:
     """Return the PostgreSQL type of a mapping rule's ``data-type``."""
     name = str(data_type.get("type", "string"))
     if name == "numeric":
-        return f"numeric({int(data_type.get('precision', 38))},{int(data_type.get('scale', 10))})"
+        return f"numeric({int(data_type.get('precision') or 38)},{int(data_type.get('scale') or 0)})"
     if name in ("string", "wstring"):
-        return f"varchar({int(data_type.get('length', 50))})"
+        return f"varchar({int(data_type.get('length') or 50)})"
     return _DMS_TYPES.get(name, "text")
 
 

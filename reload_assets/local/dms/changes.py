@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from reload_assets.local.dms.copying import TableFailed, TableLoad, constant
+from reload_assets.local.dms.copying import TableFailed, TableLoad
+from reload_assets.local.dms.mapping import MappedColumn
 from reload_assets.local.dms.pgoutput import Change, Relation, Row
 from reload_assets.local.dms.records import TableRun
 
@@ -91,7 +92,7 @@ class TablePlan:
 
     load: TableLoad
     run: TableRun
-    key: Sequence[tuple[str, str]]
+    key: Sequence[MappedColumn]
     logs_all_columns: bool = False
     """Whether an update carries the columns that it did not change; LOBs that it did not change it never carries."""
 
@@ -99,12 +100,12 @@ class TablePlan:
     def of(cls, relation: Relation, load: TableLoad, run: TableRun, *, logs_all_columns: bool = False) -> TablePlan:
         """Return the plan. Raises TableFailed if a key column is not replicated, so that rows cannot be identified."""
         own = [name for name, column in load.source_columns.items() if column.in_primary_key]
-        target = {one.source: one.target for one in load.columns}
+        loaded = {one.source: one for one in load.columns}
         # A table without a primary key logs whole rows, which then are the key.
-        key = own or [name for name in relation.identity if name in target]
-        if missing := [name for name in key if name not in target]:
+        key = own or [name for name in relation.identity if name in loaded]
+        if missing := [name for name in key if name not in loaded]:
             raise TableFailed(f"key column {', '.join(missing)} is not replicated")
-        return cls(load, run, [(name, target[name]) for name in key], logs_all_columns)
+        return cls(load, run, [loaded[name] for name in key], logs_all_columns)
 
     @property
     def has_primary_key(self) -> bool:
@@ -130,22 +131,19 @@ class TablePlan:
         carried = self._carried(change)
         logged = {name for name, _ in change.relation.columns}
         left_out = [
-            (one.source, one.target)
+            one
             for one in self.load.columns
             if one.source in logged - set(carried) and (one.source not in new or self._is_lob(one.source))
         ]
         if not left_out:
             return {}
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-            sql.SQL(", ").join(
-                sql.SQL("({})::text").format(self.load.source_columns[str(name)].value(self.load.lob_limit))
-                for name, _ in left_out
-            ),
+            sql.SQL(", ").join(sql.SQL("({})::text").format(self.load.value(one)) for one in left_out),
             sql.Identifier(change.relation.schema, change.relation.name),
-            sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name, _ in self.key),
+            sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in self._key_names()),
         )
-        row = source.execute(query, [new.get(name) for name, _ in self.key]).fetchone()
-        return dict(zip((target for _, target in left_out), row, strict=True)) if row else {}
+        row = source.execute(query, [new.get(name) for name in self._key_names()]).fetchone()
+        return dict(zip((one.target for one in left_out), row, strict=True)) if row else {}
 
     def _carried(self, change: Change) -> Row:
         """Return the columns that are carried: for an update the key, what changed, and what is always logged.
@@ -155,7 +153,7 @@ class TablePlan:
         new, old = change.new or {}, change.old or {}
         if change.kind != "update":
             return new
-        key = {name for name, _ in self.key}
+        key = set(self._key_names())
         return {
             name: value
             for name, value in new.items()
@@ -165,6 +163,9 @@ class TablePlan:
             or (self.logs_all_columns and not self._is_lob(name))
         }
 
+    def _key_names(self) -> list[str]:
+        return [str(one.source) for one in self.key]
+
     def _is_lob(self, source: str) -> bool:
         column = self.load.source_columns.get(source)
         return column is not None and column.is_lob
@@ -173,16 +174,17 @@ class TablePlan:
         values: dict[str, str | None] = {}
         for one in self.load.columns:
             if one.source is None:
-                values[one.target] = constant(one.expression)
+                values[one.target] = self.load.delivered(one, None)
             elif one.source in row:
-                values[one.target] = self._delivered(one.source, row)
+                values[one.target] = self.load.delivered(one, row[one.source])
         return values
 
     def _key(self, row: Row) -> Mapping[str, str | None]:
-        return {target: self._delivered(source, row) for source, target in self.key if source in row}
-
-    def _delivered(self, source: str, row: Row) -> str | None:
-        return self.load.source_columns[source].delivered(row[source], self.load.lob_limit)
+        return {
+            one.target: self.load.delivered(one, row[one.source])
+            for one in self.key
+            if one.source and one.source in row
+        }
 
 
 @lru_cache(maxsize=1024)

@@ -38,7 +38,12 @@ OPERATIONS = (
     "ListTagsForResource",
     "AddTagsToResource",
 )
-_ENGINES = {"oracle": "Oracle", "postgres": "PostgreSQL", "aurora-postgresql": "Amazon Aurora PostgreSQL"}
+_ENGINES = {
+    "oracle": "Oracle",
+    "postgres": "PostgreSQL",
+    "aurora-postgresql": "Amazon Aurora PostgreSQL",
+    "aurora-postgresql-serverless": "Amazon Aurora PostgreSQL Serverless",
+}
 _ECHOED = (
     "ServerName",
     "Port",
@@ -132,7 +137,7 @@ class Control:
             {
                 "endpoint-arn": lambda one: (one.arn,),
                 "endpoint-id": lambda one: (one.identifier,),
-                "endpoint-type": lambda one: (one.type,),
+                "endpoint-type": lambda one: (one.type, one.type.upper()),
                 "engine-name": lambda one: (one.engine,),
             },
         )
@@ -188,6 +193,9 @@ class Control:
     def test_connection(self, request: dict[str, Any]) -> dict[str, Any]:
         instance = self._instance(request["ReplicationInstanceArn"])
         endpoint = self._endpoint(request["EndpointArn"])
+        earlier = self._connections.get((instance.arn, endpoint.arn))
+        if earlier is not None and earlier.status == "testing":
+            raise wrong_state(f"The connection of endpoint {endpoint.identifier} is already being tested.")
         connection = Connection(instance, endpoint)
         self._connections[instance.arn, endpoint.arn] = connection
         answer = {"Connection": connection.described()}
@@ -203,7 +211,6 @@ class Control:
                 "replication-instance-arn": lambda one: (one.instance.arn,),
             },
         )
-        _refuse_empty(found, request, "Connections")
         chosen, marker = page(found, request)
         return {"Connections": [one.described() for one in chosen], "Marker": marker}
 
@@ -235,7 +242,7 @@ class Control:
         source, target = self._endpoint(request["SourceEndpointArn"]), self._endpoint(request["TargetEndpointArn"])
         for endpoint, wanted in ((source, "source"), (target, "target")):
             if endpoint.type != wanted:
-                raise invalid(f"ReplicationEngineType {endpoint.arn} endpoint must be of type {wanted.upper()}")
+                raise invalid(f"{_engine_type(endpoint)} endpoint must be of type {wanted.upper()}")
         instance = self._instance(request["ReplicationInstanceArn"])
         _check_tags(request.get("Tags", []))
         task = self.tasks.create(request, source, target, instance)
@@ -286,6 +293,17 @@ class Control:
 def _shown(value: Any) -> Any:
     """Return what DescribeEndpoints repeats of a member of the request: never a password."""
     return {name: part for name, part in value.items() if name != "Password"} if isinstance(value, dict) else value
+
+
+def _engine_type(endpoint: Endpoint) -> str:
+    """Return how the service names the type of an endpoint."""
+    number = list(_ENGINES).index(endpoint.engine) + 1
+    service = "AWS" if endpoint.engine.startswith("aurora") else "EXTERNAL"
+    kind = endpoint.type.upper()
+    return (
+        f"ReplicationEngineType [id={number}, name={endpoint.engine}, cdcSupported=Y, endpointType={kind}, "
+        f"serviceType={service}, externalName={endpoint.engine_title}, rvn=1]"
+    )
 
 
 def _check_tags(tags: list[Mapping[str, str]]) -> None:

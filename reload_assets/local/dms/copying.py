@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -20,6 +20,10 @@ _CHUNK_BYTES = 64 * 1024
 
 class TableFailed(Exception):
     """One table cannot be loaded, for a reason that is not a database error."""
+
+
+class MaskingFailed(TableFailed):
+    """A column that a rule masks is of a type that cannot be masked; DataMaskingErrorPolicy says what that means."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class TableLoad:
     ) -> TableLoad:
         """Combine the mapping with TargetMetadata.
 
-        Raises TableFailed for a filter on a LOB column, or if no column is left.
+        Raises TableFailed for a filter on a LOB column or when no column is left, MaskingFailed for a masked column
+        of a wrong type.
         """
         lob_columns = {column.name for column in columns if column.is_lob}
         if on_lobs := sorted(lob_columns & {one.column for one in selection.filters}):
@@ -52,18 +57,26 @@ class TableLoad:
         limited = metadata["LimitedSizeLobMode"] and not metadata["FullLobMode"]
         keep_lobs = bool(metadata["SupportLobs"])
         if own := mapping.lob_settings(selection.table):
-            keep_lobs, limited, limit = own.lob_mode != "none", own.lob_mode == "limited", own.lob_size * 1024
+            keep_lobs, limited, limit = True, own.lob_mode == "limited", own.lob_size * 1024
         mapped = [
             one
-            for one in mapping.columns(selection.table, [column.name for column in columns])
+            for one in mapping.columns(selection.table, {column.name: column.dms_type for column in columns})
             if keep_lobs or one.source not in lob_columns
         ]
         if not mapped:
             raise TableFailed("no column is left to load")
+        by_name = {column.name: column for column in columns}
+        for one in mapped:
+            if one.source and one.mask:
+                wanted = one.data_type.get("type") or by_name[one.source].dms_type
+                if not one.mask.fits(wanted):
+                    raise MaskingFailed(f"{one.mask.action} does not support the data type of the column {one.source}")
+        # Of LOB columns DMS changes no type.
+        mapped = [replace(one, data_type={}) if one.source in lob_columns else one for one in mapped]
         schema, table = mapping.target_name(selection.table, metadata["TargetSchema"])
         return cls(
             selection=selection,
-            source_columns={column.name: column for column in columns},
+            source_columns=by_name,
             columns=mapped,
             target_schema=schema,
             target_table=table,
@@ -80,13 +93,22 @@ class TableLoad:
 
     def query(self) -> sql.Composed:
         """Return the rows as DMS delivers them."""
-        values = [
-            self.source_columns[one.source].value(self.lob_limit)
-            if one.source
-            else sql.Literal(constant(one.expression))
-            for one in self.columns
-        ]
+        values = [self.value(one) for one in self.columns]
         return sql.SQL("SELECT {} {}").format(sql.SQL(", ").join(values), self._from())
+
+    def value(self, column: MappedColumn) -> sql.Composable:
+        """Return the SQL expression of what DMS delivers of a column."""
+        if not column.source:
+            return sql.Literal(constant(column.expression))
+        value = self.source_columns[column.source].value(self.lob_limit)
+        return column.mask.expression(value) if column.mask else value
+
+    def delivered(self, column: MappedColumn, text: str | None) -> str | None:
+        """Return the same for one value of the log."""
+        if not column.source:
+            return constant(column.expression)
+        value = self.source_columns[column.source].delivered(text, self.lob_limit)
+        return column.mask.masked(value) if column.mask and value is not None else value
 
     def expected_rows(self, source: psycopg.Connection[Any]) -> int:
         """Return the planner's guess, which costs nothing."""

@@ -176,5 +176,7 @@ class FullLoad(Engine):
         if state.startswith(("08", "57P")):
             return True  # the connection is lost, not the table
         behavior = self.job.settings["ErrorBehavior"]
+        if isinstance(error, copying.MaskingFailed):
+            return behavior["DataMaskingErrorPolicy"] == "STOP_TASK"
         of_data = state.startswith(("22", "23"))
         return behavior["TableErrorPolicy"] == "STOP_TASK" or (of_data and behavior["DataErrorPolicy"] == "STOP_TASK")

@@ -6,20 +6,21 @@ are in the source, which is UPPERCASE for Oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 
+from reload_assets.dms.patterns import transforms
+from reload_assets.dms.vocabulary import MASKING_ACTIONS, RENAMING_ACTIONS
 from reload_assets.local.dms.catalog import SourceTable
-from reload_assets.local.dms.rules import (
-    Filter,
-    SelectionRule,
-    TableSettingsRule,
-    TransformationRule,
-    parse_rules,
-)
+from reload_assets.local.dms.masking import Mask
+from reload_assets.local.dms.parsing import parse_rules
+from reload_assets.local.dms.rules import Filter, SelectionRule, TableSettingsRule, TransformationRule
+
+# Of these actions, the one with the lowest rule-id is applied to an object.
+_DECIDING = (*RENAMING_ACTIONS, "change-data-type")
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class Selection:
 class MappedColumn:
     """A column of the target: its source column, or None and an expression for one that a rule added.
 
-    ``data_type`` is the ``data-type`` of an add-column or change-data-type rule, empty without one.
+    ``data_type`` is the ``data-type`` of an add-column or change-data-type rule, empty without one; ``mask`` what a
+    masking rule does to the values.
     """
 
     source: str | None
     target: str
     data_type: dict[str, Any]
     expression: str = ""
+    mask: Mask | None = None
 
 
 class TableMapping:
@@ -81,20 +84,35 @@ class TableMapping:
         schema = schema_rule.renamed(table.schema) if schema_rule else target_schema or table.schema
         return schema, table_rule.renamed(table.name) if table_rule else table.name
 
-    def columns(self, table: SourceTable, names: Sequence[str]) -> list[MappedColumn]:
-        """Return the columns that are loaded, in the source's order, then those that rules add."""
+    def columns(self, table: SourceTable, types: Mapping[str, str]) -> list[MappedColumn]:
+        """Return the columns that are loaded, in the source's order, then those that rules add.
+
+        ``types`` gives DMS's own data type of each source column. A column with a special character in its name is
+        loaded as it is: no rule renames, removes or changes it.
+        """
         here = [rule for rule in self._transformations if rule.target == "column"]
         here = [rule for rule in here if rule.locator.matches(table.schema, table.name)]
-        only = [rule for rule in here if rule.action == "include-column"]
-        removed = [rule for rule in here if rule.action == "remove-column"]
+        includes = any(rule.action == "include-column" for rule in here)
         mapped = []
-        for name in names:
-            if any(rule.locator.matches(table.schema, table.name, name) for rule in removed):
+        for name, kind in types.items():
+            if not transforms(name):
+                mapped.append(MappedColumn(name, name, {}))
                 continue
-            if only and not any(rule.locator.matches(table.schema, table.name, name) for rule in only):
+            rules = [rule for rule in here if rule.locator.matches(table.schema, table.name, name)]
+            rules = [rule for rule in rules if rule.locator.data_type in ("", kind)]
+            actions = {rule.action for rule in rules}
+            if "remove-column" in actions or (includes and "include-column" not in actions):
                 continue
-            rule = self._naming("column", table.schema, table.name, name)
-            mapped.append(MappedColumn(name, rule.renamed(name) if rule else name, rule.data_type if rule else {}))
+            rule = next((rule for rule in rules if rule.action in _DECIDING), None)
+            mask = next((rule for rule in rules if rule.action in MASKING_ACTIONS), None)
+            mapped.append(
+                MappedColumn(
+                    source=name,
+                    target=rule.renamed(name) if rule else name,
+                    data_type=rule.data_type if rule else {},
+                    mask=Mask.of(mask) if mask else None,
+                )
+            )
         added = [rule for rule in here if rule.action == "add-column"]
         return mapped + [MappedColumn(None, rule.value, rule.data_type, rule.expression) for rule in added]
 
@@ -105,11 +123,8 @@ class TableMapping:
                 return rule
         return None
 
-    def _naming(
-        self, target: str, schema: str, table: str | None = None, column: str | None = None
-    ) -> TransformationRule | None:
+    def _naming(self, target: str, schema: str, table: str | None = None) -> TransformationRule | None:
         for rule in self._transformations:
-            decides = rule.target == target and rule.action not in ("add-column", "include-column", "remove-column")
-            if decides and rule.locator.matches(schema, table, column):
+            if rule.target == target and rule.action in _DECIDING and rule.locator.matches(schema, table):
                 return rule
         return None

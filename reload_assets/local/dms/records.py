@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
+# The key of the account, with which the service encrypts what an endpoint keeps.
+KMS_KEY = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000"
 _CHANGES = ("insert", "update", "delete", "truncate")
 
 
@@ -53,10 +55,12 @@ class Endpoint:
         return {
             "EndpointArn": self.arn,
             "EndpointIdentifier": self.identifier,
-            "EndpointType": self.type,
+            "EndpointType": self.type.upper(),
             "EngineName": self.engine,
             "EngineDisplayName": self.engine_title,
             "Status": "active",
+            "SslMode": "none",
+            "KmsKeyId": KMS_KEY,
             **self.echoed,
         }
 
@@ -144,6 +148,10 @@ class TableRun:
             "Updates": self.changes["update"],
             "Deletes": self.changes["delete"],
             "Ddls": self.changes["truncate"],
+            "AppliedInserts": self.changes["insert"],
+            "AppliedUpdates": self.changes["update"],
+            "AppliedDeletes": self.changes["delete"],
+            "AppliedDdls": self.changes["truncate"],
             "FullLoadRows": self.rows,
             "FullLoadErrorRows": self.error_rows,
             "FullLoadCondtnlChkFailedRows": 0,
@@ -155,4 +163,10 @@ class TableRun:
             "ValidationFailedRecords": 0,
             "ValidationSuspendedRecords": 0,
             "ValidationState": "Not enabled",
+            "ValidationStateDetails": "",
+            "ResyncState": "Not enabled",
+            "ResyncRowsAttempted": 0,
+            "ResyncRowsSucceeded": 0,
+            "ResyncRowsFailed": 0,
+            "ResyncProgress": 0.0,
         }

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from reload_assets.local.dms.protocol import invalid
+from reload_assets.dms.settings_vocabulary import NO_OBJECTS, SETTING_LIMITS, SETTING_VALUES, SETTINGS
+from reload_assets.local.dms.protocol import ApiError, invalid
 
+_log = logging.getLogger(__name__)
+
+_LOG_COMPONENTS = (
+    *("TRANSFORMATION", "SOURCE_UNLOAD", "IO", "TARGET_LOAD", "PERFORMANCE", "SOURCE_CAPTURE", "SORTER", "REST_SERVER"),
+    *("VALIDATOR_EXT", "TARGET_APPLY", "TASK_MANAGER", "TABLES_MANAGER", "METADATA_MANAGER", "FILE_FACTORY", "COMMON"),
+    *("ADDONS", "DATA_STRUCTURE", "COMMUNICATION", "FILE_TRANSFER"),
+)
 # The groups and defaults as the service echoes them; groups that this stand-in never reads are kept short.
 DEFAULTS: Mapping[str, Any] = {
     "TargetMetadata": {
@@ -30,7 +39,7 @@ DEFAULTS: Mapping[str, Any] = {
         "TaskRecoveryTableEnabled": False,
     },
     "FullLoadSettings": {
-        "TargetTablePrepMode": "DO_NOTHING",
+        "TargetTablePrepMode": "DROP_AND_CREATE",
         "CreatePkAfterFullLoad": False,
         "StopTaskCachedChangesApplied": False,
         "StopTaskCachedChangesNotApplied": False,
@@ -38,16 +47,18 @@ DEFAULTS: Mapping[str, Any] = {
         "TransactionConsistencyTimeout": 600,
         "CommitRate": 10000,
     },
-    "TTSettings": {"EnableTT": False, "FailTaskOnTTFailure": False, "TTS3Settings": None, "TTRecordSettings": None},
+    "TTSettings": None,
     "Logging": {
         "EnableLogging": False,
         "EnableLogContext": False,
-        "LogComponents": [],
+        "LogComponents": [{"Id": one, "Severity": "LOGGER_SEVERITY_DEFAULT"} for one in _LOG_COMPONENTS],
         "CloudWatchLogGroup": None,
         "CloudWatchLogStream": None,
     },
     "ControlTablesSettings": {
         "ControlSchema": "",
+        # The service writes it both ways.
+        "historyTimeslotInMinutes": 5,
         "HistoryTimeslotInMinutes": 5,
         "HistoryTableEnabled": False,
         "SuspendedTablesTableEnabled": False,
@@ -66,6 +77,7 @@ DEFAULTS: Mapping[str, Any] = {
         "MemoryLimitTotal": 1024,
         "MemoryKeepTime": 60,
         "StatementCacheSize": 50,
+        "RecoveryTimeout": -1,
     },
     "ChangeProcessingDdlHandlingPolicy": {
         "HandleSourceTableDropped": True,
@@ -100,64 +112,65 @@ DEFAULTS: Mapping[str, Any] = {
         "FailOnTransactionConsistencyBreached": False,
         "FailOnNoTablesCaptured": True,
     },
-    "ValidationSettings": {"EnableValidation": False, "ValidationMode": "ROW_LEVEL", "ThreadCount": 5},
-    "ResyncSettings": None,
     "PostProcessingRules": None,
     "FailTaskWhenCleanTaskResourceFailed": False,
 }
-_APPLY_POLICIES = ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK")
-_CHOICES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("FullLoadSettings", "TargetTablePrepMode"): ("DO_NOTHING", "DROP_AND_CREATE", "TRUNCATE_BEFORE_LOAD"),
-    ("ErrorBehavior", "DataErrorPolicy"): ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"),
-    ("ErrorBehavior", "DataTruncationErrorPolicy"): ("IGNORE_RECORD", "LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"),
-    ("ErrorBehavior", "TableErrorPolicy"): ("SUSPEND_TABLE", "STOP_TASK"),
-    ("ErrorBehavior", "ApplyErrorInsertPolicy"): (*_APPLY_POLICIES, "INSERT_RECORD"),
-    ("ErrorBehavior", "ApplyErrorUpdatePolicy"): (*_APPLY_POLICIES, "UPDATE_RECORD"),
-    ("ErrorBehavior", "ApplyErrorDeletePolicy"): _APPLY_POLICIES,
-}
-_LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
-    ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),
-    ("FullLoadSettings", "CommitRate"): (1, 50000),
-    ("TargetMetadata", "LobMaxSize"): (0, 102400),
-    ("ChangeProcessingTuning", "BatchApplyTimeoutMin"): (0, 86400),
-    ("ChangeProcessingTuning", "BatchSplitSize"): (0, 2**31 - 1),
-}
+# Groups that the service shows only where they were sent.
+_SHOWN_IF_SENT = ("ValidationSettings", "ResyncSettings")
 
 
 def complete(text: str | None) -> dict[str, Any]:
     """Return the settings of a new task: what was sent, laid over the defaults.
 
-    Raises ApiError for text that is not a JSON object, an unknown group, or a value that the service refuses.
+    Raises ApiError for text that is not a JSON object, an unknown group, or a value that the service refuses. Unknown
+    members of a known group are kept and change nothing, as in the service.
     """
     try:
         sent = json.loads(text or "{}")
-    except ValueError as error:
-        raise invalid(f"Invalid task settings document. Invalid json {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise _refused(str(error)) from None
     if not isinstance(sent, dict):
-        raise invalid("Invalid task settings document. A JSON object is expected.")
-    if unknown := sorted(set(sent) - set(DEFAULTS)):
-        raise invalid(f"Invalid task settings document. Unknown settings group {', '.join(unknown)}.")
+        raise _refused("a JSON object is expected")
+    if unknown := sorted(set(sent) - set(SETTINGS)):
+        raise _refused(f"unknown settings group {', '.join(unknown)}")
     settings = copy.deepcopy(dict(DEFAULTS))
     for group, value in sent.items():
-        if isinstance(settings[group], dict) and isinstance(value, dict):
-            settings[group].update(value)
+        if isinstance(settings.get(group), dict) and isinstance(value, dict):
+            settings[group].update({name: one for name, one in value.items() if one is not None})
         elif value is not None:
             settings[group] = value
     _check(settings)
+    if (settings.get("ValidationSettings") or {}).get("ValidationOnly"):
+        if (sent.get("FullLoadSettings") or {}).get("TargetTablePrepMode") not in (None, "DO_NOTHING"):
+            raise _refused("ValidationOnly needs TargetTablePrepMode DO_NOTHING")
+        settings["FullLoadSettings"]["TargetTablePrepMode"] = "DO_NOTHING"
     return settings
 
 
 def _check(settings: dict[str, Any]) -> None:
-    for group, default in DEFAULTS.items():
-        if isinstance(default, dict) and not isinstance(settings[group], dict):
-            raise invalid(f"Invalid task settings document. {group} must be an object.")
-    for name in ("CloudWatchLogGroup", "CloudWatchLogStream"):
-        if settings["Logging"][name]:
-            raise invalid(f"Invalid task settings document. {name} cannot be set when a task is created.")
-    for (group, name), choices in _CHOICES.items():
+    for group in (*DEFAULTS, *_SHOWN_IF_SENT):
+        value = settings.get(group)
+        if value is not None and group not in NO_OBJECTS and not isinstance(value, dict):
+            raise _refused(f"{group} must be an object")
+    if any(settings["Logging"][name] for name in ("CloudWatchLogGroup", "CloudWatchLogStream")):
+        raise invalid("Task Settings CloudWatchLogGroup or CloudWatchLogStream cannot be set on create.")
+    for (group, name), choices in SETTING_VALUES.items():
         if settings[group][name] not in choices:
-            raise invalid(f"Invalid task settings document. {group}.{name} must be one of {', '.join(choices)}.")
-    for (group, name), (low, high) in _LIMITS.items():
+            raise _refused(f"{group}.{name} must be one of {', '.join(choices)}")
+    for (group, name), (low, high) in SETTING_LIMITS.items():
         value = settings[group][name]
-        if not isinstance(value, int) or not low <= value <= high:
-            raise invalid(f"Invalid task settings document. {group}.{name} must be between {low} and {high}.")
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _refused(f"{group}.{name} must be between {low} and {high}")
+    lobs = settings["TargetMetadata"]
+    modes = (lobs["FullLobMode"], lobs["LimitedSizeLobMode"], lobs["InlineLobMaxSize"])
+    if lobs["SupportLobs"] and not any(modes):
+        raise _refused("SupportLobs needs a LOB mode")
+    validation = settings.get("ValidationSettings") or {}
+    if validation.get("ValidationOnly") and not validation.get("EnableValidation"):
+        raise _refused("ValidationOnly needs EnableValidation")
+
+
+def _refused(why: str) -> ApiError:
+    """The service says no more than this; the reason goes to the log."""
+    _log.info("Task settings are refused: %s", why)
+    return invalid("Invalid task settings JSON")

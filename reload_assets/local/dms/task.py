@@ -72,23 +72,26 @@ class Task:
         if with_settings:
             answer["TableMappings"] = self.mappings
             answer["ReplicationTaskSettings"] = json.dumps(self.settings)
-        if self.started:
-            answer["ReplicationTaskStats"] = self._stats(self.started)
+        if self.migration_type != "full-load" or self.started:
+            # Empty until the service has a checkpoint, which this stand-in keeps on the target.
+            answer |= {"RecoveryCheckpoint": "", "CdcStartPosition": ""}
+        if self.status != "creating":
+            answer["ReplicationTaskStats"] = self._stats()
         return answer
 
-    def _stats(self, started: datetime) -> dict[str, Any]:
+    def _stats(self) -> dict[str, Any]:
         runs = list(self.tables.values())
         states = [run.state for run in runs]
         until = self.ended or datetime.now(timezone.utc)
         return {
             "FullLoadProgressPercent": int(100 * sum(run.progress for run in runs) / len(runs)) if runs else 0,
-            "ElapsedTimeMillis": int((until - started).total_seconds() * 1000),
+            "ElapsedTimeMillis": int((until - self.started).total_seconds() * 1000) if self.started else 0,
             "TablesLoaded": states.count("Table completed"),
             "TablesLoading": states.count("Full load"),
             "TablesQueued": states.count("Before load"),
             "TablesErrored": states.count("Table error"),
             "FreshStartDate": self.first_started,
-            "StartDate": started,
+            "StartDate": self.started,
             "StopDate": self.ended,
             "FullLoadStartDate": min((run.started for run in runs if run.started), default=None),
             "FullLoadFinishDate": self.ended if runs and set(states) == {"Table completed"} else None,

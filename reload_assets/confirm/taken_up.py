@@ -1,0 +1,38 @@
+"""The keys that reloads wrote, by the audit: this one's, and those of earlier ones that were never confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import Connection
+from psycopg.errors import DataError, IntegrityError
+
+from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.postgres.statements import run
+
+
+def collect_written(
+    connection: Connection[Any], plan: ConfirmStatements, reload_id: int, taken_up: Iterable[int]
+) -> list[str]:
+    """Collect the keys of a table that ``taken_up`` reloads wrote, of which ``reload_id`` is the one that is confirmed.
+
+    Returns a clause for each earlier reload whose keys are left out. The table's key was another one then: it had other
+    columns, or a type whose values today's does not take.
+    """
+    left_out = []
+    for written_by in taken_up:
+        values = {"reload_id": written_by, "table_name": plan.merge.table.name}
+        try:
+            with connection.transaction():
+                plan.run(connection, "1_keys:collect_written", **values)
+        except (DataError, IntegrityError):
+            if written_by == reload_id:
+                raise
+            row = run(connection, "confirm/1_keys:count_written", **values).fetchone()
+            assert row is not None
+            left_out.append(
+                f"{row[0]} rows of {plan.merge.table.target} that reload {written_by} wrote and nobody confirmed were "
+                f"left out, as the key of the table was another one then"
+            )
+    return left_out
