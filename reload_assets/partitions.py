@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
+from zoneinfo import ZoneInfo
 
 from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition, TimeWindowPartitionsDefinition
 
+from reload_assets.cadence import torn
 from reload_assets.config.model import ReloadConfig, WindowsConfig
 from reload_assets.errors.config import ConfigValue
 from reload_assets.errors.windows import PartitionKeyInvalid
@@ -20,14 +23,22 @@ _MINUTE_KEY = "%Y-%m-%d-%H:%M"
 
 
 def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartitionsDefinition:
-    """Return the cadence's windows as Dagster partitions, in UTC. Raises ConfigError for an unknown cadence."""
+    """Return the cadence's windows as Dagster partitions, in the zone of the windows.
+
+    A key is the local time at which its window begins; where the clock shows that twice, the second one has its offset
+    from UTC at the end. Raises ConfigError for an unknown cadence, and for one that leaves time out where the clock
+    changes.
+    """
     try:
-        return TimeWindowPartitionsDefinition(
-            start=windows.first.replace(tzinfo=None),
+        partitions = TimeWindowPartitionsDefinition(
+            # Dagster puts it into the zone below. Of two equal times, it keeps which one it is.
+            start=windows.first.astimezone(windows.zone).replace(tzinfo=None),
             fmt=_DAY_KEY if windows.cadence in ("daily", "weekly", "monthly") else _MINUTE_KEY,
             cron_schedule=_CRON.get(windows.cadence, windows.cadence),
-            timezone="UTC",
+            timezone=windows.time_zone,
         )
+        # Fails too, for a day that no month has.
+        where = torn(partitions)
     except Exception:
         # Dagster's own error for a bad cron string is a chain of parser errors, which a user cannot read.
         raise ConfigValue(
@@ -35,6 +46,14 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
             f"{windows.cadence!r} is not a cadence; write hourly, daily, weekly, monthly or a cron expression such as "
             "'0 */6 * * *'",
         ) from None
+    if where is not None:
+        raise ConfigValue(
+            f"{file}: windows.cadence",
+            f"{windows.cadence!r} in {windows.time_zone} does not tile the time where the clock changes: windows "
+            f"end and begin at {where}, which do not meet; write another cadence or a later windows.first, or cut the "
+            "time in UTC (windows.time_zone: UTC)",
+        )
+    return partitions
 
 
 @dataclass(frozen=True)
@@ -89,32 +108,33 @@ def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: st
         window = None
     if window is None or cadence_key(partitions, window) != partition_key:
         first = partitions.get_first_partition_key()
-        fix = f"pick one of the cadence's windows that the UI offers, such as {first!r}"
+        offered = f"such as {first!r}" if first else "once the first one has ended"
+        fix = f"pick one of the cadence's windows that the UI offers, {offered}"
         raise PartitionKeyInvalid(partition_key, "", fix)
     return window
 
 
 def cadence_key(partitions: TimeWindowPartitionsDefinition, window: Window) -> str | None:
     """Return the cadence's key for exactly this window; None if it is not one of the cadence's windows."""
-    key = window.start.strftime(partitions.fmt)
-    try:
-        found = partitions.time_window_for_partition_key(key)
-    except Exception:
+    if window.start < partitions.start:
         return None
-    same = _utc(found.start) == window.start and _utc(found.end) == window.end
-    return key if same and window.start >= _utc(partitions.start) else None
+    key = partitions.get_partition_key_for_timestamp(window.start.timestamp())
+    found = partitions.time_window_for_partition_key(key)
+    return key if (_utc(found.start), _utc(found.end)) == (window.start, window.end) else None
 
 
 def cadence_keys_ending_in(partitions: TimeWindowPartitionsDefinition, day: Window) -> list[str]:
     """Return the keys of the cadence's windows that end within ``(day.start, day.end]``."""
-    keys = partitions.get_partition_keys(current_time=day.end)
-    return [key for key in keys if day.start < cadence_window(partitions, key).end <= day.end]
+    latest_first = reversed(partitions.get_partition_keys(current_time=day.end))
+    found = takewhile(lambda key: day.start < cadence_window(partitions, key).end, latest_first)
+    return [*found][::-1]
 
 
-def yesterday(now: datetime) -> Window:
-    """Return the UTC day before the one that ``now`` is in."""
-    midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(midnight - timedelta(days=1), midnight)
+def yesterday(now: datetime, zone: ZoneInfo) -> Window:
+    """Return the day of the zone before the one that ``now`` is in; it has 23 or 25 hours where the clock changes."""
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # A local difference: to the midnight before, however many hours ago that was.
+    return Window(_utc(midnight - timedelta(days=1)), _utc(midnight))
 
 
 def families(config: ReloadConfig, group: str) -> list[Family]:

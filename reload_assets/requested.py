@@ -17,10 +17,12 @@ from reload_assets.windows import Window
 def place_window(config: ReloadConfig, group: str, window: Window, now: datetime) -> tuple[Family, str]:
     """Return the family and partition of a window: the cadence's if it is one of these, else the ad-hoc ones.
 
-    Raises RequestInvalid for an unknown group, and WindowError for a window that is not over ``now``.
+    Raises RequestInvalid for an unknown group, and WindowError for a window that is not over ``now`` or that the
+    source's time zone cannot hold.
     """
     require_group(group, config.groups)
     window.require_past(now)
+    window.widened(config.windows.overlap).in_zone(config.source.zone)
     regular, adhoc = families(config, group)
     assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
     key = cadence_key(regular.partitions, window)

@@ -31,11 +31,11 @@ from reload_assets.errors.tables import (
     TableNotFound,
     TargetNotTable,
     TargetShared,
-    WindowColumnType,
 )
 from reload_assets.keys import filter_position, inexact
 from reload_assets.postgres.catalog import CatalogTable, Column, ForeignKey, kind_of, read_table
 from reload_assets.staged_columns import require_apart, staged_columns
+from reload_assets.window_columns import require_window_column
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -197,7 +197,7 @@ class _Resolver:
         self.by_source = {column.source: column.name for column in columns}
         key = self._key()
         window = self._column("window_column", options.window_column)
-        self._require_wall_clock(window)
+        require_window_column(self.place, window, self._target, str(self.source), described)
         version = self._column("version_column" if options.version_column else "window_column", options.version)
         self._require_mark(described)
         pairing.require_fed([column.target for column in columns], options.soft_delete_column)
@@ -251,11 +251,6 @@ class _Resolver:
                 "name the columns of one that is neither partial nor deferrable",
             )
         return key
-
-    def _require_wall_clock(self, window: ReloadColumn) -> None:
-        declared = window.target.type
-        if not declared.startswith("timestamp") or declared.endswith("with time zone"):
-            raise WindowColumnType(f"{self.place}.window_column", window.name, self._target, declared)
 
     def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:

@@ -13,9 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from reload_assets.errors.windows import PartitionKeyInvalid, WindowInFuture, WindowReversed, WindowWithWrongZone
+from reload_assets.errors.windows import (
+    PartitionKeyInvalid,
+    WindowInFuture,
+    WindowOutOfRange,
+    WindowReversed,
+    WindowWithWrongZone,
+)
 
 _STEP = timedelta(microseconds=1)
+_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 # Each window has one spelling only: a window with two partition keys would be loaded twice.
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"
 _KEY_FIX = (
@@ -48,8 +55,14 @@ class Window:
         return f"{_written(self.start)}--{_written(self.end)}"
 
     def widened(self, overlap: timedelta) -> Window:
-        """Return the window with its start moved back by the margin for late commits."""
-        return Window(self.start - overlap, self.end)
+        """Return the window with its start moved back by the margin for late commits.
+
+        Raises WindowError where that is before year 1.
+        """
+        try:
+            return Window(self.start - overlap, self.end)
+        except OverflowError:
+            raise WindowOutOfRange(self.key, "its margin for late commits begins") from None
 
     def require_past(self, now: datetime) -> None:
         """Raise WindowError if part of the window is in the future: its rows can still change without notice."""
@@ -59,9 +72,13 @@ class Window:
     def in_zone(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Return the half-open wall-clock bounds, without a zone, of the rows that belong to this window.
 
-        Both are equal if the window lies entirely in the second pass of a repeated hour: no rows belong to it.
+        Both are equal if the window lies entirely in the second pass of a repeated hour: no rows belong to it. Raises
+        WindowError if a bound is not in the years 1 to 9999 there.
         """
-        return wall_clock_bound(self.start, zone), wall_clock_bound(self.end, zone)
+        try:
+            return wall_clock_bound(self.start, zone), wall_clock_bound(self.end, zone)
+        except OverflowError:
+            raise WindowOutOfRange(self.key, f"its wall-clock times in {zone.key} lie") from None
 
 
 def parse_window_key(key: str) -> Window:
@@ -90,9 +107,19 @@ def wall_clock_bound(instant: datetime, zone: ZoneInfo) -> datetime:
         # In the second pass of a repeated hour: all values that the clock shows twice belong to the first pass.
         repeated = _offset(local.replace(fold=0)) - _offset(local)
         return _wall(_change_before(instant, zone, repeated).astimezone(zone)) + repeated
-    left_out = _offset(local) - _offset((instant - _STEP).astimezone(zone))
+    # No clock changes in year 1, and there is no instant before it.
+    before = instant - _STEP if instant > _EARLIEST else instant
+    left_out = _offset(local) - _offset(before.astimezone(zone))
     # At the moment of a jump forward, the values that the clock skips count as this instant: the bound is before them.
     return _wall(local) - max(left_out, timedelta(0))
+
+
+def shown_in_zone(instant: datetime, zone: ZoneInfo) -> str:
+    """Return an instant as ISO text with the offset of the zone; in UTC where that is not in the years 1 to 9999."""
+    try:
+        return instant.astimezone(zone).isoformat()
+    except OverflowError:
+        return instant.isoformat()
 
 
 def _change_before(instant: datetime, zone: ZoneInfo, reach: timedelta) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
@@ -11,6 +12,7 @@ from reload_assets.confirm import Confirmed
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge import MergeResult
 from reload_assets.tables import ReloadTable
+from reload_assets.windows import shown_in_zone
 
 OUTCOMES: Mapping[str, str] = {
     "inserted": "was missing in production",
@@ -62,12 +64,16 @@ def column_schema(table: ReloadTable) -> TableSchema:
     )
 
 
-def reload_metadata(reload: Reload) -> dict[str, Any]:
-    """Return the metadata that name the reload, its window and its DMS task."""
+def reload_metadata(reload: Reload, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the metadata that name the reload, its window (in UTC and in the cadence's zone) and its DMS task."""
+    window = {"start": reload.window.start, "end": reload.window.end}
     return {
         "reload": reload.reload_id,
-        "window start (UTC)": reload.window.start.isoformat(),
-        "window end (UTC)": reload.window.end.isoformat(),
+        **{
+            f"window {bound} ({one.key})": shown_in_zone(instant, one)
+            for one in dict.fromkeys((ZoneInfo("UTC"), zone))
+            for bound, instant in window.items()
+        },
         "loaded from (UTC)": reload.loaded_window.start.isoformat(),
         "DMS task": reload.task_identifier or "",
         "DMS task ARN": reload.task_arn or "",
@@ -84,8 +90,8 @@ def _cdc(reload: Reload) -> dict[str, Any]:
     return {"CDC task": f"{reload.cdc_status}: {reload.cdc_task_arn}", **lag, **remarks}
 
 
-def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:
-    """Return the metadata of one staged table."""
+def staged_metadata(reload: Reload, zone: ZoneInfo, staged: StagedTable, table: ReloadTable) -> dict[str, Any]:
+    """Return the metadata of one staged table. ``zone`` is the cadence's."""
     counts = {
         "source rows before load": staged.source_rows_before,
         "source rows after load": staged.source_rows_after,
@@ -98,16 +104,21 @@ def staged_metadata(reload: Reload, staged: StagedTable, table: ReloadTable) -> 
         "dagster/column_schema": column_schema(table),
         "trimmed rows": staged.trimmed_rows,
         **{name: count for name, count in counts.items() if count is not None},
-        **reload_metadata(reload),
+        **reload_metadata(reload, zone),
     }
 
 
 def merged_metadata(
-    reload: Reload, staged: StagedTable, table: ReloadTable, merged: MergeResult | None, confirmed: Confirmed
+    reload: Reload,
+    zone: ZoneInfo,
+    staged: StagedTable,
+    table: ReloadTable,
+    merged: MergeResult | None,
+    confirmed: Confirmed,
 ) -> dict[str, Any]:
     """Return the metadata of one merged table: each outcome as a number, which the UI plots, and all as a table.
 
-    ``merged`` is None if an earlier run merged and this run only confirmed.
+    ``zone`` is the cadence's. ``merged`` is None if an earlier run merged and this run only confirmed.
     """
     counts = {name: int(getattr(staged, name)) for name in OUTCOMES}
     corrected = {
@@ -140,5 +151,5 @@ def merged_metadata(
         **corrected,
         "orphans": staged.orphans,
         "waited for CDC (s)": round(confirmed.waited_seconds, 1),
-        **reload_metadata(reload),
+        **reload_metadata(reload, zone),
     }

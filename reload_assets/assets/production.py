@@ -63,7 +63,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         for table in tables:
             yield MaterializeResult(
                 asset_key=family.key("production", table.name),
-                metadata=merged_metadata(current, staged[table.name], table, merged, confirmed),
+                metadata=merged_metadata(current, config.windows.zone, staged[table.name], table, merged, confirmed),
             )
 
     return merge

@@ -161,7 +161,8 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             resolved = load.finish(loaded)
             staged = load.ledger.tables(reload_id)
         for name, table in resolved.items():
-            yield Output(None, _output(family, name), metadata=staged_metadata(loaded, staged[name], table))
+            metadata = staged_metadata(loaded, load.config.windows.zone, staged[name], table)
+            yield Output(None, _output(family, name), metadata=metadata)
 
     ops = [open_window, create_task, start_task, wait_for_load, drop_task, finish]
     return GraphDefinition(

@@ -11,6 +11,7 @@ import click
 from psycopg import Connection
 
 from reload_assets.cli.configured import Configured
+from reload_assets.config.model import ReloadConfig
 from reload_assets.preflight.finding import Finding, Findings
 from reload_assets.preflight.remarks import remarks
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
@@ -38,6 +39,8 @@ def check(configured: Configured) -> None:
     services, config = configured.services, configured.config
     findings = Findings(_say)
     with findings.looking("windows"):
+        _check_windows(findings, config)
+    with findings.looking("groups"):
         for problem in build_code_location(config).left_out.values():
             findings.add("problem", str(problem))
     groups = _check_databases(findings, services)
@@ -49,6 +52,19 @@ def check(configured: Configured) -> None:
 
 def _say(finding: Finding) -> None:
     click.echo(f"{finding.severity:<7} {finding.text}")
+
+
+def _check_windows(findings: Findings, config: ReloadConfig) -> None:
+    """Look at the cadence, and say which windows it has. Raises ConfigError for a cadence that is none."""
+    from reload_assets.cadence import described
+    from reload_assets.partitions import cadence_partitions
+
+    windows = config.windows
+    cadence = described(cadence_partitions(windows, config.file), windows.first, datetime.now(timezone.utc))
+    which = f"{cadence.windows:,}, from {cadence.first} to {cadence.last}" if cadence.windows else "none yet"
+    findings.add("ok", f"windows: {windows.cadence} in {windows.time_zone}: {which}")
+    for warning in cadence.warnings:
+        findings.add("warn", warning)
 
 
 def _check_databases(findings: Findings, services: Services) -> Groups:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -30,18 +31,19 @@ _LOOK_SECONDS = 0.3
 
 @click.command()
 @click.argument("group")
-@click.option("--from", "start", required=True, metavar="INSTANT", help="Start of the window, in UTC.")
-@click.option("--to", "end", required=True, metavar="INSTANT", help="End of the window, in UTC; not part of it.")
+@click.option("--from", "start", required=True, metavar="INSTANT", help="Start of the window.")
+@click.option("--to", "end", required=True, metavar="INSTANT", help="End of the window, which is not part of it.")
 @click.option("--tables", metavar="A,B", help="Reload only these tables of the group.")
 @click.option("--reason", default="", help="Why the window is reloaded. Kept in admin.reloads.")
 @click.pass_obj
 def reload(configured: Configured, group: str, start: str, end: str, tables: str | None, reason: str) -> None:
     """Reload one window of a group and show the progress.
 
-    An INSTANT is 2025-01-03 or 2025-01-03T04:10Z. The job is that of the UI. The run appears there if DAGSTER_HOME is
+    An INSTANT is 2025-01-03T04:10Z, or 2025-01-03 for the beginning of that day in windows.time_zone. The job is that of the UI. The run appears there if DAGSTER_HOME is
     set. Exits with 0 only if the reload is confirmed.
     """
-    window = Window(_instant("--from", start), _instant("--to", end))
+    zone = configured.config.windows.zone
+    window = Window(_instant("--from", start, zone), _instant("--to", end, zone))
     chosen = None if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
     found = _run(configured, group, window, chosen, reason)
     if found is None:
@@ -150,8 +152,8 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
         yield f"  {event.step_key} failed: {described or (data.error.to_string() if data.error else '')}"
 
 
-def _instant(option: str, written: str) -> datetime:
-    """Read a day or an instant in UTC."""
+def _instant(option: str, written: str, zone: ZoneInfo) -> datetime:
+    """Read an instant, or a day of the cadence's time zone, which begins at its midnight."""
     try:
         found = datetime.fromisoformat(written.replace("Z", "+00:00"))
     except ValueError:
@@ -159,5 +161,5 @@ def _instant(option: str, written: str) -> datetime:
     if found.tzinfo is None:
         if "T" in written or " " in written:
             raise InstantInvalid(option, written)
-        return found.replace(tzinfo=timezone.utc)
+        return found.replace(tzinfo=zone).astimezone(timezone.utc)
     return found.astimezone(timezone.utc)

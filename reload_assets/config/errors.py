@@ -18,6 +18,14 @@ _SECRET = ("password", "secret")
 class UniqueKeyLoader(yaml.SafeLoader):
     """Loads YAML and rejects a key that is written twice, where YAML itself would silently keep the last one."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of a node; raises a marked error for 2025-02-30, which looks like a day and is none."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = f"{node.value!r} cannot be read ({error})"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping of a node. Raises ConstructorError, with line and column, for a repeated key."""
         seen: set[Hashable] = set()

@@ -7,7 +7,7 @@ The file holds no secret. It names an environment variable (``{env: NAME}``) or 
 from __future__ import annotations
 
 import os
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -27,6 +27,7 @@ from reload_assets.canonical.lost import Lost
 from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
+from reload_assets.config.first_window import read_first
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.config.values import Section, Text
 from reload_assets.errors.config import ConfigUnreadable
@@ -116,24 +117,34 @@ class DmsConfig(Section):
     task: TaskConfig = Field(default_factory=TaskConfig, description="Tuning of the load tasks.")
 
 
-def _utc(value: object) -> object:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
-    return value
-
-
 class WindowsConfig(Section):
     """How time is cut into windows; each is a stretch of UTC instants, and a partition in Dagster."""
 
-    cadence: str = Field("daily", description="hourly, daily, weekly, monthly, or a cron expression (in UTC).")
-    first: Annotated[datetime, BeforeValidator(_utc)] = Field(description="Start of the first window, in UTC.")
+    cadence: str = Field("daily", description="hourly, daily, weekly, monthly, or a cron expression, in time_zone.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC",
+        description="The zone whose hours, days, weeks and months the cadence cuts, and in which the nightly schedule "
+        "runs. Changing it changes which window each partition key means.",
+    )
+    first: datetime = Field(
+        description="Start of the first window: a day such as 2025-01-01, or a time such as 2025-01-01T06:00, in "
+        "time_zone."
+    )
     overlap_minutes: int = Field(
         0,
         ge=0,
         description="Margin for late commits: each reload also loads this many minutes before its window.",
     )
+
+    @field_validator("first", mode="before")
+    @classmethod
+    def _in_time_zone(cls, value: object, info: ValidationInfo) -> datetime:
+        return read_first(value, ZoneInfo(info.data.get("time_zone", "UTC")))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the cadence."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def overlap(self) -> timedelta:

@@ -68,7 +68,7 @@ def _type(annotation: Any) -> str:
         "int": "whole number",
         "float": "number",
         "bool": "true or false",
-        "datetime": "date or instant (UTC)",
+        "datetime": "date or time",
     }
     return names.get(getattr(annotation, "__name__", ""), str(annotation))
 

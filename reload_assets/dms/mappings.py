@@ -10,7 +10,7 @@ from typing import Any
 
 from reload_assets.dms.patterns import escaped, is_exact, matches
 from reload_assets.errors.dms import MappingImpossible
-from reload_assets.errors.windows import WindowReversed, WindowWithWrongZone
+from reload_assets.errors.windows import WindowOutOfRange, WindowReversed, WindowWithWrongZone
 
 _SECOND = timedelta(seconds=1)
 
@@ -44,7 +44,7 @@ def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     Both are wall-clock values of the source's zone. DMS documents date literals without fractions and has no strict
     ``lt``, so the load may take rows of up to a second too many on either side; they are trimmed after the load. Equal
     bounds are allowed, because twice a year a window has no wall-clock value. Raises WindowError for instants with a
-    zone, and for an end before the start.
+    zone, for an end before the start, and for one in the last second of year 9999.
     """
     for bound in (start, end):
         if bound.tzinfo is not None:
@@ -52,7 +52,10 @@ def literal_bounds(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     if end < start:
         raise WindowReversed(start.isoformat(" "), end.isoformat(" "))
     floor, ceiling = start.replace(microsecond=0), end.replace(microsecond=0)
-    return floor, ceiling + _SECOND if end.microsecond else ceiling
+    try:
+        return floor, ceiling + _SECOND if end.microsecond else ceiling
+    except OverflowError:
+        raise WindowOutOfRange(f"{start.isoformat(' ')} to {end.isoformat(' ')}", "the filter of DMS ends") from None
 
 
 def table_mappings(tables: Sequence[TableLoad], start: datetime, end: datetime) -> dict[str, Any]:

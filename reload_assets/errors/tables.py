@@ -236,18 +236,31 @@ class KeyNotFilterable(ConfigError):
 
 
 class WindowColumnType(ConfigError):
-    """The window column is not a `timestamp without time zone` in production."""
+    """The window column is not a `timestamp without time zone` in production, or one that rounds the source's times."""
 
     code = "window-column-type"
     advice = "Name a column of type `timestamp`; DMS writes Oracle's DATE and TIMESTAMP into such columns."
-    example = sample(place=f"{_PLACE}.window_column", column="day", table="production.orders", declared="date")
+    example = sample(
+        place=f"{_PLACE}.window_column",
+        problem="'day' of production.orders is date; a window needs a column of type timestamp without time zone, as "
+        "DMS writes Oracle's DATE and TIMESTAMP: name another one, or add one on both sides that the application or a "
+        "trigger fills",
+    )
 
-    def __init__(self, place: str, column: str, table: str, declared: str) -> None:
-        super().__init__(
-            place,
-            f"{column!r} of {table} is {declared}; a window needs a column of type timestamp without time zone, as "
-            "DMS writes Oracle's DATE and TIMESTAMP",
-        )
+
+class WindowColumnOfSource(ConfigError):
+    """The window column has a type in the source by which a DMS filter cannot cut a window."""
+
+    code = "window-column-of-source"
+    advice = (
+        "Name a column that is DATE or TIMESTAMP in the source, or add one on both sides; a virtual one is not carried."
+    )
+    example = sample(
+        place=f"{_PLACE}.window_column",
+        problem="SALES.ORDERS.SEEN_AT is TIMESTAMP(6) WITH TIME ZONE in the source, which DMS carries as text, so that "
+        "its filter would not compare it as a time; name a column that is DATE or TIMESTAMP there, or add one on both "
+        "sides that the application or a trigger fills (DMS does not carry virtual columns)",
+    )
 
 
 class TargetShared(ConfigError):

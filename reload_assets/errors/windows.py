@@ -54,6 +54,22 @@ class WindowWithoutPartition(WindowError):
         )
 
 
+class WindowOutOfRange(WindowError):
+    """A bound of the window, with its margin or in the source's zone, is not in the years 1 to 9999."""
+
+    code = "window-out-of-range"
+    advice = "Reload a window that begins a day and the margin later, or ends a day earlier: no row can lie beyond."
+    example = sample(
+        window="0001-01-01T00:00:00Z--0001-01-02T00:00:00Z", what="its wall-clock times in America/New_York lie"
+    )
+
+    def __init__(self, window: str, what: str) -> None:
+        super().__init__(
+            f"The window {window} cannot be reloaded, as {what} outside the years 1 to 9999; let it begin later, or "
+            "end earlier."
+        )
+
+
 class PartitionKeyInvalid(WindowError):
     """A partition key names neither a window of the cadence nor two UTC instants."""
 

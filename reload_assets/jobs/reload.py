@@ -21,7 +21,8 @@ def reload_job(config: ReloadConfig, family: Family) -> UnresolvedAssetJobDefini
     keys = [
         family.key(stage, table) for table in config.groups[family.group].tables for stage in ("staging", "production")
     ]
-    what = "an ad-hoc window" if family.adhoc else "one window of the cadence"
+    cadence = f"{config.windows.cadence}, {config.windows.time_zone}"
+    what = "an ad-hoc window" if family.adhoc else f"one window of the cadence ({cadence})"
     return define_asset_job(
         reload_job_name(family),
         selection=AssetSelection.assets(*keys),

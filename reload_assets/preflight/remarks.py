@@ -11,6 +11,7 @@ from reload_assets.merge.side_effects import action
 from reload_assets.postgres.catalog import leading_columns
 from reload_assets.preflight.foreseen import foreseen
 from reload_assets.tables import ReloadTable
+from reload_assets.verify.windowless import remarks_on_windowless
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -26,12 +27,16 @@ def remarks(
     yield from _refused(table)
     yield from foreseen(table)
     yield from _scans(connection, reader, table)
+    yield from remarks_on_windowless(connection, table, reader)
     yield from _followers(table)
     yield from _parents_elsewhere(table, groups)
     if names := ", ".join(trigger.name for trigger in table.production.triggers):
         yield f"{table.target} has triggers that fire when a reload writes ({names}); rows that they change are named"
     if reader is None:
-        yield f"nobody can tell whether the key is one of {table.source}: there is no source connection"
+        yield (
+            f"nobody can tell whether the key is one of {table.source}, and whether {table.window.source} is a time "
+            "there: there is no source connection"
+        )
 
 
 def _refused(table: ReloadTable) -> Iterator[str]:

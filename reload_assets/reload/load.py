@@ -50,6 +50,8 @@ class Load(Steps):
         """
         opening.window.require_past(datetime.now(timezone.utc))
         bounds = opening.loaded_window.in_zone(self.config.source.zone)
+        # Bounds that DMS cannot be asked for are refused before anything is made.
+        literal_bounds(*bounds)
         self.tasks.check_endpoints(*self.engine.arns())
         try:
             self.sweeper.clear_window(opening.group, opening.window, run_is_live)

@@ -1,6 +1,7 @@
 """The nightly reload of yesterday's windows."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from dagster import (
     DefaultScheduleStatus,
@@ -21,28 +22,31 @@ _CRON = "0 2 * * *"
 
 
 def nightly_schedule(family: Family) -> ScheduleDefinition:
-    """Return the schedule that reloads the cadence's windows which ended yesterday (UTC). Off until switched on."""
+    """Return the schedule that reloads the cadence's windows that ended yesterday in their zone. Off at first."""
     partitions = family.partitions
     assert isinstance(partitions, TimeWindowPartitionsDefinition)
+    zone = ZoneInfo(partitions.timezone)
 
     @schedule(
         name=f"reload_{family.group}_nightly",
         job_name=reload_job_name(family),
         cron_schedule=_CRON,
-        execution_timezone="UTC",
+        execution_timezone=zone.key,
         default_status=DefaultScheduleStatus.STOPPED,
-        description="Reload yesterday's windows (UTC), two hours after midnight.",
+        description=f"Reload yesterday's windows, two hours after midnight ({zone.key}).",
     )
     def nightly(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-        day = yesterday(context.scheduled_execution_time)
+        night = context.scheduled_execution_time.astimezone(zone)
+        day = yesterday(night, zone)
+        name = f"{day.start.astimezone(zone):%Y-%m-%d}"
         keys = cadence_keys_ending_in(partitions, day)
         if not keys:
-            yield SkipReason(f"No window of the cadence ended in the day from {day.start:%Y-%m-%d} (UTC).")
+            yield SkipReason(f"No window of the cadence ended on {name} ({zone.key}).")
         for key in keys:
             yield RunRequest(
-                run_key=f"{context.scheduled_execution_time:%Y-%m-%d}/{key}",
+                run_key=f"{night:%Y-%m-%d}/{key}",
                 partition_key=key,
-                tags={REASON_TAG: f"nightly reload of {day.start:%Y-%m-%d}"},
+                tags={REASON_TAG: f"nightly reload of {name}"},
             )
 
     return nightly

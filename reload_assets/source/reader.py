@@ -130,6 +130,11 @@ class SourceReader:
 
         return sum(in_parts(read, start, end))
 
+    def count_without(self, table: str, column: str, most: int) -> int:
+        """Return how many rows have NULL in a column, counting no further than ``most``."""
+        ((rows,),) = self._rows(self._table(table).count_without(column, most))
+        return int(rows)
+
     def rows_as_text(
         self,
         table: str,

@@ -49,6 +49,16 @@ class SourceTable:
         """Return how many rows lie in ``[start, end)``."""
         return sa.select(sa.func.count()).select_from(self._table).where(self._in_window(window_column, start, end))
 
+    def count_without(self, column: str, most: int) -> sa.Select[tuple[int]]:
+        """Return how many rows have NULL in a column, counting no further than ``most``."""
+        found: sa.Select[tuple[int]] = (
+            sa.select(sa.literal_column("1", sa.Integer).label("one"))
+            .select_from(self._table)
+            .where(self._plain(self.column(column)).is_(None))
+            .limit(most)
+        )
+        return sa.select(sa.func.count()).select_from(found.subquery("f"))
+
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False
     ) -> sa.Select[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from reload_assets.verify.foreign_keys import check_foreign_keys
 from reload_assets.verify.outcome import CheckOutcome, Fact
 from reload_assets.verify.staged_in_production import staged_in_production
 from reload_assets.verify.window_matches_source import compare_with_source
+from reload_assets.verify.windowless import with_windowless
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -53,7 +54,11 @@ def verify_merged(
             _guarded("foreign_keys", lambda: check_foreign_keys(connection, table, bounds)),
             _guarded(
                 "window_matches_source",
-                lambda: compare_with_source("window_matches_source", connection, table, bounds, reader, cdc),
+                lambda: with_windowless(
+                    compare_with_source("window_matches_source", connection, table, bounds, reader, cdc),
+                    connection,
+                    table,
+                ),
             ),
             _confirmed(reload, staged),
         ]

@@ -74,6 +74,7 @@ STATEMENTS = {
         "verify/4_after_merge:count_parentless",
         "verify/5_window:compare_ranges",
         "verify/5_window:list_extra",
+        "verify/5_window:count_windowless",
     ),
 }
 PRODUCTION = """

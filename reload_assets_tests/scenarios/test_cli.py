@@ -66,6 +66,7 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
         ("ok", "sales.orders"),
         ("ok", "sales.order_items"),
         ("ok", "sales.documents"),
+        ("ok", "windows"),
         ("ok", "target"),
         ("ok", "cdc"),
         ("ok", "DMS"),

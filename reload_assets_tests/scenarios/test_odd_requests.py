@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
@@ -62,3 +62,28 @@ def test_a_request_for_a_group_that_dagster_does_not_take_says_why(
     status, run_id, _, error = answer(runner, number)
     assert (status, run_id) == ("refused", None)
     assert "groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME" in error
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_request_for_a_local_day_is_a_window_of_the_cadence_and_one_before_all_years_is_refused(
+    runner: Runner, configured: Callable[[str], Runner], day: date
+) -> None:
+    text = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    windows = "time_zone: America/New_York\n  first: 2025-01-01\n  overlap_minutes: 3000"
+    local = configured(text.replace("first: 2025-01-01", windows))
+    midnight = datetime(day.year, day.month, day.day, 5, tzinfo=timezone.utc)
+    common = {"group_name": "sales", "reason": "r"}
+    early = ask(runner, window_start="0001-01-02T00:00Z", window_end="0001-01-03T00:00Z", **common)
+    whole = ask(runner, window_start=midnight, window_end=midnight + timedelta(days=1), **common)
+    utc = ask(runner, window_start=midnight - timedelta(hours=5), window_end=midnight + timedelta(hours=19), **common)
+    assert {request.tags["reload_assets/request"]: request.partition_key for request in tick(local)} == {
+        str(whole): day.isoformat(),
+        str(utc): f"{day}T00:00:00Z--{day + timedelta(days=1)}T00:00:00Z",
+    }
+    assert answer(runner, early) == (
+        "refused",
+        None,
+        None,
+        "The window 0001-01-02T00:00:00Z--0001-01-03T00:00:00Z cannot be reloaded, as its margin for late commits "
+        "begins outside the years 1 to 9999; let it begin later, or end earlier. [window-out-of-range]",
+    )

@@ -66,6 +66,43 @@ def test_hazard_11_the_window_is_cut_by_the_clock_of_the_source(
     assert spoiled(abroad) == first_hour
 
 
+def test_a_local_day_is_reloaded_from_midnight_to_midnight_there(
+    with_windows: Callable[[str, str], Runner], day: date, bounds: Bounds
+) -> None:
+    local = with_windows("first: 2025-01-01", "time_zone: America/New_York\n  first: 2025-01-01")
+    shift = 5 * HOUR
+    assert spoil(local, bounds[0], bounds[1] + shift) > 10
+    before, after = ([at for at in spoiled(local) if (at < bounds[0] + shift) is early] for early in (True, False))
+    assert before
+    assert after
+    result = local.run(day.isoformat(), assets=CUSTOMERS)
+    assert failures(result) == []
+    # The source's clock is in UTC, where a winter's day in New York is 05:00 to 05:00.
+    assert spoiled(local) == before
+    row = local.ledger(result.run_id)
+    assert [row[name].replace(tzinfo=None) for name in ("window_start", "window_end")] == [
+        bound + shift for bound in bounds
+    ]
+    (staged,) = result.asset_materializations_for_node("load_sales.finish_staging_sales")
+    assert staged.metadata["window start (America/New_York)"].value == f"{day.isoformat()}T00:00:00-05:00"
+    assert staged.metadata["window start (UTC)"].value == f"{day.isoformat()}T05:00:00+00:00"
+    status = "SELECT state FROM admin.window_status WHERE window_start = %s AND table_name = 'customers'"
+    assert local.query(status, row["window_start"]) == [("green",)]
+
+
+def test_a_window_for_which_the_source_has_no_times_is_refused_in_one_sentence(
+    with_windows: Callable[[str, str], Runner],
+) -> None:
+    abroad = with_windows("time_zone: UTC", "time_zone: America/New_York")
+    first_day = "0001-01-01T00:00:00Z--0001-01-02T00:00:00Z"
+    abroad.instance.add_dynamic_partitions("sales_windows", [first_day])
+    result = abroad.run(first_day, job="reload_window_sales")
+    assert failures(result) == [
+        f"The window {first_day} cannot be reloaded, as its wall-clock times in America/New_York lie outside the years "
+        "1 to 9999; let it begin later, or end earlier. [window-out-of-range]"
+    ]
+
+
 def test_hazard_10_a_margin_reloads_what_was_committed_late_beside_the_neighbours_reload(
     with_windows: Callable[[str, str], Runner], day: date, bounds: Bounds
 ) -> None:

@@ -119,7 +119,28 @@ SETUPS = {
     ),
     "a type that cannot be": Wrong("which would lose the text", ddl=THINGS_DDL.replace("varchar(20)", "bytea")),
     "a consent to nothing": Wrong("loses nothing of the source", table={"accept": {"note": "decimals"}}),
-    "a window that is a date": Wrong("updated_at", ddl=THINGS_DDL.replace("timestamp", "date")),
+    "a window that is a date": Wrong("'updated_at' of odd.things is date", ddl=THINGS_DDL.replace("timestamp", "date")),
+    "a first window that is a number": Wrong(
+        "windows.first: 20250101 is not a day; write a day as 2025-01-01", config={"windows": {"first": 20250101}}
+    ),
+    "a cadence that the clock tears": Wrong(
+        "'hourly' in Australia/Lord_Howe does not tile the time where the clock changes",
+        config={"windows": {"cadence": "hourly", "time_zone": "Australia/Lord_Howe"}},
+    ),
+    "a first window off the cadence": Wrong(
+        "the first window begins at 2025-01-02T00:00+01:00, and none has the rows before that",
+        config={"windows": {"first": "2025-01-01T06:00", "time_zone": "Europe/Zurich"}},
+        severity="warn",
+    ),
+    "a first window in the future": Wrong(
+        "is in the future: no window has ended yet", config={"windows": {"first": "2190-01-01"}}, severity="warn"
+    ),
+    "rows in no window": Wrong(
+        "1 row of odd.things have no updated_at and so belong to no window",
+        "INSERT INTO odd.things VALUES (1, 'a', NULL)",
+        ddl=THINGS_DDL.replace("timestamp NOT NULL", "timestamp"),
+        severity="warn",
+    ),
     "a mark that is text": Wrong(
         "name a column of type boolean or timestamp",
         ddl=THINGS_DDL.replace("NOT NULL", "NOT NULL, gone char(1)"),
@@ -193,7 +214,7 @@ def written(wrong: Wrong, folder: Path) -> str:
     document["groups"] = {"odd": {"tables": {"things": things}}}
     if wrong.config.get("twice"):
         document["groups"]["again"] = {"tables": {"things": things}}
-    for section in ("source", "target"):
+    for section in ("source", "target", "windows"):
         document[section] |= wrong.config.get(section, {})
     file = folder / "reload.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")

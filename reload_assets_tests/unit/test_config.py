@@ -41,7 +41,7 @@ def test_the_reference_file_is_read() -> None:
             "windw_column: updated_at",
             "groups.sales.tables.customers.windw_column: there is no such field; did you mean 'window_column'?",
         ),
-        ("first: 2025-01-01", "first: soon", "reload.yaml: windows.first: 'soon' is not accepted"),
+        ("first: 2025-01-01", "first: soon", "reload.yaml: windows.first: 'soon' is not a day; write a day as 2025-"),
         ("time_zone: UTC", "time_zone: Mars", "reload.yaml: source.time_zone: 'Mars' is not a time zone"),
         ("schema: SALES", "schem: SALES", "source.schem: there is no such field; did you mean 'schema'?"),
         (
@@ -56,6 +56,51 @@ def test_the_reference_file_is_read() -> None:
 )
 def test_a_mistake_is_named_with_its_place_and_mend(old: str, new: str, sentence: str) -> None:
     assert sentence in broken(old, new)
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2025-01-01", "2024-12-31T23:00"),
+        ("'2025-01-01'", "2024-12-31T23:00"),
+        ("2025-07-01T06:00", "2025-07-01T04:00"),
+        ("2025-07-01 06:00:00", "2025-07-01T04:00"),
+        ("2025-07-01T06:00Z", "2025-07-01T06:00"),
+        ("2025-07-01T06:00:00-05:00", "2025-07-01T11:00"),
+        # Written twice by the clock: the first time.
+        ("2025-10-26T02:30", "2025-10-26T00:30"),
+    ],
+)
+def test_the_first_window_is_in_the_zone_of_the_windows(written: str, instant: str) -> None:
+    windows = f"time_zone: Europe/Zurich\n  first: {written}"
+    first = parse_config(REFERENCE.replace("first: 2025-01-01", windows)).windows.first
+    assert first == datetime.fromisoformat(instant).replace(tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        # Numbers and truth values, which could all pass for seconds since 1970.
+        ("20250102", "windows.first: 20250102 is not a day; write a day as 2025-01-02, or a time as 2025-01-02T06:00"),
+        ("'20250102'", "windows.first: '20250102' is not a day; write a day as 2025-01-02"),
+        ("20259999", "windows.first: 20259999 is not a day; write a day as 2025-01-01"),
+        ("1735689600", "windows.first: 1735689600 is not a day"),
+        ("'1735689600'", "windows.first: '1735689600' is not a day"),
+        ("2025.01", "windows.first: 2025.01 is not a day"),
+        ("yes", "windows.first: True is not a day"),
+        ("12:30:00", "windows.first: 45000 is not a day"),
+        ("~", "windows.first: None is not a day"),
+        ("2025-1-1", "windows.first: '2025-1-1' is not a day"),
+        ("2025-01-01T6:00", "windows.first: '2025-01-01T6:00' is not a day"),
+        ("2025-01-01 24:00", "windows.first: '2025-01-01 24:00' is not a day (hour must be in 0..23)"),
+        ("01.02.2025", "windows.first: '01.02.2025' is not a day"),
+        ("2025-02-30", "line 45, column 10: '2025-02-30' cannot be read (day is out of range for month)"),
+        ("0001-01-01", "windows.first: 0001-01-01T00:00:00 is not in the years 1900 to 2199; write the day of the old"),
+        ("9999-12-31T23:30-01:00", "windows.first: 9999-12-31T23:30:00-01:00 is not in the years 1900 to 2199"),
+    ],
+)
+def test_what_could_be_taken_for_another_first_window_is_refused(written: str, sentence: str) -> None:
+    assert sentence in broken("first: 2025-01-01", f"first: {written}")
 
 
 def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:

@@ -46,6 +46,15 @@ def test_a_window_is_counted_half_open_with_bound_instants() -> None:
     )
 
 
+def test_rows_without_a_time_are_counted_up_to_a_limit() -> None:
+    statement, values = compiled(ORDERS.count_without("UPDATED_AT", 10))
+    assert statement == (
+        'SELECT count(*) AS count_1 FROM (SELECT 1 AS one FROM "SALES"."ORDERS" '
+        'WHERE "SALES"."ORDERS"."UPDATED_AT" IS NULL FETCH FIRST 10 ROWS ONLY) f'
+    )
+    assert values == {}
+
+
 def test_bounds_of_a_date_column_are_the_next_whole_seconds() -> None:
     _, bounds = compiled(ORDERS.count("ORDER_DATE", START, END))
     assert bounds == {"window_start": datetime(2025, 1, 2, 0, 0, 1), "window_end": END}

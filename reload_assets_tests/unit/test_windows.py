@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reload_assets.dms.mappings import literal_bounds
 from reload_assets.errors import WindowError
-from reload_assets.errors.windows import WindowInFuture
-from reload_assets.windows import Window, parse_window_key, wall_clock_bound
+from reload_assets.errors.windows import WindowInFuture, WindowOutOfRange
+from reload_assets.windows import Window, parse_window_key, shown_in_zone, wall_clock_bound
 
 UTC = timezone.utc
 ZONES = ["UTC", "Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca"]
@@ -94,3 +95,47 @@ def test_a_key_that_is_no_window_is_refused(key: str) -> None:
 def test_a_window_that_has_not_ended_is_refused() -> None:
     with pytest.raises(WindowInFuture):
         Window(at("2025-01-01"), at("2025-01-02")).require_past(at("2025-01-01T23:59:59"))
+
+
+FIRST_DAY = parse_window_key("0001-01-01T00:00:00Z--0001-01-02T00:00:00Z")
+LAST_DAY = parse_window_key("9999-12-31T00:00:00Z--9999-12-31T23:59:59.999999Z")
+
+
+def test_the_first_day_that_there_is_can_be_a_window() -> None:
+    assert FIRST_DAY.widened(timedelta(0)) == FIRST_DAY
+    assert FIRST_DAY.in_zone(ZoneInfo("UTC")) == (datetime(1, 1, 1), datetime(1, 1, 2))
+    # Before there was standard time.
+    assert FIRST_DAY.in_zone(ZoneInfo("Europe/Zurich"))[0] == datetime(1, 1, 1, 0, 34, 8)
+    assert LAST_DAY.in_zone(ZoneInfo("America/New_York"))[0] == datetime(9999, 12, 30, 19)
+
+
+@pytest.mark.parametrize(
+    ("window", "zone", "why"),
+    [
+        (FIRST_DAY, "America/New_York", "as its wall-clock times in America/New_York lie outside the years 1 to 9999"),
+        (LAST_DAY, "Europe/Zurich", "as its wall-clock times in Europe/Zurich lie outside the years 1 to 9999"),
+    ],
+)
+def test_a_window_that_the_source_has_no_times_for_is_refused(window: Window, zone: str, why: str) -> None:
+    with pytest.raises(WindowOutOfRange) as caught:
+        window.in_zone(ZoneInfo(zone))
+    assert f"The window {window.key} cannot be reloaded, {why}" in str(caught.value)
+    assert shown_in_zone(window.start if zone == "America/New_York" else window.end, ZoneInfo(zone)).endswith("+00:00")
+
+
+def test_a_margin_before_the_first_year_is_refused() -> None:
+    with pytest.raises(WindowOutOfRange, match="as its margin for late commits begins outside the years 1 to 9999"):
+        FIRST_DAY.widened(timedelta(minutes=1))
+
+
+def test_a_filter_that_would_end_after_the_last_year_is_refused() -> None:
+    with pytest.raises(WindowOutOfRange, match="as the filter of DMS ends outside the years 1 to 9999"):
+        literal_bounds(*LAST_DAY.in_zone(ZoneInfo("UTC")))
+
+
+@pytest.mark.parametrize(
+    "key", ["0000-12-31T00:00:00Z--0001-01-02T00:00:00Z", "9999-12-31T00:00:00Z--10000-01-01T00:00:00Z"]
+)
+def test_a_key_of_another_year_is_refused(key: str) -> None:
+    with pytest.raises(WindowError):
+        parse_window_key(key)

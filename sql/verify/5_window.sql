@@ -158,3 +158,14 @@ FROM (
 ) AS w
 WHERE NOT EXISTS (SELECT 1 FROM pg_temp.source_window AS r WHERE :r_is_w)
 LIMIT :'limit'::integer;
+
+-- name: count_windowless
+-- Count the rows that are in no window, because they have no time in the window column; no further than the limit. An
+-- index on the column finds them.
+SELECT count(*) AS rows
+FROM (
+    SELECT
+    FROM :"schema".:"table" AS p
+    WHERE p.:"window_column" IS NULL
+    LIMIT :'limit'::integer
+) AS windowless;

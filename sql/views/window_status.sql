@@ -38,7 +38,8 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
     t.confirm_inserted + t.confirm_updated + t.confirm_deleted AS confirm_corrections,
     t.orphans,
     r.confirm_waited_seconds,
-    r.confirm_detail
+    r.confirm_detail,
+    r.partition_key
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 CROSS JOIN LATERAL (
