@@ -39,8 +39,8 @@ _LOOK_SECONDS = 0.3
 def reload(configured: Configured, group: str, start: str, end: str, tables: str | None, reason: str) -> None:
     """Reload one window of a group and show the progress.
 
-    An INSTANT is 2025-01-03T04:10Z, or 2025-01-03 for the beginning of that day in windows.time_zone. The job is that of
-    the UI. The run appears there if DAGSTER_HOME is set. Exits with 0 only if the reload is confirmed.
+    An INSTANT is 2025-01-03T04:10Z, or 2025-01-03 for the beginning of that day in windows.time_zone. The job is that
+    of the UI. The run appears there if DAGSTER_HOME is set. Exits with 0 only if the reload is confirmed.
     """
     zone = configured.config.windows.zone
     window = Window(_instant("--from", start, zone), _instant("--to", end, zone))
