@@ -58,7 +58,10 @@ def reload(configured: Configured, group: str, start: str, end: str, tables: str
 def _run(
     configured: Configured, group: str, window: Window, chosen: Sequence[str] | None, reason: str
 ) -> Reload | None:
-    """Run the job in this process. Returns the reload as the ledger has it then; None if it was not opened."""
+    """Run the job in this process. Returns the reload as the ledger has it then; None if it was not opened.
+
+    Raises ConfigError for a group that Dagster does not take.
+    """
     # Imported here because Dagster takes seconds to import.
     from dagster import DynamicPartitionsDefinition
 

@@ -83,20 +83,6 @@ class PartitionKeyInvalid(WindowError):
         super().__init__(f"The partition key {key!r} is not a window{f' ({why})' if why else ''}; {fix}.")
 
 
-class InstantInvalid(WindowError):
-    """An option of a command is not a day or an instant in UTC."""
-
-    code = "instant-invalid"
-    advice = "Write a day as `2025-01-03`, or an instant with its zone as `2025-01-03T04:10Z`."
-    example = sample(option="--from", written="3.1.2025")
-
-    def __init__(self, option: str, written: str) -> None:
-        super().__init__(
-            f"{option}: {written!r} is not an instant; write a day as 2025-01-03, or an instant with its zone as "
-            "2025-01-03T04:10Z."
-        )
-
-
 class RunOverPartitions(WindowError):
     """A run was launched for a range of partitions; a reload is one window, with a run of its own."""
 
@@ -120,6 +106,20 @@ class RunWithoutPartition(WindowError):
 
     def __init__(self) -> None:
         super().__init__("The run is for no partition, which is what names its window; launch it for one.")
+
+
+class InstantInvalid(WindowError):
+    """An option of a command is not a day or an instant in UTC."""
+
+    code = "instant-invalid"
+    advice = "Write a day as `2025-01-03`, or an instant with its zone as `2025-01-03T04:10Z`."
+    example = sample(option="--from", written="3.1.2025")
+
+    def __init__(self, option: str, written: str) -> None:
+        super().__init__(
+            f"{option}: {written!r} is not an instant; write a day as 2025-01-03, or an instant with its zone as "
+            "2025-01-03T04:10Z."
+        )
 
 
 class RequestInvalid(ReloadError):

@@ -39,10 +39,10 @@ def remarks_on_windowless(connection: Connection[Any], table: ReloadTable, reade
     described = {column.name: column for column in table.source_columns or ()}
     if reader is not None and (source := described.get(table.window.source)) and source.nullable:
         try:
-            theirs = reader.count_without(table.source_table, source.name, _MOST)
+            theirs = reader.of(table.source_schema).count_without(table.source_table, source.name, _MOST)
         except SourceUnavailable as error:
-            unknown = [f"how many rows of {table.source_table} have no {source.name} could not be counted: {error}"]
-    places = [(table.target, ours), (f"the source's {table.source_table}", theirs)]
+            unknown = [f"how many rows of {table.source} have no {source.name} could not be counted: {error}"]
+    places = [(table.target, ours), (f"the source's {table.source}", theirs)]
     counts = " and ".join(f"{_rows(count)} of {place}" for place, count in places if count)
     return unknown + ([_sentence(table, counts)] if counts else [])
 
