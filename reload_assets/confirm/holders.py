@@ -11,6 +11,7 @@ from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import Verdict
 from reload_assets.merge.holders import advice, freed_indexes, shown, unique_indexes
 
+# The verdicts about a row that is not marked as deleted, and that the source has.
 _IN_SOURCE = (Verdict.SAME, Verdict.LEFT, Verdict.UPDATE, Verdict.OVERTAKEN, Verdict.BLOCKED)
 
 
@@ -46,12 +47,10 @@ def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: st
     holder = shown(table, statements.merge.key_of(key), window)
     if refusal is not None:
         fix = f"that row could not be removed: {refusal}"
-    elif verdict == Verdict.ORPHAN:
-        fix = (
-            "the source no longer has that row; delete it in production, or set orphans: delete and reload this window"
-        )
-    elif verdict in (Verdict.SAME, Verdict.LEFT, Verdict.UPDATE, Verdict.OVERTAKEN, Verdict.BLOCKED):
+    elif is_marked or verdict not in (Verdict.ORPHAN, *_IN_SOURCE):
+        fix = advice(table, index, is_marked)
+    elif verdict in _IN_SOURCE:
         fix = "the source still has that row; reload the window of that time"
     else:
-        fix = advice(table, index, is_marked)
+        fix = "the source no longer has it; delete it in production, or set orphans: delete and reload this window"
     return f"unique constraint {rule} of {table.target}: {holder}, has the value; {fix}"

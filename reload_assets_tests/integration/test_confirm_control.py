@@ -192,7 +192,7 @@ def test_the_sentence_names_table_key_and_mend(make: Make) -> None:
     with pytest.raises(ReloadRefused) as caught:
         bench.confirm(reload)
     assert "rows of production.t are not found in the source" in str(caught.value)
-    assert "for example (k)=(ab        ) in T, which has (k)=(ab)" in str(caught.value)
+    assert "for example (k)=(ab        ) in SALES.T, which has (k)=(ab)" in str(caught.value)
     assert str(caught.value).endswith("then reload the window again. [key-text-differs]")
     with psycopg.connect(bench.made.url) as connection:
         assert connection.execute("SELECT k FROM production.t").fetchall() == [("ab        ",)]

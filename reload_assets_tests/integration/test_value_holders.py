@@ -340,3 +340,19 @@ def test_a_mark_frees_nothing_in_an_index_over_all_rows(make: Make, mark: str, s
     )
     assert bench.confirm(bench.merge({"accounts": [(2, "alice", None, NOON)]})).settled
     assert bench.rows("SELECT id, gone IS NULL FROM production.accounts ORDER BY id") == [(1, False), (2, True)]
+
+
+def test_a_value_that_a_marked_row_keeps_is_named_by_the_confirm_too(make: Make) -> None:
+    bench = make(MARKED.format(""), **SOFT)
+    account(bench, 2, "fresh", LATER)
+    held(bench, 1, "fresh", EARLIER, f"'{LONG_AGO}'")
+    reload = bench.merge({"accounts": [(2, "loaded", None, NOON)]})
+    confirmed = bench.confirm(reload)
+    assert not confirmed.settled
+    assert (
+        "has the value; a row that is marked as deleted keeps its values in one_email; replace it by a unique index "
+        "WHERE no row is marked, or delete the row in production)" in confirmed.detail
+    )
+    bench.on_production("DELETE FROM production.accounts WHERE id = 1")
+    assert bench.confirm(reload).settled
+    assert bench.rows(ALL) == [(2, "fresh")]
