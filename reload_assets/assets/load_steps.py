@@ -11,6 +11,7 @@ from dagster import DagsterInstance, Failure, OpExecutionContext, RetryRequested
 from reload_assets.errors import DmsUnreachable, ReloadError
 from reload_assets.reload.failures import describe
 from reload_assets.reload.load import Load
+from reload_assets.run_process import has_died
 
 RETRIES = 3
 RETRY_DELAY_SECONDS = 5
@@ -19,7 +20,7 @@ RETRY_DELAY_SECONDS = 5
 def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool:
     """Return whether another run may still be working on its reload."""
     run = instance.get_run_by_id(run_id)
-    return run is not None and run.run_id != own_run_id and not run.is_finished
+    return run is not None and run.run_id != own_run_id and not run.is_finished and not has_died(run.tags)
 
 
 @contextmanager

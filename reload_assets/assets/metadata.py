@@ -25,6 +25,30 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
+_CHART_WIDTH = 40
+
+
+def outcome_chart(counts: Mapping[str, int]) -> str:
+    """Return the staged rows by outcome as bars, and how many of them were right in production before and after.
+
+    It is Markdown, a block of text. Rows that a policy or a newer version leaves alone count as neither.
+    """
+    total = sum(counts.values())
+    fixed = counts["inserted"] + counts["updated"] + counts["repaired"]
+    bars = [("before", counts["identical"]), ("after", counts["identical"] + fixed)]
+    lines = [
+        f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} staged rows as the source has them" for name, rows in bars
+    ]
+    lines += [f"{name:<12}{_bar(rows, total)} {rows:,}" for name, rows in counts.items() if rows]
+    return "\n".join(["```", *lines, "```"])
+
+
+def _bar(rows: int, total: int) -> str:
+    """Return a bar of the share; a few rows of many are one block."""
+    filled = min(_CHART_WIDTH, max(round(_CHART_WIDTH * rows / total), 1)) if rows else 0
+    return "█" * filled + "░" * (_CHART_WIDTH - filled)
+
+
 def column_schema(table: ReloadTable) -> TableSchema:
     """Return production's columns, as its catalog has them."""
     unique = set(table.production.primary_key)
@@ -119,6 +143,7 @@ def merged_metadata(
                 for name, meaning in OUTCOMES.items()
             ]
         ),
+        "chart": MetadataValue.md(outcome_chart(counts)),
         **effort,
         "confirm": confirmed.detail,
         "confirm passes": confirmed.passes,

@@ -12,7 +12,9 @@ from reload_assets.cli.configured import Configured
 from reload_assets.cli.install import install
 from reload_assets.cli.lint import lint
 from reload_assets.cli.reference import reference
+from reload_assets.cli.reload import reload
 from reload_assets.cli.sql import sql
+from reload_assets.cli.status import status
 from reload_assets.errors import ReloadError
 
 
@@ -44,9 +46,9 @@ class _Commands(click.Group):
 @click.option("--config", metavar="FILE", help="The reload.yaml to use (default: RELOAD_CONFIG, or ./reload.yaml).")
 @click.pass_context
 def main(context: click.Context, config: str | None) -> None:
-    """Set up reload_assets, check its configuration, and print its SQL and reference pages."""
+    """Set up reload_assets, reload windows from the terminal, and see what became of them."""
     context.obj = Configured(config)
 
 
-for command in (install, check, reference, sql, lint):
+for command in (install, check, reload, status, sql, lint, reference):
     main.add_command(command)

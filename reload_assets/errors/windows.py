@@ -67,11 +67,26 @@ class PartitionKeyInvalid(WindowError):
         super().__init__(f"The partition key {key!r} is not a window{f' ({why})' if why else ''}; {fix}.")
 
 
+class InstantInvalid(WindowError):
+    """An option of a command is not a day or an instant in UTC."""
+
+    code = "instant-invalid"
+    advice = "Write a day as `2025-01-03`, or an instant with its zone as `2025-01-03T04:10Z`."
+    example = sample(option="--from", written="3.1.2025")
+
+    def __init__(self, option: str, written: str) -> None:
+        super().__init__(
+            f"{option}: {written!r} is not an instant; write a day as 2025-01-03, or an instant with its zone as "
+            "2025-01-03T04:10Z."
+        )
+
+
 class RequestInvalid(ReloadError):
-    """A row of `admin.reload_requests` cannot become a run; its column `error` has the message."""
+    """What is requested cannot become a run: a row of `admin.reload_requests` (its `error` has the message), or a
+    command."""
 
     code = "request-invalid"
-    advice = "Insert a new row with the named column fixed."
+    advice = "Insert a new row with the named column fixed, or fix the command."
     example = sample(column="tables", problem="the list is empty; leave it NULL for all tables of the group.")
 
     def __init__(self, column: str, problem: str) -> None:

@@ -116,6 +116,12 @@ class Ledger:
         with self._target.connect(autocommit=True) as connection:
             return self._get(connection, reload_id)
 
+    def find_by_run(self, run_id: str) -> Reload | None:
+        """Return the reload that a run opened, or None if it opened none."""
+        with self._target.connect(autocommit=True) as connection:
+            row = run(connection, "ledger/read:find_by_run", run_id=run_id).fetchone()
+            return self._find(connection, row[0]) if row else None
+
     def latest(self, group: str, window: Window, table: str) -> Reload | None:
         """Return the newest reload of exactly this window that covers the table, or None."""
         with self._target.connect(autocommit=True) as connection:

@@ -6,17 +6,17 @@ import logging
 import signal
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from dagster import DagsterInstance, Definitions, InitLoggerContext, logger
 from psycopg import Connection
 
 from reload_assets.local import compare
-from reload_assets.local.stack import FIRST_DAY, Rows, Stack, since
+from reload_assets.local.stack import Stack, last_days, since
 from reload_assets.local.traffic import PER_SECOND, Traffic
 
-DAY = FIRST_DAY + timedelta(days=2)
+DAYS = 5
 _KINDS = ("missing", "stale", "corrupted", "extra")
 
 
@@ -24,24 +24,26 @@ def main() -> int:
     """Run the demo. Returns 0 if production equals the source afterwards, else 1."""
     signal.signal(signal.SIGTERM, _interrupt)
     begin = time.monotonic()
-    start = datetime(DAY.year, DAY.month, DAY.day)
+    rows = last_days(DAYS)
+    day = rows.first_day + timedelta(days=2)
+    start = datetime.combine(day, datetime.min.time())
     end = start + timedelta(days=1)
 
     def say(text: str) -> None:
         print(f"{since(begin)} {text}", flush=True)
 
     say("starting PostgreSQL and the DMS stand-in, filling source and production, starting the CDC task")
-    with Stack(Rows()) as stack:
+    with Stack(rows) as stack:
         say(f"up: PostgreSQL on port {stack.postgres.port}, DMS at {stack.dms.url}, no AWS account involved")
         with stack.connect_source() as source, stack.connect_target() as target:
             with Traffic(stack.postgres.url("source"), start, end, seed=7) as traffic:
-                say(f"from here on about {PER_SECOND} transactions a second change the source, {DAY} too; CDC follows")
+                say(f"from here on about {PER_SECOND} transactions a second change the source, {day} too; CDC follows")
                 done = stack.damage(start, end, seed=7)
                 broken = sum(sum(kinds.values()) for kinds in done.values())
-                say(f"damaged {broken} rows of {DAY} in production: missing, stale and corrupted ones")
+                say(f"damaged {broken} rows of {day} in production: missing, stale and corrupted ones")
                 before = compare.compare_window(source, target, start, end)
-                say(f"launching the job reload_sales for the partition {DAY}")
-                succeeded = _reload(begin)
+                say(f"launching the job reload_sales for the partition {day}")
+                succeeded = _reload(begin, day)
             waited = stack.drain()
             say(f"the changes have ended after {traffic.transactions} transactions; CDC had them {waited:.1f} s later")
             after = compare.compare_window(source, target, start, end)
@@ -52,13 +54,13 @@ def main() -> int:
             print(f"confirm: {_confirmed(target)}")
         same_outside = all(found.same for found in outside.values())
         equal = succeeded and same_outside and all(found.same for found in after.values())
-        rows = sum(found.equal for found in outside.values())
-        print(f"rows outside the window equal the source's: {_yes(same_outside)} ({rows} rows)")
+        equal_rows = sum(found.equal for found in outside.values())
+        print(f"rows outside the window equal the source's: {_yes(same_outside)} ({equal_rows} rows)")
         print(f"production equals the source for the window: {_yes(equal)}", flush=True)
     return 0 if equal else 1
 
 
-def _reload(begin: float) -> bool:
+def _reload(begin: float, day: date) -> bool:
     """Run the job as the UI would, with progress on the terminal. Returns whether it succeeded."""
     # Imported late: the module reads reload.yaml, and RELOAD_CONFIG names it only once the stack is up.
     from reload_assets.definitions import defs
@@ -73,7 +75,7 @@ def _reload(begin: float) -> bool:
     with DagsterInstance.get() as instance:
         result = definitions.resolve_job_def("reload_sales").execute_in_process(
             instance=instance,
-            partition_key=DAY.isoformat(),
+            partition_key=day.isoformat(),
             run_config={"loggers": {"console": {}}},
             raise_on_error=False,
         )

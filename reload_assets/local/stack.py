@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,9 +55,10 @@ _FIRST_STATUS_SECONDS = 30
 
 @dataclass(frozen=True)
 class Rows:
-    """How much the reference group holds: days from FIRST_DAY on, and new rows a day."""
+    """How much the reference group holds: days from ``first_day`` on, and new rows a day."""
 
     days: int = 5
+    first_day: date = FIRST_DAY
     customers_per_day: int = 200
     orders_per_day: int = 600
     seed: int = 7
@@ -201,7 +202,7 @@ class Stack:
         with self.connect_source() as source, self.connect_target() as target:
             seed(
                 source,
-                first=FIRST_DAY,
+                first=rows.first_day,
                 days=rows.days,
                 customers_per_day=rows.customers_per_day,
                 orders_per_day=rows.orders_per_day,
@@ -232,6 +233,11 @@ class Stack:
     def _copy_dagster_yaml(self) -> None:
         self.home.mkdir()
         shutil.copy(checkout_file("dagster.yaml"), self.home / "dagster.yaml")
+
+
+def last_days(days: int) -> Rows:
+    """Return sample data of the last days before today (UTC), which the UI's backfill dialog shows as it opens."""
+    return Rows(days=days, first_day=datetime.now(timezone.utc).date() - timedelta(days=days))
 
 
 def install_as_job_role(connection: Connection[Any], job: Login) -> None:

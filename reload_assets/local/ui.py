@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reload_assets.local.postgres import die_with_parent, free_port
-from reload_assets.local.stack import FIRST_DAY, Rows, Stack, checkout_file
+from reload_assets.local.stack import Stack, checkout_file, last_days
 from reload_assets.local.traffic import PER_SECOND, Traffic
 
 DAYS = 10
@@ -44,7 +44,7 @@ def main() -> int:
     # A shell starts what it puts into the background with SIGINT ignored, and Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
-    with Stack(Rows(days=DAYS)) as stack, _traffic(stack) as traffic:
+    with Stack(last_days(DAYS)) as stack, _traffic(stack) as traffic:
         _damage(stack)
         port = _port(options.port)
         server = _start_dagster(stack, port)
@@ -53,7 +53,8 @@ def main() -> int:
             _wait_until_up(server, url, stack.root / "dagster.log")
             _switch_on(url)
             print(f"Dagster UI: {url}", flush=True)
-            print(f"  {FIRST_DAY + timedelta(days=1)} to {FIRST_DAY + timedelta(days=7)} are damaged in production:")
+            first, last = (_bounds(stack, day)[0].date() for day in (DAMAGED_DAYS[0], DAMAGED_DAYS[-1]))
+            print(f"  {first} to {last} are damaged in production:")
             print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
             print(f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows")
             print(f"  psql {stack.postgres.url('target')}")
@@ -71,18 +72,18 @@ def main() -> int:
 
 
 def _traffic(stack: Stack) -> Traffic:
-    start, _ = _bounds(DAMAGED_DAYS.start)
-    _, end = _bounds(DAMAGED_DAYS.stop - 1)
+    start, _ = _bounds(stack, DAMAGED_DAYS[0])
+    _, end = _bounds(stack, DAMAGED_DAYS[-1])
     return Traffic(stack.postgres.url("source"), start, end, seed=7)
 
 
 def _damage(stack: Stack) -> None:
     for day in DAMAGED_DAYS:
-        stack.damage(*_bounds(day), seed=day)
+        stack.damage(*_bounds(stack, day), seed=day)
 
 
-def _bounds(day: int) -> tuple[datetime, datetime]:
-    start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day) + timedelta(days=day)
+def _bounds(stack: Stack, day: int) -> tuple[datetime, datetime]:
+    start = datetime.combine(stack.rows.first_day + timedelta(days=day), datetime.min.time())
     return start, start + timedelta(days=1)
 
 

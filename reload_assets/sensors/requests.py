@@ -14,18 +14,18 @@ from dagster import (
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
-    TimeWindowPartitionsDefinition,
     sensor,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ReloadError, did_you_mean
+from reload_assets.errors import ReloadError
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.requests import Request, note_ended, note_reload, note_started, open_requests
-from reload_assets.partitions import Family, cadence_key, families
+from reload_assets.partitions import Family
+from reload_assets.requested import assets_of, choose_tables, place_window, require_group
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.windows import Window
 
@@ -34,7 +34,6 @@ _INTERVAL_SECONDS = 15
 
 def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefinition]) -> SensorDefinition:
     """Return the sensor that watches ``admin.reload_requests``. It is off until switched on."""
-    by_group = {group: families(config, group) for group in config.groups}
 
     @sensor(
         name="reload_requests",
@@ -57,7 +56,7 @@ def requests_sensor(config: ReloadConfig, jobs: Sequence[UnresolvedAssetJobDefin
                 waiting += _follow(reload, request, run)
             elif request.status == "pending":
                 try:
-                    family, key = _place(config, by_group, request, datetime.now(timezone.utc))
+                    family, key = _place(config, request, datetime.now(timezone.utc))
                     wanted.append(_run_request(config, family, key, request))
                 except ReloadError as error:
                     note_ended(target, request.request_id, "refused", str(error))
@@ -102,20 +101,11 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
     return 0
 
 
-def _place(
-    config: ReloadConfig, by_group: dict[str, list[Family]], request: Request, now: datetime
-) -> tuple[Family, str]:
-    """Return the family and partition of a request: the cadence's if its window is one of them, else ad-hoc ones."""
-    if request.group_name not in by_group:
-        hint = did_you_mean(request.group_name, by_group)
-        raise RequestInvalid("group_name", f"there is no group {request.group_name!r}{hint}")
+def _place(config: ReloadConfig, request: Request, now: datetime) -> tuple[Family, str]:
+    """Return the family and partition of a request."""
+    require_group(request.group_name, config.groups)
     window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
-    window.require_past(now)
-    window.widened(config.windows.overlap).in_zone(config.source.zone)
-    regular, adhoc = by_group[request.group_name]
-    assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
-    key = cadence_key(regular.partitions, window)
-    return (regular, key) if key else (adhoc, window.key)
+    return place_window(config, request.group_name, window, now)
 
 
 def _instant(field: str, instant: datetime | None) -> datetime:
@@ -125,19 +115,14 @@ def _instant(field: str, instant: datetime | None) -> datetime:
 
 
 def _run_request(config: ReloadConfig, family: Family, key: str, request: Request) -> RunRequest:
-    known = list(config.groups[family.group].tables)
-    chosen = list(dict.fromkeys(map(str, request.tables))) if request.tables is not None else known
-    if not chosen:
-        raise RequestInvalid("tables", "the list is empty; leave it NULL for all tables of the group.")
-    for unknown in (name for name in chosen if name not in known):
-        hint = did_you_mean(unknown, known)
-        raise RequestInvalid("tables", f"{unknown!r} is not a table of the group {family.group}{hint}")
+    wanted = None if request.tables is None else [str(name) for name in request.tables]
+    chosen = choose_tables(config.groups[family.group].tables, family.group, wanted)
     return RunRequest(
         # Dagster starts one run per run key, so a tick that is evaluated twice does not start a run twice.
         run_key=f"request/{request.request_id}",
         job_name=reload_job_name(family),
         partition_key=key,
-        asset_selection=[family.key(stage, name) for name in chosen for stage in ("staging", "production")],
+        asset_selection=assets_of(family, chosen),
         tags={
             REQUEST_TAG: str(request.request_id),
             REASON_TAG: request.reason,

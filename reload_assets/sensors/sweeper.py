@@ -4,6 +4,7 @@ from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, se
 
 from reload_assets.errors.reloads import SweepIncomplete
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.run_process import has_died
 
 INTERVAL_SECONDS = 30
 # Dagster waits 60 s for a sensor. If DMS takes longer to stop or resume a task, the next tick continues.
@@ -27,7 +28,12 @@ def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipRea
         run = context.instance.get_run_by_id(run_id)
         if run is None:
             strangers.add(run_id)
-        return run is None or not run.is_finished
+            return True
+        if not run.is_finished and has_died(run.tags):
+            # Dagster supervises the runs that it launches, and not one of a terminal.
+            context.instance.report_run_failed(run, "The process at the terminal is gone.")
+            return False
+        return not run.is_finished
 
     swept = reload.services.sweeper(context.log.info, PATIENCE_SECONDS).sweep(run_is_live)
     if swept.left:

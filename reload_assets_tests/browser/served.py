@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,17 @@ class Served:
                 "url": r"Dagster UI: (\S+)",
                 "target": r"psql (\S+)",
                 "dms": r"DMS stand-in: (\S+)",
+                "damaged": r"(\S+) to \S+ are damaged",
             }.items()
         }
         assert all(found.values()), said
         self._folder = str(Path(re.findall(r"log: (\S+)", said)[0]).parent)
-        self.url, self.target, self.dms = (match[1] for match in found.values() if match)
+        self.url, self.target, self.dms, first = (match[1] for match in found.values() if match)
+        self.first_damaged = date.fromisoformat(first)
+
+    def day(self, number: int) -> str:
+        """A damaged day by its number, as a partition key."""
+        return str(self.first_damaged + timedelta(days=number))
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""

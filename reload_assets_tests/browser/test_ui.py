@@ -21,7 +21,6 @@ from reload_assets_tests.browser.served import Served, wait_for
 CHECKOUT = Path(__file__).parents[2]
 TABLES = ["customers", "orders", "order_items", "documents"]
 ALL = [[stage, table] for stage in ("staging", "production") for table in TABLES]
-DAYS = ["2025-01-02", "2025-01-03"]
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 # Where pictures of the pages go, for a person to look at.
 PICTURES = os.environ.get("RELOAD_TEST_PICTURES")
@@ -42,30 +41,36 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def backfill(served: Served) -> str:
+def days(served: Served) -> list[str]:
+    """Two of the damaged days."""
+    return [served.day(0), served.day(1)]
+
+
+@pytest.fixture(scope="module")
+def backfill(served: Served, days: list[str]) -> str:
     """Asked for first of all, so that everything else goes on beside it."""
     with_request = served.query(
         "INSERT INTO admin.reload_requests (group_name, window_start, window_end, tables, reason) VALUES "
-        "('sales', '2025-01-07T03:00Z', '2025-01-07T05:00Z', '{documents}', 'from outside'), "
-        "('sails', '2025-01-07T03:00Z', '2025-01-07T05:00Z', NULL, 'a slip') RETURNING request_id"
+        "('sales', %s, %s, '{documents}', 'from outside'), ('sails', %s, %s, NULL, 'a slip') RETURNING request_id",
+        *2 * (f"{served.day(5)}T03:00Z", f"{served.day(5)}T05:00Z"),
     )
     assert len(with_request) == 2
-    return served.launch_backfill(ALL, DAYS)
+    return served.launch_backfill(ALL, days)
 
 
-def test_a_backfill_of_several_days_ends_in_success(served: Served, backfill: str) -> None:
+def test_a_backfill_of_several_days_ends_in_success(served: Served, backfill: str, days: list[str]) -> None:
     wait_for(lambda: served.backfill_status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), "backfill", 300)
     assert served.backfill_status(backfill) == "COMPLETED_SUCCESS"
-    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * len(DAYS)
+    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * len(days)
     for path in ALL:
-        assert served.materialized(path) == len(DAYS), path
+        assert served.materialized(path) == len(days), path
     for stage, checks in (("staging", STAGING_CHECKS), ("production", AFTER_CHECKS)):
         for table in TABLES:
             for check in checks:
-                assert served.check_results([stage, table], check) == dict.fromkeys(DAYS, "SUCCEEDED"), (table, check)
+                assert served.check_results([stage, table], check) == dict.fromkeys(days, "SUCCEEDED"), (table, check)
     assert served.query(
-        "SELECT partition_key, status FROM admin.reloads WHERE partition_key = ANY(%s) ORDER BY 1", DAYS
-    ) == [(day, "merged") for day in DAYS]
+        "SELECT partition_key, status FROM admin.reloads WHERE partition_key = ANY(%s) ORDER BY 1", days
+    ) == [(day, "merged") for day in days]
 
 
 def test_the_daemon_answers_requests(served: Served, backfill: str) -> None:
@@ -82,14 +87,14 @@ def test_the_daemon_answers_requests(served: Served, backfill: str) -> None:
     assert "there is no group 'sails'" in bad[2]
 
 
-def test_the_views_for_older_scripts_answer(served: Served, backfill: str) -> None:
+def test_the_views_for_older_scripts_answer(served: Served, backfill: str, days: list[str]) -> None:
     wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
     logs = served.query(
         "SELECT id, table_name, merge_time, records_updated, records_inserted FROM admin.merge_logs "
         "WHERE reload_id IN (SELECT reload_id FROM admin.reloads WHERE partition_key = ANY(%s))",
-        DAYS,
+        days,
     )
-    assert len(logs) == len(DAYS) * len(TABLES)
+    assert len(logs) == len(days) * len(TABLES)
     assert all(row[3] > 0 and row[4] > 0 for row in logs)
     summary = served.query("SELECT id, merge_start, merge_end, status, notes FROM admin.merge_summary")
     assert all(row[1] < row[2] and row[3] == "SUCCESS" for row in summary)
@@ -102,14 +107,14 @@ def test_the_views_for_older_scripts_answer(served: Served, backfill: str) -> No
     assert served.query("SELECT * FROM admin.oracle_pg_type_verification") == []
 
 
-@pytest.mark.parametrize(("day", "moments"), [("2025-01-08", ["loading"]), ("2025-01-09", ["open", "loading"])])
+@pytest.mark.parametrize(("number", "moments"), [(6, ["loading"]), (7, ["open", "loading"])])
 def test_a_run_terminated_at_any_moment_leaves_no_task(
-    served: Served, backfill: str, day: str, moments: list[str]
+    served: Served, backfill: str, number: int, moments: list[str]
 ) -> None:
     """Dagster raises into the step, or, between two steps, before the next one: nothing may be left either way."""
     wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
     served.fault(kind="pause", table="ORDERS", after_rows=5)
-    run = served.launch(day)
+    run = served.launch(served.day(number))
     wait_for(
         lambda: served.query("SELECT 1 FROM admin.reloads WHERE run_id = %s AND status = ANY(%s)", run, moments),
         "a reload",
@@ -155,7 +160,7 @@ def test_the_demo_runs_beside_it_and_leaves_nothing(served: Served, backfill: st
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-def test_the_pages_explain_themselves(served: Served, backfill: str) -> None:
+def test_the_pages_explain_themselves(served: Served, backfill: str, days: list[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
@@ -177,7 +182,7 @@ def test_the_pages_explain_themselves(served: Served, backfill: str) -> None:
             "lineage": ("/locations/reload_assets/asset-groups/sales/lineage", ["customers", "order_items"]),
             "staging": ("/assets/staging/orders", ["Latest materialization", "data-platform"]),
             "checks": ("/assets/staging/orders?view=checks", ["row_count", "window_bounds", "lob_limit"]),
-            "production": ("/assets/production/orders?view=partitions", [f"Materialized ({len(DAYS)})"]),
+            "production": ("/assets/production/orders?view=partitions", [f"Materialized ({len(days)})"]),
             "metadata": ("/assets/production/orders", ["inserted", "outcomes", "DMS task"]),
             "job": ("/locations/reload_assets/jobs/reload_sales", ["View 8 assets"]),
             "automation": ("/automation", ["reload_sales_nightly", "reload_requests"]),

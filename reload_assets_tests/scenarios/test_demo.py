@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Stack]]:
     made: list[Stack] = []
 
     def make(rows: Rows) -> Stack:
-        made.append(Stack(Rows(days=rows.days, customers_per_day=20, orders_per_day=40)))
+        made.append(Stack(replace(rows, customers_per_day=20, orders_per_day=40)))
         return made[-1]
 
     monkeypatch.setattr(demo, "Stack", make)
@@ -39,7 +41,7 @@ def test_a_reload_that_repaired_nothing_is_a_no(
     small: list[Stack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment = dict(os.environ)
-    monkeypatch.setattr(demo, "_reload", lambda begin: True)
+    monkeypatch.setattr(demo, "_reload", lambda begin, day: True)
     assert demo.main() == 1
     said = capsys.readouterr().out.splitlines()
     assert said[-2].startswith("rows outside the window equal the source's: yes (")
@@ -64,14 +66,14 @@ def test_a_reload_that_repaired_nothing_is_a_no(
 def test_a_row_lost_outside_the_window_is_a_no(
     small: list[Stack], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def mend_and_spoil(begin: float) -> bool:
+    def mend_and_spoil(begin: float, day: date) -> bool:
         with small[0].connect_source() as source, small[0].connect_target() as target, target.transaction():
             # CDC waits, and then does once more what the copy has seen already, in one table more than in another.
             target.execute("SET LOCAL session_replication_role = replica")
             target.execute("SET LOCAL deadlock_timeout = '1min'")
             target.execute(f"TRUNCATE {', '.join(f'production.{table}' for table in TABLES)}")
             sales.copy_to_production(source, target)
-            target.execute("DELETE FROM production.documents WHERE updated_at < '2025-01-02'")
+            target.execute("DELETE FROM production.documents WHERE updated_at < %s", [day - timedelta(days=1)])
         return True
 
     monkeypatch.setattr(demo, "_reload", mend_and_spoil)

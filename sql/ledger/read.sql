@@ -1,6 +1,10 @@
 -- The ledger: read reloads, their tables and their definitions.
 -- By hand: psql -f sql/example.psql -f sql/ledger/read.sql
 
+-- name: find_by_run
+-- Find the reload that a run opened.
+SELECT reload_id FROM admin.reloads WHERE run_id = :'run_id' ORDER BY reload_id DESC LIMIT 1;
+
 -- name: get_reload
 -- Get one reload.
 SELECT

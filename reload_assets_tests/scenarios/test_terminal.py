@@ -1,0 +1,137 @@
+"""Reloads from the terminal: the command runs the UI's job, shows its progress, and tells by its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+
+from reload_assets.assets.load_steps import run_is_live
+from reload_assets.local.stack import Stack
+from reload_assets.run_process import has_died
+from reload_assets_tests.scenarios.runs import Runner
+from reload_assets_tests.scenarios.test_cli import command
+from reload_assets_tests.scenarios.test_sweeper import tick
+
+Bounds = tuple[datetime, datetime]
+
+
+def test_a_damaged_day_is_healed_and_shown(stack: Stack, day: date, bounds: Bounds) -> None:
+    stack.damage(*bounds, seed=day.day)
+    done = command("reload", "sales", "--from", str(day), "--to", str(day + timedelta(days=1)), "--reason", "ticket 7")
+    assert done.exit_code == 0, done.output
+    said = done.stdout.splitlines()
+    assert said[0].startswith(f"Reloading {day}T00:00:00Z--")
+    assert "  check orders.row_count ok" in said
+    assert any("rows staged" in line for line in said)
+    assert "is merged, confirm: confirmed." in said[-1]
+    with stack.connect_target() as target:
+        (started_by, reason) = target.execute(
+            "SELECT started_by, reason FROM admin.reloads ORDER BY reload_id DESC LIMIT 1"
+        ).fetchone() or ("", "")
+    assert started_by.endswith(" at a terminal")
+    assert reason == "ticket 7"
+
+    shown = command("status", "sales", "--json")
+    (window,) = [one for one in json.loads(shown.stdout) if one["window"].startswith(str(day))]
+    assert (window["state"], set(window["tables"])) == (
+        "green",
+        {"customers", "orders", "order_items", "documents"},
+    )
+    assert window["changed_rows"] > 0
+
+
+def test_some_hours_of_one_table_are_an_adhoc_window(stack: Stack, day: date) -> None:
+    window = ("--from", f"{day}T04:00Z", "--to", f"{day}T06:30Z")
+    done = command("reload", "sales", *window, "--tables", "customers")
+    assert done.exit_code == 0, done.output
+    assert f"Reloading {day}T04:00:00Z--{day}T06:30:00Z of sales: customers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sale", "--from", "2025-01-03", "--to", "2025-01-04"), "there is no group 'sale'; did you mean 'sales'?"),
+        (("sales", "--from", "3.1.2025", "--to", "2025-01-04"), "--from: '3.1.2025' is not an instant"),
+        (("sales", "--from", "2025-01-03T04:00", "--to", "2025-01-04"), "an instant with its zone"),
+        (("sales", "--from", "2025-01-04", "--to", "2025-01-03"), "give a later end"),
+        (("sales", "--from", "2025-01-04", "--to", "2099-01-03"), "reload it once it has ended"),
+        (("sales", "--from", "2025-01-03", "--to", "2025-01-04", "--tables", "order"), "did you mean 'orders'?"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_starts_nothing(stack: Stack, arguments: tuple[str, ...], sentence: str) -> None:
+    done = command("reload", *arguments)
+    assert done.exit_code == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reload_that_fails_says_why_and_exits_with_1(stack: Stack, day: date) -> None:
+    with stack.connect_target() as target:
+        target.execute("REVOKE INSERT ON production.customers FROM reload_job")
+        try:
+            done = command("reload", "sales", "--from", str(day), "--to", str(day + timedelta(days=1)))
+        finally:
+            target.execute("GRANT INSERT ON production.customers TO reload_job")
+    assert done.exit_code == 1
+    assert "lacks INSERT on production.customers" in done.stdout
+    assert done.stdout.splitlines()[-1] == "The reload was not opened."
+
+
+def test_the_heatmap_is_a_page_of_its_own(stack: Stack, tmp_path: Path) -> None:
+    page = tmp_path / "status.html"
+    done = command("status", "--last", "5", "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert f"windows written to {page}" in done.stdout
+    assert "<svg" in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A Dagster home of its own, with storage in files."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+def test_what_a_killed_terminal_leaves_is_swept(stack: Stack, day: date, home: Path) -> None:
+    window = ["--from", str(day), "--to", str(day + timedelta(days=1))]
+    environment = {**os.environ, **stack.environment, "DAGSTER_HOME": str(home)}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "reload_assets.cli", "reload", "sales", *window],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert running.stdout is not None
+    try:
+        for line in running.stdout:
+            if "is ready" in line:
+                break
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        running.stdout.close()
+    with DagsterInstance.from_config(str(home)) as instance:
+        (run,) = instance.get_runs()
+        assert run.status is DagsterRunStatus.STARTED
+        deadline = time.monotonic() + 5
+        while not has_died(run.tags) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not run_is_live(instance, "another", run.run_id)
+        runner = Runner(stack, instance)
+        assert "deleted" in tick(runner)
+        assert runner.dms_tasks() == []
+        assert runner.ledger(run.run_id)["status"] == "cancelled"
+        (run,) = instance.get_runs()
+        assert run.status is DagsterRunStatus.FAILURE
