@@ -51,10 +51,16 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class UniqueIndex:
-    """Any unique index. ``expressions`` and ``predicate`` are SQL that names ``columns``; no predicate: all rows."""
+    """Any unique index. ``expressions`` and ``predicate`` are SQL that names ``columns``; no predicate: all rows.
+
+    ``key_columns``: the columns of the key in their order; empty if it has an expression.
+    """
 
     name: str
+    is_primary: bool
+    deferrable: bool
     nulls_equal: bool
+    key_columns: list[str]
     predicate: str | None
     expressions: list[str]
     columns: list[str]
@@ -123,8 +129,8 @@ class CatalogTable:
     schema: str
     name: str
     columns: list[Column]
-    unique_keys: list[UniqueKey]
     unique_indexes: list[UniqueIndex]
+    """All of them, the primary key first."""
     foreign_keys: list[ForeignKey]
     referenced_by: list[Reference]
     partition_columns: list[str]
@@ -137,6 +143,15 @@ class CatalogTable:
     """Rules that rewrite this role's statements, which then cannot report what they did."""
     foreign_parts: list[str]
     """The foreign tables among its partitions and heirs."""
+
+    @property
+    def unique_keys(self) -> list[UniqueKey]:
+        """The unique indexes that ON CONFLICT or a reader can rely on: over all rows and plain columns."""
+        return [
+            UniqueKey(index.name, index.is_primary, index.deferrable, index.nulls_equal, index.key_columns)
+            for index in self.unique_indexes
+            if index.predicate is None and index.key_columns
+        ]
 
     @property
     def primary_key(self) -> list[str]:
@@ -200,8 +215,6 @@ def read_foreign_keys(connection: Connection[Any], schema: str, name: str) -> li
 def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTable:
     """Read a table's description. It has no columns if the table does not exist or is not visible."""
     names = {"schema": schema, "table": name}
-    with connection.cursor(row_factory=class_row(UniqueKey)) as cursor:
-        unique_keys = cursor.execute(compose("catalog/keys:list_unique_keys"), names).fetchall()
     with connection.cursor(row_factory=class_row(UniqueIndex)) as cursor:
         unique_indexes = cursor.execute(compose("catalog/keys:list_unique_indexes"), names).fetchall()
     with connection.cursor(row_factory=class_row(Reference)) as cursor:
@@ -210,12 +223,12 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers = cursor.execute(compose("catalog/writes:list_triggers"), names).fetchall()
     partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
     part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
-    hides_rows, rules = run(connection, "catalog/writes:get_rewrites", **names).fetchone() or (False, [])
+    rewrites = run(connection, "catalog/writes:get_rewrites", **names).fetchone()
+    hides_rows, rules, foreign_parts = rewrites or (False, [], [])
     return CatalogTable(
         schema,
         name,
         read_columns(connection, schema, name),
-        unique_keys,
         unique_indexes,
         read_foreign_keys(connection, schema, name),
         referenced_by,
@@ -224,5 +237,5 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers,
         hides_rows,
         rules,
-        [part for (part,) in run(connection, "catalog/targets:list_foreign_parts", **names)],
+        foreign_parts,
     )

@@ -24,6 +24,8 @@ def require_partitions(connection: Connection[Any], table: ReloadTable, bounds: 
     ``bounds`` are wall-clock values of the source's zone. Only a table that is partitioned by ranges of the window
     column alone is examined; for others, only the rows tell.
     """
+    if table.production.partition_columns != [table.window.name]:
+        return []
     found = uncovered(connection, table.production.schema, table.production.name, table.window.name, bounds)
     if found is None:
         return []

@@ -1,33 +1,26 @@
 -- The catalog: unique keys and foreign keys, in both directions.
 -- By hand: psql -f sql/example.psql -f sql/catalog/keys.sql
 
--- name: list_unique_keys
--- List the unique indexes of one table that ON CONFLICT or a reader can rely on: over all rows and plain columns.
+-- name: list_unique_indexes
+-- List all unique indexes of one table, also those over expressions or over some rows only: what they index and under
+-- which condition (NULL: all rows), as SQL over the names of columns, and the columns that these name. key_columns: the
+-- columns of the key in their order; none if it has an expression.
 SELECT
     ic.relname AS name,
     i.indisprimary AS is_primary,
     NOT i.indimmediate AS deferrable,
     i.indnullsnotdistinct AS nulls_equal,
-    array_agg(a.attname::text ORDER BY k.position) AS columns
-FROM pg_index AS i
-INNER JOIN pg_class AS c ON i.indrelid = c.oid
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
-CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
-INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND k.attnum = a.attnum
-WHERE
-    n.nspname = :'schema' AND c.relname = :'table'
-    AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-    AND k.position <= i.indnkeyatts
-GROUP BY ic.relname, i.indisprimary, i.indimmediate, i.indnullsnotdistinct
-ORDER BY i.indisprimary DESC, ic.relname;
-
--- name: list_unique_indexes
--- List all unique indexes of one table, also those over expressions or over some rows only: what they index and under
--- which condition (NULL: all rows), as SQL over the names of columns, and the columns that these name.
-SELECT
-    ic.relname AS name,
-    i.indnullsnotdistinct AS nulls_equal,
+    CASE
+        WHEN i.indexprs IS NULL THEN
+            array(
+                SELECT a.attname::text
+                FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+                INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+                WHERE k.position <= i.indnkeyatts
+                ORDER BY k.position
+            )
+        ELSE '{}'
+    END AS key_columns,
     pg_get_expr(i.indpred, i.indrelid) AS predicate,
     array(
         SELECT pg_get_indexdef(i.indexrelid, k.position, FALSE)
@@ -59,7 +52,7 @@ INNER JOIN pg_class AS c ON i.indrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND i.indisunique AND i.indisvalid
-ORDER BY ic.relname;
+ORDER BY i.indisprimary DESC, ic.relname;
 
 -- name: list_foreign_keys
 -- List the foreign keys of one table, each with its columns and its parent's.

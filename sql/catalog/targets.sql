@@ -19,26 +19,6 @@ FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table';
 
--- name: list_foreign_parts
--- List the foreign tables among the partitions and heirs of a table.
-WITH RECURSIVE parts AS (
-    SELECT c.oid
-    FROM pg_class AS c
-    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-    WHERE n.nspname = :'schema' AND c.relname = :'table'
-    UNION
-    SELECT i.inhrelid
-    FROM pg_inherits AS i
-    INNER JOIN parts ON i.inhparent = parts.oid
-)
-
-SELECT n.nspname || '.' || c.relname AS name
-FROM parts
-INNER JOIN pg_class AS c ON parts.oid = c.oid
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE c.relkind = 'f'
-ORDER BY name;
-
 -- name: get_uncovered
 -- Return which part of a window no partition covers, as text, and whether that is all of it. Returns no row for a table
 -- that is not partitioned by ranges of the window column alone. A default partition covers everything.

@@ -42,7 +42,8 @@ ORDER BY n.nspname || '.' || c.relname, t.tgname;
 
 -- name: get_rewrites
 -- Return how PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the
--- rules that are not compatible with ON CONFLICT or RETURNING.
+-- rules that are not compatible with ON CONFLICT or RETURNING. Also return the foreign tables among its partitions and
+-- heirs, to which other servers write.
 SELECT
     row_security_active(c.oid) AS hides_rows,
     array(
@@ -53,7 +54,25 @@ SELECT
             -- 2 is UPDATE, 3 is INSERT, 4 is DELETE.
             AND (r.ev_type IN ('2', '3') OR (r.ev_type = '4' AND r.is_instead))
         ORDER BY r.rulename
-    ) AS rules
+    ) AS rules,
+    array(
+        WITH RECURSIVE parts AS (
+            SELECT i.inhrelid AS oid
+            FROM pg_inherits AS i
+            WHERE i.inhparent = c.oid
+            UNION
+            SELECT i.inhrelid
+            FROM pg_inherits AS i
+            INNER JOIN parts ON i.inhparent = parts.oid
+        )
+
+        SELECT fn.nspname || '.' || f.relname
+        FROM parts
+        INNER JOIN pg_class AS f ON parts.oid = f.oid
+        INNER JOIN pg_namespace AS fn ON f.relnamespace = fn.oid
+        WHERE f.relkind = 'f'
+        ORDER BY fn.nspname || '.' || f.relname
+    ) AS foreign_parts
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
