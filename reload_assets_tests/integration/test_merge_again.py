@@ -82,7 +82,7 @@ CASES = {
         rows=((1, None, NOON),),
     ),
     "a value that another row has": Case(
-        "row-refused",
+        "value-held",
         f"ALTER TABLE production.customers ADD UNIQUE (name);"
         f"INSERT INTO production.customers VALUES (2, 'new', '{NOON}')",
         "DELETE FROM production.customers WHERE id = 2",
@@ -101,7 +101,7 @@ CASES = {
         "DROP TRIGGER no ON production.customers",
     ),
     "a missing partition": Case(
-        "row-refused",
+        "partition-missing",
         "SELECT 1",
         "CREATE TABLE production.ones PARTITION OF production.customers FOR VALUES FROM (1) TO (2)",
         ddl=CUSTOMERS + " PARTITION BY RANGE (id)",

@@ -23,8 +23,15 @@ SELECT
     END AS key_columns,
     pg_get_expr(i.indpred, i.indrelid) AS predicate,
     array(
-        SELECT pg_get_indexdef(i.indexrelid, k.position, FALSE)
-        FROM generate_series(1, i.indnkeyatts) AS k (position)
+        SELECT
+            CASE
+                WHEN a.attnum IS NOT NULL THEN quote_ident(a.attname)
+                -- Not for plain columns: it waits for the table's lock, and a locked table is a matter of the merge.
+                ELSE pg_get_indexdef(i.indexrelid, k.position::integer, FALSE)
+            END
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+        LEFT JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+        WHERE k.position <= i.indnkeyatts
         ORDER BY k.position
     ) AS expressions,
     array(
