@@ -70,7 +70,7 @@ def test_rows_that_the_load_saw_newer_are_not_taken_back(new_database: Databases
         bench.reader = lambda: open_reader(old)
         confirmed = bench.confirm(reload)
         assert not confirmed.settled
-        assert "1 rows of CUSTOMERS (keys 1) older than DMS reads them" in confirmed.detail
+        assert "1 rows of SALES.CUSTOMERS (keys 1) older than DMS reads them" in confirmed.detail
         assert bench.on_production(ROWS) == [(1, "v2"), (2, "v1")]
 
 
@@ -124,7 +124,7 @@ def test_rows_with_keys_that_no_dms_filter_finds_are_asked_for_by_their_window(n
         bench.reader = lambda: open_reader(old)
         again = bench.confirm(reload)
         assert not again.settled
-        assert "1 rows of NOTES (keys \\x0002) older than DMS reads them" in again.detail
+        assert "1 rows of SALES.NOTES (keys \\x0002) older than DMS reads them" in again.detail
         assert bench.on_production(rows) == [(b"\0\1", "taken back"), (b"\0\2", "v2")]
 
 

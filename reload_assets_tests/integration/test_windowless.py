@@ -85,9 +85,9 @@ def test_rows_without_a_window_are_counted_on_both_sides(both: Both) -> None:
     assert both.warnings() == []
     assert both.after_merge().facts.get("rows_without_window") is None
     both.source.execute('INSERT INTO "SALES"."T" VALUES (2, \'new\', NULL)')
-    assert both.warnings() == [f"1 row of the source's T {HELP}{REPAIR}"]
+    assert both.warnings() == [f"1 row of the source's SALES.T {HELP}{REPAIR}"]
     both.target.execute("INSERT INTO production.t VALUES (2, 'old', NULL), (3, 'gone', NULL)")
-    assert both.warnings() == [f"2 rows of production.t and 1 row of the source's T {HELP}{REPAIR}"]
+    assert both.warnings() == [f"2 rows of production.t and 1 row of the source's SALES.T {HELP}{REPAIR}"]
 
 
 def test_the_check_after_a_merge_names_what_it_cannot_see(both: Both) -> None:
@@ -129,14 +129,14 @@ def test_the_count_goes_no_further_than_its_limit(both: Both, monkeypatch: pytes
     monkeypatch.setattr(windowless, "_MOST", 3)
     both.target.execute("INSERT INTO production.t SELECT n, 'x', NULL FROM generate_series(2, 9) AS n")
     both.source.execute('INSERT INTO "SALES"."T" SELECT n, \'x\', NULL FROM generate_series(2, 9) AS n')
-    assert both.warnings() == [f"at least 3 rows of production.t and at least 3 rows of the source's T {HELP}{REPAIR}"]
+    assert both.warnings() == [f"at least 3 rows of production.t and at least 3 rows of the source's SALES.T {HELP}{REPAIR}"]
 
 
 def test_a_source_that_cannot_be_asked_is_said(both: Both) -> None:
     table = both.table()
     both.source.execute('DROP TABLE "SALES"."T"')
     (said,) = remarks_on_windowless(both.target, table, both.reader)
-    assert said.startswith("how many rows of T have no UPDATED_AT could not be counted: ")
+    assert said.startswith("how many rows of SALES.T have no UPDATED_AT could not be counted: ")
 
 
 @pytest.mark.parametrize(

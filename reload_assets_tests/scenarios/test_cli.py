@@ -85,7 +85,7 @@ def test_check_names_the_group_that_dagster_does_not_take_and_checks_the_rest(st
     assert checked.exit_code == 1
     (said,) = found(checked, "problem")
     assert f"{file}: groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME" in said
-    assert len(found(checked, "ok")) == 7
+    assert len(found(checked, "ok")) == 8
 
 
 def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
@@ -212,6 +212,7 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(stack: Stack, emp
     assert [name for (name,) in views] == [
         "merge_logs",
         "merge_summary",
+        "metrics",
         "oracle_pg_migration_status",
         "oracle_pg_type_verification",
         "window_status",
