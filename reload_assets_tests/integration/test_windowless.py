@@ -129,7 +129,9 @@ def test_the_count_goes_no_further_than_its_limit(both: Both, monkeypatch: pytes
     monkeypatch.setattr(windowless, "_MOST", 3)
     both.target.execute("INSERT INTO production.t SELECT n, 'x', NULL FROM generate_series(2, 9) AS n")
     both.source.execute('INSERT INTO "SALES"."T" SELECT n, \'x\', NULL FROM generate_series(2, 9) AS n')
-    assert both.warnings() == [f"at least 3 rows of production.t and at least 3 rows of the source's SALES.T {HELP}{REPAIR}"]
+    assert both.warnings() == [
+        f"at least 3 rows of production.t and at least 3 rows of the source's SALES.T {HELP}{REPAIR}"
+    ]
 
 
 def test_a_source_that_cannot_be_asked_is_said(both: Both) -> None:
