@@ -7,7 +7,7 @@ from typing import IO, Any
 import click
 import psycopg
 
-from reload_assets.cli.check import check
+from reload_assets.cli.doctor import doctor
 from reload_assets.cli.configured import Configured
 from reload_assets.cli.install import install
 from reload_assets.cli.lint import lint
@@ -50,5 +50,5 @@ def main(context: click.Context, config: str | None) -> None:
     context.obj = Configured(config)
 
 
-for command in (install, check, reload, status, sql, lint, reference):
+for command in (install, doctor, reload, status, sql, lint, reference):
     main.add_command(command)

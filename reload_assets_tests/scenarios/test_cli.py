@@ -58,7 +58,7 @@ def state(stack: Stack) -> tuple[object, ...]:
 
 def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> None:
     before = state(stack)
-    checked = command("check")
+    checked = command("doctor")
     assert checked.exit_code == 0
     said = checked.stdout.splitlines()
     assert {tuple(line.split(":")[0].split()) for line in said} == {
@@ -81,7 +81,7 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
 
 def test_check_names_the_group_that_dagster_does_not_take_and_checks_the_rest(stack: Stack, written: Written) -> None:
     file = written('owners: ["team:data-platform"]', "owners: [alice]")
-    checked = command("--config", file, "check")
+    checked = command("--config", file, "doctor")
     assert checked.exit_code == 1
     (said,) = found(checked, "problem")
     assert f"{file}: groups.sales.owners: 'alice' is neither an e-mail address nor team:NAME" in said
@@ -90,7 +90,7 @@ def test_check_names_the_group_that_dagster_does_not_take_and_checks_the_rest(st
 
 def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
     # The reference group's own tables have one each.
-    checked = command("check")
+    checked = command("doctor")
     assert checked.exit_code == 0
     assert found(checked, "warn") == []
     with stack.connect_target() as target:
@@ -101,7 +101,7 @@ def test_check_warns_of_a_window_column_without_an_index(stack: Stack) -> None:
         target.execute("CREATE INDEX expression ON production.orders (date_trunc('day', updated_at))")
         target.execute("CREATE INDEX hashed ON production.orders USING hash (updated_at)")
         try:
-            checked = command("check")
+            checked = command("doctor")
         finally:
             target.execute("DROP INDEX production.second, production.partial, production.expression, production.hashed")
             target.execute("CREATE INDEX ON production.orders (updated_at)")
@@ -128,7 +128,7 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
             Filters=[{"Name": "replication-task-arn", "Values": [other]}],
             WaiterConfig={"Delay": 1, "MaxAttempts": 20},
         )
-        checked = command("--config", written("{env: RELOAD_CDC_TASK_ARN}", other), "check")
+        checked = command("--config", written("{env: RELOAD_CDC_TASK_ARN}", other), "doctor")
     finally:
         client.delete_replication_task(ReplicationTaskArn=other)
     (said,) = found(checked, "problem")
@@ -171,7 +171,7 @@ def test_check_refuses_a_task_that_does_not_carry_the_tables(stack: Stack, writt
 def test_a_mistake_is_a_line_of_its_own_and_exit_code_1(
     stack: Stack, written: Written, old: str, new: str, sentence: str
 ) -> None:
-    checked = command("--config", written(old, new), "check")
+    checked = command("--config", written(old, new), "doctor")
     assert checked.exit_code == 1
     said = found(checked, "problem") or checked.stderr.splitlines()
     assert sum(sentence in line for line in said) == 1

@@ -1,4 +1,4 @@
-"""Targets that take no reload: ``reload-assets check`` and a run name each before anything is loaded."""
+"""Targets that take no reload: ``reload-assets doctor`` and a run name each before anything is loaded."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_target_that_takes_no_reload_is_named(
     with behind(stack.postgres) as port:
         file = tmp_path / "check.yaml"
         file.write_text(at_port(port), encoding="utf-8")
-        checked = command("--config", str(file), "check")
+        checked = command("--config", str(file), "doctor")
         runner = configured(at_port(port))
         run = runner.run(day.isoformat())
     assert checked.exit_code == 1

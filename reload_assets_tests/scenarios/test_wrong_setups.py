@@ -1,4 +1,4 @@
-"""Set-ups that are wrong, as a table: ``reload-assets check`` names each before anything is loaded, and none passes."""
+"""Set-ups that are wrong, as a table: ``reload-assets doctor`` names each before anything is loaded, and none passes."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def checked(stack: Stack, wrong: Wrong, folder: Path) -> tuple[int, list[str], l
         try:
             target.execute(wrong.on_target.encode())
             source.execute(wrong.on_source.encode())
-            done = command("--config", written(wrong, folder), "check")
+            done = command("--config", written(wrong, folder), "doctor")
         finally:
             target.execute(wrong.undo.encode())
             target.execute("DROP TABLE odd.things CASCADE; DROP FUNCTION IF EXISTS odd.touch")
@@ -265,7 +265,7 @@ def test_a_mistake_in_one_table_does_not_hide_the_others(odd: Stack, tmp_path: P
     tables["documents"]["key"] = ["document_ix"]
     file = tmp_path / "reload.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
-    done = command("--config", str(file), "check")
+    done = command("--config", str(file), "doctor")
     assert done.exit_code == 1
     assert [line.split(": ")[1].split(".")[-2] for line in found(done, "problem")] == ["customers", "documents"]
     assert {line.split(":")[0] for line in found(done, "ok")} >= {"sales.orders", "sales.order_items", "cdc", "DMS"}

@@ -52,7 +52,7 @@ def test_every_command_says_what_it_is_for() -> None:
     assert [one.name for one in options if not one.help] == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["check", "more"], ["sql", "load", "sales.orders"]])
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["doctor", "more"], ["sql", "load", "sales.orders"]])
 def test_a_command_that_there_is_not_is_a_mistake_of_usage(arguments: list[str]) -> None:
     assert command(*arguments).exit_code == 2
 
@@ -69,7 +69,7 @@ def test_the_module_runs_as_the_command_does(tmp_path: Path) -> None:
 
 
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
-    failed = command("--config", str(tmp_path / "none.yaml"), "check")
+    failed = command("--config", str(tmp_path / "none.yaml"), "doctor")
     assert failed.exit_code == 1
     assert failed.stderr.splitlines() == [
         f"{tmp_path / 'none.yaml'}: No such file or directory; name the file in RELOAD_CONFIG or fix it. "

@@ -1,4 +1,4 @@
-"""``reload-assets check``."""
+"""``reload-assets doctor``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANY_DAY = datetime(2000, 1, 1)
 
 @click.command()
 @click.pass_obj
-def check(configured: Configured) -> None:
+def doctor(configured: Configured) -> None:
     """Check reload.yaml against production, the source and DMS.
 
     Prints one line per finding: ok, warn or problem. Changes nothing. Exits with 1 if there is a problem.
