@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def write_environment(stack: Stack) -> Path:
-    """Write the variables of the stack into a file for a shell, so that commands can use the stack. Returns the file."""
+    """Write the stack's variables into a file for a shell, so that commands can use the stack. Returns the file."""
     file = stack.root / "environment"
     file.touch(mode=0o600)
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in stack.environment.items())
