@@ -71,7 +71,9 @@ def make_empty_ledger(connection: Connection[Any], target: TargetConfig) -> None
     else:
         connection.execute("DROP SCHEMA IF EXISTS admin CASCADE")
         install(connection, target)
-        _installed[database] = _shape(connection)
+        installed = _shape(connection)
+        assert installed
+        _installed[database] = installed
 
 
 def _shape(connection: Connection[Any]) -> str | None:
