@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -47,10 +48,13 @@ def _target_tls(login: TargetConnection, place: str) -> dict[str, str]:
     return written if login.sslmode is None else {"sslmode": login.sslmode, **written}
 
 
-def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
+def source_reader(
+    config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery], patience: float | None = None
+) -> SourceReader | None:
     """Return a reader of the source; None if the configuration has no source connection. Raises ConfigError.
 
-    ``delivery`` is called when columns are described; it returns how DMS changes values.
+    ``delivery`` is called when columns are described; it returns how DMS changes values. ``patience`` is the longest
+    time of a call, if that is less than what is configured (seconds).
     """
     login = config.source.connection
     if login is None:
@@ -67,7 +71,7 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable
         user=text(login.user, f"{place}.user"),
         password=_secret(login.password, f"{place}.password", lookup),
     )
-    session = SourceSession(login.call_timeout_seconds, _source_tls(login, place, lookup))
+    session = SourceSession(min(login.call_timeout_seconds, patience or math.inf), _source_tls(login, place, lookup))
     return SourceReader(url, config.source.schema_name, delivery, session)
 
 

@@ -50,6 +50,7 @@ class Services:
         self.config = config
         self._look_up = look_up
         self._make_client = make_client or self._configured_client
+        self._delivered: Delivery | None = None
 
     @cached_property
     def target(self) -> TargetDatabase:
@@ -61,19 +62,16 @@ class Services:
         """The ledger in the target database."""
         return Ledger(self.target)
 
-    def open_source(self) -> SourceReader | None:
-        """Open a reader of the source, which the caller closes; None if no source connection is configured."""
-        return source_reader(self.config, self._look_up, lambda: self.delivery)
+    def open_source(self, patience: float | None = None) -> SourceReader | None:
+        """Open a reader of the source, which the caller closes; None if no source connection is configured.
 
-    def source(self) -> AbstractContextManager[SourceReader | None]:
+        ``patience`` is the longest time of a call, if that is less than what is configured (seconds).
+        """
+        return source_reader(self.config, self._look_up, lambda: self._delivery(patience), patience)
+
+    def source(self, patience: float | None = None) -> AbstractContextManager[SourceReader | None]:
         """Open a reader of the source for a ``with`` block; None if no source connection is configured."""
-        return opened(self.open_source)
-
-    @cached_property
-    def delivery(self) -> Delivery:
-        """How DMS changes the source's values, according to the settings of its source endpoint. Raises DmsError."""
-        endpoint = self.load_tasks().source_endpoint(dms_engine(self.config).source_arn())
-        return Delivery(number_scale(endpoint), trims_char(endpoint))
+        return opened(lambda: self.open_source(patience))
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
         """Return the operations on load tasks.
@@ -127,6 +125,13 @@ class Services:
             open_source=self.open_source,
             say=say,
         )
+
+    def _delivery(self, patience: float | None) -> Delivery:
+        """Return how DMS changes the source's values, by the settings of its source endpoint. Raises DmsError."""
+        if self._delivered is None:
+            endpoint = self.load_tasks(patience).source_endpoint(dms_engine(self.config).source_arn())
+            self._delivered = Delivery(number_scale(endpoint), trims_char(endpoint))
+        return self._delivered
 
     @cached_property
     def _client(self) -> Any:
