@@ -21,7 +21,7 @@ def look_at_instance(instance: Mapping[str, Any], postgres: int | None) -> Itera
         yield found(
             "engine-version-old",
             "dms",
-            f"the replication instance {name} runs the engine {version}, and DMS writes to PostgreSQL {postgres} only "
+            f"DMS: the replication instance {name} runs the engine {version}, and DMS writes to PostgreSQL {postgres} only "
             f"from {'.'.join(map(str, needed))} on",
             "upgrade the instance",
         )
@@ -48,7 +48,7 @@ def look_at_database(endpoint: Mapping[str, Any], database: str, place: str) -> 
         yield found(
             "endpoint-database",
             place,
-            f"the target endpoint {endpoint.get('EndpointIdentifier')} leads to the database {name!r}, and "
+            f"DMS: the target endpoint {endpoint.get('EndpointIdentifier')} leads to the database {name!r}, and "
             f"target.connection to {database!r}",
             "name the same database in both",
         )

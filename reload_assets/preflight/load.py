@@ -62,4 +62,6 @@ def look_at_lobs(reader: SourceReader, table: ReloadTable, limit_kb: int) -> Ite
             )
     if all(longest[name] < limits[name] for name in measured):
         said = ", ".join(f"{name} {size(longest[name])}" for name in measured)
-        yield found("lobs-fit", table.target, f"the longest LOBs of {table.source}: {said} ({rows} were looked at)")
+        yield found(
+            "lobs-fit", table.target, f"source: the longest LOBs of {table.source}: {said} ({rows} were looked at)"
+        )

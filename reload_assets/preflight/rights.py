@@ -39,7 +39,7 @@ def find_rights_of_cdc(connection: Connection[Any], login: str, tables: Sequence
         yield found(
             "cdc-login-rights",
             "cdc",
-            f"the CDC task's login {login} lacks {'; '.join(missing)}, so that changes do not arrive there",
+            f"cdc: the login {login} of the CDC task lacks {'; '.join(missing)}, so that changes do not arrive there",
             f"run: {'; '.join(commands)}",
         )
 

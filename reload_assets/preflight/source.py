@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from reload_assets.errors.source import SourceDenied
 from reload_assets.preflight.finding import Finding, found
-from reload_assets.preflight.network import is_local
+from reload_assets.preflight.network import look_at_encryption
 from reload_assets.source.server import Logging, read_log_groups, read_logging, read_server
 from reload_assets.tables import ReloadTable
 
@@ -26,17 +26,13 @@ def look_at_source(reader: SourceReader, zone: str) -> Iterator[Finding]:
     server = read_server(reader)
     encrypted = server.protocol.lower() == "tcps"
     how = "encrypted" if encrypted else "unencrypted"
-    yield found("source-ready", "source", f"{reader} is the primary and has {reader.schema}; the connection is {how}")
-    if not encrypted and not is_local(reader.host):
-        yield found(
-            "unencrypted",
-            "source",
-            f"the connection to {reader} is not encrypted",
-            "write protocol: tcps into source.connection",
-        )
+    what = f"source: {reader} is the primary and has {reader.schema}, and the connection is {how}"
+    yield found("source-ready", "source", what)
+    fix = "write protocol: tcps into source.connection"
+    yield from look_at_encryption("source", str(reader), reader.host, encrypted=encrypted, fix=fix)
     here = f"{reader.now().astimezone(ZoneInfo(zone)):%z}"
     wanted = f"{here[:3]}:{here[3:]}"
-    clock = f"the source's clock is at {server.offset} (SYSDATE), its DBTIMEZONE is {server.database_zone}"
+    clock = f"source: its clock is at {server.offset} (SYSDATE), its DBTIMEZONE is {server.database_zone}"
     if server.offset == wanted:
         yield found("zones-agree", "source", f"{clock}, and source.time_zone {zone} is at {wanted}")
     else:
@@ -57,7 +53,7 @@ def look_at_logging(reader: SourceReader, tables: Sequence[ReloadTable]) -> Iter
         yield found(
             "look-denied",
             "source",
-            f"could not look at the archive log mode and the supplemental logging of {reader} ({error.reason})",
+            f"source: could not look at the archive log mode and the supplemental logging ({error.reason})",
             f"GRANT SELECT ON SYS.V_$DATABASE TO {reader.user} lets doctor look",
         )
         logging = Logging(archives=True, minimal=True, keys=False)
@@ -70,7 +66,7 @@ def look_at_logging(reader: SourceReader, tables: Sequence[ReloadTable]) -> Iter
             yield found(
                 "key-not-logged",
                 table.target,
-                f"{reader} does not log the key of updated rows of {table.source}, by which CDC finds them",
+                f"source: the key of updated rows of {table.source} is not logged, by which CDC finds them",
                 f'ALTER TABLE "{table.source_schema}"."{table.source_table}" ADD SUPPLEMENTAL LOG DATA (PRIMARY KEY) '
                 "COLUMNS, or set addSupplementalLogging in the source endpoint and restart the CDC task",
             )
@@ -81,15 +77,15 @@ def _database(reader: SourceReader, logging: Logging) -> Iterator[Finding]:
         yield found(
             "archive-log-off",
             "source",
-            f"{reader} is in NOARCHIVELOG mode, in which DMS cannot read changes",
+            f"source: {reader} is in NOARCHIVELOG mode, in which DMS cannot read changes",
             "ALTER DATABASE ARCHIVELOG while it is mounted (on RDS: keep automated backups)",
         )
     if not logging.minimal:
         yield found(
             "supplemental-logging-off",
             "source",
-            f"{reader} has no supplemental logging, without which DMS cannot read changes",
+            f"source: {reader} has no supplemental logging, without which DMS cannot read changes",
             f"ALTER DATABASE ADD SUPPLEMENTAL LOG DATA ({_ON_RDS}.alter_supplemental_logging('ADD'))",
         )
     if logging.archives and logging.minimal:
-        yield found("logging-ready", "source", f"{reader} archives its redo log and has supplemental logging")
+        yield found("logging-ready", "source", f"source: {reader} archives its redo log and has supplemental logging")

@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 from reload_assets.conversions.declared import INSTANT
 from reload_assets.postgres.statements import run
 from reload_assets.preflight.finding import Finding, found
-from reload_assets.preflight.network import is_local
+from reload_assets.preflight.network import look_at_encryption
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import counted
 
@@ -20,7 +20,7 @@ LONG_SECONDS = 600
 """After how many seconds a transaction is long: no merge waits so long for a row."""
 
 _UTC = {"utc", "gmt", "etc/utc", "etc/gmt", "universal", "zulu", "0"}
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
 def look_at_server(connection: Connection[Any], login: str, waits_ms: int) -> Iterator[Finding]:
@@ -30,28 +30,23 @@ def look_at_server(connection: Connection[Any], login: str, waits_ms: int) -> It
         yield found(
             "server-version-new",
             "target",
-            f"{login} is PostgreSQL {major}, and this version of reload_assets is tested with 15 to {NEWEST_VERSION}",
+            f"target: {login} is PostgreSQL {major}, and this version of reload_assets is tested with 15 to {NEWEST_VERSION}",
             "try a window that nobody needs first, or upgrade reload_assets",
         )
     mode = connection.info.get_parameters().get("sslmode", "prefer")
     encrypted, host = connection.pgconn.ssl_in_use, connection.info.hostaddr or connection.info.host
     proven = "proves the server" if mode == "verify-full" else "does not prove the server"
     how = f"encrypted (sslmode {mode}, which {proven})" if encrypted else "unencrypted"
-    if not encrypted and not is_local(host):
-        yield found(
-            "unencrypted",
-            "target",
-            f"the connection to {login} is not encrypted",
-            "write sslmode: verify-full and sslrootcert into target.connection",
-        )
     version = f"PostgreSQL {connection.info.parameter_status('server_version')}"
-    yield found("server-ready", "target", f"{login} is {version}, and the connection is {how}")
+    yield found("server-ready", "target", f"target: {login} is {version}, and the connection is {how}")
+    fix = "write sslmode: verify-full and sslrootcert into target.connection"
+    yield from look_at_encryption("target", login, host, encrypted=encrypted, fix=fix)
     ((timeout,),) = run(connection, "preflight:get_deadlock_timeout").fetchall()
     if timeout <= waits_ms:
         yield found(
             "deadlock-timeout-short",
             "target",
-            f"deadlock_timeout is {timeout} ms, and a merge waits, or is waited for, up to {waits_ms} ms: in a "
+            f"target: deadlock_timeout is {timeout} ms, and a merge waits, or is waited for, up to {waits_ms} ms: in a "
             "deadlock PostgreSQL could end CDC's transaction",
             "raise deadlock_timeout, or lower merge.lock_timeout_ms and merge.stall_limit_ms",
         )
@@ -72,7 +67,7 @@ def look_at_sessions(
         yield found(
             "transaction-long",
             "target",
-            f"{name} of {login} ({which}) has had its transaction open for {seconds / 60:,.0f} minutes{holds}: a merge "
+            f"target: {name} of {login} ({which}) has had its transaction open for {seconds / 60:,.0f} minutes{holds}: a merge "
             "gives up if it needs a row that was changed there",
             f"let it end, or end it: {end}",
         )
@@ -81,7 +76,7 @@ def look_at_sessions(
         yield found(
             "look-denied",
             "target",
-            f"could not look at how long the transactions of {counted(hidden, 'session')} of the target are open",
+            f"target: could not look at how long the transactions of {counted(hidden, 'session')} are open",
             f"GRANT pg_read_all_stats TO {sql.Identifier(user).as_string()} lets doctor look",
         )
 
@@ -107,7 +102,7 @@ def look_at_sizes(connection: Connection[Any], tables: Sequence[ReloadTable]) ->
         yield found(
             "table-sizes",
             "target",
-            f"{', '.join(f'{name} {size(taken)}' for name, taken in rows)}; staging and audit take their share of "
+            f"target: {', '.join(f'{name} {size(taken)}' for name, taken in rows)}; staging and audit take their share of "
             "that for each window, and PostgreSQL cannot tell the free space (on RDS: FreeStorageSpace in CloudWatch)",
         )
 
