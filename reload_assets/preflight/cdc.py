@@ -19,6 +19,7 @@ from reload_assets.preflight.finding import Finding, found
 from reload_assets.preflight.rights import find_rights_of_cdc
 from reload_assets.preflight.target import look_at_zones
 from reload_assets.tables import ReloadTable
+from reload_assets.verify.outcome import counted
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -75,8 +76,8 @@ def look_at_tables(
     for finding in warnings:
         yield Finding("warn", finding.code, "cdc", finding.message)
     if not obstacles and tables:
-        names = ", ".join(table.target for table in tables)
-        yield found("cdc-carries", group, f"{group}: the CDC task {name_of(described.task)} carries {names}")
+        said = f"{group}: the CDC task {name_of(described.task)} carries its {counted(len(tables), 'table')}"
+        yield found("cdc-carries", group, said)
 
 
 def look_at_login(

@@ -26,9 +26,7 @@ def look_at_instance(instance: Mapping[str, Any], postgres: int | None) -> Itera
             "upgrade the instance",
         )
         return
-    yield found(
-        "instance-ready", "dms", f"DMS: the replication instance {name} is available, with the engine {version}"
-    )
+    yield found("instance-ready", "dms", f"DMS: the replication instance {name} is available; its engine is {version}")
 
 
 def endpoint_ready(kind: str, endpoint: Mapping[str, Any]) -> Finding:
@@ -37,7 +35,7 @@ def endpoint_ready(kind: str, endpoint: Mapping[str, Any]) -> Finding:
     return found(
         "endpoint-ready",
         "dms",
-        f"DMS: the {kind} endpoint {name} ({endpoint.get('EngineName')}, SslMode {mode}) is tested from the instance",
+        f"DMS: the {kind} endpoint {name} ({endpoint.get('EngineName')}, SslMode {mode}) passed its connection test",
     )
 
 

@@ -49,7 +49,11 @@ class Findings:
     @property
     def problems(self) -> int:
         """The number of problems so far."""
-        return sum(finding.severity == "problem" for finding in self.all)
+        return self.count("problem")
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings of a severity there are so far."""
+        return sum(finding.severity == severity for finding in self.all)
 
     def add(self, finding: Finding) -> None:
         """Add a finding, unless it is there already: a database that is down is met more than once."""
@@ -79,9 +83,7 @@ class Findings:
         except QueryCanceled as error:
             self.add(_too_long(place, _first_line(error)))
         except psycopg.Error as error:
-            self.add(
-                found("statement-refused", place, f"{place}: PostgreSQL says: {_first_line(error)}", "fix its cause")
-            )
+            self.add(found("look-refused", place, f"{place}: PostgreSQL says: {_first_line(error)}", "fix its cause"))
         except Exception as error:
             # Whatever it is: somebody wants to know of the other tables, too.
             said = f"{place}: {type(error).__name__}: {_first_line(error)}"

@@ -38,7 +38,7 @@ def require_partitions(
         raise WindowWithoutPartition(table.target, table.window.name, missing)
     return [
         found(
-            "partition-missing",
+            "partition-gap",
             table.target,
             f"{table.target} has no partition for rows whose {table.window.name} is in {missing}; such rows are "
             "refused",

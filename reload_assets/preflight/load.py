@@ -9,6 +9,7 @@ from reload_assets.dms.tasks import require_clean
 from reload_assets.preflight.finding import Finding, found
 from reload_assets.preflight.target import size
 from reload_assets.tables import ReloadTable
+from reload_assets.verify.outcome import counted
 from reload_assets.verify.staged_values import lob_columns
 
 if TYPE_CHECKING:
@@ -17,51 +18,48 @@ if TYPE_CHECKING:
 ROWS_LOOKED_AT = 100_000
 """So many rows of a table are asked for the length of their LOBs, which Oracle keeps beside the value."""
 
-# The package DBMS_LOB takes no others.
-_MEASURED = ("CLOB", "NCLOB", "BLOB")
-
 
 def look_at_mapping(
     group: str, tables: Sequence[ReloadTable], mapping: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield whether DMS would take a load of a group as it is meant. Raises MappingError if it would not."""
     require_clean(f"of {group}", mapping, settings)
-    names = ", ".join(table.name for table in tables)
-    yield found(
-        "load-ready", group, f"{group}: the linter finds no mistake in the mapping and settings of a load of {names}"
-    )
+    said = f"{group}: a load of its {counted(len(tables), 'table')} has no mistakes in its table mapping and settings"
+    yield found("load-ready", group, said)
 
 
 def look_at_lobs(reader: SourceReader, table: ReloadTable, limit_kb: int) -> Iterator[Finding]:
     """Yield which LOB columns have a value that DMS would cut, in the first rows. Raises SourceUnavailable."""
     described = {column.name: column for column in table.source_columns or ()}
     limits = {column.source: limit for column, limit in lob_columns(table, limit_kb)}
-    if unmeasured := [name for name in limits if described[name].base_type not in _MEASURED]:
-        declared = ", ".join(f"{name} ({described[name].declared})" for name in unmeasured)
+    measured = [name for name in limits if described[name].type.is_read_whole]
+    if unmeasured := [described[name] for name in limits if name not in measured]:
+        declared = ", ".join(f"{column.name} ({column.declared})" for column in unmeasured)
         yield found(
             "lob-unmeasured",
             table.target,
-            f"could not look at the lengths of {declared} of {table.source}, which only a load shows",
+            f"{table.source}: could not look at the lengths of {declared}, which only a load shows",
             f"see that no value is longer than dms.task.lob_limit_kb ({limit_kb:,} KB)",
         )
-    measured = [name for name in limits if name not in unmeasured]
     if not measured:
         return
     seen, lengths = reader.of(table.source_schema).longest(table.source_table, measured, ROWS_LOOKED_AT)
-    longest = dict(zip(measured, lengths, strict=True))
     rows = f"the first {seen:,} rows" if seen == ROWS_LOOKED_AT else f"all {seen:,} rows"
-    for name in measured:
-        if longest[name] >= limits[name]:
-            needed = longest[name] // 1024 + 1
-            yield found(
-                "lob-over-limit",
-                table.target,
-                f"{name} of {table.source} has a value of {size(longest[name])} ({rows} were looked at), and DMS cuts "
-                f"LOBs at {limit_kb:,} KB: the window of that row is not merged",
-                f"set dms.task.lob_limit_kb to {needed:,} or more, and LobMaxSize of the CDC task too",
-            )
-    if all(longest[name] < limits[name] for name in measured):
-        said = ", ".join(f"{name} {size(longest[name])}" for name in measured)
+    fit = []
+    for name, length in zip(measured, lengths, strict=True):
+        # The length of a text is in characters, and the limit in bytes.
+        is_text = described[name].type.family == "lob"
+        said = f"{length:,} characters" if is_text else size(length)
+        if length < limits[name]:
+            fit.append(f"{name} {said}")
+            continue
         yield found(
-            "lobs-fit", table.target, f"source: the longest LOBs of {table.source}: {said} ({rows} were looked at)"
+            "lob-over-limit",
+            table.target,
+            f"{table.source}: {name} has a value of {said}, and DMS cuts LOBs at {limit_kb:,} KB: the window of that row "
+            f"is not merged ({rows} were looked at)",
+            f"set dms.task.lob_limit_kb to more than {length // 1024:,}, and LobMaxSize of the CDC task too",
         )
+    if fit:
+        said = f"{table.source}: the longest LOBs ({rows} were looked at) are {', '.join(fit)}"
+        yield found("lobs-fit", table.target, f"{said}; dms.task.lob_limit_kb is {limit_kb:,}")

@@ -11,7 +11,7 @@ from reload_assets.preflight.finding import Finding, found
 def look_at_encryption(place: str, login: str, host: str, *, encrypted: bool, fix: str) -> Iterator[Finding]:
     """Yield a warning for a connection that others on the network could read. ``host`` is that of the server."""
     if not encrypted and not is_local(host):
-        yield found("unencrypted", place, f"{place}: the connection to {login} is not encrypted", fix)
+        yield found("not-encrypted", place, f"{place}: the connection to {login} is not encrypted", fix)
 
 
 def is_local(host: str) -> bool:

@@ -36,8 +36,13 @@ def ready(group: str, table: ReloadTable) -> Finding:
         "table-ready",
         table.target,
         f"{group}.{table.name}: {table.source} -> {table.target}, {columns}, key "
-        f"({', '.join(column.name for column in table.key)}), window {table.window.name}, version {table.version.name}",
+        f"({', '.join(column.name for column in table.key)}), {_role(table)}",
     )
+
+
+def _role(table: ReloadTable) -> str:
+    window, version = table.window.name, table.version.name
+    return f"window and version {window}" if window == version else f"window {window}, version {version}"
 
 
 def remarks(

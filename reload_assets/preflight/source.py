@@ -25,16 +25,16 @@ def look_at_source(reader: SourceReader, zone: str) -> Iterator[Finding]:
     reader.check()
     server = read_server(reader)
     encrypted = server.protocol.lower() == "tcps"
-    how = "encrypted" if encrypted else "unencrypted"
-    what = f"source: {reader} is the primary and has {reader.schema}, and the connection is {how}"
+    how = "encrypted" if encrypted else "not encrypted"
+    what = f"source: {reader} is the primary; the connection is {how}"
     yield found("source-ready", "source", what)
     fix = "write protocol: tcps into source.connection"
     yield from look_at_encryption("source", str(reader), reader.host, encrypted=encrypted, fix=fix)
     here = f"{reader.now().astimezone(ZoneInfo(zone)):%z}"
     wanted = f"{here[:3]}:{here[3:]}"
-    clock = f"source: its clock is at {server.offset} (SYSDATE), its DBTIMEZONE is {server.database_zone}"
+    clock = f"source: its clock (SYSDATE) is at {server.offset}, its DBTIMEZONE is {server.database_zone}"
     if server.offset == wanted:
-        yield found("zones-agree", "source", f"{clock}, and source.time_zone {zone} is at {wanted}")
+        yield found("zones-agree", "source", f"{clock}; source.time_zone {zone} is at {wanted} too")
     else:
         yield found(
             "zone-of-source",

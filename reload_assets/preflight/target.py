@@ -30,15 +30,15 @@ def look_at_server(connection: Connection[Any], login: str, waits_ms: int) -> It
         yield found(
             "server-version-new",
             "target",
-            f"target: {login} is PostgreSQL {major}, and this version of reload_assets is tested with 15 to {NEWEST_VERSION}",
+            f"target: {login} is PostgreSQL {major}, and reload_assets is tested with 15 to {NEWEST_VERSION}",
             "try a window that nobody needs first, or upgrade reload_assets",
         )
     mode = connection.info.get_parameters().get("sslmode", "prefer")
     encrypted, host = connection.pgconn.ssl_in_use, connection.info.hostaddr or connection.info.host
     proven = "proves the server" if mode == "verify-full" else "does not prove the server"
-    how = f"encrypted (sslmode {mode}, which {proven})" if encrypted else "unencrypted"
+    how = f"encrypted (sslmode {mode}, which {proven})" if encrypted else "not encrypted"
     version = f"PostgreSQL {connection.info.parameter_status('server_version')}"
-    yield found("server-ready", "target", f"target: {login} is {version}, and the connection is {how}")
+    yield found("server-ready", "target", f"target: {login} is {version}; the connection is {how}")
     fix = "write sslmode: verify-full and sslrootcert into target.connection"
     yield from look_at_encryption("target", login, host, encrypted=encrypted, fix=fix)
     ((timeout,),) = run(connection, "preflight:get_deadlock_timeout").fetchall()
@@ -99,11 +99,13 @@ def look_at_sizes(connection: Connection[Any], tables: Sequence[ReloadTable]) ->
     """Yield how large the tables are, by which a user knows how much a window may need."""
     rows = run(connection, "preflight:list_sizes", **_named(tables)).fetchall()
     if rows:
+        name, most = max(rows, key=lambda row: int(row[1]))
+        total = sum(taken for _, taken in rows)
+        of = f" (the largest table is {name}, {size(most)})" if len(rows) > 1 else ""
         yield found(
             "table-sizes",
             "target",
-            f"target: {', '.join(f'{name} {size(taken)}' for name, taken in rows)}; staging and audit take their share of "
-            "that for each window, and PostgreSQL cannot tell the free space (on RDS: FreeStorageSpace in CloudWatch)",
+            f"target: production takes {size(total)}{of}; PostgreSQL cannot tell the free space (RDS: FreeStorageSpace)",
         )
 
 

@@ -169,7 +169,7 @@ class CheckUp:
             dms_login = endpoint.get("Username") if endpoint else None
             require_load_role(connection, f"{self._config.file}: target", database, settings.load_role, dms_login)
         if self._findings.problems == before:
-            what = f"target: {database} has all rights that reloads need, and the ledger is of this version"
+            what = f"target: {database} has all rights that reloads need, and the ledger is up to date"
             self._findings.add(found("target-ready", "target", what))
         if endpoint is not None:
             self._findings.take("dms", dms.look_at_database(endpoint, database.database, "dms"))

@@ -77,12 +77,17 @@ def test_the_page_about_the_commands_shows_the_help_of_each() -> None:
 
 
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
-    failed = command("--config", str(tmp_path / "none.yaml"), "doctor")
+    failed = command("--config", str(tmp_path / "none.yaml"), "install")
     assert failed.exit_code == 1
-    assert failed.stderr.splitlines() == [
+    sentence = (
         f"{tmp_path / 'none.yaml'}: No such file or directory; name the file in RELOAD_CONFIG or fix it. "
         "[config-unreadable]"
-    ]
+    )
+    assert failed.stderr.splitlines() == [sentence]
+    # To doctor it is a finding like any other.
+    doctor = command("--config", str(tmp_path / "none.yaml"), "doctor")
+    assert (doctor.exit_code, doctor.stdout) == (1, f"problem {sentence}\n")
+    assert doctor.stderr == "1 problem, 0 warnings\n"
 
 
 def test_the_linter_names_each_mistake_in_a_line(tmp_path: Path) -> None:
