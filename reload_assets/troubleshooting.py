@@ -41,7 +41,8 @@ and in
 - `admin.window_status`: `error_code` of the latest reload of each window;
 - `admin.reload_requests`: `error` ends with the code.
 
-`reload-assets doctor` prints the same codes before anything is loaded; it [has some of its own](#findings-of-doctor), too.
+`reload-assets doctor` prints the same codes before anything is loaded, and
+[some of its own](#findings-of-doctor).
 
 If an error quotes another one, its own code comes last.
 """
@@ -120,8 +121,8 @@ def _refusals() -> Iterator[str]:
 def _doctor() -> Iterator[str]:
     yield "## Findings of doctor\n"
     yield (
-        "`reload-assets doctor` prints one line per finding: `ok`, `warn` or `problem`, what was found where, what to do, "
-        "and a code. The codes are those of errors, of findings on the CDC task or of the linter, or these:\n"
+        "`reload-assets doctor` prints one line per finding: `ok`, `warn` or `problem`, what was found where, what to "
+        "do and a code. The codes are those of errors, of findings on the CDC task or of the linter, or these:\n"
     )
     yield "| code | severity | when |\n|---|---|---|"
     for code, found in sorted(FINDINGS.items(), key=lambda one: _GRAVEST_FIRST.index(one[1].severity)):

@@ -49,8 +49,8 @@ def clocks_apart(ready: Readiness, margin_seconds: float) -> Finding | None:
     return found(
         "clocks-apart",
         "cdc",
-        f"cdc: the target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, more than "
-        "cdc.margin_seconds: without the source connection it could not stand in for that",
+        f"cdc: the target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, more "
+        "than cdc.margin_seconds: without the source connection it could not stand in for that",
         "let both servers keep the same time",
     )
 

@@ -21,8 +21,8 @@ def look_at_instance(instance: Mapping[str, Any], postgres: int | None) -> Itera
         yield found(
             "engine-version-old",
             "dms",
-            f"DMS: the replication instance {name} runs the engine {version}, and DMS writes to PostgreSQL {postgres} only "
-            f"from {'.'.join(map(str, needed))} on",
+            f"DMS: the replication instance {name} runs the engine {version}, and DMS writes to PostgreSQL {postgres} "
+            f"only from {'.'.join(map(str, needed))} on",
             "upgrade the instance",
         )
         return

@@ -56,8 +56,8 @@ def look_at_lobs(reader: SourceReader, table: ReloadTable, limit_kb: int) -> Ite
         yield found(
             "lob-over-limit",
             table.target,
-            f"{table.source}: {name} has a value of {said}, and DMS cuts LOBs at {limit_kb:,} KB: the window of that row "
-            f"is not merged ({rows} were looked at)",
+            f"{table.source}: {name} has a value of {said}, and DMS cuts LOBs at {limit_kb:,} KB: the window of that "
+            f"row is not merged ({rows} were looked at)",
             f"set dms.task.lob_limit_kb to more than {length // 1024:,}, and LobMaxSize of the CDC task too",
         )
     if fit:

@@ -67,8 +67,8 @@ def look_at_sessions(
         yield found(
             "transaction-long",
             "target",
-            f"target: {name} of {login} ({which}) has had its transaction open for {seconds / 60:,.0f} minutes{holds}: a merge "
-            "gives up if it needs a row that was changed there",
+            f"target: {name} of {login} ({which}) has had its transaction open for {seconds / 60:,.0f} minutes{holds}: "
+            "a merge gives up if it needs a row that was changed there",
             f"let it end, or end it: {end}",
         )
     ((hidden,),) = run(connection, "preflight:count_hidden_sessions").fetchall()
@@ -105,7 +105,8 @@ def look_at_sizes(connection: Connection[Any], tables: Sequence[ReloadTable]) ->
         yield found(
             "table-sizes",
             "target",
-            f"target: production takes {size(total)}{of}; PostgreSQL cannot tell the free space (RDS: FreeStorageSpace)",
+            f"target: production takes {size(total)}{of}; PostgreSQL cannot tell the free space (RDS: "
+            "FreeStorageSpace)",
         )
 
 

@@ -73,7 +73,7 @@ def test_check_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) -> 
     }
     (items,) = [line for line in said if "sales.order_items" in line]
     assert "ORDER_ITEMS -> production.order_items" in items
-    assert "key (order_id, line_no), window updated_at, version updated_at" in items
+    assert "key (order_id, line_no), window and version updated_at" in items
     (cdc,) = [line for line in said if "cdc:" in line]
     assert f"the task {stack.environment['RELOAD_CDC_TASK_ARN']} is running and lags" in cdc
     assert state(stack) == before
