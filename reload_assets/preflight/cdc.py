@@ -13,6 +13,7 @@ from reload_assets.dms.examination import TaskDescription
 from reload_assets.dms.lint_codes import ERROR
 from reload_assets.dms.lint_documents import lint_task
 from reload_assets.dms.verdict import name_of
+from reload_assets.errors.cdc import CdcBehind
 from reload_assets.postgres.statements import run
 from reload_assets.preflight.dms import look_at_database
 from reload_assets.preflight.finding import Finding, found
@@ -33,7 +34,9 @@ def look_at_task(cdc: Cdc, reader: SourceReader | None, margin_seconds: float) -
     with cdc.by_source_clock(reader.now if reader else None):
         ready, why = cdc.look()
     if why is not None:
-        yield Finding("warn", why.code, "cdc", why.sentence, why.advice)
+        # It catches up by itself, and runs again by itself after a reload's fence.
+        passes = isinstance(why, CdcBehind) or cdc.is_fenced()
+        yield Finding("warn" if passes else "problem", why.code, "cdc", why.sentence, why.advice)
     else:
         lag = "" if ready.lag_seconds is None else f" and lags {ready.lag_seconds:.1f} s"
         yield found("cdc-ready", "cdc", f"cdc: the task {cdc.task.arn} is {ready.status}{lag}")

@@ -70,6 +70,7 @@ FINDINGS: Mapping[str, Code] = {
     "supplemental-logging-off": _problem("Oracle logs too little of a change for CDC (supplemental logging)."),
     "table-ready": _ok("A table is resolved against both catalogs."),
     "table-sizes": _ok("How large production's tables are. PostgreSQL cannot tell the free space."),
+    "tables-unseen": _warn("Without a database or DMS the tables could not be looked at."),
     "target-ready": _ok("The job's login has its rights, and the ledger is up to date."),
     "transaction-long": _warn("A transaction in the target has been open for long."),
     "triggers-fire": _warn("Triggers of production fire when a reload writes."),

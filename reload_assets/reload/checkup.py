@@ -22,6 +22,7 @@ from reload_assets.preflight.rights import require_ledger, require_load_role, re
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
 from reload_assets.reload.services import Services
 from reload_assets.tables import ReloadTable, parents_first, resolve_group
+from reload_assets.verify.outcome import counted
 from reload_assets.windows import wall_clock_bound
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class CheckUp:
             is_read = self._look_at_source(opened)
             endpoints = self._look_at_dms()
             is_described = is_read and (self._reader is None or "source" in endpoints)
+            if self._connection is None or not is_described:
+                what = "could not look at the tables, at rights on them and at what CDC carries: see the problems above"
+                self._findings.add(found("tables-unseen", "configuration", what, "fix those and run doctor again"))
             groups = {group: self._resolved(group) if is_described else [] for group in self._config.groups}
             self._look_at_tables(groups)
             self._look_at_target(groups, endpoints.get("target"))
@@ -168,8 +172,9 @@ class CheckUp:
         with self._findings.looking("target"):
             dms_login = endpoint.get("Username") if endpoint else None
             require_load_role(connection, f"{self._config.file}: target", database, settings.load_role, dms_login)
-        if self._findings.problems == before:
-            what = f"target: {database} has all rights that reloads need, and the ledger is up to date"
+        if tables and self._findings.problems == before:
+            which = counted(len(tables), "table")
+            what = f"target: {database} has the rights that reloads of {which} need, and the ledger is up to date"
             self._findings.add(found("target-ready", "target", what))
         if endpoint is not None:
             self._findings.take("dms", dms.look_at_database(endpoint, database.database, "dms"))
