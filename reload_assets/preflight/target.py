@@ -84,15 +84,22 @@ def look_at_sessions(
 def look_at_locks(connection: Connection[Any], group: str, tables: Sequence[ReloadTable]) -> Iterator[Finding]:
     """Yield a warning if a merge of the tables may need a large part of all locks that there can be."""
     ((relations, locks),) = run(connection, "preflight:get_locks", **_named(tables)).fetchall()
-    if relations > locks / 2:
-        yield found(
-            "lock-table-small",
-            group,
-            f"a merge of {group} may lock {relations:,} tables, partitions and indexes, and PostgreSQL has room for "
-            f"{locks:,} locks of all sessions (max_locks_per_transaction x max_connections): it could end with 'out of "
-            "shared memory'",
-            "raise max_locks_per_transaction, which needs a restart, or detach old partitions",
-        )
+    if few := few_locks(group, relations, locks):
+        yield few
+
+
+def few_locks(group: str, relations: int, locks: int) -> Finding | None:
+    """Return a warning if a merge may lock more than half as many relations as there is room for; else None."""
+    if relations <= locks / 2:
+        return None
+    return found(
+        "lock-table-small",
+        group,
+        f"a merge of {group} may lock {relations:,} tables, partitions and indexes, and PostgreSQL has room for "
+        f"{locks:,} locks of all sessions (max_locks_per_transaction x max_connections): it could end with 'out of "
+        "shared memory'",
+        "raise max_locks_per_transaction, which needs a restart, or detach old partitions",
+    )
 
 
 def look_at_sizes(connection: Connection[Any], tables: Sequence[ReloadTable]) -> Iterator[Finding]:

@@ -103,7 +103,11 @@ SETUPS = {
         {
             "cdc-not-running": ("problem", "resume it"),
             "apply-policy": ("problem", "set against_cdc: fence, or change that setting"),
-            "not-selected": ("problem", "does not select SALES.CUSTOMERS"),
+            "not-selected": (
+                "problem",
+                "The CDC task faulty does not select SALES.CUSTOMERS, so it carries no changes into "
+                "production.customers",
+            ),
             "not-captured": ("problem", "restart it"),
             "lobs-cut": ("warn", "set its LobMaxSize to 1024"),
             "foreign-keys-enforced": ("warn", "PostgreSQLSettings.AfterConnectScript"),
