@@ -17,10 +17,10 @@ from reload_assets.errors.cdc import CdcBehind
 from reload_assets.postgres.statements import run
 from reload_assets.preflight.dms import look_at_database
 from reload_assets.preflight.finding import Finding, found
+from reload_assets.preflight.load import named
 from reload_assets.preflight.rights import find_rights_of_cdc
 from reload_assets.preflight.target import look_at_zones
 from reload_assets.tables import ReloadTable
-from reload_assets.verify.outcome import counted
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -79,7 +79,7 @@ def look_at_tables(
     for finding in warnings:
         yield Finding("warn", finding.code, "cdc", finding.message)
     if not obstacles and tables:
-        said = f"{group}: the CDC task {name_of(described.task)} carries its {counted(len(tables), 'table')}"
+        said = f"{group}: the CDC task {name_of(described.task)} carries {named(tables)}"
         yield found("cdc-carries", group, said)
 
 

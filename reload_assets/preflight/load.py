@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 ROWS_LOOKED_AT = 100_000
 """So many rows of a table are asked for the length of their LOBs, which Oracle keeps beside the value."""
 
+_NAMED = 5
+
+
+def named(tables: Sequence[ReloadTable]) -> str:
+    """Return the names of a group's tables, or only how many they are if a line has no room for them."""
+    return ", ".join(table.name for table in tables) if len(tables) <= _NAMED else counted(len(tables), "table")
+
 
 def look_at_mapping(
     group: str, tables: Sequence[ReloadTable], mapping: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield whether DMS would take a load of a group as it is meant. Raises MappingError if it would not."""
     require_clean(f"of {group}", mapping, settings)
-    said = f"{group}: a load of its {counted(len(tables), 'table')} has no mistakes in its table mapping and settings"
+    said = f"{group}: a load of {named(tables)} has no mistakes in its table mapping and settings"
     yield found("load-ready", group, said)
 
 
