@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import Connection
 
+from reload_assets.errors.source import SourceDenied
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.postgres.statements import run
 from reload_assets.preflight.finding import Finding
@@ -44,6 +45,7 @@ class Sides:
     """The table things on both sides."""
 
     source: Connection[Any]
+    source_url: str
     target: Connection[Any]
     target_url: str
     reader: SourceReader
@@ -71,7 +73,7 @@ def sides(databases: tuple[str, str]) -> Iterator[Sides]:
         target.execute("CREATE SCHEMA production")
         target.execute(PRODUCTION)
         (table,) = resolve_group(group_tables(config(WRITTEN), "sales"), target, reader)
-        yield Sides(source, target, target_url, reader, table)
+        yield Sides(source, source_url, target, target_url, reader, table)
 
 
 def codes(findings: Iterator[Finding]) -> list[str]:
@@ -140,6 +142,22 @@ def test_lobs_are_measured_where_the_source_tells_their_length(sides: Sides) -> 
     _, cut = look_at_lobs(sides.reader, sides.table, 1)
     assert (cut.code, cut.severity) == ("lob-over-limit", "problem")
     assert cut.fix.startswith("set dms.task.lob_limit_kb to more than 1,")
+
+
+def test_a_table_whose_rows_this_user_may_not_read_is_named_with_the_grant(sides: Sides) -> None:
+    sides.source.execute("CREATE ROLE looker LOGIN PASSWORD 'looks'")
+    sides.source.execute('GRANT USAGE ON SCHEMA "SALES" TO looker; GRANT SELECT ON "SALES"."THINGS" TO looker')
+    url = sa.make_url(sides.source_url).set(username="looker", password="looks")
+    try:
+        with SourceReader(url, "SALES") as reader:
+            reader.columns("THINGS")
+            reader.require_select("THINGS")
+            # Oracle's dictionary would go on to show a table on which a user has another right.
+            sides.source.execute('REVOKE SELECT ON "SALES"."THINGS" FROM looker')
+            with pytest.raises(SourceDenied, match='run GRANT SELECT ON "SALES"."THINGS" TO looker'):
+                reader.require_select("THINGS")
+    finally:
+        sides.source.execute("DROP OWNED BY looker; DROP ROLE looker")
 
 
 def test_rows_ahead_of_the_clock_are_a_warning(sides: Sides) -> None:

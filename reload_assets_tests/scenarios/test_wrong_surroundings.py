@@ -34,6 +34,7 @@ FILTER = [
     }
 ]
 (V_DATABASE,) = [view for view in DICTIONARY_VIEWS if '"V$DATABASE"' in view]
+(LOG_GROUPS,) = [view for view in DICTIONARY_VIEWS if 'VIEW public."ALL_LOG_GROUPS"' in view]
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ SETUPS = {
         {
             "archive-log-off": ("problem", "ALTER DATABASE ARCHIVELOG"),
             "supplemental-logging-off": ("problem", "ALTER DATABASE ADD SUPPLEMENTAL LOG DATA"),
+            "key-not-logged": ("warn", 'ALTER TABLE "SALES"."ORDERS" ADD SUPPLEMENTAL LOG DATA (PRIMARY KEY) COLUMNS'),
             "engine-version-old": ("warn", "upgrade the instance"),
             "endpoint-database": ("problem", "name the same database in both"),
             "load-role-mismatch": ("problem", "load_role"),
         },
         source={
             V_DATABASE.replace("'ARCHIVELOG'", "'NOARCHIVELOG'").replace("'YES'", "'NO'"): V_DATABASE,
+            f"{LOG_GROUPS} AND c.relname <> 'ORDERS'": LOG_GROUPS,
         },
         instance={"EngineVersion": "3.5.2"},
         endpoint={"DatabaseName": "dagster"},
