@@ -368,12 +368,17 @@ class ReloadConfig(Section):
         return located(self.groups[group].tables[name].target or name, self.target.production_schema)
 
 
+def config_file(path: str | Path | None = None) -> Path:
+    """Return ``path``, else the path in RELOAD_CONFIG, else ``reload.yaml`` in the current folder."""
+    return Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+
+
 def load_config(path: str | Path | None = None) -> ReloadConfig:
     """Read ``reload.yaml`` from ``path``, else from the path in RELOAD_CONFIG, else from the current folder.
 
     Raises ConfigError, which names the file, the field, the value and the fix.
     """
-    file = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+    file = config_file(path)
     try:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -91,6 +91,10 @@ class SourceReader:
             self._others[schema] = other
         return self._others[schema]
 
+    def tables(self) -> list[str]:
+        """Return the names of the schema's tables that this login may read."""
+        return sorted(name for (name,) in self._rows(dictionary.tables(self.schema)))
+
     def columns(self, table: str) -> list[SourceColumn]:
         """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
         rows = self._rows(dictionary.columns(self.schema, table))

@@ -46,6 +46,7 @@ WITHOUT_DAGSTER = (
     "ledger",
     "merge",
     "postgres",
+    "proposal",
     "reload",
     "source",
     "verify",
