@@ -7,6 +7,7 @@ from functools import cached_property
 from reload_assets.config.model import ReloadConfig, config_file, load_config
 from reload_assets.config.values import text
 from reload_assets.reload.services import Services
+from reload_assets.resources.slack import slack_client
 
 
 class Configured:
@@ -42,4 +43,4 @@ def services_of(config: ReloadConfig) -> Services:
         client = boto3.client("secretsmanager", region_name=region)
         return str(client.get_secret_value(SecretId=name)["SecretString"])
 
-    return Services(config, look_up)
+    return Services(config, look_up, make_slack=slack_client)

@@ -46,6 +46,7 @@ def doctor(configured: Configured) -> None:
     groups = _check_databases(findings, services)
     _check_cdc(findings, services, groups)
     _check_dms(findings, services)
+    _check_notify(findings, services)
     if findings.problems:
         click.get_current_context().exit(1)
 
@@ -174,6 +175,17 @@ def _check_dms(findings: Findings, services: Services) -> None:
     with findings.looking("dms"):
         services.load_tasks(_patience(services)).check_endpoints(*dms_engine(services.config).arns())
         findings.add("ok", "DMS: the endpoints are of the right kind and tested from the replication instance")
+
+
+def _check_notify(findings: Findings, services: Services) -> None:
+    """Make the clients of the channels. Nothing is sent."""
+    before, channels = findings.problems, services.channels()
+    for channel in channels:
+        with findings.looking(f"notify.{channel.name}"):
+            channel.connect()
+    if findings.problems == before:
+        names = ", ".join(channel.name for channel in channels)
+        findings.add("ok" if names else "warn", f"notify: {names or 'no channel, so that nobody hears of a failure'}")
 
 
 def _patience(services: Services) -> float:

@@ -28,6 +28,7 @@ from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.first_window import read_first
+from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.config.values import Section, Text
 from reload_assets.errors.config import ConfigUnreadable
@@ -318,6 +319,9 @@ class ReloadConfig(Section):
     windows: WindowsConfig = Field(description="How time is cut.")
     staging: StagingConfig = Field(default_factory=StagingConfig, description="Staging tables.")
     merge: MergeConfig = Field(default_factory=MergeConfig, description="The merge into production.")
+    notify: NotifyConfig = Field(
+        default_factory=NotifyConfig, description="Where it is said what happened to reloads, requests and CDC tasks."
+    )
     groups: dict[Annotated[str, Field(pattern=_NAME)], GroupConfig] = Field(
         min_length=1, description="Table groups by name (lower case letters, digits, underscores)."
     )

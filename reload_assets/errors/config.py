@@ -103,6 +103,17 @@ class NothingToPropose(ConfigError):
         super().__init__(place, f"no table can be reloaded: {why}; check --source-schema and --target-schema")
 
 
+class SlackMissing(ConfigError):
+    """`notify.slack` is configured, and the package for Slack is not installed."""
+
+    code = "slack-missing"
+    advice = "Install it where Dagster's code location runs, or leave out `notify.slack`."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__("notify.slack", "needs the package dagster-slack: pip install 'reload_assets[slack]'")
+
+
 class OwnerInvalid(ConfigError):
     """An owner of a group is neither an e-mail address nor a team, and Dagster takes nothing else."""
 

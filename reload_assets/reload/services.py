@@ -20,9 +20,12 @@ from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.ledger.ledger import Ledger
+from reload_assets.notify.cdc_watch import Watched
+from reload_assets.notify.channels import Channel, LogChannel, SlackChannel, SnsChannel
+from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
-from reload_assets.reload.logins import SecretLookup, source_reader, target_login
+from reload_assets.reload.logins import SecretLookup, secret, source_reader, target_login
 from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
@@ -44,12 +47,20 @@ class Services:
     """
 
     def __init__(
-        self, config: ReloadConfig, look_up: SecretLookup, make_client: Callable[[], Any] | None = None
+        self,
+        config: ReloadConfig,
+        look_up: SecretLookup,
+        make_client: Callable[[], Any] | None = None,
+        make_slack: Callable[[str], Any] | None = None,
     ) -> None:
-        """``look_up`` returns a secret's text; ``make_client`` makes the boto3 client, by default as configured."""
+        """``look_up`` returns a secret's text; ``make_client`` makes the boto3 client, by default as configured.
+
+        ``make_slack`` makes Slack's client from a token; only notifications need it.
+        """
         self.config = config
         self._look_up = look_up
         self._make_client = make_client or self._configured_client
+        self._make_slack = make_slack
 
     @cached_property
     def target(self) -> TargetDatabase:
@@ -116,6 +127,36 @@ class Services:
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
+
+    def notifier(self, patience: float | None = None) -> Notifier:
+        """Return what sends the events of all groups. ``patience`` is as for load tasks."""
+        return Notifier(self.target, self.channels(), lambda: self._watched(patience))
+
+    def channels(self) -> list[Channel]:
+        """Return the channels of notifications. Each raises ConfigError for itself when it is first used."""
+        notify, place = self.config.notify, f"{self.config.file}: notify"
+        sns, slack, make_slack = notify.sns, notify.slack, self._make_slack
+        found: list[Channel] = [LogChannel()] if notify.log else []
+        if sns is not None:
+            found.append(SnsChannel(lambda: text(sns.topic_arn, f"{place}.sns.topic_arn")))
+        if slack is not None and make_slack is not None:
+
+            def connected() -> tuple[Any, str]:
+                token = secret(slack.token, f"{place}.slack.token", self._look_up)
+                return make_slack(token), text(slack.channel, f"{place}.slack.channel")
+
+            found.append(SlackChannel(connected))
+        return found
+
+    def _watched(self, patience: float | None) -> list[Watched]:
+        if self.config.cdc is None:
+            return []
+        groups: dict[str, list[str]] = {}
+        for group in self.config.groups:
+            if (arn := self.cdc_task_arn(group)) is not None:
+                groups.setdefault(arn, []).append(group)
+        each = [(self.cdc(names[0], lambda said: None, patience), names) for names in groups.values()]
+        return [Watched(cdc, names, self.config.cdc.max_lag_seconds) for cdc, names in each if cdc is not None]
 
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
         return kind(

@@ -45,6 +45,7 @@ WITHOUT_DAGSTER = (
     "errors",
     "ledger",
     "merge",
+    "notify",
     "postgres",
     "proposal",
     "reload",
