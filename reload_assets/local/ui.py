@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -58,6 +59,7 @@ def main() -> int:
             print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
             print(f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows")
             print(f"  psql {stack.postgres.url('target')}")
+            print(f"  reload-assets in another terminal, after: . {write_environment(stack)}")
             print(f"  DMS stand-in: {stack.dms.url}")
             print(f"  log: {stack.root / 'dagster.log'}")
             print("Ctrl-C stops everything.", flush=True)
@@ -69,6 +71,15 @@ def main() -> int:
             return 0
         finally:
             _stop(server)
+
+
+def write_environment(stack: Stack) -> Path:
+    """Write the stack's variables into a file for a shell, so that commands can use the stack. Returns the file."""
+    file = stack.root / "environment"
+    file.touch(mode=0o600)
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in stack.environment.items())
+    file.write_text("".join(lines), encoding="utf-8")
+    return file
 
 
 def _traffic(stack: Stack) -> Traffic:
