@@ -85,7 +85,12 @@ SELECT
     e.*,
     :'channels'::text [] AS pending
 FROM events AS e
-ON CONFLICT (event, subject, occurrence) DO NOTHING;
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM admin.notifications AS n
+        WHERE n.event = e.event AND n.subject = e.subject AND n.occurrence = e.occurrence
+    );
 
 -- name: list_unmerged
 -- List the reloads with verified rows that are not merged, or only in part, each with its run. If that run has failed,
@@ -123,11 +128,10 @@ SELECT
     r.tables,
     r.reload_id,
     r.run_id,
-    coalesce(r.error_code, nullif(:'error_code', '')) AS error_code,
+    coalesce(r.error_code, :'error_code') AS error_code,
     :'channels'::text [] AS pending
 FROM admin.reloads AS r
-WHERE r.reload_id = :'reload_id'::bigint AND r.run_id = :'run_id' AND r.status IN ('verified', 'merging')
-ON CONFLICT (event, subject, occurrence) DO NOTHING;
+WHERE r.reload_id = :'reload_id'::bigint AND r.run_id = :'run_id' AND r.status IN ('verified', 'merging');
 
 -- name: get_cdc_event
 -- Return what was said last about a CDC task.
@@ -137,9 +141,9 @@ WHERE subject = :'task_arn' AND event LIKE 'cdc\_%'
 ORDER BY notification_id DESC
 LIMIT 1;
 
--- name: is_fenced
--- Return whether a reload that is at work keeps the CDC task stopped: it holds the lock of its fence.
-SELECT NOT pg_try_advisory_xact_lock_shared(hashtextextended('reload_assets:fence:' || :'task_arn', 0)) AS fenced;
+-- name: try_fence
+-- Return whether no reload at work keeps the CDC task stopped. Then none can until the transaction ends.
+SELECT pg_try_advisory_xact_lock_shared(hashtextextended('reload_assets:fence:' || :'task_arn', 0)) AS free;
 
 -- name: insert_cdc_event
 -- Note that a CDC task has come into another state.
@@ -160,7 +164,6 @@ SELECT
     notification_id,
     event,
     subject,
-    occurrence,
     groups,
     partition_key,
     tables,

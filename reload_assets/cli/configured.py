@@ -43,4 +43,4 @@ def services_of(config: ReloadConfig) -> Services:
         client = boto3.client("secretsmanager", region_name=region)
         return str(client.get_secret_value(SecretId=name)["SecretString"])
 
-    return Services(config, look_up, make_slack=slack_client)
+    return Services(config, look_up, slack_client)

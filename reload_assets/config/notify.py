@@ -10,7 +10,7 @@ from reload_assets.config.values import Secret, Section, Text
 class SnsConfig(Section):
     """A topic of Amazon SNS. Credentials come from the usual AWS chain, the region from the ARN."""
 
-    topic_arn: Text = Field(description="ARN of the topic; this role needs sns:Publish on it.")
+    topic_arn: Text = Field(description="ARN of a standard topic, on which Dagster's AWS role needs sns:Publish.")
 
 
 class SlackConfig(Section):
@@ -23,7 +23,9 @@ class SlackConfig(Section):
 class NotifyConfig(Section):
     """Where to say that a reload failed, was refused or is unconfirmed, or that CDC is stopped or behind."""
 
-    log: bool = Field(True, description="Write each event into the log of the process that evaluates the sensor.")
+    log: bool = Field(
+        True, description="Write each event into the log of the sensor `notifier`, a line each."
+    )
     sns: SnsConfig | None = Field(None, description="A topic of Amazon SNS.")
     slack: SlackConfig | None = Field(
         None, description="A channel of Slack; needs the extra: pip install 'reload_assets[slack]'."

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.cdc.position import Cdc
+from reload_assets.errors.cdc import CdcNotRunning
 from reload_assets.notify.message import CDC_BEHIND, CDC_RUNS, CDC_STOPPED
 from reload_assets.postgres.statements import run
 
@@ -38,26 +39,26 @@ class News:
 def look(watched: Watched, connection: Connection[Any]) -> News | None:
     """Return what is new about a task; None if it is as was said last, or is on its way to another state.
 
-    A task that a reload at work keeps stopped is fine. Raises CdcNotReady if its position cannot be read, DmsError.
+    Runs in the caller's transaction, during which no reload stops the task. A task that a reload at work keeps stopped
+    is fine. Raises CdcNotReady if its position cannot be read or believed, DmsError.
     """
-    task = watched.cdc.task
-    row = run(connection, "notify:get_cdc_event", task_arn=task.arn).fetchone()
+    task_arn = watched.cdc.task.arn
+    free = run(connection, "notify:try_fence", task_arn=task_arn).fetchone()
+    if free is None or not free[0]:
+        return None
+    row = run(connection, "notify:get_cdc_event", task_arn=task_arn).fetchone()
     before = row[0] if row else CDC_RUNS
-    state = task.state()
+    state, why_not = watched.cdc.look()
     if state.status in _BETWEEN:
         return None
-    if not state.running:
-        is_fenced = run(connection, "notify:is_fenced", task_arn=task.arn).fetchone()
-        if before == CDC_STOPPED or (is_fenced and is_fenced[0]):
-            return None
-        return News(CDC_STOPPED, f"the task {state.identifier} is {state.status}")
-    position = watched.cdc.position(connection)
-    lag = position.lag_seconds(position.asked_at)
-    if lag is None:
+    lag, limit = state.lag_seconds, watched.max_lag_seconds
+    if isinstance(why_not, CdcNotRunning):
+        news = News(CDC_STOPPED, f"the task is {state.status}")
+    elif lag is None:
         # A task that has just started does not say it yet.
         return None
-    limit = watched.max_lag_seconds * (_CAUGHT_UP if before == CDC_BEHIND else 1)
-    event = CDC_BEHIND if lag > limit else CDC_RUNS
-    if event == before:
-        return None
-    return News(event, f"the task {state.identifier} lags {lag:.0f} s; the limit is {watched.max_lag_seconds:.0f} s")
+    elif lag > limit * (_CAUGHT_UP if before == CDC_BEHIND else 1):
+        news = News(CDC_BEHIND, f"the task lags {lag:.0f} s behind the source; the limit is {limit:.0f} s")
+    else:
+        news = News(CDC_RUNS, f"the task lags {lag:.0f} s behind the source")
+    return news if news.event != before else None

@@ -2,117 +2,46 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from reload_assets.errors import ReloadError
+from reload_assets.errors.config import ConfigValue
 from reload_assets.notify.message import Event
 
-_LOG = logging.getLogger("reload_assets.notify")
+Send = Callable[[Event], None]
+"""Sends an event, or raises whatever kept the channel from taking it."""
+
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 10
-# SNS of this kind delivers a message once, in the order of its group.
-_FIFO = ".fifo"
 
 
-class Channel(Protocol):
-    """Takes a message or raises. ``name`` is what the ledger calls it."""
+def to_log(say: Callable[[str], None]) -> Send:
+    """Return what gives each event to a log, as one line."""
 
-    @property
-    def name(self) -> str:
-        """The name in ``admin.notifications``."""
-
-    def connect(self) -> None:
-        """Make the client, if there is one; nothing is sent. Raises ConfigError."""
-
-    def send(self, event: Event) -> None:
-        """Send an event. Raises whatever kept the channel from taking it."""
-
-
-class LogChannel:
-    """Writes into the log of the process that evaluates the sensor."""
-
-    name = "log"
-
-    def connect(self) -> None:
-        """Do nothing: the log is always there."""
-
-    def send(self, event: Event) -> None:
-        """Write one line per event."""
+    def send(event: Event) -> None:
         facts = "; ".join(f"{name} {value}" for name, value in event.facts.items())
-        _LOG.warning("%s. %s. What to do: %s", event.title, facts, event.what_to_do)
+        say(f"{event.title}. {facts}. What to do: {event.what_to_do}")
+
+    return send
 
 
-class SnsChannel:
-    """Publishes to a topic of Amazon SNS."""
+def to_sns(topic_arn: str, place: str) -> Send:
+    """Return what publishes to a topic of Amazon SNS. Credentials come from the usual AWS chain.
 
-    name = "sns"
-
-    def __init__(self, topic_arn: Callable[[], str]) -> None:
-        self._find_topic = topic_arn
-
-    @cached_property
-    def _topic_arn(self) -> str:
-        return self._find_topic()
-
-    @cached_property
-    def _client(self) -> Any:
-        return _sns_client(self._topic_arn)
-
-    def connect(self) -> None:
-        """Make the client. Raises ConfigError."""
-        assert self._client is not None
-
-    def send(self, event: Event) -> None:
-        """Publish an event. Its kind and its groups are attributes, by which a subscription can filter."""
-        once = {"MessageGroupId": "reload_assets", "MessageDeduplicationId": event.key}
-        attributes = {"event": event.event, "group": ",".join(event.groups), "code": event.error_code}
-        self._client.publish(
-            TopicArn=self._topic_arn,
-            Subject=event.short_title,
-            Message=event.text,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
-            },
-            **(once if self._topic_arn.endswith(_FIFO) else {}),
-        )
-
-
-class SlackChannel:
-    """Posts to a channel of Slack, by slack_sdk's client."""
-
-    name = "slack"
-
-    def __init__(self, connected: Callable[[], tuple[Any, str]]) -> None:
-        """``connected`` returns the client and the channel."""
-        self._connected = connected
-
-    @cached_property
-    def _place(self) -> tuple[Any, str]:
-        return self._connected()
-
-    def connect(self) -> None:
-        """Make the client. Raises ConfigError."""
-        assert self._place
-
-    def send(self, event: Event) -> None:
-        """Post an event as plain text: names in it are not links or mentions."""
-        client, channel = self._place
-        client.chat_postMessage(channel=channel, text=_escaped(event.text), mrkdwn=False, unfurl_links=False)
-
-
-def _sns_client(topic_arn: str) -> Any:
-    """Return a boto3 client for the region of a topic. Credentials come from the usual AWS chain."""
+    An event's kind, group and code are attributes, by which a subscription can filter. Raises ConfigError for a text,
+    of the field ``place``, that is not the ARN of a topic.
+    """
     # Imported late, as for DMS.
     import boto3
     from botocore.config import Config
 
     parts = topic_arn.split(":")
-    return boto3.client(
+    if len(parts) != 6 or parts[0] != "arn" or parts[2] != "sns" or not all(parts):
+        raise ConfigValue(place, f"{topic_arn!r} is not the ARN of an SNS topic; write arn:aws:sns:REGION:ACCOUNT:NAME")
+    client: Any = boto3.client(
         "sns",
-        region_name=parts[3] if len(parts) > 3 else None,
+        region_name=parts[3],
         # Few and short: the next tick of the sensor tries again.
         config=Config(
             retries={"mode": "standard", "total_max_attempts": 2},
@@ -120,6 +49,29 @@ def _sns_client(topic_arn: str) -> Any:
             read_timeout=_READ_SECONDS,
         ),
     )
+
+    def send(event: Event) -> None:
+        attributes = {"event": event.event, "group": ",".join(event.groups), "code": event.error_code}
+        client.publish(
+            TopicArn=topic_arn,
+            Subject=event.short_title,
+            Message=event.text,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+            },
+        )
+
+    return send
+
+
+def to_slack(client: Any, channel: str) -> Send:
+    """Return what posts to a channel of Slack by slack_sdk's client, as plain text: names are not links or mentions."""
+
+    def send(event: Event) -> None:
+        text = event.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        client.chat_postMessage(channel=channel, text=text, mrkdwn=False, unfurl_links=False)
+
+    return send
 
 
 def reason(error: Exception) -> str:
@@ -129,18 +81,7 @@ def reason(error: Exception) -> str:
     """
     if isinstance(error, ReloadError):
         return str(error)
-    answer: Any = getattr(error, "response", None)
-    for path in (("Error", "Code"), ("error",)):
-        found = answer
-        try:
-            for name in path:
-                found = found[name]
-        except (KeyError, TypeError):
-            continue
-        return str(found)
-    return type(error).__name__
-
-
-def _escaped(text: str) -> str:
-    """Escape the characters that Slack reads as a mention or a link."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # boto3's answers have {"Error": {"Code": ...}}, Slack's have {"error": ...}.
+    answer: Any = getattr(error, "response", None) or {}
+    code = (answer.get("Error") or {}).get("Code") or answer.get("error")
+    return str(code or type(error).__name__)

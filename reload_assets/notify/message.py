@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -63,7 +62,6 @@ class Event:
     notification_id: int
     event: str
     subject: str
-    occurrence: str
     groups: list[str]
     partition_key: str | None
     tables: list[str] | None
@@ -71,12 +69,6 @@ class Event:
     run_id: str | None
     error_code: str | None
     detail: str
-
-    @property
-    def key(self) -> str:
-        """A text that is the same each time that the event is sent, and that no other event has."""
-        parts = (str(self.notification_id), self.event, self.subject, self.occurrence)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
     def title(self) -> str:

@@ -1,12 +1,12 @@
 """Finds events in the ledger and at the CDC tasks, and sends each once to each channel.
 
-The ledger remembers what was sent. A process that dies in the moment between sending and noting sends that one event
-again; a topic of SNS that is a FIFO drops the second.
+The ledger remembers what was sent. Only a process that dies in the moment between sending and noting sends that one
+event again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 
 from reload_assets.errors import ReloadError
 from reload_assets.notify.cdc_watch import Watched, look
-from reload_assets.notify.channels import Channel, reason
+from reload_assets.notify.channels import Send, reason
 from reload_assets.notify.message import Event
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
@@ -25,8 +25,8 @@ from reload_assets.preflight.rights import require_ledger
 # Messages per channel and tick; the next tick continues.
 _BATCH = 50
 
-FailedRun = Callable[[str], str | None]
-"""Returns the code of the error of a run that has failed, empty if it has none; None for a run that has not failed."""
+FailedRuns = Callable[[Sequence[str]], Mapping[str, str | None]]
+"""Returns those of some runs that have failed, each with the code of its error; None if it has none."""
 
 
 @dataclass
@@ -40,13 +40,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class Notifier:
-    """Sends the events of one target database. ``watched`` returns the CDC tasks that feed it."""
+    """Sends the events of one target database.
+
+    ``channels`` makes each channel, by its name in the ledger, when there is something to send. ``watched`` returns the
+    CDC tasks that feed the database.
+    """
 
     target: TargetDatabase
-    channels: Sequence[Channel]
+    channels: Mapping[str, Callable[[], Send]]
     watched: Callable[[], Sequence[Watched]]
 
-    def tick(self, failed_run: FailedRun) -> Sent:
+    def tick(self, failed_runs: FailedRuns) -> Sent:
         """Look for events, and send what is not sent yet. After a failure, which is in the result, the rest is done.
 
         Raises LedgerMissing, LedgerOutdated, and psycopg's errors.
@@ -54,39 +58,45 @@ class Notifier:
         sent = Sent()
         with self.target.connect(autocommit=True) as connection:
             try:
-                self._collect(connection, failed_run)
+                self._collect(connection, failed_runs)
             except UndefinedTable:
                 require_ledger(connection, str(self.target))
                 raise
             self._deliver(connection, sent)
             # Last, because DMS may take all the time that a tick has.
-            if self._watch_each(connection, sent):
+            if self._watch_all(connection, sent):
                 self._deliver(connection, sent)
         return sent
 
     @property
     def _names(self) -> list[str]:
-        return [channel.name for channel in self.channels]
+        return list(self.channels)
 
-    def _collect(self, connection: Connection[Any], failed_run: FailedRun) -> None:
+    def _collect(self, connection: Connection[Any], failed_runs: FailedRuns) -> None:
         run(connection, "notify:drop_other_channels", channels=self._names)
         with connection.transaction():
             run(connection, "notify:lock_events")
             run(connection, "notify:insert_events", channels=self._names)
-            for reload_id, run_id in run(connection, "notify:list_unmerged").fetchall():
-                code = failed_run(run_id)
-                if code is not None:
-                    values = {"reload_id": reload_id, "run_id": run_id, "error_code": code}
+            unmerged = run(connection, "notify:list_unmerged").fetchall()
+            failed = failed_runs([run_id for _, run_id in unmerged])
+            for reload_id, run_id in unmerged:
+                if run_id in failed:
+                    values = {"reload_id": reload_id, "run_id": run_id, "error_code": failed[run_id]}
                     run(connection, "notify:insert_unmerged", channels=self._names, **values)
 
-    def _watch_each(self, connection: Connection[Any], sent: Sent) -> bool:
-        """Look at the CDC tasks. Returns whether there is something new."""
+    def _watch_all(self, connection: Connection[Any], sent: Sent) -> bool:
+        """Look at each CDC task. Returns whether there is something new."""
         found = False
         try:
-            for watched in self.watched():
-                found |= self._watch(connection, watched)
+            tasks = self.watched()
         except ReloadError as error:
             sent.left.append(f"CDC: {error}")
+            return False
+        for watched in tasks:
+            try:
+                found |= self._watch(connection, watched)
+            except ReloadError as error:
+                sent.left.append(f"CDC: {error}")
         return found
 
     def _watch(self, connection: Connection[Any], watched: Watched) -> bool:
@@ -106,31 +116,33 @@ class Notifier:
         return news is not None
 
     def _deliver(self, connection: Connection[Any], sent: Sent) -> None:
-        for channel in self.channels:
-            if channel.name not in sent.refused:
-                self._deliver_to(connection, channel, sent)
+        for name, make in self.channels.items():
+            if name not in sent.refused:
+                self._deliver_to(connection, name, make, sent)
 
-    def _deliver_to(self, connection: Connection[Any], channel: Channel, sent: Sent) -> None:
+    def _deliver_to(self, connection: Connection[Any], channel: str, make: Callable[[], Send], sent: Sent) -> None:
         """Send what a channel has not taken yet, until it refuses one: the others would wait for it in vain."""
+        send: Send | None = None
         for _ in range(_BATCH):
             # The lock on the row keeps another process from sending it too.
             with connection.transaction():
-                event = self._next(connection, channel)
+                event = _next(connection, channel)
                 if event is None:
                     return
                 noted = {"notification_id": event.notification_id}
                 try:
-                    channel.send(event)
+                    send = send or make()
+                    send(event)
                 except Exception as error:
-                    failure = f"{channel.name}: {reason(error)}"
+                    failure = f"{channel}: {reason(error)}"
                     run(connection, "notify:set_failed", failure=failure, **noted)
                     sent.left.append(f"{failure} ({event.title})")
-                    sent.refused.add(channel.name)
+                    sent.refused.add(channel)
                     return
-                run(connection, "notify:set_sent", channel=channel.name, **noted)
+                run(connection, "notify:set_sent", channel=channel, **noted)
             sent.messages += 1
 
-    @staticmethod
-    def _next(connection: Connection[Any], channel: Channel) -> Event | None:
-        with connection.cursor(row_factory=class_row(Event)) as cursor:
-            return cursor.execute(compose("notify:take_pending"), {"channel": channel.name}).fetchone()
+
+def _next(connection: Connection[Any], channel: str) -> Event | None:
+    with connection.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(compose("notify:take_pending"), {"channel": channel}).fetchone()

@@ -21,7 +21,7 @@ from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.notify.cdc_watch import Watched
-from reload_assets.notify.channels import Channel, LogChannel, SlackChannel, SnsChannel
+from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
 from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
@@ -50,12 +50,12 @@ class Services:
         self,
         config: ReloadConfig,
         look_up: SecretLookup,
+        make_slack: Callable[[str], Any],
         make_client: Callable[[], Any] | None = None,
-        make_slack: Callable[[str], Any] | None = None,
     ) -> None:
-        """``look_up`` returns a secret's text; ``make_client`` makes the boto3 client, by default as configured.
+        """``look_up`` returns a secret's text; ``make_slack`` makes Slack's client from a token.
 
-        ``make_slack`` makes Slack's client from a token; only notifications need it.
+        ``make_client`` makes the boto3 client for DMS, by default as configured.
         """
         self.config = config
         self._look_up = look_up
@@ -128,24 +128,25 @@ class Services:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
 
-    def notifier(self, patience: float | None = None) -> Notifier:
-        """Return what sends the events of all groups. ``patience`` is as for load tasks."""
-        return Notifier(self.target, self.channels(), lambda: self._watched(patience))
+    def notifier(self, say: Callable[[str], None], patience: float | None = None) -> Notifier:
+        """Return what sends the events of all groups; ``say`` is the log. ``patience`` is as for load tasks."""
+        return Notifier(self.target, self.channels(say), lambda: self._watched(patience))
 
-    def channels(self) -> list[Channel]:
-        """Return the channels of notifications. Each raises ConfigError for itself when it is first used."""
+    def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:
+        """Return the channels of notifications by name. What makes one raises ConfigError if it cannot be used."""
         notify, place = self.config.notify, f"{self.config.file}: notify"
-        sns, slack, make_slack = notify.sns, notify.slack, self._make_slack
-        found: list[Channel] = [LogChannel()] if notify.log else []
+        sns, slack = notify.sns, notify.slack
+        found: dict[str, Callable[[], Send]] = {}
+        if notify.log:
+            found["log"] = lambda: to_log(say)
         if sns is not None:
-            found.append(SnsChannel(lambda: text(sns.topic_arn, f"{place}.sns.topic_arn")))
-        if slack is not None and make_slack is not None:
-
-            def connected() -> tuple[Any, str]:
-                token = secret(slack.token, f"{place}.slack.token", self._look_up)
-                return make_slack(token), text(slack.channel, f"{place}.slack.channel")
-
-            found.append(SlackChannel(connected))
+            arn = f"{place}.sns.topic_arn"
+            found["sns"] = lambda: to_sns(text(sns.topic_arn, arn), arn)
+        if slack is not None:
+            found["slack"] = lambda: to_slack(
+                self._make_slack(secret(slack.token, f"{place}.slack.token", self._look_up)),
+                text(slack.channel, f"{place}.slack.channel"),
+            )
         return found
 
     def _watched(self, patience: float | None) -> list[Watched]:

@@ -1,10 +1,14 @@
 """The sensor that says what happened to reloads, requests and CDC tasks; it starts no run."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from dagster import (
     DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
     DefaultSensorStatus,
+    RunsFilter,
     SensorEvaluationContext,
     SkipReason,
     sensor,
@@ -12,7 +16,6 @@ from dagster import (
 
 from reload_assets.errors import code_of
 from reload_assets.errors.reloads import NotifyIncomplete
-from reload_assets.notify.notifier import FailedRun
 from reload_assets.resources.reload import ReloadResource
 
 INTERVAL_SECONDS = 30
@@ -29,21 +32,17 @@ PATIENCE_SECONDS = 15.0
 )
 def notifier(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
     """Send what is new. Raises NotifyIncomplete, which shows the tick as failed, if something could not be sent."""
-    sent = reload.services.notifier(PATIENCE_SECONDS).tick(_failed_run(context.instance))
+    send = reload.services.notifier(context.log.warning, PATIENCE_SECONDS)
+    sent = send.tick(partial(_failed_runs, context.instance))
     if sent.left:
         raise NotifyIncomplete(" ".join(sent.left))
     return SkipReason(f"{sent.messages} messages were sent.")
 
 
-def _failed_run(instance: DagsterInstance) -> FailedRun:
-    def failed_run(run_id: str) -> str | None:
-        # A run that is unknown here may be that of another Dagster instance, which says it.
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.status not in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED):
-            return None
-        return _code(instance, run_id) or ""
-
-    return failed_run
+def _failed_runs(instance: DagsterInstance, run_ids: Sequence[str]) -> dict[str, str | None]:
+    # A run that is unknown here may be that of another Dagster instance, which says it.
+    failed = RunsFilter(run_ids=list(run_ids), statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
+    return {run.run_id: _code(instance, run.run_id) for run in instance.get_runs(failed)} if run_ids else {}
 
 
 def _code(instance: DagsterInstance, run_id: str) -> str | None:
