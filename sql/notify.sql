@@ -90,7 +90,8 @@ WHERE
         SELECT 1
         FROM admin.notifications AS n
         WHERE n.event = e.event AND n.subject = e.subject AND n.occurrence = e.occurrence
-    );
+    )
+ORDER BY e.occurrence;
 
 -- name: list_unmerged
 -- List the reloads with verified rows that are not merged, or only in part, each with its run. If that run has failed,

@@ -23,9 +23,7 @@ class SlackConfig(Section):
 class NotifyConfig(Section):
     """Where to say that a reload failed, was refused or is unconfirmed, or that CDC is stopped or behind."""
 
-    log: bool = Field(
-        True, description="Write each event into the log of the sensor `notifier`, a line each."
-    )
+    log: bool = Field(True, description="Write each event into the log of the sensor `notifier`, a line each.")
     sns: SnsConfig | None = Field(None, description="A topic of Amazon SNS.")
     slack: SlackConfig | None = Field(
         None, description="A channel of Slack; needs the extra: pip install 'reload_assets[slack]'."

@@ -286,7 +286,7 @@ class NotifyIncomplete(ReloadError):
 
     code = "notify-incomplete"
     advice = "Fix the channel in `notify`, or the CDC task. `admin.notifications` has what is still to be sent."
-    example = sample(left="sns: AuthorizationError (reload 42 failed)")
+    example = sample(left="sns: AuthorizationError (reload 42 failed).")
 
     def __init__(self, left: str) -> None:
         super().__init__(f"Not everything could be sent, and it will be tried again: {left}")

@@ -136,7 +136,7 @@ class Notifier:
                 except Exception as error:
                     failure = f"{channel}: {reason(error)}"
                     run(connection, "notify:set_failed", failure=failure, **noted)
-                    sent.left.append(f"{failure} ({event.title})")
+                    sent.left.append(f"{failure} ({event.title}).")
                     sent.refused.add(channel)
                     return
                 run(connection, "notify:set_sent", channel=channel, **noted)

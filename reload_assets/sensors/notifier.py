@@ -36,13 +36,15 @@ def notifier(context: SensorEvaluationContext, reload: ReloadResource) -> SkipRe
     sent = send.tick(partial(_failed_runs, context.instance))
     if sent.left:
         raise NotifyIncomplete(" ".join(sent.left))
-    return SkipReason(f"{sent.messages} messages were sent.")
+    return SkipReason(f"Messages sent: {sent.messages}.")
 
 
 def _failed_runs(instance: DagsterInstance, run_ids: Sequence[str]) -> dict[str, str | None]:
+    if not run_ids:
+        return {}
     # A run that is unknown here may be that of another Dagster instance, which says it.
     failed = RunsFilter(run_ids=list(run_ids), statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
-    return {run.run_id: _code(instance, run.run_id) for run in instance.get_runs(failed)} if run_ids else {}
+    return {run.run_id: _code(instance, run.run_id) for run in instance.get_runs(failed)}
 
 
 def _code(instance: DagsterInstance, run_id: str) -> str | None:

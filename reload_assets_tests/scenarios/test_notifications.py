@@ -1,29 +1,45 @@
-"""What happens to reloads, requests and CDC is said once to each channel: to the log, and to SNS over real HTTP."""
+"""What happens to reloads, requests and CDC is said once to each channel: the log, SNS and Slack, over real HTTP."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from dagster import DagsterInstance, SkipReason, build_sensor_context
 
+from reload_assets.config.model import parse_config
 from reload_assets.errors.cdc import CdcTaskNeverStarted
+from reload_assets.errors.config import SlackMissing
+from reload_assets.errors.dms import LoadIncomplete
 from reload_assets.errors.reloads import NotifyIncomplete
-from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.ledger import CheckStatus, Ledger
+from reload_assets.ledger.records import CheckResult, Opening
 from reload_assets.ledger.requests import note_ended
-from reload_assets.local.dms.faults import EmptyTable, TableError
 from reload_assets.local.stack import Stack, checkout_file
+from reload_assets.notify.channels import Send
+from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.statements import run
+from reload_assets.reload.parts import group_tables
+from reload_assets.reload.services import Services
+from reload_assets.resources.slack import slack_client
+from reload_assets.tables import resolve_group
+from reload_assets.windows import Window
 from reload_assets_tests.receivers import Receiver, receiving
 from reload_assets_tests.scenarios.runs import Runner, failures, take_day
 
-DOCUMENTS = ["staging/documents", "production/documents"]
 TOPIC = "arn:aws:sns:eu-central-2:000000000000:reloads"
 WRITTEN = checkout_file("reload.yaml").read_text(encoding="utf-8")
-NOTIFY = f"notify: {{sns: {{topic_arn: '{TOPIC}'}}}}\n"
+SNS = f"notify: {{sns: {{topic_arn: '{TOPIC}'}}}}\n"
+SLACK = "notify: {log: false, slack: {token: {env: SLACK_TOKEN}, channel: C0DATA}}\n"
+# Any lag is too much.
+NARROW = WRITTEN.replace("cdc:\n", "cdc:\n  max_lag_seconds: 1.0e-6\n")
+NOTHING = "Messages sent: 0."
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +53,7 @@ def sns() -> Iterator[Receiver]:
 def runner_of(stack: Stack, instance: DagsterInstance, folder: Path, written: str = WRITTEN) -> Runner:
     """The jobs and sensors of a configuration that notifies SNS, as a daemon that has just started has them."""
     file = folder / "reload.yaml"
-    file.write_text(written + NOTIFY, encoding="utf-8")
+    file.write_text(written + SNS, encoding="utf-8")
     return Runner(stack, instance, file)
 
 
@@ -52,214 +68,261 @@ def tick(runner: Runner) -> str:
     return result.skip_message or ""
 
 
-def job(stack: Stack) -> TargetDatabase:
-    found = {name.removeprefix("RELOAD_TARGET_"): value for name, value in stack.environment.items()}
-    return TargetDatabase(found["HOST"], int(found["PORT"]), found["DATABASE"], found["USER"], found["PASSWORD"])
-
-
 @dataclass(frozen=True)
-class Ended:
-    """The reloads of the module by how they ended, each with its day."""
+class Past:
+    """Writes into the ledger, by its own interface, what runs would have done."""
 
-    runner: Runner
-    numbers: dict[str, int]
-    days: dict[str, date]
+    target: TargetDatabase
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.target)
+
+    def opened(self, day: date) -> int:
+        """A reload of one table, whose load is done; its run is gone."""
+        start = datetime.combine(day, time(), timezone.utc)
+        window = Window(start, start + timedelta(days=1))
+        with self.target.connect() as connection:
+            tables = resolve_group(group_tables(parse_config(WRITTEN), "sales"), connection, None, ["documents"])
+            opening = Opening("sales", window, window, day.isoformat(), "me", "", "gone", None)
+            number = self.ledger.open(connection, opening, tables).reload_id
+            self.ledger.expect_checks(connection, number, "documents", ["row_count", "keys"])
+        self.ledger.set_task(number, "task", "arn")
+        self.ledger.set_loaded(number, "FULL_LOAD_ONLY_FINISHED", {})
+        return number
+
+    def checked(self, number: int, check: str, status: CheckStatus) -> str | None:
+        return self.ledger.record_checks(
+            number, "documents", [CheckResult("documents", check, status, True, "id 4711")]
+        )
+
+    def merged(self, number: int) -> None:
+        with self.target.connect(autocommit=True) as connection:
+            run(connection, "ledger/merge:set_merged", reload_id=number)
 
 
 @pytest.fixture(scope="module")
-def ended(
-    stack: Stack, instance: DagsterInstance, sns: Receiver, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ended]:
-    """A reload that failed, one that was refused, and one that is unconfirmed."""
-    runner = runner_of(stack, instance, tmp_path_factory.mktemp("notify"))
-    # What other modules left is not ours.
-    while tick(runner) != "0 messages were sent.":
+def past(stack: Stack) -> Iterator[Past]:
+    """The ledger; afterwards no other module takes up what these tests leave in it."""
+    found = {name.removeprefix("RELOAD_TARGET_"): value for name, value in stack.environment.items()}
+    yield Past(TargetDatabase(found["HOST"], int(found["PORT"]), found["DATABASE"], found["USER"], found["PASSWORD"]))
+    with stack.connect_target() as target:
+        target.execute("UPDATE admin.reloads SET confirm_status = 'confirmed' WHERE run_id = 'gone'")
+
+
+@pytest.fixture
+def runner(stack: Stack, instance: DagsterInstance, sns: Receiver, tmp_path: Path) -> Runner:
+    """The sensor, after it has sent what other tests left."""
+    made = runner_of(stack, instance, tmp_path)
+    while tick(made) != NOTHING:
         pass
     sns.taken.clear()
-    days = {name: take_day() for name in ("failed", "rejected", "unconfirmed")}
-    runs = {}
-    stack.dms.faults.set(TableError(table="DOCUMENTS", after_rows=3, message="disk on fire", times=1))
-    runs["failed"] = runner.run(days["failed"].isoformat(), assets=DOCUMENTS)
-    stack.dms.faults.set(EmptyTable(table="DOCUMENTS", times=1))
-    runs["rejected"] = runner.run(days["rejected"].isoformat(), assets=DOCUMENTS)
-    stack.dms.faults.clear()
-    runs["unconfirmed"] = runner.run(days["unconfirmed"].isoformat(), assets=DOCUMENTS)
-    assert [run.success for run in runs.values()] == [False, False, True]
-    numbers = {name: int(runner.ledger(run.run_id)["reload_id"]) for name, run in runs.items()}
-    with stack.connect_target() as target:
-        target.execute(
-            "UPDATE admin.reloads SET confirm_status = 'pending' WHERE reload_id = %s", (numbers["unconfirmed"],)
-        )
-    said = "The row (document_id)=(4711) could not be read. [source-unreadable]"
-    Ledger(job(stack)).give_up_confirm(numbers["unconfirmed"], said)
-    yield Ended(runner, numbers, days)
-    with stack.connect_target() as target:
-        # No later module takes it up.
-        target.execute("UPDATE admin.reloads SET confirm_status = 'confirmed' WHERE confirm_status = 'unconfirmed'")
-
-
-def closed(stack: Stack, status: str, ago: str = "0 days") -> int:
-    """A reload that ended like this without a run that Dagster knows."""
-    with stack.connect_target() as target:
-        ((number,),) = target.execute(
-            "INSERT INTO admin.reloads (group_name, window_start, window_end, load_start, partition_key, tables, "
-            "status, started_by, run_id, closed_at) VALUES ('sales', '2024-02-01Z', '2024-02-02Z', '2024-02-01Z', "
-            "'2024-02-01', '{documents}', %s, 'me', 'gone', clock_timestamp() - %s::interval) RETURNING reload_id",
-            (status, ago),
-        ).fetchall()
-    return int(number)
+    return made
 
 
 def subjects(sns: Receiver) -> list[str]:
     return [message["Subject"] for message in sns.taken]
 
 
-def test_each_end_is_said_once_and_again_only_to_a_channel_that_failed(
-    stack: Stack,
-    instance: DagsterInstance,
-    ended: Ended,
-    sns: Receiver,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
+    stack: Stack, runner: Runner, sns: Receiver, past: Past, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    numbers, runner = ended.numbers, ended.runner
+    days = {name: take_day() for name in ("failed", "cancelled", "rejected", "unmerged", "unconfirmed")}
+    numbers = {name: past.opened(day) for name, day in days.items()}
+    past.ledger.close(numbers["failed"], "failed", str(LoadIncomplete("task", "DOCUMENTS has 3 rows", "(4711)")))
+    past.ledger.close(numbers["cancelled"], "cancelled", "Run gone ended and left it loading.")
+    past.checked(numbers["rejected"], "row_count", "failed")
+    for name in ("unmerged", "unconfirmed"):
+        past.checked(numbers[name], "row_count", "passed")
+        assert past.checked(numbers[name], "keys", "passed") == "verified"
+    past.merged(numbers["unconfirmed"])
+    past.ledger.give_up_confirm(numbers["unconfirmed"], "The row (id)=(4711) could not be read. [source-unreadable]")
+    # Its merge is refused, because nobody has staged anything.
+    refused = runner.run(days["unmerged"].isoformat(), assets=["production/documents"])
+    (code,) = [said.rsplit("[", 1)[1].rstrip("]") for said in failures(refused)]
     sns.refuse = 1
-    with pytest.raises(NotifyIncomplete, match=r"sns: AuthorizationError \(reload \d+ ") as refused:
+    capsys.readouterr()
+    with pytest.raises(NotifyIncomplete, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
         tick(runner)
-    assert str(refused.value).startswith("Not everything could be sent, and it will be tried again: sns: ")
-    # The log has all of it already, and does not wait for SNS.
-    logged = [record.getMessage() for record in caplog.records if record.name == "reload_assets.notify"]
-    assert sorted(line.split(". ")[0] for line in logged) == sorted(
-        [
-            f"reload {numbers['failed']} failed",
-            f"reload {numbers['rejected']} was refused: its staged rows did not pass the checks documents.row_count",
-            f"reload {numbers['unconfirmed']} is merged and unconfirmed, although its run may have succeeded",
-        ]
-    )
+    # The log has all of it already, and does not wait for SNS. Other checks of the rejected one still run.
+    logged = [line for line in capsys.readouterr().err.splitlines() if "What to do: " in line]
+    assert [line.split(". ")[0].split(" - ")[-1] for line in logged] == [
+        f"reload {numbers['failed']} failed",
+        f"reload {numbers['cancelled']} was cancelled, or its run died",
+        f"reload {numbers['unconfirmed']} is merged and unconfirmed, although its run may have succeeded",
+        f"reload {numbers['unmerged']} was refused before its merge was complete",
+    ]
     assert sns.taken == []
     assert runner.query("SELECT count(*) FROM admin.notifications WHERE failure = 'sns: AuthorizationError'") == [(1,)]
 
     # A daemon that was restarted sends the rest, and a third one nothing.
-    assert tick(runner_of(stack, instance, tmp_path)) == "3 messages were sent."
-    assert tick(runner_of(stack, instance, tmp_path)) == "0 messages were sent."
+    past.checked(numbers["rejected"], "keys", "failed")
+    assert tick(runner_of(stack, runner.instance, tmp_path)) == "Messages sent: 6."
+    past.checked(numbers["rejected"], "keys", "failed")
+    assert tick(runner_of(stack, runner.instance, tmp_path)) == NOTHING
     assert runner.query("SELECT count(*) FROM admin.notifications WHERE pending <> '{}' OR sent_at IS NULL") == [(0,)]
-    assert len([record for record in caplog.records if record.name == "reload_assets.notify"]) == 3
 
     messages = {message["MessageAttributes.entry.1.Value.StringValue"]: message for message in sns.taken}
-    assert len(sns.taken) == len(messages) == 3
+    assert len(sns.taken) == len(messages) == 5
+    secrets = [value for name, value in stack.environment.items() if name.endswith("PASSWORD")]
     for name, number in numbers.items():
         message = messages[f"reload_{name}"]
-        ((run_id,),) = runner.query("SELECT run_id FROM admin.reloads WHERE reload_id = %s", number)
         lines = message["Message"].splitlines()
         assert lines[1:6] == [
             "group: sales",
-            f"window: {ended.days[name].isoformat()}",
+            f"window: {days[name].isoformat()}",
             "tables: documents",
             f"reload: {number}",
-            f"run: {run_id}",
+            f"run: {refused.run_id if name == 'unmerged' else 'gone'}",
         ]
         assert lines[-1].startswith("what to do: ")
         assert (message["TopicArn"], message["region"]) == (TOPIC, "eu-central-2")
         assert message["Subject"].startswith(f"reload_assets (sales): reload {number} ")
-        for secret in ("4711", "disk on fire", *(v for n, v in stack.environment.items() if n.endswith("PASSWORD"))):
-            assert secret not in str(message)
-    assert "code: load-incomplete" in messages["reload_failed"]["Message"]
-    assert "code: source-unreadable" in messages["reload_unconfirmed"]["Message"]
+        assert [secret for secret in ("4711", *secrets) if secret in str(message)] == []
+    assert "documents.keys, documents.row_count" in messages["reload_rejected"]["Message"]
+    assert f"code: {LoadIncomplete.code}" in messages["reload_failed"]["Message"]
+    assert f"code: {code}" in messages["reload_unmerged"]["Message"]
     assert "About source-unreadable: " in messages["reload_unconfirmed"]["Message"]
 
+    # Another failure of the same reload is another event.
+    past.ledger.take_up_failed(past.ledger.get(numbers["failed"]))
+    past.ledger.close(numbers["failed"], "failed", "again")
+    assert [tick(runner), tick(runner)] == ["Messages sent: 2.", NOTHING]
+    # What happened before the installation is old.
+    with stack.connect_target() as target:
+        target.execute(
+            "UPDATE admin.reloads SET closed_at = closed_at - interval '1 day' WHERE reload_id = %s",
+            (numbers["failed"],),
+        )
+    assert tick(runner) == NOTHING
 
-def test_a_refused_merge_and_a_stopped_task_are_said_once_and_so_is_the_end_of_it(
-    stack: Stack, instance: DagsterInstance, ended: Ended, sns: Receiver, tmp_path: Path
+
+def test_a_stopped_task_and_one_that_is_behind_are_said_once_and_so_is_the_end_of_it(
+    stack: Stack, runner: Runner, sns: Receiver, tmp_path: Path
 ) -> None:
-    runner, day = ended.runner, take_day()
-    staged = runner.run(day.isoformat(), assets=DOCUMENTS[:1])
-    number = runner.ledger(staged.run_id)["reload_id"]
-    tick(runner)
-    sns.taken.clear()
     task = stack.cdc.task
-    # While a reload keeps it stopped, that is as it should be.
-    with stack.connect_target() as fence, fence.transaction():
-        fence.execute("SELECT pg_advisory_xact_lock(hashtextextended('reload_assets:fence:' || %s, 0))", (task.arn,))
-        task.stop()
-        assert tick(runner) == "0 messages were sent."
     try:
-        with stack.connect_target() as target:
-            target.execute("ALTER TABLE production.documents ALTER COLUMN title TYPE varchar(150)")
-            refused = runner.run(day.isoformat(), assets=DOCUMENTS[1:])
-            target.execute("ALTER TABLE production.documents ALTER COLUMN title TYPE varchar(200)")
-        assert "[production-changed]" in failures(refused)[0]
-        assert runner.ledger(refused.run_id)["status"] == "verified"
-        assert [tick(runner), tick(runner)] == ["4 messages were sent.", "0 messages were sent."]
+        # While a reload keeps it stopped, that is as it should be.
+        with stack.connect_target() as fence, fence.transaction():
+            run(fence, "cdc:lock_fence", task_arn=task.arn)
+            task.stop()
+            assert tick(runner) == NOTHING
+        assert [tick(runner), tick(runner)] == ["Messages sent: 2.", NOTHING]
     finally:
         task.resume()
         stack.drain()
-    assert subjects(sns) == [
-        f"reload_assets (sales): reload {number} was refused before its merge was complete",
-        "reload_assets (sales): CDC is stopped: the task cdc is stopped",
-    ]
-    assert "code: production-changed" in sns.taken[0]["Message"]
-    assert f"CDC task: {task.arn}" in sns.taken[1]["Message"]
-    assert [tick(runner), tick(runner)] == ["2 messages were sent.", "0 messages were sent."]
-    assert subjects(sns)[2].startswith("reload_assets (sales): CDC runs again: the task cdc lags ")
+    assert subjects(sns) == ["reload_assets (sales): CDC is stopped: the task is stopped"]
+    assert f"CDC task: {task.arn}" in sns.taken[0]["Message"]
+    assert [tick(runner), tick(runner)] == ["Messages sent: 2.", NOTHING]
+    assert subjects(sns)[1].startswith("reload_assets (sales): CDC runs again: the task lags ")
 
-    # Any lag is too much, and then none is.
-    narrow = runner_of(stack, instance, tmp_path, WRITTEN.replace("cdc:\n", "cdc:\n  max_lag_seconds: 0.000001\n", 1))
-    assert [tick(narrow), tick(narrow)] == ["2 messages were sent.", "0 messages were sent."]
-    assert [tick(runner), tick(runner)] == ["2 messages were sent.", "0 messages were sent."]
-    assert [title.split(": ")[1] for title in subjects(sns)[3:]] == ["CDC is behind", "CDC runs again"]
+    (tmp_path / "narrow").mkdir()
+    narrow = runner_of(
+        stack, runner.instance, tmp_path / "narrow", WRITTEN.replace("cdc:\n", "cdc:\n  max_lag_seconds: 1.0e-6\n")
+    )
+    assert [tick(narrow), tick(narrow)] == ["Messages sent: 2.", NOTHING]
+    assert [tick(runner), tick(runner)] == ["Messages sent: 2.", NOTHING]
+    assert [title.split(": ")[1] for title in subjects(sns)[2:]] == ["CDC is behind", "CDC runs again"]
 
 
-def test_a_refused_request_is_said_once(stack: Stack, ended: Ended, sns: Receiver) -> None:
-    tick(ended.runner)
-    sns.taken.clear()
-    with stack.connect_target() as target:
-        ((number, reloaded),) = target.execute(
-            "WITH one AS (INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason) VALUES "
-            "(E'sa\\nles', '2025-01-01Z', 'infinity', 'me') RETURNING request_id), "
-            "two AS (INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason, reload_id) "
-            "VALUES ('sales', '2025-01-01Z', '2025-01-02Z', 'me', 1) RETURNING request_id) "
-            "SELECT one.request_id, two.request_id FROM one, two"
-        ).fetchall()
-    note_ended(job(stack), number, "refused", str(CdcTaskNeverStarted("cdc")))
+def request(
+    past: Past,
+    group: str,
+    status: Literal["failed", "refused"] = "refused",
+    error: str = "see its run",
+    reload_id: int | None = None,
+) -> int:
+    """A request that has ended."""
+    with past.target.connect(autocommit=True) as connection:
+        row = connection.execute(
+            "INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason, reload_id) "
+            "VALUES (%s, '2025-01-01Z', 'infinity', 'me', %s) RETURNING request_id",
+            (group, reload_id),
+        ).fetchone()
+    assert row
+    note_ended(past.target, row[0], status, error)
+    return int(row[0])
+
+
+def test_requests_that_became_no_reload_are_said_once(runner: Runner, sns: Receiver, past: Past) -> None:
+    refused = request(past, "sa\nles", error=str(CdcTaskNeverStarted("cdc")))
+    failed = request(past, "sales", status="failed")
     # Its reload says what became of it.
-    note_ended(job(stack), reloaded, "failed", "see it")
-    assert [tick(ended.runner), tick(ended.runner)] == ["2 messages were sent.", "0 messages were sent."]
-    assert subjects(sns) == [f"reload_assets (sa les): request {number} was refused"]
+    request(past, "sales", reload_id=1)
+    assert [tick(runner), tick(runner)] == ["Messages sent: 4.", NOTHING]
+    assert subjects(sns) == [
+        f"reload_assets (sa les): request {refused} was refused",
+        f"reload_assets (sales): request {failed} failed before a reload was opened",
+    ]
     assert "window: 2025-01-01 00:00:00+00 -- infinity" in sns.taken[0]["Message"]
     assert f"code: {CdcTaskNeverStarted.code}" in sns.taken[0]["Message"]
 
 
-def test_dms_that_does_not_answer_and_a_channel_that_cannot_be_made_are_named_and_keep_nothing_else(
-    stack: Stack,
-    instance: DagsterInstance,
-    ended: Ended,
-    sns: Receiver,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def no_runs(run_ids: object) -> dict[str, str | None]:
+    return {}
+
+
+def test_slack_gets_it_when_its_token_is_there_and_dms_answers_for_itself(
+    runner: Runner, past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tick(ended.runner)
-    sns.taken.clear()
-    slack = WRITTEN + "notify: {slack: {token: {env: NO_TOKEN}, channel: '#data'}, sns: {topic_arn: '" + TOPIC + "'}}\n"
-    file = tmp_path / "slack.yaml"
-    file.write_text(slack, encoding="utf-8")
-    other = Runner(stack, instance, file)
-    monkeypatch.setenv("RELOAD_CDC_TASK_ARN", "arn:aws:dms:us-east-1:0:task:NONE")
-    number = closed(stack, "cancelled")
-    with pytest.raises(NotifyIncomplete) as raised:
-        tick(other)
-    assert "slack: " in str(raised.value)
-    assert "notify.slack.token: the environment variable NO_TOKEN is not set" in str(raised.value)
-    assert "DMS knows no CDC task arn:aws:dms:us-east-1:0:task:NONE" in str(raised.value)
-    assert subjects(sns) == [f"reload_assets (sales): reload {number} was cancelled, or its run died"]
-    monkeypatch.undo()
-    # Slack is no longer configured, so nothing waits for it.
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", sns.url)
-    assert tick(ended.runner) == "0 messages were sent."
-    assert ended.runner.query("SELECT count(*) FROM admin.notifications WHERE pending <> '{}'") == [(0,)]
+    pytest.importorskip("dagster_slack", reason="dagster-slack is missing: nothing shows that messages reach Slack")
+    with receiving() as slack:
+        urls = iter(["http://127.0.0.1:9/", f"{slack.url}/", f"{slack.url}/"])
+
+        def connected(token: str) -> Any:
+            client = slack_client(token)
+            client.base_url = next(urls)
+            return client
+
+        services = Services(parse_config(WRITTEN + SLACK), str, connected)
+        notifier = services.notifier(print, 5)
+        number = past.opened(take_day())
+        past.ledger.close(number, "failed", "it broke")
+        monkeypatch.setenv("RELOAD_CDC_TASK_ARN", "arn:aws:dms:us-east-1:0:task:NONE")
+        left = notifier.tick(no_runs).left
+        assert "notify.slack.token: the environment variable SLACK_TOKEN is not set" in left[0]
+        assert "DMS knows no CDC task arn:aws:dms:us-east-1:0:task:NONE" in left[1]
+        monkeypatch.undo()
+
+        monkeypatch.setenv("SLACK_TOKEN", "xoxb-secret")
+        assert notifier.tick(no_runs).left == [f"slack: URLError (reload {number} failed)."]
+        slack.refuse = 1
+        assert notifier.tick(no_runs).left == [f"slack: channel_not_found (reload {number} failed)."]
+        request(past, "<!channel> & co")
+        assert [notifier.tick(no_runs).messages, notifier.tick(no_runs).messages] == [2, 0]
+        named, message = slack.taken
+        assert "\ngroup: &lt;!channel&gt; &amp; co\n" in named["text"]
+        assert (message["Authorization"], message["channel"]) == ("Bearer xoxb-secret", "C0DATA")
+        assert message["text"].startswith(f"reload {number} failed.\ngroup: sales\n")
+    failures = runner.query("SELECT failure FROM admin.notifications WHERE failure LIKE '%%secret%%'")
+    assert failures == []
 
 
-def test_what_happened_before_the_installation_is_old(stack: Stack, ended: Ended, sns: Receiver) -> None:
-    tick(ended.runner)
-    sns.taken.clear()
-    closed(stack, "failed", "1 day")
-    assert tick(ended.runner) == "0 messages were sent."
+def test_slack_without_its_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dagster_slack", None)
+    with pytest.raises(SlackMissing, match="notify.slack: needs the package dagster-slack: pip install"):
+        slack_client("xoxb-secret")
+
+
+def test_what_one_process_is_sending_another_does_not_send_and_what_no_channel_wants_is_dropped(
+    runner: Runner, past: Past
+) -> None:
+    sent: list[str] = []
+
+    def gone(event: Any) -> None:
+        raise ZeroDivisionError
+
+    def send(event: Any) -> None:
+        sent.append(event.title)
+        assert notifier(lambda event: sent.append("twice")).tick(no_runs).messages == 0
+
+    def notifier(send: Send) -> Notifier:
+        return Notifier(past.target, {"log": lambda: send, "gone": lambda: gone}, list)
+
+    number = past.opened(take_day())
+    past.ledger.close(number, "failed", "it broke")
+    assert notifier(send).tick(no_runs).left == [f"gone: ZeroDivisionError (reload {number} failed)."]
+    assert sent == [f"reload {number} failed"]
+    # The next tick's configuration has no such channel.
+    assert tick(runner) == NOTHING
+    assert runner.query("SELECT count(*) FROM admin.notifications WHERE pending <> '{}'") == [(0,)]
