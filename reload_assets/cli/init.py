@@ -224,7 +224,7 @@ def _say_what_is_there(found: list[Family], left_out: list[LeftOut], written: st
     marks = {mark: written.count(f"{mark}:") for mark in ("GUESS", "DECIDE")}
     where = "standard output" if output == _STDOUT else output
     click.echo(
-        f"{where}: {tables} tables, {len(left_out)} left out, {marks['GUESS']} guesses to check, {marks['DECIDE']} "
-        "decisions to make. Next: reload-assets install, reload-assets doctor.",
+        f"{where}: tables: {tables}, left out: {len(left_out)}, guesses to check: {marks['GUESS']}, decisions to make: "
+        f"{marks['DECIDE']}. Next: reload-assets install, reload-assets doctor.",
         err=True,
     )

@@ -8,8 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.cdc.position import Cdc
-from reload_assets.errors.cdc import CdcNotRunning
+from reload_assets.cdc.position import Cdc, Readiness
 from reload_assets.notify.message import CDC_BEHIND, CDC_RUNS, CDC_STOPPED
 from reload_assets.postgres.statements import run
 
@@ -48,17 +47,22 @@ def look(watched: Watched, connection: Connection[Any]) -> News | None:
         return None
     row = run(connection, "notify:get_cdc_event", task_arn=task_arn).fetchone()
     before = row[0] if row else CDC_RUNS
-    state, why_not = watched.cdc.look()
+    state, _ = watched.cdc.look()
+    return news(before, state, watched.max_lag_seconds)
+
+
+def news(before: str, state: Readiness, limit: float) -> News | None:
+    """Return what is new about a task, of which ``before`` was said last. ``limit``: the greatest lag, in seconds."""
+    lag = state.lag_seconds
     if state.status in _BETWEEN:
         return None
-    lag, limit = state.lag_seconds, watched.max_lag_seconds
-    if isinstance(why_not, CdcNotRunning):
-        news = News(CDC_STOPPED, f"the task is {state.status}")
+    if state.status != "running":
+        found = News(CDC_STOPPED, f"the task is {state.status}")
     elif lag is None:
         # A task that has just started does not say it yet.
         return None
     elif lag > limit * (_CAUGHT_UP if before == CDC_BEHIND else 1):
-        news = News(CDC_BEHIND, f"the task lags {lag:.0f} s behind the source; the limit is {limit:.0f} s")
+        found = News(CDC_BEHIND, f"the task lags {lag:.0f} s behind the source; the limit is {limit:.0f} s")
     else:
-        news = News(CDC_RUNS, f"the task lags {lag:.0f} s behind the source")
-    return news if news.event != before else None
+        found = News(CDC_RUNS, f"the task lags {lag:.0f} s behind the source")
+    return found if found.event != before else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reload_assets.config.model import TaskConfig
 from reload_assets.config.table_names import TableName, spelled
 from reload_assets.conversions.pair import Pair
 from reload_assets.proposal.layout import comment, written
@@ -84,7 +85,8 @@ def _table(settings: Settings, one: Proposed) -> Iterator[str]:
     yield from _columns(one)
     if one.lobs:
         named = ", ".join(f"{pair.target.name} ({pair.source.declared})" for pair in one.lobs)
-        yield from comment(f"LOBs: {named}. A load fails if one is longer than dms.task.lob_limit_kb (1024).", 8)
+        limit = TaskConfig().lob_limit_kb
+        yield from comment(f"LOBs: {named}. A load fails if one is longer than dms.task.lob_limit_kb ({limit}).", 8)
     yield from _losses(one.losses)
 
 

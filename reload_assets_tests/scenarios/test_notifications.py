@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dagster import DagsterInstance, SkipReason, build_sensor_context
 
 from reload_assets.config.model import parse_config
+from reload_assets.engines.staging_tables import create_staging
 from reload_assets.errors.cdc import CdcTaskNeverStarted
 from reload_assets.errors.config import SlackMissing
 from reload_assets.errors.dms import LoadIncomplete
@@ -27,6 +29,7 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
 from reload_assets.reload.parts import group_tables
 from reload_assets.reload.services import Services
+from reload_assets.resolved import definition
 from reload_assets.resources.slack import slack_client
 from reload_assets.tables import resolve_group
 from reload_assets.windows import Window
@@ -85,7 +88,10 @@ class Past:
         with self.target.connect() as connection:
             tables = resolve_group(group_tables(parse_config(WRITTEN), "sales"), connection, None, ["documents"])
             opening = Opening("sales", window, window, day.isoformat(), "me", "", "gone", None)
-            number = self.ledger.open(connection, opening, tables).reload_id
+            reload = self.ledger.open(connection, opening, tables)
+            create_staging(connection, "staging", reload, tables[0], None)
+            number = reload.reload_id
+            self.ledger.add_table(connection, number, tables[0], "staging", definition(tables[0]))
             self.ledger.expect_checks(connection, number, "documents", ["row_count", "keys"])
         self.ledger.set_task(number, "task", "arn")
         self.ledger.set_loaded(number, "FULL_LOAD_ONLY_FINISHED", {})
@@ -124,6 +130,16 @@ def subjects(sns: Receiver) -> list[str]:
     return [message["Subject"] for message in sns.taken]
 
 
+@contextmanager
+def changed_table(stack: Stack) -> Iterator[None]:
+    """A change of production between load and merge, which is refused."""
+    change = "ALTER TABLE production.documents ALTER COLUMN title TYPE varchar({})"
+    with stack.connect_target() as target:
+        target.execute(change.format(150).encode())
+        yield
+        target.execute(change.format(200).encode())
+
+
 def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
     stack: Stack, runner: Runner, sns: Receiver, past: Past, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,9 +153,9 @@ def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
         assert past.checked(numbers[name], "keys", "passed") == "verified"
     past.merged(numbers["unconfirmed"])
     past.ledger.give_up_confirm(numbers["unconfirmed"], "The row (id)=(4711) could not be read. [source-unreadable]")
-    # Its merge is refused, because nobody has staged anything.
-    refused = runner.run(days["unmerged"].isoformat(), assets=["production/documents"])
-    (code,) = [said.rsplit("[", 1)[1].rstrip("]") for said in failures(refused)]
+    with changed_table(stack):
+        refused = runner.run(days["unmerged"].isoformat(), assets=["production/documents"])
+    assert "[production-changed]" in failures(refused)[0]
     sns.refuse = 1
     capsys.readouterr()
     with pytest.raises(NotifyIncomplete, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
@@ -181,7 +197,7 @@ def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
         assert [secret for secret in ("4711", *secrets) if secret in str(message)] == []
     assert "documents.keys, documents.row_count" in messages["reload_rejected"]["Message"]
     assert f"code: {LoadIncomplete.code}" in messages["reload_failed"]["Message"]
-    assert f"code: {code}" in messages["reload_unmerged"]["Message"]
+    assert "code: production-changed" in messages["reload_unmerged"]["Message"]
     assert "About source-unreadable: " in messages["reload_unconfirmed"]["Message"]
 
     # Another failure of the same reload is another event.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from reload_assets.cdc.position import Readiness
 from reload_assets.errors.config import ConfigValue
+from reload_assets.notify.cdc_watch import news
 from reload_assets.notify.channels import reason, to_sns
 from reload_assets.notify.message import Event
 
@@ -39,3 +41,26 @@ def test_the_reason_of_a_refusal_is_its_code() -> None:
     said = {"Error": {"Code": "NotFound", "Message": "token xoxb-secret"}}
     assert reason(ClientError(said, "Publish")) == "NotFound"  # type: ignore[arg-type]
     assert reason(TimeoutError("https://secret@example")) == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "lag", "after"),
+    [
+        ("cdc_runs", "running", 299, None),
+        ("cdc_runs", "running", 301, "cdc_behind"),
+        ("cdc_behind", "running", 301, None),
+        # Around the limit, a task is not reported each time.
+        ("cdc_behind", "running", 151, None),
+        ("cdc_behind", "running", 149, "cdc_runs"),
+        ("cdc_stopped", "running", 299, "cdc_runs"),
+        ("cdc_stopped", "running", 301, "cdc_behind"),
+        ("cdc_stopped", "running", None, None),
+        ("cdc_runs", "failed", None, "cdc_stopped"),
+        ("cdc_stopped", "failed", None, None),
+        ("cdc_runs", "stopping", None, None),
+        ("cdc_stopped", "starting", None, None),
+    ],
+)
+def test_what_is_new_about_a_cdc_task(before: str, status: str, lag: float | None, after: str | None) -> None:
+    found = news(before, Readiness("arn", status, lag), 300)
+    assert (found.event if found else None) == after
