@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.cdc.position import Cdc, Readiness
+from reload_assets.cdc.position import Cdc
 from reload_assets.notify.message import CDC_BEHIND, CDC_RUNS, CDC_STOPPED
 from reload_assets.postgres.statements import run
 
@@ -39,7 +39,7 @@ def look(watched: Watched, connection: Connection[Any]) -> News | None:
     """Return what is new about a task; None if it is as was said last, or is on its way to another state.
 
     Runs in the caller's transaction, during which no reload stops the task. A task that a reload at work keeps stopped
-    is fine. Raises CdcNotReady if its position cannot be read or believed, DmsError.
+    is fine. Raises CdcNotReady if its position cannot be read, DmsError.
     """
     task_arn = watched.cdc.task.arn
     free = run(connection, "notify:try_fence", task_arn=task_arn).fetchone()
@@ -47,17 +47,20 @@ def look(watched: Watched, connection: Connection[Any]) -> News | None:
         return None
     row = run(connection, "notify:get_cdc_event", task_arn=task_arn).fetchone()
     before = row[0] if row else CDC_RUNS
-    state, _ = watched.cdc.look()
-    return news(before, state, watched.max_lag_seconds)
+    state, lag = watched.cdc.task.state(), None
+    if state.running:
+        position = watched.cdc.position(connection)
+        # By the target's clock: the limit is minutes, and to ask the source every 30 s is not worth its login.
+        lag = position.lag_seconds(position.asked_at)
+    return news(before, state.status, lag, watched.max_lag_seconds)
 
 
-def news(before: str, state: Readiness, limit: float) -> News | None:
-    """Return what is new about a task, of which ``before`` was said last. ``limit``: the greatest lag, in seconds."""
-    lag = state.lag_seconds
-    if state.status in _BETWEEN:
+def news(before: str, status: str, lag: float | None, limit: float) -> News | None:
+    """Return what is new about a task, of which ``before`` was said last. ``lag`` and ``limit`` are seconds."""
+    if status in _BETWEEN:
         return None
-    if state.status != "running":
-        found = News(CDC_STOPPED, f"the task is {state.status}")
+    if status != "running":
+        found = News(CDC_STOPPED, f"the task is {status}")
     elif lag is None:
         # A task that has just started does not say it yet.
         return None

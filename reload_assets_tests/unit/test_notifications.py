@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from reload_assets.cdc.position import Readiness
 from reload_assets.errors.config import ConfigValue
 from reload_assets.notify.cdc_watch import news
 from reload_assets.notify.channels import reason, to_sns
@@ -62,5 +61,5 @@ def test_the_reason_of_a_refusal_is_its_code() -> None:
     ],
 )
 def test_what_is_new_about_a_cdc_task(before: str, status: str, lag: float | None, after: str | None) -> None:
-    found = news(before, Readiness("arn", status, lag), 300)
+    found = news(before, status, lag, 300)
     assert (found.event if found else None) == after
