@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
-from types import ModuleType
 
 from reload_assets.checks.production import DESCRIPTIONS as AFTER_CHECKS
 from reload_assets.checks.staging import DESCRIPTIONS as STAGING_CHECKS
 from reload_assets.confirm.refusals import newly_followed, one_stays
 from reload_assets.dms.codes import TASK_FINDINGS
 from reload_assets.dms.lint_codes import CHAPTERS, LINT_FINDINGS
-from reload_assets.errors import ReloadError
+from reload_assets.errors.by_code import leaves
 from reload_assets.preflight.codes import FINDINGS
 
 _AREAS = {
@@ -66,12 +65,6 @@ _GRAVEST_FIRST = ("problem", "warn", "ok")
 def page() -> str:
     """Return the page as Markdown."""
     return "\n".join([_HEAD, *_errors(), *_checks(), *_refusals(), *_doctor(), *_findings()])
-
-
-def leaves(module: ModuleType) -> list[type[ReloadError]]:
-    """Return the leaf errors of a module of ``reload_assets.errors``, in the order of the file."""
-    own = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
-    return [one for one in own if issubclass(one, ReloadError) and "code" in vars(one)]
 
 
 def _errors() -> Iterator[str]:

@@ -15,6 +15,7 @@ import click
 from reload_assets.cli.configured import Configured
 from reload_assets.config.model import ReloadConfig
 from reload_assets.preflight.finding import Finding, Findings, found
+from reload_assets.reload.services import Services
 from reload_assets.verify.outcome import counted
 
 
@@ -24,13 +25,13 @@ from reload_assets.verify.outcome import counted
 def doctor(context: click.Context, as_json: bool) -> None:
     """Find out before the first load what is wrong.
 
-    Looks at reload.yaml, at both databases, at DMS and at the CDC task. Changes nothing. Prints one line per finding:
-    ok, warn or problem, what was found where, what to do, and a [code], which docs/troubleshooting.md explains. A
-    problem would keep a reload from succeeding; it does not keep doctor from going on. With a problem, the exit code
-    is 1. No statement on a database takes longer than 30 seconds.
+    Looks at reload.yaml, at both databases, at DMS, at the CDC task and at notify. Changes nothing. Prints one line per
+    finding: ok, warn or problem, what was found where, what to do, and a [code], which docs/troubleshooting.md
+    explains. A problem would keep a reload from succeeding; it does not keep doctor from going on. With a problem, the
+    exit code is 1. No statement on a database takes longer than 30 seconds.
 
-    --json: the objects have severity, code, place (source, target, dms, cdc, windows, configuration, a group, or a
-    production table), text, and fix (what to do; it may be empty).
+    --json: the objects have severity, code, place (source, target, dms, cdc, windows, notify, configuration, a group,
+    or a production table), text, and fix (what to do; it may be empty).
     """
     configured: Configured = context.obj
     # Asked once: whoever reads the output elsewhere wants one line per finding.
@@ -43,6 +44,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
         from reload_assets.reload.checkup import CheckUp
 
         CheckUp(services, findings).run()
+        _look_at_channels(findings, services)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings.all], indent=2))
     # Not a finding, so not among their lines.
@@ -78,3 +80,17 @@ def _groups(config: ReloadConfig) -> Iterator[Finding]:
 
     for error in build_code_location(config).left_out.values():
         yield Finding("problem", error.code, "configuration", error.sentence, error.advice)
+
+
+def _look_at_channels(findings: Findings, services: Services) -> None:
+    """Make each channel of notifications. Nothing is sent."""
+    usable = []
+    for name, make in services.channels(lambda said: None).items():
+        with findings.looking(f"notify.{name}"):
+            make()
+            usable.append(name)
+    if usable:
+        findings.add(found("notify-ready", "notify", f"notify: events go to {', '.join(usable)}"))
+    else:
+        what = "notify: no channel, so nobody hears of a reload that failed or of CDC that is stopped"
+        findings.add(found("notify-silent", "notify", what, "name one in notify"))

@@ -32,7 +32,7 @@ def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_secret(login.password, f"{place}.password", lookup) if login.password is not None else None,
+        password=secret(login.password, f"{place}.password", lookup) if login.password is not None else None,
         tls=_target_tls(login, place),
     )
 
@@ -69,7 +69,7 @@ def source_reader(
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_secret(login.password, f"{place}.password", lookup),
+        password=secret(login.password, f"{place}.password", lookup),
     )
     session = SourceSession(min(login.call_timeout_seconds, patience or math.inf), _source_tls(login, place, lookup))
     return SourceReader(url, config.source.schema_name, delivery, session)
@@ -86,7 +86,7 @@ def _source_tls(login: SourceConnection, place: str, lookup: SecretLookup) -> di
         tls["wallet_location"] = text(login.wallet_location, f"{place}.wallet_location")
         _file(str(Path(tls["wallet_location"]) / "ewallet.pem"), f"{place}.wallet_location")
     if login.wallet_password is not None:
-        tls["wallet_password"] = _secret(login.wallet_password, f"{place}.wallet_password", lookup)
+        tls["wallet_password"] = secret(login.wallet_password, f"{place}.wallet_password", lookup)
     return tls
 
 
@@ -108,7 +108,8 @@ def _port(value: Number, place: str) -> int:
     return int(written)
 
 
-def _secret(value: Secret, place: str, lookup: SecretLookup) -> str:
+def secret(value: Secret, place: str, lookup: SecretLookup) -> str:
+    """Return the secret that a field names. Raises ConfigError if it cannot be read."""
     return value.read(place) if isinstance(value, FromEnvironment) else _from_secret(value, place, lookup)
 
 

@@ -98,6 +98,10 @@ class SourceReader:
         with self._connection() as connection:
             return list(connection.execute(statement))
 
+    def tables(self) -> list[str]:
+        """Return the names of the schema's tables that this login may read."""
+        return sorted(name for (name,) in self.read(dictionary.tables(self.schema)))
+
     def columns(self, table: str) -> list[SourceColumn]:
         """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
         rows = self.read(dictionary.columns(self.schema, table))

@@ -73,6 +73,7 @@ def test_doctor_tells_what_will_be_reloaded_and_changes_nothing(stack: Stack) ->
         ("ok", "target"),
         ("ok", "cdc"),
         ("ok", "DMS"),
+        ("ok", "notify"),
     }
     (items,) = [line for line in said if "sales.order_items" in line]
     assert "ORDER_ITEMS -> production.order_items" in items
@@ -183,7 +184,7 @@ def test_install_makes_the_schemas_once_and_says_what_it_lacks(stack: Stack, emp
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE fresh TO {}").format(role))
     first, second = command("install"), command("install")
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert "8 schema files applied" in first.stdout
+    assert "9 schema files applied" in first.stdout
     assert "0 schema files applied: all were there" in second.stdout
     with psycopg.connect(empty_database) as connection:
         views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'admin' ORDER BY 1").fetchall()
