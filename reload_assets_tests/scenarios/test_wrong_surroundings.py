@@ -1,4 +1,4 @@
-"""What is wrong around the tables: servers, logins, DMS, the CDC task. ``reload-assets doctor`` names each by its code.
+"""What is wrong around the tables: servers, logins, DMS, CDC. ``reload-assets doctor`` names each by its code.
 
 Each set-up has several mistakes, because none may hide another one.
 """
@@ -126,8 +126,14 @@ SETUPS = {
             "source-unreachable": ("problem", "check the address"),
             "dms-unanswered": ("problem", "check endpoint_url and the network"),
             "tables-unseen": ("warn", "run doctor again"),
+            "config-value": ("problem", "notify.sns.topic_arn: 'topic' is not the ARN of an SNS topic"),
+            "notify-silent": ("warn", "name one in notify"),
         },
-        config={"source.connection.port": 9, "dms.endpoint_url": "http://127.0.0.1:9"},
+        config={
+            "source.connection.port": 9,
+            "dms.endpoint_url": "http://127.0.0.1:9",
+            "notify": {"log": False, "sns": {"topic_arn": "topic"}},
+        },
     ),
 }
 
