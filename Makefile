@@ -4,7 +4,7 @@
 #   make PYTHON=python3.12 test   chooses the interpreter for .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test chaos campaign bench lint format constraints clean
+.PHONY: help setup demo ui test thorough chaos campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
@@ -27,8 +27,11 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
 # No reordering: the tests of the UI take longest, and their folder comes first.
-test: setup ## run every test, two at a time
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## run the tests, three at a time
+	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+thorough: setup ## test the stand-ins, the benchmark and the campaign, and a few more combinations
+	@$(RUN) pytest -n 3 --dist loadfile -m thorough $(ARGS)
 
 chaos: setup ## kill runs beside a real daemon, and check that their remains are cleaned up within a minute
 	@$(RUN) pytest -m chaos $(ARGS)

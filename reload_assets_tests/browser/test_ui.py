@@ -137,7 +137,7 @@ def test_schedules_and_the_sensor_are_on(served: Served) -> None:
     (repository,) = answer["repositoriesOrError"]["nodes"]
     states = {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
     states |= {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
-    names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper")
+    names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
     assert states == dict.fromkeys(names, "RUNNING")
 
 

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "make ui": ("browser/served.py", "reload_assets.local.ui"),
     "pip install": ("integration/test_wheel.py", '"install"'),
     "dagster dev -w workspace.yaml": ("browser/served.py", "reload_assets.local.ui"),
+    "reload-assets init": ("scenarios/test_init.py", '["init"'),
     # It is there because the tests run.
     ". .venv/bin/activate": ("scenarios/test_documented_commands.py", "CliRunner"),
 }
