@@ -25,7 +25,8 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
-_CHART_WIDTH = 40
+# So that a line fits into the UI's column of values.
+_CHART_WIDTH = 24
 
 
 def outcome_chart(counts: Mapping[str, int]) -> str:
@@ -37,8 +38,7 @@ def outcome_chart(counts: Mapping[str, int]) -> str:
     fixed = counts["inserted"] + counts["updated"] + counts["repaired"]
     bars = [("before", counts["identical"]), ("after", counts["identical"] + fixed)]
     lines = [
-        f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} staged rows as the source has them" for name, rows in bars
-    ]
+        f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as in the source" for name, rows in bars]
     lines += [f"{name:<12}{_bar(rows, total)} {rows:,}" for name, rows in counts.items() if rows]
     return "\n".join(["```", *lines, "```"])
 
