@@ -3,10 +3,23 @@
 
 -- name: open_session
 -- Set what must hold for the whole session and cannot be given at the login, and tell with whom the session is: the
--- server's process, whether it is a standby, and what makes the database read-only, other than the login's own setting.
+-- server's process, whether it is a standby, and whether the login or the database has settings that mend_session has to
+-- change. Most have none, and this statement is cheap.
 SELECT
     pg_backend_pid() AS server_process,
     pg_is_in_recovery() AS is_standby,
+    current_setting('default_transaction_read_only') = 'on'
+    OR current_setting('transaction_timeout', TRUE) <> '0'
+    OR current_setting('session_replication_role') = 'replica'
+    OR current_setting('search_path') ~ 'pg_(catalog|temp)' AS needs_mending,
+    -- The variables PGDATESTYLE and PGTZ of libpq outdo what is asked for at the login.
+    set_config('DateStyle', 'ISO, YMD', FALSE) AS date_style,
+    set_config('TimeZone', 'UTC', FALSE) AS time_zone;
+
+-- name: mend_session
+-- Change settings of the login or the database that reloads cannot work with. Tell what makes the database read-only,
+-- other than the login's own setting.
+SELECT
     CASE
         WHEN current_setting('default_transaction_read_only')::boolean
             THEN
@@ -16,9 +29,6 @@ SELECT
                 )
     END AS read_only_by,
     set_config('default_transaction_read_only', 'off', FALSE) AS read_only,
-    -- The variables PGDATESTYLE and PGTZ of libpq outdo what is asked for at the login.
-    set_config('DateStyle', 'ISO, YMD', FALSE) AS date_style,
-    set_config('TimeZone', 'UTC', FALSE) AS time_zone,
     -- Of PostgreSQL 17 and later.
     CASE
         WHEN current_setting('transaction_timeout', TRUE) <> '0' THEN set_config('transaction_timeout', '0', FALSE)

@@ -37,8 +37,7 @@ def outcome_chart(counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     fixed = counts["inserted"] + counts["updated"] + counts["repaired"]
     bars = [("before", counts["identical"]), ("after", counts["identical"] + fixed)]
-    lines = [
-        f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as in the source" for name, rows in bars]
+    lines = [f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as in the source" for name, rows in bars]
     lines += [f"{name:<12}{_bar(rows, total)} {rows:,}" for name, rows in counts.items() if rows]
     return "\n".join(["```", *lines, "```"])
 

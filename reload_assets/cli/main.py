@@ -7,8 +7,8 @@ from typing import IO, Any
 import click
 import psycopg
 
-from reload_assets.cli.doctor import doctor
 from reload_assets.cli.configured import Configured
+from reload_assets.cli.doctor import doctor
 from reload_assets.cli.install import install
 from reload_assets.cli.lint import lint
 from reload_assets.cli.reference import reference

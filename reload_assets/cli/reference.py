@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reload_assets.cli.help_page import commands_page
 from reload_assets.config.reference import reference as configuration_page
 
 
@@ -14,11 +15,18 @@ def _errors_page() -> str:
     return page()
 
 
-PAGES = {"configuration": configuration_page, "errors": _errors_page}
+def _commands_page() -> str:
+    # Imported late, because the main command imports this module.
+    from reload_assets.cli.main import main
+
+    return commands_page(main)
+
+
+PAGES = {"configuration": configuration_page, "errors": _errors_page, "commands": _commands_page}
 
 
 @click.command()
 @click.argument("page", type=click.Choice(list(PAGES)), default="configuration")
 def reference(page: str) -> None:
-    """Print a page of docs/: configuration or errors."""
+    """Print a page of docs/: configuration, errors or commands."""
     click.echo(PAGES[page](), nl=False)

@@ -112,10 +112,16 @@ def create_schema(connection: Connection[Any], schema: str) -> None:
     It may exist already. Supplemental logging is left out if the role is not a superuser.
     """
     with connection.transaction():
-        for view in DICTIONARY_VIEWS:
-            connection.execute(view)
+        if not _has_dictionary(connection):
+            for view in DICTIONARY_VIEWS:
+                connection.execute(view)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
         _enable_supplemental_log(connection)
+
+
+def _has_dictionary(connection: Connection[Any]) -> bool:
+    # All views were created in one transaction.
+    return connection.execute("""SELECT to_regclass('public."ALL_USERS"')""").fetchone() != (None,)
 
 
 def _enable_supplemental_log(connection: Connection[Any]) -> None:

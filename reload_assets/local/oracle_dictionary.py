@@ -201,4 +201,4 @@ DICTIONARY_VIEWS: tuple[str, ...] = (
     _ALL_IND_COLUMNS,
     _GRANT,
 )
-"""The statements that create the views; running them again changes nothing."""
+"""The statements that create the views, in one transaction."""

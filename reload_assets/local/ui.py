@@ -73,7 +73,7 @@ def _welcome(stack: Stack, url: str) -> None:
         f"  the job that reloads days: {url}/locations/reload_assets/jobs/reload_sales",
         f"  the days, green when they are healed: {url}/assets/production/orders?view=partitions",
         f"  {one_more}, reloaded from a second terminal:",
-        f"    . {shlex.quote(str(_write_environment(stack)))} && {command}",
+        f"    . {shlex.quote(str(write_environment(stack)))} && {command}",
         f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows",
         f"  psql {stack.postgres.url('target')}",
         f"  DMS stand-in: {stack.dms.url}",
@@ -83,8 +83,8 @@ def _welcome(stack: Stack, url: str) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _write_environment(stack: Stack) -> Path:
-    """Write what a shell has to read for the commands to work on this stack. Returns the file."""
+def write_environment(stack: Stack) -> Path:
+    """Write the variables with which commands in a shell use the stack into a file. Returns the file."""
     file = stack.root / "environment"
     # It holds passwords.
     file.touch(mode=0o600)

@@ -128,14 +128,15 @@ class TargetDatabase:
 
     def _open_session(self, connection: Connection[Any]) -> None:
         """Set what startup options cannot, and look at whom the session is with."""
+        read_only_by = None
         try:
-            row = run(connection, "session:open_session").fetchone()
+            server_process, is_standby, needs_mending = run(connection, "session:open_session").fetchall()[0][:3]
+            if needs_mending:
+                read_only_by = run(connection, "session:mend_session").fetchall()[0][0]
         except InsufficientPrivilege:
             raise TargetWithoutTriggers(str(self)) from None
         except psycopg.Error as error:
             raise DatabaseUnreachable(str(self), self._reason(str(error))) from None
-        assert row is not None
-        server_process, is_standby, read_only_by, *_ = row
         if server_process != connection.info.backend_pid:
             raise TargetPooled(str(self), "its server process is not the one that it names at the login")
         if is_standby:

@@ -1,4 +1,4 @@
-"""``make ui`` ends when it is stopped or killed, and what it started ends with it, a run in the middle of its load too."""
+"""``make ui`` ends when it is stopped or killed, and what it started ends with it, a loading run too."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets.engines.staging_tables import create_staging, finish_staging
-from reload_assets.ledger.install import install
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
@@ -26,6 +25,8 @@ from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.windows import Window
+from reload_assets_tests.integration.emptied import make_empty_ledger
+from reload_assets_tests.integration.kept_sessions import keep_sessions
 
 GROUP = "sales"
 DAY = Window(datetime(2025, 1, 3, tzinfo=timezone.utc), datetime(2025, 1, 4, tzinfo=timezone.utc))
@@ -78,15 +79,16 @@ class MergeBench:
             str(parts["user"]),
             str(parts["password"]),
         )
-        self.ledger = Ledger(self.target)
+        self._ledger_sessions = keep_sessions(self.target)
+        self.ledger = Ledger(self._ledger_sessions)
         self.config: ReloadConfig = parse_config(
             yaml.safe_dump(bench_document(tables or {"customers": dict(UPDATED_AT)}))
         )
         self.connection: Connection[Any] = psycopg.connect(url, autocommit=True)
         # Many tests share one database, because creating one takes longer than most tests.
-        self.execute("DROP SCHEMA IF EXISTS production, staging, admin CASCADE; CREATE SCHEMA production")
+        make_empty_ledger(self.connection, self.config.target)
+        self.execute("CREATE SCHEMA production")
         self.execute(ddl)
-        install(self.connection, self.config.target)
 
     def execute(self, statement: str) -> None:
         """Run statements at once, as another session than the merge's."""
@@ -171,7 +173,8 @@ class MergeBench:
             connection.close()
 
     def close(self) -> None:
-        """End the test's own session."""
+        """End the test's own sessions."""
+        self._ledger_sessions.close()
         self.connection.close()
 
     def _fill(self, connection: Connection[Any], reload: Reload, table: ReloadTable, rows: Rows) -> None:

@@ -38,6 +38,7 @@ from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.staging import STAGING_CHECKS
 from reload_assets.windows import Window
+from reload_assets_tests.integration.kept_sessions import keep_sessions
 from reload_assets_tests.integration.standin_bench import Bench, mapping, selection
 from reload_assets_tests.integration.standin_cdc_bench import RULES, quick
 
@@ -118,7 +119,8 @@ class ReloadBench:
         server = TargetDatabase(info.host, info.port, info.dbname, info.user, info.password)
         install(self.target, self.config.target)
         self.server = server
-        self.ledger = Ledger(server)
+        self._ledger_sessions = keep_sessions(server)
+        self.ledger = Ledger(self._ledger_sessions)
         self.task = CdcTask(self.account.client, LIMITS, self.arn)
         assert self.config.cdc is not None
         self.cdc = Cdc(
@@ -196,6 +198,7 @@ class ReloadBench:
         if self.task.state().running:
             self.task.stop()
         self.account.client.delete_replication_task(ReplicationTaskArn=self.arn)
+        self._ledger_sessions.close()
         self.source.close()
         self.target.close()
 

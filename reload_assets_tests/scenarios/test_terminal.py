@@ -1,14 +1,16 @@
-"""Reloads from the terminal: the command runs the UI's job, shows its progress, and tells by its exit code."""
+"""Reloads from the terminal that do not end well: mistakes, failures, killed processes.
+
+``test_documented_commands`` has those that do.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,40 +22,6 @@ from reload_assets.run_process import has_died
 from reload_assets_tests.scenarios.runs import Runner
 from reload_assets_tests.scenarios.test_cli import command
 from reload_assets_tests.scenarios.test_sweeper import tick
-
-Bounds = tuple[datetime, datetime]
-
-
-def test_a_damaged_day_is_healed_and_shown(stack: Stack, day: date, bounds: Bounds) -> None:
-    stack.damage(*bounds, seed=day.day)
-    done = command("reload", "sales", "--from", str(day), "--to", str(day + timedelta(days=1)), "--reason", "ticket 7")
-    assert done.exit_code == 0, done.output
-    said = done.stdout.splitlines()
-    assert said[0].startswith(f"Reloading {day}T00:00:00Z--")
-    assert "  check orders.row_count ok" in said
-    assert any("rows staged" in line for line in said)
-    assert "is merged, confirm: confirmed." in said[-1]
-    with stack.connect_target() as target:
-        (started_by, reason) = target.execute(
-            "SELECT started_by, reason FROM admin.reloads ORDER BY reload_id DESC LIMIT 1"
-        ).fetchone() or ("", "")
-    assert started_by.endswith(" at a terminal")
-    assert reason == "ticket 7"
-
-    shown = command("status", "sales", "--json")
-    (window,) = [one for one in json.loads(shown.stdout) if one["window"].startswith(str(day))]
-    assert (window["state"], set(window["tables"])) == (
-        "green",
-        {"customers", "orders", "order_items", "documents"},
-    )
-    assert window["changed_rows"] > 0
-
-
-def test_some_hours_of_one_table_are_an_adhoc_window(stack: Stack, day: date) -> None:
-    window = ("--from", f"{day}T04:00Z", "--to", f"{day}T06:30Z")
-    done = command("reload", "sales", *window, "--tables", "customers")
-    assert done.exit_code == 0, done.output
-    assert f"Reloading {day}T04:00:00Z--{day}T06:30:00Z of sales: customers" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -84,15 +52,6 @@ def test_a_reload_that_fails_says_why_and_exits_with_1(stack: Stack, day: date) 
     assert done.exit_code == 1
     assert "lacks INSERT on production.customers" in done.stdout
     assert done.stdout.splitlines()[-1] == "The reload was not opened."
-
-
-def test_the_heatmap_is_a_page_of_its_own(stack: Stack, tmp_path: Path) -> None:
-    page = tmp_path / "status.html"
-    done = command("status", "--last", "5", "--html", str(page))
-    text = page.read_text(encoding="utf-8")
-    assert f"windows written to {page}" in done.stdout
-    assert "<svg" in text
-    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
 @pytest.fixture

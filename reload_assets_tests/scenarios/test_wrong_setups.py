@@ -1,4 +1,4 @@
-"""Set-ups that are wrong, as a table: ``reload-assets doctor`` names each before anything is loaded, and none passes."""
+"""Wrong set-ups, as a table: ``reload-assets doctor`` names each before anything is loaded, and none passes."""
 
 from __future__ import annotations
 

@@ -68,6 +68,14 @@ def test_the_module_runs_as_the_command_does(tmp_path: Path) -> None:
     assert done.stdout == reference()
 
 
+def test_the_page_about_the_commands_shows_the_help_of_each() -> None:
+    page = command("reference", "commands").stdout
+    assert (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8") == page
+    for name in main.commands:
+        shown = CliRunner().invoke(main, [name, "--help"], prog_name="reload-assets", terminal_width=78).stdout
+        assert f"## reload-assets {name}\n\n```text\n{shown}```\n" in page
+
+
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
     failed = command("--config", str(tmp_path / "none.yaml"), "doctor")
     assert failed.exit_code == 1

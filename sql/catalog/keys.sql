@@ -71,15 +71,20 @@ SELECT
     array_agg(ca.attname::text ORDER BY k.position) AS columns,
     array_agg(pa.attname::text ORDER BY k.position) AS parent_columns
 FROM pg_constraint AS f
-INNER JOIN pg_class AS c ON f.conrelid = c.oid
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 INNER JOIN pg_class AS p ON f.confrelid = p.oid
 INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
 CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
 INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = ca.attnum
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
 WHERE
-    f.contype = 'f' AND n.nspname = :'schema' AND c.relname = :'table'
+    f.contype = 'f'
+    -- Not as two more joins: PostgreSQL would take longer to plan them than to run all of this.
+    AND f.conrelid = (
+        SELECT c.oid
+        FROM pg_class AS c
+        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE n.nspname = :'schema' AND c.relname = :'table'
+    )
     -- Leave out the copies of a key for each partition of the parent, which add nothing. A key that a partition
     -- inherits from its own parent counts.
     AND NOT EXISTS (
