@@ -131,18 +131,14 @@ def merged_metadata(
             "merge chunks": merged.chunks,
         }
     return {
-        "dagster/row_count": staged.staged_rows,
-        "dagster/partition_row_count": staged.staged_rows,
-        "dagster/table_name": table.target,
-        "dagster/column_schema": column_schema(table),
-        **counts,
+        "chart": MetadataValue.md(outcome_chart(counts)),
         "outcomes": MetadataValue.table(
             [
                 TableRecord({"outcome": name, "rows": counts[name], "meaning": meaning})
                 for name, meaning in OUTCOMES.items()
             ]
         ),
-        "chart": MetadataValue.md(outcome_chart(counts)),
+        **counts,
         **effort,
         "confirm": confirmed.detail,
         "confirm passes": confirmed.passes,
@@ -151,4 +147,8 @@ def merged_metadata(
         "orphans": staged.orphans,
         "waited for CDC (s)": round(confirmed.waited_seconds, 1),
         **reload_metadata(reload, zone),
+        "dagster/row_count": staged.staged_rows,
+        "dagster/partition_row_count": staged.staged_rows,
+        "dagster/table_name": table.target,
+        "dagster/column_schema": column_schema(table),
     }

@@ -17,13 +17,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from reload_assets.config.model import PATH_VARIABLE
 from reload_assets.local.postgres import free_port
-from reload_assets.local.stack import Stack, checkout_file, last_days
+from reload_assets.local.stack import FIRST_DAY, Stack, checkout_file, last_days
 from reload_assets.local.traffic import PER_SECOND, Traffic
 
-DAYS = 10
+DAYS = 6
 # The last one is for the terminal: two reloads of one window at a time would be refused.
-DAMAGED_DAYS = range(1, 9)
+DAMAGED_DAYS = range(1, 5)
 _DEFAULT_PORT = 3000
 _START_TIMEOUT_SECONDS = 120
 
@@ -45,6 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
     with Stack(last_days(DAYS)) as stack, _traffic(stack) as traffic:
+        _begin_with_the_rows(stack)
         _damage(stack)
         port = _port(options.port)
         server = _start_dagster(stack, port)
@@ -64,15 +66,15 @@ def main() -> int:
 
 
 def _welcome(stack: Stack, url: str) -> None:
-    """Print what a newcomer needs for the first steps, which README describes; each line can be copied as it is."""
+    """Print what a newcomer needs for README's steps, which use the same words. Each line can be copied as it is."""
     first, *_, last, one_more = (_bounds(stack, day)[0].date() for day in DAMAGED_DAYS)
     command = f"reload-assets reload sales --from {one_more} --to {one_more + timedelta(days=1)}"
     lines = [
         f"Dagster UI: {url}",
-        f"  days that are damaged in production: [{first}...{last}] and {one_more}",
+        f"  damaged days in production: [{first}...{last}] and {one_more}",
         f"  the job that reloads days: {url}/locations/reload_assets/jobs/reload_sales",
-        f"  the days, green when they are healed: {url}/assets/production/orders?view=partitions",
-        f"  {one_more}, reloaded from a second terminal:",
+        f"  the days of production/orders: {url}/assets/production/orders?view=partitions",
+        f"  {one_more}, from a second terminal:",
         f"    . {shlex.quote(str(write_environment(stack)))} && {command}",
         f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows",
         f"  psql {stack.postgres.url('target')}",
@@ -92,6 +94,14 @@ def write_environment(stack: Stack) -> Path:
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
+
+
+def _begin_with_the_rows(stack: Stack) -> None:
+    """Let the windows begin with the sample data, so that dialogs show these days and no others."""
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    file = stack.root / "reload.yaml"
+    file.write_text(written.replace(f"first: {FIRST_DAY}", f"first: {stack.rows.first_day}"), encoding="utf-8")
+    stack.environment[PATH_VARIABLE] = str(file)
 
 
 def _traffic(stack: Stack) -> Traffic:

@@ -27,7 +27,8 @@ _TIMEOUT_SECONDS = 150
 class Served:
     """A running ``make ui``, started as a shell's ``&`` and ``nohup`` do: with SIGINT ignored.
 
-    ``printed`` is what it has printed, ``url`` is the UI's and ``target`` the target database's.
+    ``printed`` is what it has printed; ``url`` is the UI's and ``target`` the target database's; ``command`` is the
+    line for a second terminal; ``damaged_days`` is the number of days from ``first_damaged`` on for a backfill.
     """
 
     def __init__(self, checkout: Path) -> None:
@@ -51,7 +52,13 @@ class Served:
         self.dms = self._find(r"DMS stand-in: (\S+)")
         self.command = self._find(r"    (\. .+)")
         self._folder = str(Path(self._find(r"log: (\S+)")).parent)
-        self.first_damaged = date.fromisoformat(self._find(r"damaged in production: \[(\S+)\.\.\.\S+\]"))
+        first, last = self.printed_after("damaged days in production").split()[0].strip("[]").split("...")
+        self.first_damaged = date.fromisoformat(first)
+        self.damaged_days = (date.fromisoformat(last) - self.first_damaged).days + 1
+
+    def printed_after(self, words: str) -> str:
+        """What was printed after some words and a colon."""
+        return self._find(rf"  {re.escape(words)}: (.+)")
 
     def _find(self, pattern: str) -> str:
         found = re.search(pattern, self.printed)
