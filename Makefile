@@ -4,7 +4,7 @@
 #   make PYTHON=python3.12 test   chooses the interpreter for .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test chaos campaign bench lint format constraints clean
+.PHONY: help setup demo ui test pictures chaos campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
@@ -29,6 +29,9 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 # No reordering: the tests of the UI take longest, and their folder comes first.
 test: setup ## run every test, two at a time
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+pictures: setup ## take the pictures of the documentation anew, by the test that follows README's steps in a browser
+	@RELOAD_TEST_PICTURES=1 $(RUN) pytest -m browser reload_assets_tests/browser $(ARGS)
 
 chaos: setup ## kill runs beside a real daemon, and check that their remains are cleaned up within a minute
 	@$(RUN) pytest -m chaos $(ARGS)

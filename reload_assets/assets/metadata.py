@@ -26,18 +26,19 @@ OUTCOMES: Mapping[str, str] = {
 
 
 # So that a line fits into the UI's column of values.
-_CHART_WIDTH = 24
+_CHART_WIDTH = 18
 
 
 def outcome_chart(counts: Mapping[str, int]) -> str:
     """Return the staged rows by outcome as bars, and how many of them were right in production before and after.
 
-    It is Markdown, a block of text. Rows that a policy or a newer version leaves alone count as neither.
+    It is Markdown, a block of text. Production is right where it has the staged row or a newer one.
     """
     total = sum(counts.values())
+    right = counts["identical"] + counts["refused"]
     fixed = counts["inserted"] + counts["updated"] + counts["repaired"]
-    bars = [("before", counts["identical"]), ("after", counts["identical"] + fixed)]
-    lines = [f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as in the source" for name, rows in bars]
+    bars = [("before", right), ("after", right + fixed)]
+    lines = [f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as staged or newer" for name, rows in bars]
     lines += [f"{name:<12}{_bar(rows, total)} {rows:,}" for name, rows in counts.items() if rows]
     return "\n".join(["```", *lines, "```"])
 

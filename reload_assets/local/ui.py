@@ -22,9 +22,9 @@ from reload_assets.local.postgres import free_port
 from reload_assets.local.stack import FIRST_DAY, Stack, checkout_file, last_days
 from reload_assets.local.traffic import PER_SECOND, Traffic
 
-DAYS = 6
+DAYS = 5
 # The last one is for the terminal: two reloads of one window at a time would be refused.
-DAMAGED_DAYS = range(1, 5)
+DAMAGED_DAYS = range(1, 4)
 _DEFAULT_PORT = 3000
 _START_TIMEOUT_SECONDS = 120
 

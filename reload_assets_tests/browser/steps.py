@@ -123,7 +123,6 @@ class Newcomer:
         end = status.get_by_text(re.compile("^(Succeeded|Failed|Canceled)$"))
         end.wait_for(timeout=_BACKFILL_SECONDS * 1000)
         assert end.inner_text() == words
-        self.picture("backfill")
 
     def click_first(self, _words: str) -> None:
         self.page.get_by_title(str(self.served.first_damaged)).click()
