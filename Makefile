@@ -4,7 +4,7 @@
 #   make PYTHON=python3.12 test   chooses the interpreter for .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test pictures chaos campaign bench lint format constraints clean
+.PHONY: help setup demo ui test thorough pictures chaos campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
@@ -27,8 +27,11 @@ ui: setup ## serve the Dagster UI on the embedded stack until Ctrl-C
 	@$(RUN) reload_assets.local.ui $(ARGS)
 
 # No reordering: the tests of the UI take longest, and their folder comes first.
-test: setup ## run every test, two at a time
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## run the tests, three at a time
+	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+thorough: setup ## test the stand-ins, the benchmark and the campaign, and a few more combinations
+	@$(RUN) pytest -n 3 --dist loadfile -m thorough $(ARGS)
 
 pictures: setup ## take the pictures of the documentation anew, by the test that follows README's steps in a browser
 	@RELOAD_TEST_PICTURES=1 $(RUN) pytest -m browser reload_assets_tests/browser $(ARGS)

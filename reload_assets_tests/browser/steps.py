@@ -8,14 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reload_assets_tests.browser.served import Served
 from reload_assets_tests.pages import CHECKOUT, DOCS, README
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FloatRect, Page
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 _PICTURES = os.environ.get("RELOAD_TEST_PICTURES")
@@ -131,12 +130,12 @@ class Newcomer:
         self.page.get_by_role("cell", name=words, exact=True).wait_for()
         self.picture("healed-backfill")
 
-    def picture(self, name: str) -> None:
-        """Take a picture of the page for the documentation, if somebody asked for pictures (``make pictures``)."""
+    def picture(self, name: str, clip: FloatRect | None = None) -> None:
+        """Take a picture of the page for the documentation, or of a part, if somebody asked for it (``make pictures``)."""
         if _PICTURES:
             self.page.mouse.move(0, 0)
             # What it shows may still be loading.
             self.page.wait_for_load_state("networkidle")
-            file = Path(DOCS / "pictures" / f"{name}.png")
-            self.page.screenshot(path=file, animations="disabled")
+            file = DOCS / "pictures" / f"{name}.png"
+            self.page.screenshot(path=file, animations="disabled", clip=clip)
             assert file.stat().st_size < _MOST_BYTES, file

@@ -83,7 +83,7 @@ def test_source_staging_and_production_can_be_told_apart_in_the_lineage(newcomer
     page.get_by_text("% filled").nth(3).wait_for()
     for layer in ("Source", "staging", "production"):
         assert page.get_by_text(layer, exact=True).filter(visible=True).count() >= 2, layer
-    newcomer.picture("lineage")
+    newcomer.picture("lineage", {"x": 240, "y": 160, "width": 1110, "height": 340})
 
 
 def test_the_days_are_healed_as_the_api_and_the_ledger_have_it(served: Served, healed: list[str]) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import load
 
+pytestmark = pytest.mark.thorough
+
 
 def test_every_way_is_measured_on_every_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "measured.json"

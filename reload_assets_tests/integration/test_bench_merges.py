@@ -15,6 +15,8 @@ from benchmarks.servers import installations, started
 from benchmarks.sizes import EVERY, MIXED, SIZES
 from benchmarks.strategies import STRATEGIES
 
+pytestmark = pytest.mark.thorough
+
 TINY = Case(3_000, 1_000, MIXED)
 
 

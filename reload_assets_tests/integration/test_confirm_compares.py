@@ -85,17 +85,27 @@ def now() -> str:
     return datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
 
 
+# A LOB, or with minimal supplemental logging any column, does not travel with a change of the key.
+LOB, COLUMN = row(1, body="old"), row(1, name="old")
+LEAVING = {"equal_version": "skip", "null_version": "report"}
+
+
 @pytest.mark.parametrize(
-    "stale",
-    # A LOB, or with minimal supplemental logging any column, does not travel with a change of the key.
-    [row(1, body="old"), row(1, name="old")],
-    ids=["LOB", "column"],
+    # A row that leaves the window with its key is found by its version, or where that is not of now, by who wrote it.
+    ("version", "stale", "leaving"),
+    [
+        ("kept", LOB, LEAVING),
+        ("kept", COLUMN, {}),
+        ("now", LOB, {}),
+        ("now", COLUMN, LEAVING),
+        ("old", COLUMN, LEAVING),
+        ("old", LOB, {}),
+        ("none", LOB, LEAVING),
+        ("none", COLUMN, {}),
+    ],
 )
-# A row that leaves the window with its key is found by its version, or where that is not of now, by who wrote it.
-@pytest.mark.parametrize("version", ["kept", "now", "old", "none"])
-@pytest.mark.parametrize("leaving", [{}, {"equal_version": "skip", "null_version": "report"}], ids=["", "policies"])
 def test_a_wrong_column_that_cdc_carried_on_to_another_key_is_corrected(
-    make: Make, stale: Row, version: str, leaving: dict[str, str]
+    make: Make, version: str, stale: Row, leaving: dict[str, str]
 ) -> None:
     bench = make(**leaving)
     # Production lacked row 1. The source changed a column after the load, which CDC skipped, and the merge brought the
@@ -118,8 +128,7 @@ def test_a_wrong_column_that_cdc_carried_on_to_another_key_is_corrected(
     assert bench.rows(ALL) == [row(2)[:4]]
 
 
-@pytest.mark.parametrize("stale", [row(1, body="old"), row(1, name="old")], ids=["LOB", "column"])
-@pytest.mark.parametrize("leaving", [{}, {"equal_version": "skip", "null_version": "report"}], ids=["", "policies"])
+@pytest.mark.parametrize(("stale", "leaving"), [(LOB, {}), (COLUMN, LEAVING)], ids=["LOB", "policies"])
 def test_a_wrong_column_is_corrected_under_a_key_that_another_row_had_before(
     make: Make, stale: Row, leaving: dict[str, str]
 ) -> None:
@@ -141,8 +150,7 @@ def test_a_wrong_column_is_corrected_under_a_key_that_another_row_had_before(
     assert bench.rows(ALL) == [row(2)[:4]]
 
 
-@pytest.mark.parametrize("stale", [row(1, body="old"), row(1, name="old")], ids=["LOB", "column"])
-@pytest.mark.parametrize("leaving", [{}, {"equal_version": "skip", "null_version": "report"}], ids=["", "policies"])
+@pytest.mark.parametrize(("stale", "leaving"), [(LOB, {}), (COLUMN, LEAVING)], ids=["LOB", "policies"])
 def test_a_wrong_column_is_corrected_where_another_row_took_its_key_at_once(
     make: Make, stale: Row, leaving: dict[str, str]
 ) -> None:

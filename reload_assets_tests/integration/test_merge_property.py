@@ -197,7 +197,7 @@ def test_every_sequence_of_writes_and_reloads_ends_as_the_model_says(make_bench:
     run_state_machine_as_test(
         Reloads,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=10,
             derandomize=True,
             # To make a failing sequence shorter would take minutes; its last step is what failed.

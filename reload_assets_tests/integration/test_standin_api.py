@@ -20,6 +20,8 @@ from reload_assets_tests.integration.standin_bench import (
     selection,
 )
 
+pytestmark = pytest.mark.thorough
+
 RULES = mapping(selection(1, "ORDERS"), *LOWERCASE)
 
 

@@ -16,6 +16,8 @@ from reload_assets.local.oracle import create_schema
 from reload_assets_tests.integration.standin_bench import Bench, between, mapping, selection
 from reload_assets_tests.integration.standin_cdc_bench import RULES, CdcBench, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 MakeCdc = Callable[..., CdcBench]
 
 

@@ -15,6 +15,8 @@ from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.integration.standin_bench import Bench
 from reload_assets_tests.integration.standin_cdc_bench import IDEMPOTENT, CdcBench, Load, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 MakeCdc = Callable[..., CdcBench]
 # A wait between two batches makes the tests slow, and nothing else.
 BATCHES = {"TargetMetadata": {"BatchApplyEnabled": True}, "ChangeProcessingTuning": {"BatchApplyTimeoutMin": 0}}

@@ -12,6 +12,8 @@ from reload_assets.local.dms import DmsStandIn
 from reload_assets_tests.integration.standin_bench import mapping, selection
 from reload_assets_tests.integration.standin_cdc_bench import IDEMPOTENT, RULES, CdcBench, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 MakeCdc = Callable[..., CdcBench]
 DUPLICATE = (
     'RetCode: SQL_ERROR SqlState: 23505 NativeError: 1 Message: ERROR: duplicate key value violates unique constraint "'

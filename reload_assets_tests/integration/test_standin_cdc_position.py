@@ -14,6 +14,8 @@ from reload_assets.local.dms import DmsStandIn, replication
 from reload_assets.local.dms.faults import ApplyLag
 from reload_assets_tests.integration.standin_cdc_bench import CdcBench, Load, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def dms(databases: tuple[str, str]) -> Iterator[DmsStandIn]:

@@ -24,6 +24,8 @@ from reload_assets.local.postgres import PostgresServer, free_port
 from reload_assets_tests.integration.standin_bench import LOWERCASE, Bench, mapping, selection
 from reload_assets_tests.integration.standin_cdc_bench import CdcBench, Load, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[PostgresServer, PostgresServer]]:

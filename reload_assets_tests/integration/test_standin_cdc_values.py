@@ -18,6 +18,8 @@ from reload_assets.local.postgres import PostgresServer
 from reload_assets_tests.integration.standin_bench import Bench, mapping, selection, transformation
 from reload_assets_tests.integration.standin_cdc_bench import RULES, CdcBench, opened, prepare, quick
 
+pytestmark = pytest.mark.thorough
+
 MakeCdc = Callable[..., CdcBench]
 
 

@@ -20,6 +20,8 @@ from reload_assets_tests.integration.standin_bench import (
     transformation,
 )
 
+pytestmark = pytest.mark.thorough
+
 ODD = OracleTable(
     "ODD",
     [

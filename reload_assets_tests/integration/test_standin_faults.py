@@ -37,6 +37,8 @@ from reload_assets_tests.integration.standin_bench import (
     selection,
 )
 
+pytestmark = pytest.mark.thorough
+
 BOTH = mapping(selection(1, "CUSTOMERS"), selection(2, "ORDERS"), *LOWERCASE)
 FINISHED = "Stop Reason FULL_LOAD_ONLY_FINISHED"
 

@@ -19,6 +19,8 @@ from reload_assets_tests.integration.standin_bench import (
     transformation,
 )
 
+pytestmark = pytest.mark.thorough
+
 FINISHED = "Stop Reason FULL_LOAD_ONLY_FINISHED"
 JANUARY = (
     {"filter-operator": "gte", "value": "2025-01-01 00:00:00"},

@@ -12,6 +12,8 @@ import pytest
 
 from reload_assets_tests.integration.standin_bench import LOWERCASE, Bench, mapping, selection
 
+pytestmark = pytest.mark.thorough
+
 FINISHED = "Stop Reason FULL_LOAD_ONLY_FINISHED"
 ALLOWED_KB = 40 * 1024
 

@@ -91,7 +91,7 @@ def signalled(stack: Stack, day: date, home: Path, moment: str, how: signal.Sign
     return running.returncode, "".join(said)
 
 
-@pytest.mark.parametrize("moment", ["is ready", "check orders.row_count ok"])
+@pytest.mark.parametrize("moment", ["is ready", pytest.param("check orders.row_count ok", marks=pytest.mark.thorough)])
 def test_ctrl_c_in_a_terminal_leaves_nothing_open(stack: Stack, day: date, home: Path, moment: str) -> None:
     if moment == "is ready":
         stack.dms.faults.set(Pause(table="ORDERS", after_rows=5))
