@@ -131,7 +131,7 @@ class Newcomer:
         self.picture("healed-backfill")
 
     def picture(self, name: str, clip: FloatRect | None = None) -> None:
-        """Take a picture of the page for the documentation, or of a part, if somebody asked for it (``make pictures``)."""
+        """Take a picture of the page, or of a part, for the documentation, if ``make pictures`` asks for it."""
         if _PICTURES:
             self.page.mouse.move(0, 0)
             # What it shows may still be loading.
