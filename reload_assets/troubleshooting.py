@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
-from types import ModuleType
 
 from reload_assets.checks.production import DESCRIPTIONS as AFTER_CHECKS
 from reload_assets.checks.staging import DESCRIPTIONS as STAGING_CHECKS
 from reload_assets.confirm.refusals import newly_followed, one_stays
 from reload_assets.dms.codes import TASK_FINDINGS
 from reload_assets.dms.lint_codes import CHAPTERS, LINT_FINDINGS
-from reload_assets.errors import ReloadError
+from reload_assets.errors.by_code import leaves
+from reload_assets.preflight.codes import FINDINGS
 
 _AREAS = {
     "config": "reload.yaml",
@@ -40,6 +40,9 @@ and in
 - `admin.window_status`: `error_code` of the latest reload of each window;
 - `admin.reload_requests`: `error` ends with the code.
 
+`reload-assets doctor` prints the same codes before anything is loaded, and
+[some of its own](#findings-of-doctor).
+
 If an error quotes another one, its own code comes last.
 """
 
@@ -56,15 +59,12 @@ _CHECK_ADVICE: Mapping[str, str] = {
 }
 
 
+_GRAVEST_FIRST = ("problem", "warn", "ok")
+
+
 def page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_HEAD, *_errors(), *_checks(), *_refusals(), *_findings()])
-
-
-def leaves(module: ModuleType) -> list[type[ReloadError]]:
-    """Return the leaf errors of a module of ``reload_assets.errors``, in the order of the file."""
-    own = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
-    return [one for one in own if issubclass(one, ReloadError) and "code" in vars(one)]
+    return "\n".join([_HEAD, *_errors(), *_checks(), *_refusals(), *_doctor(), *_findings()])
 
 
 def _errors() -> Iterator[str]:
@@ -109,6 +109,18 @@ def _refusals() -> Iterator[str]:
     yield f"| `{one_stays('...')}` | Do what the reason at the end says. |"
     yield f"| `{newly_followed()}` | Nothing: it is judged again. |"
     yield "| `a trigger of production turned it away` | Make the trigger let the login of `target.connection` pass. |\n"
+
+
+def _doctor() -> Iterator[str]:
+    yield "## Findings of doctor\n"
+    yield (
+        "`reload-assets doctor` prints one line per finding: `ok`, `warn` or `problem`, what was found where, what to "
+        "do and a code. The codes are those of errors, of findings on the CDC task or of the linter, or these:\n"
+    )
+    yield "| code | severity | when |\n|---|---|---|"
+    for code, found in sorted(FINDINGS.items(), key=lambda one: _GRAVEST_FIRST.index(one[1].severity)):
+        yield f"| `{code}` | {found.severity} | {found.when} |"
+    yield ""
 
 
 def _findings() -> Iterator[str]:

@@ -51,10 +51,10 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             production = reload.services.publication(family.group, context.log.info)
             ledger = production.ledger
             current = current_reload(ledger, family, partition, names)
+            # The sweeper has to know which run is working on the reload now, and the notifier which one failed.
+            take_up(ledger, current, context.run.run_id)
             with production.target.connect(autocommit=True) as connection:
                 tables = unchanged_tables(connection, written.place, current, names)
-            # The sweeper has to know which run is working on the reload now.
-            take_up(ledger, current, context.run.run_id)
             # If an earlier run died between merge and confirm, this one resumes with the confirm.
             merged = None if awaits_confirm(current, names) else production.merge(current, tables)
             confirmed = production.confirm(current, tables)

@@ -30,8 +30,9 @@ class OracleType:
     ``family`` is None for a type that DMS does not carry. A type with a ``kind`` has a canonical text: its columns can
     be keys and can be filtered, by values bound as ``bind``. ``is_compared``: the content is compared, because it
     arrives exactly. ``is_read_whole``: it has no canonical text, but a value read over the connection can be made into
-    what DMS loads. ``most_bytes``: where DMS cuts a LOB regardless of the task's limit. ``float_bits``: the precision
-    of a binary float. ``length_in``: the unit of the column's length in the dictionary.
+    what DMS loads; of a LOB, Oracle tells the length, too. ``most_bytes``: where DMS cuts a LOB regardless of the
+    task's limit. ``float_bits``: the precision of a binary float. ``length_in``: the unit of the column's length in the
+    dictionary.
     """
 
     family: Family | None

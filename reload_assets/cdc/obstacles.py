@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reload_assets.cdc.position import Cdc
-from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskFinding, examine
+from reload_assets.dms.examination import CarriedColumn, CarriedTable, TaskDescription, TaskFinding, examine
 from reload_assets.errors.cdc import CdcUnsuitable
 from reload_assets.tables import ReloadTable
 
@@ -24,14 +24,13 @@ class Beside:
 
 
 def find_obstacles(
-    cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]
+    described: TaskDescription, beside: Beside, tables: Sequence[ReloadTable]
 ) -> tuple[list[TaskFinding], list[TaskFinding]]:
-    """Return what forbids a reload of these tables beside the task, and what deserves a warning. Raises DmsError.
+    """Return what forbids a reload of these tables beside the task, and what deserves a warning.
 
     If reloads are fenced, a finding that demands the fence is not an obstacle.
     """
-    carried = [_carried(table) for table in tables]
-    found = examine(cdc.task.describe(beside.source_endpoint_arn), carried, beside.lob_limit_kb)
+    found = examine(described, [_carried(table) for table in tables], beside.lob_limit_kb)
     forbidding = ("refuse",) if beside.fenced else ("refuse", "fence")
     return (
         [finding for finding in found if finding.severity in forbidding],
@@ -41,7 +40,7 @@ def find_obstacles(
 
 def require_carried(cdc: Cdc, beside: Beside, tables: Sequence[ReloadTable]) -> list[str]:
     """Refuse a reload that the task does not allow. Returns warnings as sentences. Raises CdcNotReady, DmsError."""
-    obstacles, warnings = find_obstacles(cdc, beside, tables)
+    obstacles, warnings = find_obstacles(cdc.task.describe(beside.source_endpoint_arn), beside, tables)
     if obstacles:
         raise CdcUnsuitable(" ".join(map(str, obstacles)))
     return [str(finding) for finding in warnings]

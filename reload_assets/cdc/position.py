@@ -116,7 +116,7 @@ class Cdc:
         say: Callable[[str], None],
     ) -> None:
         self._settings, self.task, self._target = settings, task, target
-        self._is_fenced, self._say = is_fenced, say
+        self.is_fenced, self._say = is_fenced, say
         self._source_now: Callable[[], datetime] | None = None
 
     @contextmanager
@@ -141,7 +141,7 @@ class Cdc:
             if why is None:
                 return ready
             # A failed task is not fenced by a reload, and only a person can start it again.
-            if not waits and (ready.status == "failed" or not self._is_fenced()):
+            if not waits and (ready.status == "failed" or not self.is_fenced()):
                 raise why
             if not said:
                 self._say(f"{why.sentence} Waiting for it.")
@@ -192,7 +192,7 @@ class Cdc:
             state = self.task.state()
             failed = state.status == "failed"
             stands = not state.running and state.status not in ("starting", "stopping")
-            if failed or (stands and not self._is_fenced()):
+            if failed or (stands and not self.is_fenced()):
                 stuck = f"so it will not get to {wanted:%FT%TZ}"
                 raise CdcNotRunning(state.identifier, state.status, state.why, stuck)
             raise NotYet(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from reload_assets.config.model import ReloadConfig, load_config
+from reload_assets.config.model import ReloadConfig, config_file, load_config
 from reload_assets.config.values import text
 from reload_assets.reload.services import Services
+from reload_assets.resources.slack import slack_client
 
 
 class Configured:
@@ -14,6 +15,11 @@ class Configured:
 
     def __init__(self, path: str | None) -> None:
         self._path = path
+
+    @property
+    def file(self) -> str:
+        """The name of the configuration's file, for messages. It need not exist."""
+        return str(config_file(self._path))
 
     @cached_property
     def config(self) -> ReloadConfig:
@@ -23,12 +29,18 @@ class Configured:
     @cached_property
     def services(self) -> Services:
         """The services made from the configuration."""
-        return Services(self.config, self._look_up)
+        return services_of(self.config)
 
-    def _look_up(self, name: str) -> str:
+
+def services_of(config: ReloadConfig) -> Services:
+    """Return the services made from a configuration."""
+
+    def look_up(name: str) -> str:
         """Look up a secret where Dagster's resource does: in the region of DMS."""
         import boto3
 
-        region = text(self.config.dms.region, f"{self.config.file}: dms.region")
+        region = text(config.dms.region, f"{config.file}: dms.region")
         client = boto3.client("secretsmanager", region_name=region)
         return str(client.get_secret_value(SecretId=name)["SecretString"])
+
+    return Services(config, look_up, slack_client)

@@ -9,6 +9,7 @@ import psycopg
 
 from reload_assets.cli.configured import Configured
 from reload_assets.cli.doctor import doctor
+from reload_assets.cli.init import init
 from reload_assets.cli.install import install
 from reload_assets.cli.lint import lint
 from reload_assets.cli.reference import reference
@@ -38,7 +39,7 @@ class _Commands(click.Group):
             configured = ctx.find_object(Configured)
             assert configured is not None
             raise _Failure(
-                f"{configured.config.file}: target.connection: PostgreSQL says: {said}; fix its cause there."
+                f"{configured.file}: target.connection: PostgreSQL says: {said}; fix its cause there."
             ) from None
 
 
@@ -50,5 +51,5 @@ def main(context: click.Context, config: str | None) -> None:
     context.obj = Configured(config)
 
 
-for command in (install, doctor, reload, status, sql, lint, reference):
+for command in (init, install, doctor, reload, status, sql, lint, reference):
     main.add_command(command)

@@ -28,6 +28,7 @@ from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.first_window import read_first
+from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.config.values import Section, Text
 from reload_assets.errors.config import ConfigUnreadable
@@ -318,6 +319,9 @@ class ReloadConfig(Section):
     windows: WindowsConfig = Field(description="How time is cut.")
     staging: StagingConfig = Field(default_factory=StagingConfig, description="Staging tables.")
     merge: MergeConfig = Field(default_factory=MergeConfig, description="The merge into production.")
+    notify: NotifyConfig = Field(
+        default_factory=NotifyConfig, description="Where it is said what happened to reloads, requests and CDC tasks."
+    )
     groups: dict[Annotated[str, Field(pattern=_NAME)], GroupConfig] = Field(
         min_length=1, description="Table groups by name (lower case letters, digits, underscores)."
     )
@@ -368,12 +372,17 @@ class ReloadConfig(Section):
         return located(self.groups[group].tables[name].target or name, self.target.production_schema)
 
 
+def config_file(path: str | Path | None = None) -> Path:
+    """Return ``path``, else the path in RELOAD_CONFIG, else ``reload.yaml`` in the current folder."""
+    return Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+
+
 def load_config(path: str | Path | None = None) -> ReloadConfig:
     """Read ``reload.yaml`` from ``path``, else from the path in RELOAD_CONFIG, else from the current folder.
 
     Raises ConfigError, which names the file, the field, the value and the fix.
     """
-    file = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+    file = config_file(path)
     try:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

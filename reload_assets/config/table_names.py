@@ -38,6 +38,11 @@ def located(written: str, schema: str, *, upper: bool = False) -> TableName:
     return TableName(own or schema, name)
 
 
+def spelled(name: str) -> str:
+    """Return a name as it is written for ``located`` to read: in double quotes if it has a dot or begins with one."""
+    return '"' + name.replace('"', '""') + '"' if "." in name or name.startswith('"') else name
+
+
 def require_own_targets(targets: Iterable[tuple[str, TableName]]) -> None:
     """Raise ValueError if two entries, named by their places, have the same production table.
 

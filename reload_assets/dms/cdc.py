@@ -58,12 +58,16 @@ class CdcTask:
         has_run = task["Status"] != "ready" and bool(task.get("ReplicationTaskStartDate"))
         return CdcState(name_of(task), task["Status"], said, has_run)
 
+    def definition(self) -> dict[str, Any]:
+        """Return the task as DMS describes it, with its mapping and settings. Raises DmsError."""
+        return self._found(with_settings=True)
+
     def describe(self, load_source_arn: str) -> TaskDescription:
         """Return the task with mapping and settings, its endpoints and its table statistics, in three calls.
 
         ``load_source_arn`` names the source endpoint that reloads use. Raises DmsError.
         """
-        task = self._found(with_settings=True)
+        task = self.definition()
         doing = f"looking up the endpoints of the CDC task {name_of(task)}"
         arns = [task["SourceEndpointArn"], task["TargetEndpointArn"], load_source_arn]
         wanted = [{"Name": "endpoint-arn", "Values": sorted(set(arns))}]

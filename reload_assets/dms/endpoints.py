@@ -31,9 +31,9 @@ class EndpointCheck:
         """
         source = self._endpoint(source_arn, "source", SOURCE_ENGINES)
         target = self._endpoint(target_arn, "target", TARGET_ENGINES)
-        instance = self._instance(instance_arn)
+        instance = self.instance(instance_arn)
         for endpoint in (source, target):
-            self._connection(endpoint, instance)
+            self.connection(endpoint, instance)
 
     def source(self, arn: str) -> Mapping[str, Any]:
         """Return the source endpoint as DMS describes it."""
@@ -42,6 +42,41 @@ class EndpointCheck:
     def target(self, arn: str) -> Mapping[str, Any]:
         """Return the target endpoint as DMS describes it."""
         return self._endpoint(arn, "target", TARGET_ENGINES)
+
+    def instance(self, arn: str) -> Mapping[str, Any]:
+        """Return the replication instance as DMS describes it."""
+        found = self._calls.found(
+            "describe_replication_instances",
+            "ReplicationInstances",
+            "looking up the replication instance",
+            Filters=_filters("replication-instance-arn", arn),
+        )
+        if not found:
+            raise DmsResourceUnknown("replication instance", arn)
+        status = found[0].get("ReplicationInstanceStatus")
+        if status != "available":
+            raise InstanceUnavailable(found[0].get("ReplicationInstanceIdentifier", arn), str(status))
+        return found[0]
+
+    def connection(self, endpoint: Mapping[str, Any], instance: Mapping[str, Any]) -> None:
+        """Require that an endpoint is connected to the instance. Runs a test that is missing or has failed."""
+        status, _ = self._tested(endpoint, instance)
+        if status == "successful":
+            return
+        if status != "testing":
+            self._test(endpoint, instance)
+        between = (instance["ReplicationInstanceIdentifier"], endpoint["EndpointIdentifier"])
+
+        def look() -> None:
+            status, failure = self._tested(endpoint, instance)
+            if status == "testing":
+                raise NotYet(
+                    lambda seconds: EndpointUnconnected(*between, f"is still being tested after {seconds:.0f} s")
+                )
+            if status != "successful":
+                raise EndpointUnconnected(*between, f"could not be made: {failure or status}")
+
+        wait_for(look, self._limits.watching, self._limits.ready_timeout)
 
     def _endpoint(self, arn: str, kind: str, engines: tuple[str, ...]) -> dict[str, Any]:
         doing = f"looking up the {kind} endpoint"
@@ -63,40 +98,7 @@ class EndpointCheck:
             )
         return endpoint
 
-    def _instance(self, arn: str) -> dict[str, Any]:
-        found = self._calls.found(
-            "describe_replication_instances",
-            "ReplicationInstances",
-            "looking up the replication instance",
-            Filters=_filters("replication-instance-arn", arn),
-        )
-        if not found:
-            raise DmsResourceUnknown("replication instance", arn)
-        status = found[0].get("ReplicationInstanceStatus")
-        if status != "available":
-            raise InstanceUnavailable(found[0].get("ReplicationInstanceIdentifier", arn), str(status))
-        return found[0]
-
-    def _connection(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> None:
-        status, _ = self._tested(endpoint, instance)
-        if status == "successful":
-            return
-        if status != "testing":
-            self._test(endpoint, instance)
-        between = (instance["ReplicationInstanceIdentifier"], endpoint["EndpointIdentifier"])
-
-        def look() -> None:
-            status, failure = self._tested(endpoint, instance)
-            if status == "testing":
-                raise NotYet(
-                    lambda seconds: EndpointUnconnected(*between, f"is still being tested after {seconds:.0f} s")
-                )
-            if status != "successful":
-                raise EndpointUnconnected(*between, f"could not be made: {failure or status}")
-
-        wait_for(look, self._limits.watching, self._limits.ready_timeout)
-
-    def _test(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> None:
+    def _test(self, endpoint: Mapping[str, Any], instance: Mapping[str, Any]) -> None:
         """Start the test, unless another process has just done so: DMS refuses a second one beside it."""
         try:
             self._calls.call(
@@ -109,7 +111,7 @@ class EndpointCheck:
             if refusal.fault not in WRONG_STATE:
                 raise
 
-    def _tested(self, endpoint: dict[str, Any], instance: dict[str, Any]) -> tuple[str, str]:
+    def _tested(self, endpoint: Mapping[str, Any], instance: Mapping[str, Any]) -> tuple[str, str]:
         """Return the status of the connection test and its failure message; ``untested`` if there was no test."""
         found = self._calls.found(
             "describe_connections",

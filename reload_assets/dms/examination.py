@@ -101,7 +101,7 @@ class _Examination:
     def __init__(self, described: TaskDescription, lob_limit_kb: int) -> None:
         self.described, self.lob_limit_kb = described, lob_limit_kb
         self.name = f"The CDC task {name_of(described.task)}"
-        self.settings = _settings(described.task)
+        self.settings = settings_of(described.task)
         self.states = {
             (str(one.get("SchemaName")), str(one.get("TableName"))): str(one.get("TableState"))
             for one in described.statistics
@@ -345,7 +345,8 @@ def _by_rule(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{name}: {rule}" for name, rule in columns.items())
 
 
-def _settings(task: Mapping[str, Any]) -> Mapping[str, Any]:
+def settings_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a task as DMS describes it; none if it does not say them."""
     try:
         found = json.loads(str(task.get("ReplicationTaskSettings")))
     except ValueError:

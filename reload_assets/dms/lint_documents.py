@@ -40,7 +40,7 @@ def lint_document(text: str, *, target_schema: str = "") -> tuple[str, list[Find
     except (ValueError, RecursionError) as error:
         return "unknown", [Finding(None, "invalid-json", f"The document is not JSON: {error}.")]
     if tasks := _tasks(document):
-        return "task", [finding for task in tasks for finding in _task_findings(task)]
+        return "task", [finding for task in tasks for finding in lint_task(task)]
     if isinstance(document, Mapping) and "rules" not in document and set(document) & set(SETTINGS):
         return "settings", lint_settings(document)
     if isinstance(document, list) or (isinstance(document, Mapping) and {"rules", "rule-type"} & set(document)):
@@ -52,6 +52,13 @@ def lint_document(text: str, *, target_schema: str = "") -> tuple[str, list[Find
     return "unknown", [Finding(None, "unknown-document", said)]
 
 
+def lint_task(task: Mapping[str, Any]) -> list[Finding]:
+    """Return the mistakes of a task's mapping and settings, as DMS describes it."""
+    mapping, settings = task.get("TableMappings"), task.get("ReplicationTaskSettings")
+    findings = [] if mapping is None else lint_mapping(mapping, target_schema=_target_schema(settings))
+    return findings + ([] if settings is None else lint_settings(settings, mapping, described=True))
+
+
 def _tasks(document: Any) -> list[Mapping[str, Any]]:
     """Return the tasks of an answer of DMS that have a mapping or settings; none for another document."""
     if not isinstance(document, Mapping):
@@ -60,12 +67,6 @@ def _tasks(document: Any) -> list[Mapping[str, Any]]:
     tasks = listed if isinstance(listed, list) else []
     members = {"TableMappings", "ReplicationTaskSettings"}
     return [task for task in tasks if isinstance(task, Mapping) and members & set(task)]
-
-
-def _task_findings(task: Mapping[str, Any]) -> list[Finding]:
-    mapping, settings = task.get("TableMappings"), task.get("ReplicationTaskSettings")
-    findings = [] if mapping is None else lint_mapping(mapping, target_schema=_target_schema(settings))
-    return findings + ([] if settings is None else lint_settings(settings, mapping, described=True))
 
 
 def _target_schema(settings: object) -> str:

@@ -81,22 +81,27 @@ class LoadTasks:
 
         Runs connection tests that are missing or have failed.
         """
-        EndpointCheck(self._calls, self._limits).run(source_arn, target_arn, instance_arn)
+        self.endpoints.run(source_arn, target_arn, instance_arn)
+
+    @property
+    def endpoints(self) -> EndpointCheck:
+        """Checks the endpoints and the instance one by one."""
+        return EndpointCheck(self._calls, self._limits)
 
     def source_endpoint(self, arn: str) -> Mapping[str, Any]:
         """Return a source endpoint with its settings. Raises DmsError if it is not an Oracle source."""
-        return EndpointCheck(self._calls, self._limits).source(arn)
+        return self.endpoints.source(arn)
 
     def target_login(self, arn: str) -> str | None:
         """Return the user as which a target endpoint logs in; None if it takes that from a secret. Raises DmsError."""
-        return EndpointCheck(self._calls, self._limits).target(arn).get("Username") or None
+        return self.endpoints.target(arn).get("Username") or None
 
     def create(self, request: TaskRequest) -> str:
         """Create the task and return its ARN. If a task with this identifier and these tags exists, return its ARN.
 
         Raises MappingError, and sends nothing, for any finding of the linters.
         """
-        _refuse_findings(request)
+        require_clean(request.identifier, request.table_mappings, request.settings)
         doing = f"creating the task {request.identifier}"
         try:
             answer = self._calls.call(
@@ -282,13 +287,14 @@ class LoadTasks:
                 raise
 
 
-def _refuse_findings(request: TaskRequest) -> None:
-    target_schema = (request.settings.get("TargetMetadata") or {}).get("TargetSchema") or ""
+def require_clean(task: str, mapping: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise MappingError, which names the ``task``, for any finding of the linters in its mapping and settings."""
+    target_schema = (settings.get("TargetMetadata") or {}).get("TargetSchema") or ""
     findings: list[Finding] = [
-        *lint_mapping(request.table_mappings, target_schema=target_schema),
-        *lint_settings(request.settings, request.table_mappings),
+        *lint_mapping(mapping, target_schema=target_schema),
+        *lint_settings(settings, mapping),
     ]
     # The names are those of the source's dictionary, which may have a column in lower case.
     findings = [finding for finding in findings if finding.code != "lowercase-filter-column"]
     if findings:
-        raise TaskFaulty(request.identifier, " ".join(map(str, findings)))
+        raise TaskFaulty(task, " ".join(map(str, findings)))

@@ -65,23 +65,27 @@ class DmsEngine:
         loads = [self.table_load(table, staging_name(table, reload_id)) for table in tables]
         return table_mappings(loads, *bounds)
 
+    def task_settings(self) -> dict[str, Any]:
+        """Return the settings of a task that loads."""
+        tuning = self.settings.task
+        return task_settings(
+            commit_rate=tuning.commit_rate,
+            max_sub_tasks=tuning.max_sub_tasks,
+            lob_max_kb=tuning.lob_limit_kb,
+        )
+
     def request(self, reload: Reload, mappings: Mapping[str, Any]) -> TaskRequest:
         """Return the request for a new task of a reload, with a name and tags that identify the reload.
 
         Raises ConfigError.
         """
         source_arn, target_arn, instance_arn = self.arns()
-        tuning = self.settings.task
         return TaskRequest(
             identifier=task_identifier(reload.group_name, reload.reload_id, secrets.token_hex(4)),
             source_endpoint_arn=source_arn,
             target_endpoint_arn=target_arn,
             replication_instance_arn=instance_arn,
             table_mappings=mappings,
-            settings=task_settings(
-                commit_rate=tuning.commit_rate,
-                max_sub_tasks=tuning.max_sub_tasks,
-                lob_max_kb=tuning.lob_limit_kb,
-            ),
+            settings=self.task_settings(),
             tags=reload.tags,
         )

@@ -67,6 +67,53 @@ class ConfigMistakes(ConfigError):
         return "\n".join([super().__str__(), *map(str, self.mistakes)])
 
 
+class ConfigFileExists(ConfigError):
+    """`reload-assets init` would overwrite a file."""
+
+    code = "config-file-exists"
+    advice = "Name another file with `--output`, or write to standard output with `--output -`."
+    example = sample(place="reload.yaml")
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place, "exists already, and nothing is overwritten; name another file with --output, or -")
+
+
+class ConfigFileUnwritable(ConfigError):
+    """`reload-assets init` cannot write its file."""
+
+    code = "config-file-unwritable"
+    advice = "Name a file in a folder that exists and that you may write to with `--output`."
+    example = sample(place="conf/reload.yaml", reason="No such file or directory")
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, f"cannot be written ({reason}); name another file with --output, or -")
+
+
+class NothingToPropose(ConfigError):
+    """`reload-assets init` found no table that a reload could take."""
+
+    code = "nothing-to-propose"
+    advice = (
+        "Check `--source-schema` and `--target-schema`. A table needs a key on both sides, and a DATE or TIMESTAMP of "
+        "the source that is a `timestamp` in production."
+    )
+    example = sample(place="SALES -> production", why="SALES.ORDERS: production has no table of this name")
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(place, f"no table can be reloaded: {why}; check --source-schema and --target-schema")
+
+
+class SlackMissing(ConfigError):
+    """`notify.slack` is configured, and the package for Slack is not installed."""
+
+    code = "slack-missing"
+    advice = "Install it where Dagster's code location runs, or leave out `notify.slack`."
+    example = sample()
+
+    def __init__(self) -> None:
+        super().__init__("notify.slack", "needs the package dagster-slack: pip install 'reload_assets[slack]'")
+
+
 class OwnerInvalid(ConfigError):
     """An owner of a group is neither an e-mail address nor a team, and Dagster takes nothing else."""
 

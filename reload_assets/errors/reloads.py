@@ -281,6 +281,17 @@ class SourceChanged(TableChanged):
         super().__init__(f"{table} has changed since {title} was opened: {changes}. Reload the window again.")
 
 
+class NotifyIncomplete(ReloadError):
+    """An event could not be sent to a channel, or a CDC task could not be looked at; the next tick tries again."""
+
+    code = "notify-incomplete"
+    advice = "Fix the channel in `notify`, or the CDC task. `admin.notifications` has what is still to be sent."
+    example = sample(left="sns: AuthorizationError (reload 42 failed).")
+
+    def __init__(self, left: str) -> None:
+        super().__init__(f"Not everything could be sent, and it will be tried again: {left}")
+
+
 class SweepIncomplete(ReloadError):
     """A sweep could not clean something that a dead run left behind; the next sweep tries again."""
 

@@ -46,6 +46,22 @@ class SourceUnreadable(SourceUnavailable):
         super().__init__(f"{place} could not be read ({reason}).")
 
 
+class SourceDenied(SourceUnavailable):
+    """The user of `source.connection` may not read a table or a view of the source, or it is not there."""
+
+    code = "source-denied"
+    advice = "Run the GRANT of the message as a DBA, or as the owner of the table."
+    example = sample(
+        place=_SOURCE,
+        reason='ORA-00942: table or view "SALES"."ORDERS" does not exist',
+        grant='GRANT SELECT ON "SALES"."ORDERS" TO RELOAD',
+    )
+
+    def __init__(self, place: str, reason: str, grant: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(f"{place} denies a read ({reason}); run {grant or 'a GRANT SELECT on what it names'}.")
+
+
 class SourceCallTimedOut(SourceUnavailable):
     """One call to the source took longer than it may."""
 
@@ -57,6 +73,7 @@ class SourceCallTimedOut(SourceUnavailable):
     example = sample(place=_SOURCE, reason="DPY-4024: call timeout of 3600000 ms exceeded")
 
     def __init__(self, place: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"{place} did not answer in time ({reason}); see what it is busy with, raise call_timeout_seconds in "
             "source.connection, or give the window column an index there."

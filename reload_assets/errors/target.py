@@ -41,6 +41,19 @@ class TargetEncryption(TargetError):
         )
 
 
+class TargetVersion(TargetError):
+    """The target is a version of PostgreSQL that lacks what statements of a reload need."""
+
+    code = "target-version"
+    advice = "Upgrade the target to PostgreSQL 15 or later."
+    example = sample(login=_LOGIN, version="14.17", oldest=15)
+
+    def __init__(self, login: str, version: str, oldest: int) -> None:
+        super().__init__(
+            f"target.connection: {login} is PostgreSQL {version}, and a reload needs {oldest} or later; upgrade it."
+        )
+
+
 class TargetPooled(TargetError):
     """A connection pooler stands before the target, and hands one server session to several clients."""
 

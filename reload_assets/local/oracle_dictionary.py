@@ -1,6 +1,7 @@
 """Oracle's dictionary views over PostgreSQL's catalog, in ``public``, so that they are found unqualified.
 
 Like Oracle's ALL_ views they list what the login may read. A column without an Oracle type in its comment is not there.
+V$DATABASE is only for logins to which it is granted.
 """
 
 from __future__ import annotations
@@ -147,6 +148,20 @@ WHERE c.relkind IN ('r', 'p') AND {_IS_USER}
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 """
 
+# The archive of the redo log is what the stand-in's log decoding needs, and the publication what it logs of a change.
+_DATABASE = """
+CREATE OR REPLACE VIEW public."V$DATABASE" AS
+SELECT
+    current_database()::text AS "NAME",
+    CASE current_setting('wal_level') WHEN 'logical' THEN 'ARCHIVELOG' ELSE 'NOARCHIVELOG' END AS "LOG_MODE",
+    CASE
+        WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_publication AS p WHERE p.pubname = 'dms_supplemental_log') THEN 'YES'
+        ELSE 'NO'
+    END AS "SUPPLEMENTAL_LOG_DATA_MIN",
+    'NO' AS "SUPPLEMENTAL_LOG_DATA_PK",
+    'NO' AS "SUPPLEMENTAL_LOG_DATA_ALL"
+"""
+
 _INDEXED = """
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
@@ -197,6 +212,7 @@ DICTIONARY_VIEWS: tuple[str, ...] = (
     _ALL_CONSTRAINTS,
     _ALL_CONS_COLUMNS,
     _ALL_LOG_GROUPS,
+    _DATABASE,
     _ALL_INDEXES,
     _ALL_IND_COLUMNS,
     _GRANT,

@@ -50,6 +50,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA production TO {role
 GRANT SET ON PARAMETER session_replication_role TO {role};
 CREATE SCHEMA {schema} AUTHORIZATION {role};
 """
+# With these rights ``reload-assets doctor`` sees more; no reload needs them.
+_LET_DOCTOR_READ = 'GRANT SELECT ON "V$DATABASE" TO {}'
+_LET_DOCTOR_SEE = "GRANT pg_read_all_stats TO {}"
 _FIRST_STATUS_SECONDS = 30
 
 
@@ -157,6 +160,8 @@ class Stack:
             )
             for login in (self._reader, self._dms_source):
                 run(source, "roles/create_reader_role", {"reader_role": login.user, "schema": sales.SCHEMA})
+            source.execute(sql.SQL(_LET_DOCTOR_READ).format(sql.Identifier(self._reader.user)))
+            target.execute(sql.SQL(_LET_DOCTOR_SEE).format(sql.Identifier(self._job.user)))
             _let_cdc(source, _LET_CDC_READ, self._dms_source, sales.SCHEMA)
             _let_cdc(target, _LET_CDC_WRITE, self._load, CONTROL_SCHEMA)
             run(

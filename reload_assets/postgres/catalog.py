@@ -176,6 +176,11 @@ class CatalogTable:
         raise KeyError(name)
 
 
+def list_tables(connection: Connection[Any], schema: str) -> list[str]:
+    """Return the names of a schema's tables, without their partitions."""
+    return [name for (name,) in run(connection, "catalog/targets:list_tables", schema=schema)]
+
+
 def kind_of(connection: Connection[Any], schema: str, name: str) -> tuple[str | None, list[str]]:
     """Return what a relation is that is not a table, and the tables that a view reads; None if there is none."""
     kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}

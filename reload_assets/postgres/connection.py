@@ -17,11 +17,14 @@ from reload_assets.errors.target import (
     TargetEncryption,
     TargetPooled,
     TargetReadOnly,
+    TargetVersion,
     TargetWithoutTriggers,
 )
 from reload_assets.postgres.statements import run
 
 CONNECT_TIMEOUT_SECONDS = 10
+OLDEST_VERSION = 15
+"""The oldest version of PostgreSQL that knows every statement in ``sql/``."""
 # Either side gives up a peer that is cut off after half a minute. The session ends then, and its locks with it. The
 # defaults of operating systems are hours.
 _KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
@@ -78,6 +81,12 @@ def server_options(settings: Mapping[str, str]) -> str:
     return " ".join(f"-c {name}={value}" for name, value in escaped.items())
 
 
+def require_version(login: str, number: int, version: str | None) -> None:
+    """Raise TargetVersion for a server that is too old. ``number`` is PostgreSQL's own, such as 150004 for 15.4."""
+    if number // 10_000 < OLDEST_VERSION:
+        raise TargetVersion(login, version or str(number // 10_000), OLDEST_VERSION)
+
+
 @dataclass(frozen=True)
 class TargetDatabase:
     """Where production is and how to log in. The password does not appear in its repr or in errors.
@@ -128,6 +137,7 @@ class TargetDatabase:
 
     def _open_session(self, connection: Connection[Any]) -> None:
         """Set what startup options cannot, and look at whom the session is with."""
+        require_version(str(self), connection.info.server_version, connection.info.parameter_status("server_version"))
         read_only_by = None
         try:
             server_process, is_standby, needs_mending = run(connection, "session:open_session").fetchall()[0][:3]

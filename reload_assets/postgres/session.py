@@ -79,6 +79,11 @@ def set_locally(connection: Connection[Any], **settings: str) -> None:
         connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
+def limit_statements(connection: Connection[Any], seconds: float) -> None:
+    """End each later statement of the session that takes longer (QueryCanceled), its waits for locks included."""
+    connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{seconds * 1000:.0f}ms",))
+
+
 def create_schema(connection: Connection[Any], schema: str) -> None:
     """Create a schema, owned by this login."""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -12,6 +12,7 @@ from reload_assets.errors.preflight import LedgerOutdated, LoadRoleMismatch, Loa
 from reload_assets.errors.reloads import LedgerMissing
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import file_names, run
+from reload_assets.preflight.finding import Finding, found
 from reload_assets.tables import ReloadTable
 
 # DELETE takes back what a reload has inserted and the source has deleted since.
@@ -25,19 +26,21 @@ Right = tuple[str, str, str, str]
 
 def require_rights(connection: Connection[Any], login: str, staging_schema: str, tables: Sequence[ReloadTable]) -> None:
     """Require all rights that reloads of the tables need. ``login`` names the connection. Raises RightsMissing."""
-    needed = list(dict.fromkeys(_needed(staging_schema, tables)))
-    kinds, schemas, names, privileges = (list(values) for values in zip(*needed, strict=True))
-    rows = run(
-        connection,
-        "catalog/rights:list_missing_rights",
-        kinds=kinds,
-        schemas=schemas,
-        names=names,
-        privileges=privileges,
-    ).fetchall()
-    if rows:
-        raise RightsMissing(
-            login, [f"{privileges} on {name}" for name, privileges, _ in rows], [command for *_, command in rows]
+    ((user,),) = connection.execute("SELECT current_user").fetchall()
+    missing, commands = _missing(connection, str(user), _needed(staging_schema, tables))
+    if missing:
+        raise RightsMissing(login, missing, commands)
+
+
+def find_rights_of_cdc(connection: Connection[Any], login: str, tables: Sequence[ReloadTable]) -> Iterator[Finding]:
+    """Yield a warning if the CDC task's login, by its name in the target, may not write the rows of the tables."""
+    missing, commands = _missing(connection, login, _written(tables))
+    if missing:
+        yield found(
+            "cdc-login-rights",
+            "cdc",
+            f"cdc: the login {login} of the CDC task lacks {'; '.join(missing)}, so that changes do not arrive there",
+            f"run: {'; '.join(commands)}",
         )
 
 
@@ -72,19 +75,38 @@ def _needed(staging_schema: str, tables: Sequence[ReloadTable]) -> Iterator[Righ
     yield "DATABASE", "", "", "TEMPORARY"
     for privilege in ("USAGE", "CREATE"):
         yield "SCHEMA", staging_schema, "", privilege
-    for schema in dict.fromkeys(table.production.schema for table in tables):
-        yield "SCHEMA", schema, "", "USAGE"
+    yield from _written(tables)
     for table in tables:
-        production = table.production
-        for privilege in _WRITES:
-            yield "TABLE", production.schema, production.name, privilege
         for column in table.key:
             if column.target.sequence is not None:
                 for privilege in _ADVANCES:
                     yield "SEQUENCE", *_split(column.target.sequence), privilege
         # A merge looks for parents that are missing.
-        for key in production.foreign_keys:
+        for key in table.production.foreign_keys:
             yield "TABLE", key.parent_schema, key.parent_table, "SELECT"
+
+
+def _written(tables: Sequence[ReloadTable]) -> Iterator[Right]:
+    for schema in dict.fromkeys(table.production.schema for table in tables):
+        yield "SCHEMA", schema, "", "USAGE"
+    for table in tables:
+        for privilege in _WRITES:
+            yield "TABLE", table.production.schema, table.production.name, privilege
+
+
+def _missing(connection: Connection[Any], login: str, needed: Iterable[Right]) -> tuple[list[str], list[str]]:
+    """Return the rights that a role lacks, one text per object, and the commands that grant them."""
+    kinds, schemas, names, privileges = (list(values) for values in zip(*dict.fromkeys(needed), strict=True))
+    rows = run(
+        connection,
+        "catalog/rights:list_missing_rights",
+        login=login,
+        kinds=kinds,
+        schemas=schemas,
+        names=names,
+        privileges=privileges,
+    ).fetchall()
+    return [f"{privileges} on {name}" for name, privileges, _ in rows], [command for *_, command in rows]
 
 
 def _split(sequence: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
 from reload_assets.ledger.records import Opening, Reload
+from reload_assets.preflight.cdc import clocks_apart
 from reload_assets.preflight.foreseen import foreseen, require_partitions
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
@@ -31,9 +32,6 @@ from reload_assets.windows import Window
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
-
-# Two clocks cannot be compared more precisely than this.
-_CLOCK_TOLERANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Load(Steps):
             self.ledger.set_cdc(reload.reload_id, ready, remarks)
             self.say(f"CDC task {ready.task_arn} is {ready.status} and lags {ready.lag_seconds:.1f} s")
         for warning in warnings:
-            self.say(f"Warning: {warning}.")
+            self.say(f"Warning: {warning}")
         self.say(f"{reload.title}: window {opening.window}, tables {', '.join(reload.tables)}")
         if reader is None:
             self.say("No source connection is configured: the checks that need it will say 'could not verify'.")
@@ -185,12 +183,8 @@ class Load(Steps):
         if self.cdc is None or self.config.cdc is None or ready is None:
             return []
         remarks = require_carried(self.cdc, beside_cdc(self.config, group), tables)
-        offset = ready.target_clock_offset
-        if offset is not None and abs(offset) > max(self.config.cdc.margin_seconds, _CLOCK_TOLERANCE_SECONDS):
-            remarks.append(
-                f"The target's clock is {abs(offset):,.1f} s {'ahead of' if offset > 0 else 'behind'} the source's, "
-                "more than cdc.margin_seconds: without the source connection it could not stand in for that."
-            )
+        if said := clocks_apart(ready, self.config.cdc.margin_seconds):
+            remarks.append(str(said))
         for remark in remarks:
             self.say(remark)
         return remarks

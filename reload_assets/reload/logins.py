@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ def target_login(config: ReloadConfig, lookup: SecretLookup) -> TargetDatabase:
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_secret(login.password, f"{place}.password", lookup) if login.password is not None else None,
+        password=secret(login.password, f"{place}.password", lookup) if login.password is not None else None,
         tls=_target_tls(login, place),
     )
 
@@ -47,10 +48,13 @@ def _target_tls(login: TargetConnection, place: str) -> dict[str, str]:
     return written if login.sslmode is None else {"sslmode": login.sslmode, **written}
 
 
-def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery]) -> SourceReader | None:
+def source_reader(
+    config: ReloadConfig, lookup: SecretLookup, delivery: Callable[[], Delivery], patience: float | None = None
+) -> SourceReader | None:
     """Return a reader of the source; None if the configuration has no source connection. Raises ConfigError.
 
-    ``delivery`` is called when columns are described; it returns how DMS changes values.
+    ``delivery`` is called when columns are described; it returns how DMS changes values. ``patience`` is the longest
+    time of a call, if that is less than what is configured (seconds).
     """
     login = config.source.connection
     if login is None:
@@ -65,9 +69,9 @@ def source_reader(config: ReloadConfig, lookup: SecretLookup, delivery: Callable
         port=_port(login.port, f"{place}.port"),
         database=text(login.database, f"{place}.database"),
         user=text(login.user, f"{place}.user"),
-        password=_secret(login.password, f"{place}.password", lookup),
+        password=secret(login.password, f"{place}.password", lookup),
     )
-    session = SourceSession(login.call_timeout_seconds, _source_tls(login, place, lookup))
+    session = SourceSession(min(login.call_timeout_seconds, patience or math.inf), _source_tls(login, place, lookup))
     return SourceReader(url, config.source.schema_name, delivery, session)
 
 
@@ -82,7 +86,7 @@ def _source_tls(login: SourceConnection, place: str, lookup: SecretLookup) -> di
         tls["wallet_location"] = text(login.wallet_location, f"{place}.wallet_location")
         _file(str(Path(tls["wallet_location"]) / "ewallet.pem"), f"{place}.wallet_location")
     if login.wallet_password is not None:
-        tls["wallet_password"] = _secret(login.wallet_password, f"{place}.wallet_password", lookup)
+        tls["wallet_password"] = secret(login.wallet_password, f"{place}.wallet_password", lookup)
     return tls
 
 
@@ -104,7 +108,8 @@ def _port(value: Number, place: str) -> int:
     return int(written)
 
 
-def _secret(value: Secret, place: str, lookup: SecretLookup) -> str:
+def secret(value: Secret, place: str, lookup: SecretLookup) -> str:
+    """Return the secret that a field names. Raises ConfigError if it cannot be read."""
     return value.read(place) if isinstance(value, FromEnvironment) else _from_secret(value, place, lookup)
 
 

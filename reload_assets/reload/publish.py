@@ -107,7 +107,8 @@ class Publication(Steps):
         if self.cdc is None:
             return confirmed
         try:
-            obstacles, _ = find_obstacles(self.cdc, beside_cdc(self.config, reload.group_name), tables)
+            beside = beside_cdc(self.config, reload.group_name)
+            obstacles, _ = find_obstacles(self.cdc.task.describe(beside.source_endpoint_arn), beside, tables)
         except ReloadError as error:
             said = f"Whether the CDC task carries the tables still could not be asked. {error}"
         else:

@@ -20,9 +20,12 @@ from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.ledger.ledger import Ledger
+from reload_assets.notify.cdc_watch import Watched
+from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
+from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.load import Load
-from reload_assets.reload.logins import SecretLookup, source_reader, target_login
+from reload_assets.reload.logins import SecretLookup, secret, source_reader, target_login
 from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
@@ -44,12 +47,21 @@ class Services:
     """
 
     def __init__(
-        self, config: ReloadConfig, look_up: SecretLookup, make_client: Callable[[], Any] | None = None
+        self,
+        config: ReloadConfig,
+        look_up: SecretLookup,
+        make_slack: Callable[[str], Any],
+        make_client: Callable[[], Any] | None = None,
     ) -> None:
-        """``look_up`` returns a secret's text; ``make_client`` makes the boto3 client, by default as configured."""
+        """``look_up`` returns a secret's text; ``make_slack`` makes Slack's client from a token.
+
+        ``make_client`` makes the boto3 client for DMS, by default as configured.
+        """
         self.config = config
         self._look_up = look_up
         self._make_client = make_client or self._configured_client
+        self._delivered: Delivery | None = None
+        self._make_slack = make_slack
 
     @cached_property
     def target(self) -> TargetDatabase:
@@ -61,19 +73,16 @@ class Services:
         """The ledger in the target database."""
         return Ledger(self.target)
 
-    def open_source(self) -> SourceReader | None:
-        """Open a reader of the source, which the caller closes; None if no source connection is configured."""
-        return source_reader(self.config, self._look_up, lambda: self.delivery)
+    def open_source(self, patience: float | None = None) -> SourceReader | None:
+        """Open a reader of the source, which the caller closes; None if no source connection is configured.
 
-    def source(self) -> AbstractContextManager[SourceReader | None]:
+        ``patience`` is the longest time of a call, if that is less than what is configured (seconds).
+        """
+        return source_reader(self.config, self._look_up, lambda: self._delivery(patience), patience)
+
+    def source(self, patience: float | None = None) -> AbstractContextManager[SourceReader | None]:
         """Open a reader of the source for a ``with`` block; None if no source connection is configured."""
-        return opened(self.open_source)
-
-    @cached_property
-    def delivery(self) -> Delivery:
-        """How DMS changes the source's values, according to the settings of its source endpoint. Raises DmsError."""
-        endpoint = self.load_tasks().source_endpoint(dms_engine(self.config).source_arn())
-        return Delivery(number_scale(endpoint), trims_char(endpoint))
+        return opened(lambda: self.open_source(patience))
 
     def load_tasks(self, patience: float | None = None) -> LoadTasks:
         """Return the operations on load tasks.
@@ -117,6 +126,37 @@ class Services:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
 
+    def notifier(self, say: Callable[[str], None], patience: float | None = None) -> Notifier:
+        """Return what sends the events of all groups; ``say`` is the log. ``patience`` is as for load tasks."""
+        return Notifier(self.target, self.channels(say), lambda: self._watched(patience))
+
+    def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:
+        """Return the channels of notifications by name. What makes one raises ConfigError if it cannot be used."""
+        notify, place = self.config.notify, f"{self.config.file}: notify"
+        sns, slack = notify.sns, notify.slack
+        found: dict[str, Callable[[], Send]] = {}
+        if notify.log:
+            found["log"] = lambda: to_log(say)
+        if sns is not None:
+            arn = f"{place}.sns.topic_arn"
+            found["sns"] = lambda: to_sns(text(sns.topic_arn, arn), arn)
+        if slack is not None:
+            found["slack"] = lambda: to_slack(
+                self._make_slack(secret(slack.token, f"{place}.slack.token", self._look_up)),
+                text(slack.channel, f"{place}.slack.channel"),
+            )
+        return found
+
+    def _watched(self, patience: float | None) -> list[Watched]:
+        if self.config.cdc is None:
+            return []
+        groups: dict[str, list[str]] = {}
+        for group in self.config.groups:
+            if (arn := self.cdc_task_arn(group)) is not None:
+                groups.setdefault(arn, []).append(group)
+        each = [(self.cdc(names[0], lambda said: None, patience), names) for names in groups.values()]
+        return [Watched(cdc, names, self.config.cdc.max_lag_seconds) for cdc, names in each if cdc is not None]
+
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
         return kind(
             config=self.config,
@@ -127,6 +167,13 @@ class Services:
             open_source=self.open_source,
             say=say,
         )
+
+    def _delivery(self, patience: float | None) -> Delivery:
+        """Return how DMS changes the source's values, by the settings of its source endpoint. Raises DmsError."""
+        if self._delivered is None:
+            endpoint = self.load_tasks(patience).source_endpoint(dms_engine(self.config).source_arn())
+            self._delivered = Delivery(number_scale(endpoint), trims_char(endpoint))
+        return self._delivered
 
     @cached_property
     def _client(self) -> Any:

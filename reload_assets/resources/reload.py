@@ -12,6 +12,7 @@ from reload_assets.errors import ReloadError
 from reload_assets.reload.services import Services
 from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.secrets import SecretsResource
+from reload_assets.resources.slack import slack_client
 
 
 class ReloadResource(ConfigurableResource):
@@ -24,7 +25,7 @@ class ReloadResource(ConfigurableResource):
     @cached_property
     def services(self) -> Services:
         """Everything that the configuration names. Made once per run, so the next run sees changed keys and secrets."""
-        return Services(load_config(self.config_file), self.secrets.text, self.dms.client)
+        return Services(load_config(self.config_file), self.secrets.text, slack_client, self.dms.client)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         """Stop the loads of the ending run and resume the CDC task that it stopped.

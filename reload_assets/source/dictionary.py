@@ -43,6 +43,12 @@ _CONSTRAINTS = _view(
 )
 _CONSTRAINT_COLUMNS = _view("ALL_CONS_COLUMNS", "OWNER", "CONSTRAINT_NAME", "TABLE_NAME", "COLUMN_NAME", "POSITION")
 
+# Only the first of these is not for every user.
+_DATABASE = _view(
+    "V$DATABASE", "LOG_MODE", "SUPPLEMENTAL_LOG_DATA_MIN", "SUPPLEMENTAL_LOG_DATA_PK", "SUPPLEMENTAL_LOG_DATA_ALL"
+)
+_LOG_GROUPS = _view("ALL_LOG_GROUPS", "OWNER", "TABLE_NAME", "LOG_GROUP_TYPE")
+
 _INDEXES = _view("ALL_INDEXES", "OWNER", "INDEX_NAME", "TABLE_OWNER", "TABLE_NAME", "UNIQUENESS", "STATUS")
 _INDEX_COLUMNS = _view("ALL_IND_COLUMNS", "INDEX_OWNER", "INDEX_NAME", "COLUMN_NAME", "COLUMN_POSITION")
 
@@ -148,6 +154,17 @@ def leading_columns(schema: str, table: str) -> sa.Select[tuple[str]]:
             sa.not_(_is(index.STATUS, "UNUSABLE")),
         )
     )
+
+
+def logging() -> sa.Select[tuple[str, ...]]:
+    """Return whether the redo log is archived, and the supplemental logging of the database: minimal, keys, all."""
+    return sa.select(*_DATABASE.c)
+
+
+def log_groups(schema: str, table: str) -> sa.Select[tuple[str]]:
+    """Return the kinds of the supplemental log groups of the table."""
+    c = _LOG_GROUPS.c
+    return sa.select(c.LOG_GROUP_TYPE).where(_is(c.OWNER, schema), _is(c.TABLE_NAME, table))
 
 
 def _is(column: sa.ColumnClause[Any], value: str) -> sa.ColumnElement[bool]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from reload_assets.errors import without_secret
 from reload_assets.errors.source import (
     SourceCallTimedOut,
+    SourceDenied,
     SourceEncryption,
     SourceSnapshotTooOld,
     SourceUnreachable,
@@ -22,6 +23,8 @@ _ENCRYPTION = re.compile(r"\[SSL|certificate|wallet|\bORA-(?:28[67]\d\d|29024)\b
 # The driver's own words, and the stand-in's.
 _TIMED_OUT = re.compile(r"\bDPY-4024\b|due to statement timeout")
 _TOO_OLD = "ORA-01555"
+# Oracle does not say whether a table is not there or not for this user: ORA-00942, and ORA-41900 from 23ai on.
+_DENIED = re.compile(r"\bORA-(?:00942|01031|41900)\b|\bpermission denied for\b")
 DEFAULT_PORTS = {"oracle": 1521, "postgresql": 5432}
 
 
@@ -51,10 +54,12 @@ def refusal(place: str, said: str) -> SourceEncryption | SourceUnreachable:
     return SourceEncryption(place, said) if _ENCRYPTION.search(said) else SourceUnreachable(place, said)
 
 
-def failure(place: str, said: str) -> SourceCallTimedOut | SourceSnapshotTooOld | SourceUnreadable:
+def failure(place: str, said: str) -> SourceCallTimedOut | SourceDenied | SourceSnapshotTooOld | SourceUnreadable:
     """Return the error of a read that failed, by the driver's own words."""
     if _TIMED_OUT.search(said):
         return SourceCallTimedOut(place, said)
+    if _DENIED.search(said):
+        return SourceDenied(place, said)
     return SourceSnapshotTooOld(place, said) if _TOO_OLD in said else SourceUnreadable(place, said)
 
 

@@ -19,6 +19,7 @@ from reload_assets.canonical.oracle_types import Delivery, SourceColumn, type_na
 from reload_assets.canonical.text import source_instant, source_role
 from reload_assets.errors import closest
 from reload_assets.errors.source import (
+    SourceDenied,
     SourceDialectUnknown,
     SourceDriverMissing,
     SourceNameUnknown,
@@ -75,6 +76,7 @@ class SourceReader:
         """``delivery`` returns how DMS changes values. It is called when columns are first described."""
         self.schema, self._delivery = schema, delivery
         self._place = f"The source {describe(url)}"
+        self.host, self.user = url.host or "localhost", url.username or "(none)"
         self._secrets = [secret for secret in (url.password, (session or SourceSession()).wallet_password) if secret]
         self._tables: dict[str, SourceTable] = {}
         self._others: dict[str, SourceReader] = {schema: self}
@@ -91,14 +93,24 @@ class SourceReader:
             self._others[schema] = other
         return self._others[schema]
 
+    def read(self, statement: sa.Select[Any]) -> list[Any]:
+        """Return the rows of a statement."""
+        with self._connection() as connection:
+            return list(connection.execute(statement))
+
+    def tables(self) -> list[str]:
+        """Return the names of the schema's tables that this login may read."""
+        return sorted(name for (name,) in self.read(dictionary.tables(self.schema)))
+
     def columns(self, table: str) -> list[SourceColumn]:
         """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
-        rows = self._rows(dictionary.columns(self.schema, table))
+        rows = self.read(dictionary.columns(self.schema, table))
         if not rows:
             self.check()
-            meant = closest(table, (name for (name,) in self._rows(dictionary.tables(self.schema))))
+            meant = closest(table, (name for (name,) in self.read(dictionary.tables(self.schema))))
             missing = f"table {self.schema}.{table} that this user may read"
-            raise SourceNameUnknown(self._place, missing, meant, "create it, grant SELECT on it, or fix the name")
+            fix = f"create it, run {self.grant(table)}, or fix the name"
+            raise SourceNameUnknown(self._place, missing, meant, fix)
         delivery = self._delivery()
         found = [_column(*row, delivery=delivery) for row in rows]
         self._tables[table] = SourceTable(self.schema, table, tuple(found))
@@ -112,28 +124,56 @@ class SourceReader:
         known = {column.name for column in self._table(table).columns}
         keys: dict[tuple[str, str], list[str]] = {}
         for kind, statement in (("constraint", dictionary.unique_constraints), ("index", dictionary.unique_indexes)):
-            for name, column in self._rows(statement(self.schema, table)):
+            for name, column in self.read(statement(self.schema, table)):
                 keys.setdefault((kind, name), []).append(column)
         return [columns for columns in keys.values() if known.issuperset(columns)]
 
     def leading_columns(self, table: str) -> set[str]:
         """Return the columns by whose ranges an index of the source finds rows of the table."""
-        return {name for (name,) in self._rows(dictionary.leading_columns(self.schema, table))}
+        return {name for (name,) in self.read(dictionary.leading_columns(self.schema, table))}
 
     def count(self, table: str, window_column: str, start: datetime, end: datetime) -> int:
         """Return how many rows lie in the half-open ``[start, end)``."""
         made = self._table(table)
 
         def read(first: datetime, last: datetime) -> int:
-            ((rows,),) = self._rows(made.count(window_column, first, last))
+            ((rows,),) = self.read(made.count(window_column, first, last))
             return int(rows)
 
         return sum(in_parts(read, start, end))
 
     def count_without(self, table: str, column: str, most: int) -> int:
         """Return how many rows have NULL in a column, counting no further than ``most``."""
-        ((rows,),) = self._rows(self._table(table).count_without(column, most))
+        ((rows,),) = self.read(self._table(table).count_without(column, most))
         return int(rows)
+
+    def newest(self, table: str, column: str) -> datetime | None:
+        """Return the latest value of a window column; None for an empty table. An index gives it at once."""
+        found: datetime | None
+        ((found,),) = self.read(self._table(table).newest(column))
+        return found
+
+    def longest(self, table: str, columns: Sequence[str], rows: int) -> tuple[int, list[int]]:
+        """Return how many rows were looked at, ``rows`` at most, and the length of the longest LOB of each column.
+
+        Lengths are in characters for text and in bytes for others.
+        """
+        ((seen, *lengths),) = self.read(self._table(table).longest(columns, rows))
+        return int(seen), [int(length or 0) for length in lengths]
+
+    def require_select(self, table: str) -> None:
+        """Raise SourceDenied, with the GRANT, unless this user may read rows of the table.
+
+        Oracle's dictionary also shows tables on which a user has another right.
+        """
+        try:
+            self.read(self._table(table).none())
+        except SourceDenied as error:
+            raise SourceDenied(self._place, error.reason, self.grant(table)) from None
+
+    def grant(self, table: str) -> str:
+        """Return the GRANT with which this user may read a table."""
+        return f'GRANT SELECT ON "{self.schema}"."{table}" TO {self.user}'
 
     def rows_as_text(
         self,
@@ -161,7 +201,7 @@ class SourceReader:
 
     def now(self) -> datetime:
         """Return the clock of the source's server (UTC). The server is checked to be still the primary."""
-        ((instant, role),) = self._rows(sa.select(source_instant(), source_role()))
+        ((instant, role),) = self.read(sa.select(source_instant(), source_role()))
         self._require_primary(role)
         found: datetime = instant
         return found.replace(tzinfo=timezone.utc)
@@ -177,7 +217,7 @@ class SourceReader:
         made = self._table(table)
 
         def read(first: datetime, last: datetime) -> list[Any]:
-            return self._rows(made.segments(columns, window_column, first, last, characters))
+            return self.read(made.segments(columns, window_column, first, last, characters))
 
         found: dict[str, tuple[int, int]] = {}
         for name, rows, total in chain.from_iterable(in_parts(read, start, end)):
@@ -222,7 +262,7 @@ class SourceReader:
 
     def check(self) -> None:
         """Raise SourceUnavailable unless the source can be reached and has the schema."""
-        users = [name for (name,) in self._rows(dictionary.users())]
+        users = [name for (name,) in self.read(dictionary.users())]
         if self.schema not in users:
             fix = "fix the name, which Oracle keeps in upper case"
             raise SourceNameUnknown(self._place, f"schema {self.schema!r}", closest(self.schema, users), fix)
@@ -307,10 +347,6 @@ class SourceReader:
         for rows in in_parts(read, start, end):
             with rows:
                 yield from rows
-
-    def _rows(self, statement: sa.Select[Any]) -> list[Any]:
-        with self._connection() as connection:
-            return list(connection.execute(statement))
 
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:

@@ -19,6 +19,7 @@ from reload_assets.canonical.text import canonical_text
 from reload_assets.errors import closest
 from reload_assets.errors.source import SourceColumnType, SourceNameUnknown
 from reload_assets.source.dictionary import named
+from reload_assets.source.server import lob_length
 
 Compared = Collection[str] | Mapping[str, TextRule]
 """The columns whose content is hashed, by name; a mapping says by which rule each makes its text."""
@@ -58,6 +59,20 @@ class SourceTable:
             .limit(most)
         )
         return sa.select(sa.func.count()).select_from(found.subquery("f"))
+
+    def newest(self, column: str) -> sa.Select[tuple[datetime]]:
+        """Return the latest value of a column."""
+        return sa.select(sa.func.max(self._plain(self.column(column))))
+
+    def longest(self, columns: Sequence[str], rows: int) -> sa.Select[tuple[int, ...]]:
+        """Return the number of rows, and the length of each LOB column's longest value, of at most ``rows`` rows."""
+        lengths = [lob_length(self._plain(self.column(name))).label(f"l{n}") for n, name in enumerate(columns)]
+        some = sa.select(*lengths).select_from(self._table).limit(rows).subquery("f")
+        return sa.select(sa.func.count(), *(sa.func.max(some.c[f"l{n}"]) for n in range(len(columns))))
+
+    def none(self) -> sa.Select[tuple[int]]:
+        """Return no row of the table, which only a user who may read it is allowed."""
+        return sa.select(sa.literal_column("1", sa.Integer)).select_from(self._table).where(sa.literal_column("1 = 0"))
 
     def rows_as_text(
         self, columns: Sequence[str], key_columns: Sequence[str], keys: Sequence[Sequence[Any]], *, alike: bool = False

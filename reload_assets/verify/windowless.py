@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from reload_assets.errors import SourceUnavailable
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import CheckOutcome, counted
@@ -34,17 +33,14 @@ def count_in_production(connection: Connection[Any], table: ReloadTable) -> int:
 
 
 def remarks_on_windowless(connection: Connection[Any], table: ReloadTable, reader: SourceReader | None) -> list[str]:
-    """Return a sentence if either side has rows that are in no window, or if the source could not be asked."""
-    ours, theirs, unknown = count_in_production(connection, table), 0, []
+    """Return a sentence if either side has rows that are in no window. Raises SourceUnavailable."""
+    ours, theirs = count_in_production(connection, table), 0
     described = {column.name: column for column in table.source_columns or ()}
     if reader is not None and (source := described.get(table.window.source)) and source.nullable:
-        try:
-            theirs = reader.of(table.source_schema).count_without(table.source_table, source.name, _MOST)
-        except SourceUnavailable as error:
-            unknown = [f"how many rows of {table.source} have no {source.name} could not be counted: {error}"]
+        theirs = reader.of(table.source_schema).count_without(table.source_table, source.name, _MOST)
     places = [(table.target, ours), (f"the source's {table.source}", theirs)]
     counts = " and ".join(f"{_rows(count)} of {place}" for place, count in places if count)
-    return unknown + ([_sentence(table, counts)] if counts else [])
+    return [_sentence(table, counts)] if counts else []
 
 
 def with_windowless(outcome: CheckOutcome, connection: Connection[Any], table: ReloadTable) -> CheckOutcome:

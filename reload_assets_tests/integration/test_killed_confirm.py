@@ -88,8 +88,8 @@ def process(urls: tuple[str, str], reload: Reload, merge: dict[str, Any]) -> Ite
 def sessions(bench: ConfirmBench) -> int:
     return int(
         bench.rows(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND backend_type = 'client backend'"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = 'reload_assets'"
         )[0][0]
     )
 

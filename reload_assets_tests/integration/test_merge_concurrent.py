@@ -303,7 +303,8 @@ def test_cdc_never_waits_longer_than_the_merge_waits_for_one_lock(made: MergeBen
         holder.rollback()
         assert merge.result().outcomes["customers"] == Outcomes(updated=2)
     # The merge holds row 1 while it waits for row 2, so CDC did meet it, for as long as that wait and no longer.
-    assert 0.03 < max(waits) < 0.5
+    # The rest is for a busy machine: without an end of the wait, CDC would wait for as long as the holder holds on.
+    assert 0.03 < max(waits) < 3
 
 
 class _Interrupted(BaseException):

@@ -102,9 +102,9 @@ def test_a_column_that_may_be_null_only_in_the_source_is_named_before_the_load(n
     with opened(new_database, NAMES) as bench:
         bench.on_production("ALTER TABLE production.customers ALTER COLUMN customer_name SET NOT NULL")
         (table,) = bench.tables()
-        assert foreseen(table)[1] == (
+        assert foreseen(table)[1].text == (
             "production.customers: CUST_NM of SALES.CUSTOMERS may be NULL, but production declares this column NOT "
-            "NULL: a window that holds such a row is not merged"
+            "NULL: a window that holds such a row is not merged; declare it alike on both sides."
         )
 
 

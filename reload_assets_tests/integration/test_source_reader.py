@@ -151,8 +151,8 @@ def test_what_is_not_there_is_named_with_what_was_meant(source: tuple[psycopg.Co
         with pytest.raises(SourceUnavailable) as failure:
             reader.columns("orders")
         assert failure.value.sentence == (
-            f"{place} has no table SALES.orders that this user may read (did you mean 'ORDERS'?); create it, grant "
-            "SELECT on it, or fix the name."
+            f"{place} has no table SALES.orders that this user may read (did you mean 'ORDERS'?); create it, run "
+            'GRANT SELECT ON "SALES"."orders" TO postgres, or fix the name.'
         )
         with pytest.raises(SourceNameUnknown, match=r"has no table SALES\.ODERS that .*did you mean 'ORDERS'"):
             reader.count("ODERS", "UPDATED_AT", *WINDOW)

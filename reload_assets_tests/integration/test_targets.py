@@ -117,7 +117,7 @@ def test_a_window_without_a_partition_is_refused_before_the_load(
         )
         missing = ""
     found = require_partitions(made.connection, table_of(made), (START, END))
-    assert [one.partition(" is in ")[2].partition("; such")[0] for one in found] == ([missing] if missing else [])
+    assert [one.text.partition(" is in ")[2].partition("; such")[0] for one in found] == ([missing] if missing else [])
 
 
 @pytest.mark.parametrize("how", ["LIST (updated_at)", "HASH (id)", "RANGE (updated_at, id)", "RANGE (id)"])
@@ -140,7 +140,9 @@ def test_a_row_without_a_partition_is_refused_with_what_helps(make_bench: MakeBe
 def test_a_key_that_holds_the_window_column_is_remarked(make_bench: MakeBench) -> None:
     made = make_bench(PARTITIONED, KEYED)
     (remark,) = foreseen(table_of(made))
-    assert remark.startswith("production.customers: the key holds updated_at, so a row that moves to another window")
+    assert remark.text.startswith(
+        "production.customers: the key holds updated_at, so a row that moves to another window"
+    )
 
 
 def test_a_parent_that_another_group_reloads_is_named_with_its_group(make_bench: MakeBench) -> None:

@@ -15,7 +15,7 @@ from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
 from reload_assets.local.stack import FIRST_DAY, REGION, Stack, checkout_file
 
-DAYS = 60
+DAYS = 90
 _days = itertools.count(1)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "make ui": ("browser/served.py", "reload_assets.local.ui"),
     "pip install": ("integration/test_wheel.py", '"install"'),
     "dagster dev -w workspace.yaml": ("browser/served.py", "reload_assets.local.ui"),
+    "reload-assets init": ("scenarios/test_init.py", '["init"'),
 }
 # What the reader of a page has, and the stack has not: a login that asks for reloads, CDC's login, a control schema.
 BEFOREHAND = """

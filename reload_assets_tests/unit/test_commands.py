@@ -77,12 +77,17 @@ def test_the_page_about_the_commands_shows_the_help_of_each() -> None:
 
 
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
-    failed = command("--config", str(tmp_path / "none.yaml"), "doctor")
+    failed = command("--config", str(tmp_path / "none.yaml"), "install")
     assert failed.exit_code == 1
-    assert failed.stderr.splitlines() == [
+    sentence = (
         f"{tmp_path / 'none.yaml'}: No such file or directory; name the file in RELOAD_CONFIG or fix it. "
         "[config-unreadable]"
-    ]
+    )
+    assert failed.stderr.splitlines() == [sentence]
+    # To doctor it is a finding like any other.
+    doctor = command("--config", str(tmp_path / "none.yaml"), "doctor")
+    assert (doctor.exit_code, doctor.stdout) == (1, f"problem {sentence}\n")
+    assert doctor.stderr == "1 problem, 0 warnings\n"
 
 
 def test_the_linter_names_each_mistake_in_a_line(tmp_path: Path) -> None:
@@ -205,3 +210,24 @@ def test_the_linter_refuses_a_file_that_it_cannot_read(tmp_path: Path) -> None:
     refused = command("lint", str(file))
     assert refused.exit_code == 2
     assert "is not UTF-8 text, nor UTF-16 with a byte order mark" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "oracle://me:s3cret@db:1521/PDB",
+            "has a password, which others could see; leave it out and set its variable",
+        ),
+        ("mysql://me@db/x", "is not of the form oracle://USER@HOST:PORT/DATABASE."),
+        ("oracle://db/x", "is not of the form"),
+        ("oracle://me@db", "is not of the form"),
+        ("oracle://me@db:port/x", "is not of the form"),
+        ("oracle://me@db/x?sid=1", "is not of the form"),
+    ],
+)
+def test_an_address_has_no_password_and_all_that_a_login_needs(url: str, said: str) -> None:
+    failed = command("init", "--source-schema", "SALES", "--source", url)
+    assert failed.exit_code == 2
+    assert said in " ".join(failed.stderr.split())
+    assert "s3cret" not in failed.output

@@ -162,7 +162,7 @@ def test_the_visible_steps_of_a_load(repository: RepositoryDefinition) -> None:
     ]
 
 
-def test_what_starts_runs_is_off_at_first_and_the_sweeper_is_on(
+def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
     repository: RepositoryDefinition,
 ) -> None:
     schedules = {each.name: each for each in repository.schedule_defs}
@@ -171,12 +171,13 @@ def test_what_starts_runs_is_off_at_first_and_the_sweeper_is_on(
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "sweeper"}
+    assert set(sensors) == {"reload_requests", "sweeper", "notifier"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
     assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 2
     assert sensors["reload_requests"].default_status is DefaultSensorStatus.STOPPED
-    assert sensors["sweeper"].default_status is DefaultSensorStatus.RUNNING
-    assert sensors["sweeper"].targets == []
+    for name in ("sweeper", "notifier"):
+        assert sensors[name].default_status is DefaultSensorStatus.RUNNING
+        assert sensors[name].targets == []
 
 
 def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:

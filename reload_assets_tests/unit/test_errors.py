@@ -21,13 +21,15 @@ from reload_assets.errors import ReloadError, code_of, without_secret
 from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, ConfigValue
 from reload_assets.errors.reloads import NotVerified, StagingGone
 from reload_assets.ledger.ledger import CheckStatus
+from reload_assets.preflight.codes import FINDINGS
 from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.production import AFTER_CHECKS
 from reload_assets.verify.staging import STAGING_CHECKS
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "reload_assets"
-LINTERS = sorted(path.name for path in (PACKAGE / "dms").glob("lint*.py") if path.name != "lint_codes.py")
+LINTERS = sorted(f"dms/{path.name}" for path in (PACKAGE / "dms").glob("lint*.py") if path.name != "lint_codes.py")
+LOOKS = sorted(f"preflight/{path.name}" for path in (PACKAGE / "preflight").glob("*.py") if path.name != "codes.py")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
@@ -63,9 +65,9 @@ def test_an_error_says_when_it_happens_what_to_do_and_its_code(error: type[Reloa
     assert made.sentence[-1] in ".?]"
 
 
-def test_no_two_errors_have_one_code() -> None:
-    codes = [error.code for error in LEAVES]
-    assert len(codes) > 50
+def test_no_two_errors_or_findings_have_one_code() -> None:
+    codes = [*(error.code for error in LEAVES), *FINDINGS, *TASK_FINDINGS, *LINT_FINDINGS]
+    assert len(codes) > 200
     assert sorted({code for code in codes if codes.count(code) > 1}) == []
 
 
@@ -108,7 +110,7 @@ def test_the_page_about_errors_has_every_error_check_and_finding() -> None:
     assert len(re.findall(r"^### ", page, re.MULTILINE)) == len(LEAVES)
     wanted = [
         *(f"### {error.code}\n" for error in LEAVES),
-        *(f"| `{name}` |" for name in (*STAGING_CHECKS, *AFTER_CHECKS, *TASK_FINDINGS, *LINT_FINDINGS)),
+        *(f"| `{name}` |" for name in (*STAGING_CHECKS, *AFTER_CHECKS, *FINDINGS, *TASK_FINDINGS, *LINT_FINDINGS)),
     ]
     assert [one for one in wanted if one not in page] == []
 
@@ -116,14 +118,15 @@ def test_the_page_about_errors_has_every_error_check_and_finding() -> None:
 @pytest.mark.parametrize(
     ("registry", "modules", "makers"),
     [
-        (TASK_FINDINGS, ["examination.py"], {"TaskFinding", "_fence", "_refuse_table"}),
-        (LINT_FINDINGS, [*LINTERS, "findings.py"], {"Finding", "_finding", "unknown_word"}),
+        (TASK_FINDINGS, ["dms/examination.py"], {"TaskFinding", "_fence", "_refuse_table"}),
+        (LINT_FINDINGS, [*LINTERS, "dms/findings.py"], {"Finding", "_finding", "unknown_word"}),
+        (FINDINGS, [*LOOKS, "reload/checkup.py", "cli/doctor.py"], {"found"}),
     ],
 )
 def test_the_codes_of_findings_are_those_that_the_page_lists(
     registry: Mapping[str, Any], modules: list[str], makers: set[str]
 ) -> None:
-    trees = [ast.parse((PACKAGE / "dms" / name).read_text(encoding="utf-8")) for name in modules]
+    trees = [ast.parse((PACKAGE / name).read_text(encoding="utf-8")) for name in modules]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert sorted(code for code in registry if code not in texts) == []

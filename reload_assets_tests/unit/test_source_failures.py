@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from reload_assets.errors import SourceUnavailable, closest
 from reload_assets.errors.source import SourceDialectUnknown, SourceDriverMissing
 from reload_assets.local.postgres import free_port
-from reload_assets.source.failures import describe
+from reload_assets.source.failures import describe, failure
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.source.session import exact_values
 
@@ -55,6 +55,20 @@ def refusing_listener(reason: int) -> Iterator[int]:
         yield int(server.getsockname()[1])
         server.shutdown(socket.SHUT_RDWR)
     thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ('ORA-00942: table or view "SALES"."ORDERS" does not exist', "source-denied"),
+        ("ORA-01031: insufficient privileges", "source-denied"),
+        ("ORA-01555: snapshot too old", "source-snapshot-too-old"),
+        ("DPY-4024: call timeout of 30000 ms exceeded", "source-call-timed-out"),
+        ("ORA-01652: unable to extend temp segment", "source-unreadable"),
+    ],
+)
+def test_a_read_that_fails_is_told_apart_by_the_drivers_words(said: str, code: str) -> None:
+    assert failure("The source db", said).code == code
 
 
 def refusal(url: sa.URL) -> str:

@@ -20,6 +20,7 @@ from sqlfluff.api.simple import APIParsingError
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.text import source_instant, source_role
 from reload_assets.source import dictionary
+from reload_assets.source.server import session_and_clock
 from reload_assets.source.session import ORACLE_SESSION
 from reload_assets.source.statements import SourceTable
 
@@ -53,6 +54,13 @@ STATEMENTS: dict[str, Callable[[], sa.Select[Any]]] = {
     "columns": lambda: dictionary.columns("SALES", "ORDERS"),
     "constraints": lambda: dictionary.unique_constraints("SALES", "ORDERS"),
     "indexes": lambda: dictionary.unique_indexes("SALES", "ORDERS"),
+    "leading columns": lambda: dictionary.leading_columns("SALES", "ORDERS"),
+    "logging": dictionary.logging,
+    "log groups": lambda: dictionary.log_groups("SALES", "ORDERS"),
+    "session and clock": session_and_clock,
+    "no row": ORDERS.none,
+    "newest": lambda: ORDERS.newest("UPDATED_AT"),
+    "longest": lambda: ORDERS.longest(["BODY"], 100),
     "count": lambda: ORDERS.count(*WINDOW),
     "count by day": lambda: ORDERS.count("DAY", *WINDOW[1:]),
     "segments": lambda: ORDERS.segments(TEXTS, *WINDOW, 16),

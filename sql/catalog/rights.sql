@@ -1,8 +1,8 @@
--- The catalog: the rights that the job's login lacks, and whether the ledger is this version's.
+-- The catalog: the rights that a login lacks, and whether a role exists.
 -- By hand: psql -f sql/example.psql -f sql/catalog/rights.sql
 
 -- name: list_missing_rights
--- List the objects on which this login lacks rights that a reload needs: what is missing, and the GRANT that gives it.
+-- List the objects on which a login lacks rights: what is missing, and the GRANT that gives it.
 -- Each needed right is one element of the four arrays. An object that does not exist is left out.
 WITH needed AS (
     SELECT *
@@ -20,8 +20,8 @@ missing AS (
     INNER JOIN pg_namespace AS n ON w.schema_name = n.nspname
     INNER JOIN pg_class AS c ON n.oid = c.relnamespace AND w.object_name = c.relname
     WHERE
-        (w.kind = 'TABLE' AND NOT has_table_privilege(c.oid, w.privilege))
-        OR (w.kind = 'SEQUENCE' AND NOT has_sequence_privilege(c.oid, w.privilege))
+        (w.kind = 'TABLE' AND NOT has_table_privilege(:'login', c.oid, w.privilege))
+        OR (w.kind = 'SEQUENCE' AND NOT has_sequence_privilege(:'login', c.oid, w.privilege))
     UNION ALL
     SELECT
         w.kind,
@@ -30,7 +30,7 @@ missing AS (
         w.number
     FROM needed AS w
     INNER JOIN pg_namespace AS n ON w.schema_name = n.nspname
-    WHERE w.kind = 'SCHEMA' AND NOT has_schema_privilege(n.oid, w.privilege)
+    WHERE w.kind = 'SCHEMA' AND NOT has_schema_privilege(:'login', n.oid, w.privilege)
     UNION ALL
     SELECT
         w.kind,
@@ -38,14 +38,15 @@ missing AS (
         w.privilege,
         w.number
     FROM needed AS w
-    WHERE w.kind = 'DATABASE' AND NOT has_database_privilege(current_database(), w.privilege)
+    WHERE w.kind = 'DATABASE' AND NOT has_database_privilege(:'login', current_database(), w.privilege)
 )
 
 SELECT
     object,
     string_agg(privilege, ', ' ORDER BY number) AS privileges,
     format(
-        'GRANT %s ON %s %s TO %I', string_agg(privilege, ', ' ORDER BY number), kind, object, current_user
+        'GRANT %s ON %s %s TO %I',
+        string_agg(privilege, ', ' ORDER BY number), kind, object, :'login'::text
     ) AS command
 FROM missing
 GROUP BY kind, object

@@ -1,5 +1,13 @@
--- The catalog: what a target is if it is not a table, and whether it has a partition for each row.
+-- The catalog: the tables of a schema, what a target is if it is not a table, and whether it has a partition for each row.
 -- By hand: psql -f sql/example.psql -f sql/catalog/targets.sql
+
+-- name: list_tables
+-- List the tables of a schema, without their partitions.
+SELECT c.relname::text AS name
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :'schema' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+ORDER BY c.relname;
 
 -- name: get_kind
 -- Return what a relation is (v = view, m = materialized view, f = foreign table, other letters as in pg_class), and the

@@ -22,7 +22,8 @@ UPDATE admin.reloads AS r
 SET
     status = v.status,
     error = CASE WHEN v.status = 'rejected' THEN v.complaint END,
-    closed_at = CASE WHEN v.status = 'rejected' THEN clock_timestamp() END
+    -- When the first check rejected it: each table's checks come here.
+    closed_at = CASE WHEN v.status = 'rejected' THEN coalesce(r.closed_at, clock_timestamp()) END
 FROM (
     SELECT
         CASE

@@ -1,0 +1,1 @@
+"""A first ``reload.yaml``, proposed from both catalogs, with the reason of each choice."""
