@@ -273,7 +273,7 @@ class _Resolver:
         if name not in names:
             raise ColumnNotFound(place, name, self._target, names)
         column, what = self.production.column(name), f"{name!r} of {self._target}"
-        if column.type != "boolean" and not column.type.startswith("timestamp"):
+        if column.type != "boolean" and (not column.type.startswith("timestamp") or column.type.endswith("]")):
             raise SoftDeleteColumn(place, f"{what} is {column.type}; name a column of type boolean or timestamp")
         if column.generated:
             raise SoftDeleteColumn(place, f"{what} is generated, so that nothing can be written there; name another")

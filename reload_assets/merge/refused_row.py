@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.errors import UndefinedColumn
 
 from reload_assets.errors import MergeFailed, TargetError
 from reload_assets.errors.merge import (
@@ -28,8 +29,14 @@ from reload_assets.postgres.session import set_locally
 _PATIENCE = "30s"
 _LOG = logging.getLogger(__name__)
 
-_UNIQUE, _FOREIGN_KEY, _NOT_NULL, _CHECK = "23505", "23503", "23502", "23514"
-_KINDS = {_UNIQUE: "unique constraint", _FOREIGN_KEY: "foreign key", _NOT_NULL: "column", _CHECK: "check constraint"}
+_UNIQUE, _FOREIGN_KEY, _NOT_NULL, _CHECK, _EXCLUSION = "23505", "23503", "23502", "23514", "23P01"
+_KINDS = {
+    _UNIQUE: "unique constraint",
+    _FOREIGN_KEY: "foreign key",
+    _NOT_NULL: "column",
+    _CHECK: "check constraint",
+    _EXCLUSION: "exclusion constraint",
+}
 
 
 def explain(
@@ -61,10 +68,12 @@ def explain(
     if state == _UNIQUE and (held := _find_holder(target, statements, rule or "", head)):
         return held
     key = _find(target, all_statements, statements, state, rule or "")
-    if key is None:
-        return RowRefused(head, f"{where} refuses a staged row ({because}): {said!r}")
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
-    detail = f": {said!r}" if state in (_UNIQUE, _FOREIGN_KEY) else ""
+    names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _EXCLUSION)
+    if key is None:
+        told = said if names_values_only else diag.message_primary or said
+        return RowRefused(head, f"{where} refuses a staged row ({because}): {told!r}")
+    detail = f": {said!r}" if names_values_only else ""
     return RowRefused(head, f"{where} refuses the staged row {key} ({because}){detail}")
 
 
@@ -128,7 +137,11 @@ def _find_unfit(connection: Connection[Any], statements: MergeStatements, constr
     if row is None:
         return None
     # PostgreSQL printed the condition from its own catalog, so it is safe to paste in.
-    return _first(statements.run(connection, "6_refused_row:find_unfit", CheckPieces(sql.SQL(row[0]))).fetchone())
+    try:
+        return _first(statements.run(connection, "6_refused_row:find_unfit", CheckPieces(sql.SQL(row[0]))).fetchone())
+    except UndefinedColumn:
+        # It is about a column that only production has.
+        return None
 
 
 def _find_rival(connection: Connection[Any], statements: MergeStatements, constraint: str) -> list[str] | None:

@@ -69,6 +69,7 @@ def test_a_row_that_does_not_fit_is_told_beside_a_domain_that_does_not_allow_nul
     [
         "ON INSERT TO production.customers DO ALSO NOTHING",
         "ON DELETE TO production.customers DO INSTEAD NOTHING",
+        "ON DELETE TO production.customers DO ALSO NOTIFY changed",
         "ON UPDATE TO production.customers DO ALSO NOTIFY changed",
     ],
 )

@@ -157,6 +157,18 @@ def test_a_check_constraint_names_the_row(made: MergeBench) -> None:
     assert made.audit() == []
 
 
+def test_a_check_of_a_column_that_nothing_feeds_is_told_without_the_row(
+    make_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    ddl = CUSTOMERS.replace("name text", "name text, score integer CHECK (score IS NOT NULL)")
+    made = make_bench(ddl, {"customers": {**UPDATED_AT, "columns": ["id", "name", "updated_at"]}})
+    reload = made.stage({"customers": [(1, "secret", NOON)]})
+    with pytest.raises(RowRefused, match="refuses a staged row .check constraint customers_score_check.") as caught:
+        made.merge(reload)
+    assert "secret" not in str(caught.value)
+    assert "Traceback" not in caplog.text
+
+
 def test_a_not_null_column_names_the_row(made: MergeBench) -> None:
     made.execute("ALTER TABLE production.customers ALTER COLUMN name SET NOT NULL")
     with pytest.raises(RowRefused, match=r"staged row \(id\)=\(7\) \(column name\)"):

@@ -31,7 +31,7 @@ CREATE TABLE production.a (id int PRIMARY KEY, b_id int, updated_at timestamp);
 CREATE TABLE production.b (id int PRIMARY KEY, a_id int REFERENCES production.a, updated_at timestamp);
 CREATE TABLE production.marked (
     id int PRIMARY KEY, flag boolean NOT NULL, at timestamp DEFAULT now(), never timestamp NOT NULL, name text,
-    made boolean GENERATED ALWAYS AS (id > 0) STORED, gone boolean, updated_at timestamp
+    made boolean GENERATED ALWAYS AS (id > 0) STORED, gone boolean, times timestamp [], updated_at timestamp
 );
 CREATE TABLE production.by_day (id int, updated_at timestamp, PRIMARY KEY (id, updated_at))
 PARTITION BY RANGE (updated_at);
@@ -46,6 +46,8 @@ CREATE TABLE production.counted (
     id int PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, updated_at timestamp
 );
 CREATE TABLE production.scored (id int PRIMARY KEY, score int NOT NULL, updated_at timestamp);
+CREATE DOMAIN production.points AS int NOT NULL;
+CREATE TABLE production.rated (id int PRIMARY KEY, score production.points, updated_at timestamp);
 CREATE DOMAIN production.five AS int DEFAULT 5;
 CREATE TABLE production.filled (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int NOT NULL DEFAULT 1, b production.five NOT NULL,
@@ -166,6 +168,10 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
             "write {score: <column of the source>} here",
         ),
         (
+            "rated: {window_column: updated_at, columns: [id, updated_at]}",
+            "groups.sales.tables.rated.columns: production.rated.score is NOT NULL and has no default, and no column",
+        ),
+        (
             "by_day: {window_column: updated_at}",
             "groups.sales.tables.by_day.key: whether (id, updated_at) of production.by_day is a key of the source is "
             "not known, and updated_at may change there",
@@ -203,6 +209,7 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
             for name, more, sentence in (
                 ("gon", "", "'gon' is not a column of production.marked; did you mean 'gone'?"),
                 ("name", "", "'name' of production.marked is text; name a column of type boolean or timestamp"),
+                ("times", "", "'times' of production.marked is timestamp without time zone[]; name a column of type"),
                 ("made", "", "'made' of production.marked is generated, so that nothing can be written there"),
                 ("gone", ", columns: [id, gone, updated_at]", "'gone' of production.marked is loaded from the source"),
                 ("at", "", "'at' of production.marked has a default, but a row that is not deleted has no such time"),

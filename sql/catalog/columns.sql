@@ -9,7 +9,7 @@ SELECT
     -- The base type of a domain, through any number of domains; 'enum' for an enum.
     CASE WHEN b.typtype = 'e' THEN 'enum' ELSE format_type(b.oid, b.modifier) END AS base_type,
     coalesce(b.is_checked, FALSE) AS checked,
-    a.attnotnull AS not_null,
+    a.attnotnull OR coalesce(b.is_not_null, FALSE) AS not_null,
     a.attgenerated <> '' AS generated,
     a.attidentity AS identity,
     -- A domain may have a default of its own.
@@ -68,13 +68,17 @@ CROSS JOIN LATERAL (
     SELECT
         y.*,
         r.modifier,
-        (
-            SELECT bool_or(d.typnotnull OR d.oid IN (SELECT con.contypid FROM pg_constraint AS con))
-            FROM restricted AS each_one
-            INNER JOIN pg_type AS d ON each_one.type_oid = d.oid AND d.typtype = 'd'
-        ) AS is_checked
+        g.is_checked,
+        g.is_not_null
     FROM restricted AS r
     INNER JOIN pg_type AS y ON r.type_oid = y.oid
+    CROSS JOIN (
+        SELECT
+            bool_or(d.typnotnull OR d.oid IN (SELECT con.contypid FROM pg_constraint AS con)) AS is_checked,
+            bool_or(d.typnotnull) AS is_not_null
+        FROM restricted AS each_one
+        INNER JOIN pg_type AS d ON each_one.type_oid = d.oid AND d.typtype = 'd'
+    ) AS g
     WHERE y.typtype <> 'd'
 ) AS b
 LEFT JOIN pg_collation AS l ON a.attcollation = l.oid

@@ -42,7 +42,7 @@ ORDER BY n.nspname || '.' || c.relname, t.tgname;
 
 -- name: get_rewrites
 -- Return how PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the
--- rules that are not compatible with ON CONFLICT or RETURNING. Also return the foreign tables among its partitions and
+-- rules that are not compatible with ON CONFLICT, RETURNING or WITH. Also return the foreign tables among its partitions and
 -- heirs, to which other servers write.
 SELECT
     row_security_active(c.oid) AS hides_rows,
@@ -52,7 +52,7 @@ SELECT
         WHERE
             r.ev_class = c.oid AND r.ev_enabled IN ('O', 'A')
             -- 2 is UPDATE, 3 is INSERT, 4 is DELETE.
-            AND (r.ev_type IN ('2', '3') OR (r.ev_type = '4' AND r.is_instead))
+            AND r.ev_type IN ('2', '3', '4')
         ORDER BY r.rulename
     ) AS rules,
     array(
