@@ -17,7 +17,7 @@ from psycopg import Connection
 from reload_assets.confirm.batch import make_corrections
 from reload_assets.confirm.chains import number_chains
 from reload_assets.confirm.holders import held_by
-from reload_assets.confirm.refusals import UNIQUE_VIOLATION, Refusal, is_refusal, reason_of
+from reload_assets.confirm.refusals import TAKEN, Refusal, is_refusal, reason_of
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import REMOVED, WRITTEN, Verdict
 from reload_assets.errors.merge import CorrectionsContended
@@ -152,7 +152,7 @@ class Corrections:
         reason = error.reason if isinstance(error, Refusal) else reason_of(table, error)
         with self._connection.transaction():
             self._release(statements, verdicts, batch)
-            if isinstance(error, psycopg.Error) and error.sqlstate == UNIQUE_VIOLATION:
+            if isinstance(error, psycopg.Error) and error.sqlstate in TAKEN:
                 reason = held_by(self._connection, statements, error.diag.constraint_name) or reason
             _LOG.info("%s: a correction of %s was refused: %s", statements.merge.reload.title, table.target, reason)
             statements.run(self._connection, "6_correct:refuse_batch", refusal=reason)

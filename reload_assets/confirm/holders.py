@@ -53,4 +53,5 @@ def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: st
         fix = "the source still has that row; reload the window of that time"
     else:
         fix = "the source no longer has it; delete it in production, or set orphans: delete and reload this window"
-    return f"unique constraint {rule} of {table.target}: {holder}, has the value; {fix}"
+    kind = "exclusion" if index.operators else "unique"
+    return f"{kind} constraint {rule} of {table.target}: {holder}, has the value; {fix}"

@@ -9,11 +9,10 @@ from reload_assets.postgres.catalog import Reference
 from reload_assets.postgres.refused import lacks_partition, words_of
 from reload_assets.tables import ReloadTable
 
-UNIQUE_VIOLATION = "23505"
-"""The SQLSTATE of a row whose unique value another row has."""
+TAKEN = {"23505": "unique constraint", "23P01": "exclusion constraint"}
+"""The rules by which another row has the value that a row needs, by SQLSTATE."""
 
 _FOREIGN_KEY = "23503"
-_TAKEN = {UNIQUE_VIOLATION: "unique constraint", "23P01": "exclusion constraint"}
 _RULES = {"23502": "NOT NULL column", "23514": "check constraint"}
 _INSUFFICIENT_PRIVILEGE = "42501"
 # Errors about the connection, the server, its objects or other transactions: no row is to blame for them.
@@ -46,8 +45,8 @@ def reason_of(table: ReloadTable, error: psycopg.Error) -> str:
         if place == table.target:
             advice = "reload the window of the row that it refers to"
         return f"foreign key {diag.constraint_name} of {place}, {said}; {advice}"
-    if state in _TAKEN:
-        rule = f"{_TAKEN[state]} {diag.constraint_name} of {place}"
+    if state in TAKEN:
+        rule = f"{TAKEN[state]} {diag.constraint_name} of {place}"
         return f"{rule}, {said}; reload the window of the row that has the value"
     name = diag.constraint_name or diag.column_name
     rule = f"{_RULES.get(state, 'rule')} {name} of {place}, " if name else ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.merge.judge import Named
+from reload_assets.merge.index_values import condition, holds_value, indexed, read_columns
 from reload_assets.merge.pieces import HolderPieces, OwnParentPieces
 from reload_assets.merge.statements import MergeStatements, both, comma, in_staging, texts
 from reload_assets.postgres.catalog import UniqueIndex
@@ -26,7 +26,7 @@ def unique_indexes(table: ReloadTable) -> list[UniqueIndex]:
     return [
         index
         for index in table.production.unique_indexes
-        if known.issuperset(index.columns) and (index.predicate or sorted(index.columns) != key)
+        if known.issuperset(read_columns(table, index)) and (index.predicate or sorted(index.columns) != key)
     ]
 
 
@@ -67,34 +67,6 @@ def holder_pieces(statements: MergeStatements, index: UniqueIndex) -> HolderPiec
     )
 
 
-def indexed(table: ReloadTable, index: UniqueIndex, row: Named) -> sql.Composable:
-    """Return a sub-select of a row's values in an index (``u1`` ...), and of whether the index has the row."""
-    by_name = {column.name: column for column in table.columns}
-    values = [
-        sql.SQL("{} AS {}").format(row(by_name[name]) if name in by_name else _unmarked(table), sql.Identifier(name))
-        for name in index.columns
-    ]
-    return sql.SQL("(SELECT {}, {} AS is_indexed FROM (SELECT {}) AS u)").format(
-        comma(
-            sql.SQL("({}) AS {}").format(sql.SQL(expression), sql.Identifier(f"u{number}"))
-            for number, expression in enumerate(index.expressions, start=1)
-        ),
-        _condition(index),
-        comma(values),
-    )
-
-
-def holds_value(index: UniqueIndex) -> sql.Composable:
-    """Return the SQL condition that a row of production, the only one in scope, has the values of ``w`` in an index."""
-    equal = "({}) IS NOT DISTINCT FROM {}" if index.nulls_equal else "({}) = {}"
-    # The expressions name columns without an alias, because PostgreSQL prints them so.
-    values = [
-        sql.SQL(equal).format(sql.SQL(expression), sql.Identifier("w", f"u{number}"))
-        for number, expression in enumerate(index.expressions, start=1)
-    ]
-    return both([*values, _condition(index)])
-
-
 def can_let_go(table: ReloadTable, index: UniqueIndex) -> sql.Composable:
     """Return the SQL condition that removing the production row ``p``, as the policy says, frees its values."""
     mark = table.options.soft_delete_column
@@ -106,7 +78,7 @@ def can_let_go(table: ReloadTable, index: UniqueIndex) -> sql.Composable:
         for name in index.columns
     ]
     return sql.SQL("({} AND (SELECT {} FROM (SELECT {}) AS m) IS NOT TRUE)").format(
-        alive(table), _condition(index), comma(values)
+        alive(table), condition(index), comma(values)
     )
 
 
@@ -156,15 +128,3 @@ def advice(table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
         remove = "delete it in production, or set orphans: delete and reload this window instead"
         return f"if the source no longer has that row, {remove}; {other}"
     return f"a reload removes that row first if the source no longer has it; {other}"
-
-
-def _condition(index: UniqueIndex) -> sql.Composable:
-    return sql.SQL("({})").format(sql.SQL(index.predicate or "true"))
-
-
-def _unmarked(table: ReloadTable) -> sql.Composable:
-    """Return the value of a new row in the column that marks rows as deleted."""
-    column = table.production.column(table.options.soft_delete_column or "")
-    if column.type != "boolean":
-        return sql.SQL("CAST(NULL AS {})").format(sql.SQL(column.type))
-    return sql.SQL("false" if column.has_default else "CAST(NULL AS boolean)")

@@ -65,12 +65,18 @@ class MergePieces:
 
 
 @dataclass(frozen=True)
-class UniquePieces:
-    """The pieces about one unique key: ``p`` has a value that ``d`` gives up and ``t`` takes over."""
+class MovingPieces:
+    """The pieces about one unique index of any kind: ``p`` has a value that ``d`` gives up and ``t`` takes over."""
 
     p_unique_values: Composable
     d_gives_up: Composable
     t_takes_over: Composable
+
+
+@dataclass(frozen=True)
+class UniquePieces:
+    """The pieces about one unique key: a row of production, or another one of the delta, has the values of ``d``."""
+
     d_unique_columns: Composable
     d_unique_is_known: Composable
     """Whether the key's values can equal those of another row. By default a NULL equals nothing."""

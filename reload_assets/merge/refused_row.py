@@ -65,7 +65,7 @@ def explain(
         return PartitionMissing(head, where, said)
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
-    if state == _UNIQUE and (held := _find_holder(target, statements, rule or "", head)):
+    if state in (_UNIQUE, _EXCLUSION) and (held := _find_holder(target, statements, rule or "", head)):
         return held
     key = _find(target, all_statements, statements, state, rule or "")
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.

@@ -55,7 +55,7 @@ def _steps(statements: MergeStatements, others: Sequence[MergeStatements]) -> Li
     if waits:
         yield "SET CONSTRAINTS ALL DEFERRED;"
     yield from _judge(statements, late)
-    moving = [unique for unique in swap_keys(statements) if not unique.key.deferrable]
+    moving = [unique for unique in swap_keys(statements) if not unique.index.deferrable]
     children = sorted({one.child_oid for one in acting(statements) if one.child != statements.table.target})
     if children:
         yield _step(statements, "5_effects:count_written", children=children)

@@ -175,18 +175,7 @@ class MergeStatements:
         numbers = [self.numbers[column.name] for column in columns]
         # Under NULLS NOT DISTINCT a NULL is a value like any other.
         equal = sql.SQL("{} IS NOT DISTINCT FROM {}" if unique.nulls_equal else "{} = {}")
-        differ = sql.SQL("{} IS DISTINCT FROM {}")
-        held = [sql.Identifier("p", f"u{number}") for number, _ in enumerate(columns, start=1)]
         return UniquePieces(
-            p_unique_values=comma(
-                _named(in_production(column), f"u{number}") for number, column in enumerate(columns, start=1)
-            ),
-            d_gives_up=sql.SQL(" OR ").join(
-                differ.format(sql.Identifier("d", number), value) for number, value in zip(numbers, held, strict=True)
-            ),
-            t_takes_over=both(
-                equal.format(sql.Identifier("t", number), value) for number, value in zip(numbers, held, strict=True)
-            ),
             d_unique_columns=comma(sql.Identifier("d", number) for number in numbers),
             d_unique_is_known=sql.SQL("true")
             if unique.nulls_equal

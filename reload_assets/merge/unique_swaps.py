@@ -12,11 +12,13 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.errors.merge import ValuesSwap
+from reload_assets.merge.holders import unique_indexes
+from reload_assets.merge.index_values import moving_pieces, read_columns
 from reload_assets.merge.judge import written_columns
-from reload_assets.merge.pieces import ParkedPieces, RecreatedPieces, UniquePieces
+from reload_assets.merge.pieces import MovingPieces, ParkedPieces, RecreatedPieces
 from reload_assets.merge.side_effects import Effects, acts_on_update
 from reload_assets.merge.statements import MergeStatements, comma
-from reload_assets.postgres.catalog import UniqueKey
+from reload_assets.postgres.catalog import UniqueIndex
 from reload_assets.postgres.session import drop_table, lock_against_checks, prefer_hash_joins
 from reload_assets.postgres.transaction import Contention
 from reload_assets.soft_delete import unmarked
@@ -24,25 +26,25 @@ from reload_assets.soft_delete import unmarked
 
 @dataclass(frozen=True)
 class SwapKey:
-    """A unique key whose values could move between rows."""
+    """A unique index whose values could move between rows."""
 
-    key: UniqueKey
-    pieces: UniquePieces
+    index: UniqueIndex
+    pieces: MovingPieces
     parking: str | None
-    """The column that is set to NULL while values move; None if no column can be NULL."""
+    """The column that is set to NULL while values move; None if that would not free them."""
 
 
 def swap_keys(statements: MergeStatements) -> list[SwapKey]:
-    """Return the unique keys of a table whose values could move between rows, deferrable ones included."""
+    """Return the unique indexes of a table whose values could move between rows, deferrable ones included."""
     written = {column.name: column for column in written_columns(statements.table)}
     found = []
-    for key in statements.table.production.unique_keys:
-        pieces = statements.unique_pieces(key)
-        if pieces is None or not written.keys() & set(key.columns):
+    for index in unique_indexes(statements.table):
+        if not written.keys() & read_columns(statements.table, index):
             continue
-        nullable = [name for name in key.columns if name in written and not written[name].target.not_null]
+        columns = [] if index.nulls_equal else index.key_columns
+        nullable = [name for name in columns if name in written and not written[name].target.not_null]
         nullable.sort(key=lambda name: bool(acts_on_update(statements.table, [name])))
-        found.append(SwapKey(key, pieces, None if key.nulls_equal or not nullable else nullable[0]))
+        found.append(SwapKey(index, moving_pieces(statements, index), nullable[0] if nullable else None))
     return found
 
 
@@ -73,15 +75,15 @@ class UniqueSwaps:
         self._statements = statements
         self._effects = Effects(connection, statements)
         found = swap_keys(statements)
-        self._parkable = [unique for unique in found if unique.parking and not unique.key.deferrable]
-        self._strict = [unique for unique in found if not unique.parking and not unique.key.deferrable]
+        self._parkable = [unique for unique in found if unique.parking and not unique.index.deferrable]
+        self._strict = [unique for unique in found if not unique.parking and not unique.index.deferrable]
         self._alone = False
         self.any_moved = False
         """Whether rows had to give up a value."""
 
     @property
     def possible(self) -> bool:
-        """Whether production has a unique key whose values could move."""
+        """Whether production has a unique index whose values could move."""
         return bool(self._parkable or self._strict)
 
     def lock_if_needed(self) -> None:
@@ -105,7 +107,7 @@ class UniqueSwaps:
         for unique in self._strict:
             if self._find(unique, keep=True):
                 if not self._alone:
-                    raise Contention(f"{unique.key.name} of {self._statements.table.target}")
+                    raise Contention(f"{unique.index.name} of {self._statements.table.target}")
                 self.any_moved = True
                 self._statements.run(
                     self._connection, "4_unique_swaps:replace_rows", recreated_pieces(self._statements)
@@ -133,4 +135,4 @@ class UniqueSwaps:
         ]
         if acting:
             statements = self._statements
-            raise ValuesSwap(statements.reload.title, unique.key.name, statements.table.target, example, acting[0])
+            raise ValuesSwap(statements.reload.title, unique.index.name, statements.table.target, example, acting[0])

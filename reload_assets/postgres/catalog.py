@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ class Column:
 
     ``base_type`` is the same, except that it is the underlying type of a domain, and ``enum`` for an enum.
     ``checked``: it is a domain whose constraints refuse values. ``exact``: the collation treats texts as equal only if
-    all their bytes are equal.
+    all their bytes are equal. ``computed_as``: a generated column's expression, ``computed_from`` the columns in it.
     """
 
     name: str
@@ -33,6 +33,8 @@ class Column:
     exact: bool
     comparable: bool
     sequence: str | None
+    computed_as: str | None = None
+    computed_from: list[str] = field(default_factory=list)
 
     @property
     def fills_itself(self) -> bool:
@@ -53,9 +55,10 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class UniqueIndex:
-    """Any unique index. ``expressions`` and ``predicate`` are SQL that names ``columns``; no predicate: all rows.
+    """Any unique index, or an exclusion constraint's. ``expressions`` and ``predicate`` are SQL that names ``columns``.
 
-    ``key_columns``: the columns of the key in their order; empty if it has an expression.
+    No predicate: all rows. ``key_columns``: a unique index's columns in their order; empty if it has an expression.
+    ``operators``: which values an exclusion constraint does not allow beside each other, one per expression.
     """
 
     name: str
@@ -66,6 +69,7 @@ class UniqueIndex:
     predicate: str | None
     expressions: list[str]
     columns: list[str]
+    operators: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -161,12 +161,15 @@ def test_each_reason_is_told_with_its_rows(make: Make) -> None:
         ("UNIQUE DEFERRABLE", True, MODES[2]),
         ("UNIQUE DEFERRABLE INITIALLY DEFERRED", False, MODES[0]),
         ("UNIQUE DEFERRABLE INITIALLY DEFERRED", True, MODES[1]),
+        ("; CREATE UNIQUE INDEX ON production.customers (lower(name)) WHERE name <> 'none'", True, MODES[1]),
+        (", EXCLUDE USING hash (name WITH =)", False, MODES[1]),
     ],
 )
 def test_unique_values_that_swap_or_shift_are_moved(
     make: Make, unique: str, poisoned: bool, mode: dict[str, Any]
 ) -> None:
-    bench = make(DDL.format(f"varchar(8) {unique}"))
+    column, semicolon, index = unique.partition(";")
+    bench = make(f"{DDL.format(f'varchar(8) {column}')}{semicolon}{index}")
     rows = {1: "b", 2: "a", **{key: f"p{key % 6}" for key in range(11, 17)}, 20: "z", 21: "free", 30: "x"}
     loaded = {1: "a", 2: "b", **{key: f"p{(key + 1) % 6}" for key in range(11, 17)}, 20: "free", 21: "y", 30: "x"}
     if poisoned:

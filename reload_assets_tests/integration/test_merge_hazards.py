@@ -126,12 +126,24 @@ def test_hazard_16_reordered_columns_are_merged_by_name(make_bench: MakeBench) -
 
 @pytest.mark.parametrize(
     "unique",
-    ["UNIQUE", "NOT NULL UNIQUE", "UNIQUE NULLS NOT DISTINCT", "NOT NULL UNIQUE DEFERRABLE"],
+    [
+        "UNIQUE",
+        "NOT NULL UNIQUE",
+        "UNIQUE NULLS NOT DISTINCT",
+        "NOT NULL UNIQUE DEFERRABLE",
+        ", upper_email text GENERATED ALWAYS AS (upper(email)) STORED UNIQUE",
+        ", EXCLUDE USING btree (email WITH =)",
+        "; CREATE UNIQUE INDEX ON production.accounts (lower(email), (id % 1))",
+        "; CREATE UNIQUE INDEX ON production.accounts (email) WHERE id > 0",
+        "; CREATE UNIQUE INDEX ON production.accounts (lower(email)) WHERE updated_at > '2000-01-01'",
+    ],
 )
 def test_hazard_19_unique_values_move_between_rows(make_bench: MakeBench, unique: str) -> None:
-    made = make_bench(ACCOUNTS.format(unique), ON_ACCOUNTS)
+    column, semicolon, index = unique.partition(";")
+    options = {**ON_ACCOUNTS, "accounts": {**ON_ACCOUNTS["accounts"], "columns": ["id", "email", "name", "updated_at"]}}
+    made = make_bench(f"{ACCOUNTS.format(column)}{semicolon}{index}", options)
     made.execute(
-        "INSERT INTO production.accounts SELECT i, chr(96 + i), 'p', "
+        "INSERT INTO production.accounts (id, email, name, updated_at) SELECT i, chr(96 + i), 'p', "
         f"CASE WHEN i = 3 THEN timestamp '{NOON}' ELSE '{EARLIER}' END FROM generate_series(1, 8) AS i"
     )
     before = made.rows("SELECT to_jsonb(a) FROM production.accounts AS a WHERE id < 8 ORDER BY id")
@@ -151,6 +163,20 @@ def test_hazard_19_unique_values_move_between_rows(make_bench: MakeBench, unique
     images = made.rows("SELECT before FROM admin.reload_changes WHERE before IS NOT NULL ORDER BY key")
     assert images == before
     assert made.reload(staged) == Outcomes(identical=8)
+
+
+def test_hazard_19_ranges_that_exclude_each_other_move_between_rows(make_bench: MakeBench) -> None:
+    made = make_bench(
+        "CREATE TABLE production.spans (id integer PRIMARY KEY, low integer, high integer, updated_at timestamp, "
+        "EXCLUDE USING gist (int4range(low, high) WITH &&))",
+        {"spans": dict(UPDATED_AT)},
+    )
+    made.execute(
+        f"INSERT INTO production.spans SELECT i, i * 10, i * 10 + 10, '{EARLIER}' FROM generate_series(1, 4) AS i"
+    )
+    staged = [(1, 15, 25, NOON), (2, 25, 40, NOON), (3, 10, 15, NOON), (4, 40, 50, NOON)]
+    assert made.reload(staged) == Outcomes(updated=4)
+    assert made.rows("SELECT id, low, high FROM production.spans ORDER BY id") == [row[:3] for row in staged]
 
 
 def test_hazard_19_parked_rows_may_end_as_null_and_fire_triggers(make_bench: MakeBench) -> None:

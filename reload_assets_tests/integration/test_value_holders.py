@@ -39,6 +39,8 @@ UNIQUE = DDL.format(" CONSTRAINT one_email UNIQUE")
 MARKED = DDL.format("")[:-1] + ", gone timestamp); CREATE UNIQUE INDEX one_email ON production.accounts (email){}"
 EXPRESSION = DDL.format("") + "; CREATE UNIQUE INDEX one_email ON production.accounts (lower(email))"
 PARTIAL = DDL.format("") + "; CREATE UNIQUE INDEX one_email ON production.accounts (email) WHERE email > 'a'"
+EXCLUSION = DDL.format("")[:-1] + ", CONSTRAINT one_email EXCLUDE USING hash (email WITH =))"
+COMPUTED = DDL.format("")[:-1] + ", up text GENERATED ALWAYS AS (upper(email)) STORED CONSTRAINT one_email UNIQUE)"
 LONG_AGO = "2024-06-01 09:00:00"
 AFTERWARDS = "2025-02-01"
 ALL = "SELECT id, email FROM production.accounts ORDER BY id"
@@ -90,6 +92,8 @@ def held(bench: ConfirmBench, key: int, email: str, at: str = LONG_AGO, *more: s
         (EXPRESSION, "ALICE", AFTERWARDS, MODES[1]),
         (PARTIAL, "alice", AFTERWARDS, MODES[0]),
         (PARTIAL, "alice", EARLIER, MODES[1]),
+        (EXCLUSION, "alice", LONG_AGO, MODES[0]),
+        (COMPUTED, "ALICE", LONG_AGO, MODES[1]),
     ],
 )
 def test_a_holder_that_the_source_lost_goes_before_the_row_that_needs_its_value(

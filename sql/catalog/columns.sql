@@ -46,7 +46,32 @@ SELECT
             INNER JOIN pg_namespace AS qn ON q.relnamespace = qn.oid
             WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum AND q.relkind = 'S'
         )
-    ) AS sequence
+    ) AS sequence,
+    CASE
+        WHEN a.attgenerated <> ''
+            THEN
+                (
+                    SELECT pg_get_expr(f.adbin, f.adrelid)
+                    FROM pg_attrdef AS f
+                    WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
+                )
+    END AS computed_as,
+    CASE
+        WHEN a.attgenerated = '' THEN '{}'
+        ELSE
+            array(
+                SELECT o.attname::text
+                FROM pg_attrdef AS f
+                INNER JOIN pg_depend AS d
+                    ON
+                        d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+                        AND d.refclassid = 'pg_class'::regclass AND f.adrelid = d.refobjid
+                        AND f.adnum <> d.refobjsubid
+                INNER JOIN pg_attribute AS o ON d.refobjid = o.attrelid AND d.refobjsubid = o.attnum
+                WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
+                ORDER BY o.attnum
+            )
+    END AS computed_from
 FROM pg_attribute AS a
 INNER JOIN pg_class AS c ON a.attrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid

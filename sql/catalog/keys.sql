@@ -2,16 +2,17 @@
 -- By hand: psql -f sql/example.psql -f sql/catalog/keys.sql
 
 -- name: list_unique_indexes
--- List all unique indexes of one table, also those over expressions or over some rows only: what they index and under
--- which condition (NULL: all rows), as SQL over the names of columns, and the columns that these name. key_columns: the
--- columns of the key in their order; none if it has an expression.
+-- List all unique indexes of one table, also those over expressions or over some rows only, and those of exclusion
+-- constraints: what they index and under which condition (NULL: all rows), as SQL over the names of columns, and the
+-- columns that these name. key_columns: the columns of the key in their order; none if it has an expression. operators:
+-- which values an exclusion constraint does not allow beside each other; none for a unique index.
 SELECT
     ic.relname AS name,
     i.indisprimary AS is_primary,
     NOT i.indimmediate AS deferrable,
     i.indnullsnotdistinct AS nulls_equal,
     CASE
-        WHEN i.indexprs IS NULL THEN
+        WHEN i.indexprs IS NULL AND NOT i.indisexclusion THEN
             array(
                 SELECT a.attname::text
                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
@@ -53,12 +54,21 @@ SELECT
                 )
             END
         ORDER BY a.attnum
-    ) AS columns
+    ) AS columns,
+    array(
+        SELECT format('OPERATOR(%I.%s)', opn.nspname, op.oprname)
+        FROM pg_constraint AS x
+        CROSS JOIN LATERAL unnest(x.conexclop) WITH ORDINALITY AS e (operator, position)
+        INNER JOIN pg_operator AS op ON e.operator = op.oid
+        INNER JOIN pg_namespace AS opn ON op.oprnamespace = opn.oid
+        WHERE x.conindid = i.indexrelid AND x.contype = 'x'
+        ORDER BY e.position
+    ) AS operators
 FROM pg_index AS i
 INNER JOIN pg_class AS c ON i.indrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
-WHERE n.nspname = :'schema' AND c.relname = :'table' AND i.indisunique AND i.indisvalid
+WHERE n.nspname = :'schema' AND c.relname = :'table' AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
 ORDER BY i.indisprimary DESC, ic.relname;
 
 -- name: list_foreign_keys
