@@ -14,20 +14,17 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from reload_assets.ledger.records import Reload, StagedTable
-from reload_assets.merge.judge import written_columns
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.statements import KeyRange, MergeStatements
+from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.statements import compose
 
 
 def uncut_because(statements: MergeStatements) -> str | None:
     """Return why a table is merged in one transaction regardless of its size; None if it can be cut."""
-    production = statements.table.production
-    written = {column.name for column in written_columns(statements.table)}
-    for unique in production.unique_keys:
-        if written & set(unique.columns):
-            return f"values of {unique.name} may move between its rows"
-    for key in production.foreign_keys:
+    for unique in swap_keys(statements):
+        return f"values of {unique.index.name} may move between its rows"
+    for key in statements.table.production.foreign_keys:
         if key.parent == statements.table.target:
             return f"its rows refer to each other ({key.name})"
     return None

@@ -150,9 +150,11 @@ def test_a_refused_row_leaves_the_chunks_before_it_and_says_so(make_bench: MakeB
     assert bench.merge(bench.ledger.get(reload.reload_id), chunk_rows=4).outcomes["orders"] == Outcomes(inserted=20)
 
 
-def test_values_that_move_between_rows_keep_a_table_together(make_bench: MakeBench) -> None:
+@pytest.mark.parametrize("unique", ["(name)", "(lower(name)) WHERE id > 0"])
+def test_values_that_move_between_rows_keep_a_table_together(make_bench: MakeBench, unique: str) -> None:
     bench = make_bench(
-        "CREATE TABLE production.customers (id integer PRIMARY KEY, name text UNIQUE, updated_at timestamp)"
+        "CREATE TABLE production.customers (id integer PRIMARY KEY, name text, updated_at timestamp);"
+        f"CREATE UNIQUE INDEX ON production.customers {unique}"
     )
     bench.execute(
         f"INSERT INTO production.customers SELECT n, 'new ' || (13 - n), '{EARLIER}' FROM generate_series(1, 12) AS n"
