@@ -83,6 +83,7 @@ class Comparison:
         self._all_statements, self._touched, self._zone, self._reader = all_statements, touched, zone, reader
         self._gaps: dict[str, None] = {}
         self._unfit: dict[str, set[str]] = {}
+        self._keyless: dict[str, int] = {}
 
     @property
     def gaps(self) -> list[str]:
@@ -92,7 +93,12 @@ class Comparison:
     @property
     def open_ends(self) -> list[str]:
         """The reasons why the reload cannot count as confirmed: clauses of the result's sentence."""
-        return [
+        keyless = [
+            f"{rows} rows of {table} have NULL in a column of the key, so that no row of the source is theirs; delete "
+            "them there, or give them their keys"
+            for table, rows in self._keyless.items()
+        ]
+        return keyless + [
             f"{len(keys)} rows of the source cannot be in {table} by the type of its key "
             f"({'; '.join(sorted(keys)[:3])}, for example); widen it"
             for table, keys in self._unfit.items()
@@ -114,6 +120,7 @@ class Comparison:
     def _collect(self, connection: Connection[Any], statements: ConfirmStatements, now: datetime, vanished: int) -> int:
         slices = self._slices(connection, statements, now)
         self._unfit.pop(statements.merge.table.target, None)
+        self._keyless.pop(statements.merge.table.target, None)
         # The temporary tables live as long as this transaction.
         with connection.transaction():
             differences = self._differences(connection, statements)
@@ -133,9 +140,12 @@ class Comparison:
         connection: Connection[Any],
         statements: ConfirmStatements,
         differences: Differences,
-        found: list[tuple[str, str]] | None,
+        found: list[tuple[str, str | None]] | None,
     ) -> int:
-        """Add found keys, given by place and text (None: all), except those that production's types cannot hold."""
+        """Add found keys, given by place and text (None: all), except those that production's types cannot hold.
+
+        A text of None is a key that holds NULL. It is left out, too.
+        """
         chosen: sql.Composable = sql.SQL("true")
         if found is not None:
             places = [place for place, _ in found]
@@ -147,8 +157,12 @@ class Comparison:
         except (DataError, IntegrityError):
             if found is None:
                 found = statements.run(connection, "8_compare:list_differences", pieces).fetchall()
+            target = statements.merge.table.target
+            if keyless := sum(key is None for _, key in found):
+                self._keyless[target] = keyless
+                return self._take(connection, statements, differences, [one for one in found if one[1] is not None])
             if len(found) == 1:
-                self._unfit.setdefault(statements.merge.table.target, set()).add(found[0][1])
+                self._unfit.setdefault(target, set()).add(str(found[0][1]))
                 return 0
             half = len(found) // 2
             halves = (found[:half], found[half:])

@@ -77,6 +77,19 @@ def test_a_row_whose_key_production_cannot_hold_keeps_no_other_from_being_correc
     )
 
 
+def test_a_row_of_production_without_a_key_is_named_as_that_until_it_is_gone(make: Make) -> None:
+    bench = make(PLAIN.replace("PRIMARY KEY", "UNIQUE"), key=["id"])
+    src(bench, (1, "new", LATER))
+    prod(bench, (None, "nobody's", NOON))
+    rows = {"customers": [(1, "old", NOON)]}
+    confirmed = bench.confirm(bench.merge(rows))
+    assert not confirmed.settled
+    assert "1 rows of production.customers have NULL in a column of the key" in confirmed.detail
+    assert bench.rows("SELECT id, name FROM production.customers WHERE id IS NOT NULL") == [(1, "new")]
+    bench.on_production("DELETE FROM production.customers WHERE id IS NULL")
+    assert bench.confirm(bench.merge(rows)).settled
+
+
 def test_a_row_whose_key_is_too_long_for_production_is_not_taken_for_another_one(make: Make) -> None:
     bench = make(PLAIN.replace("integer", "varchar(5)"), CODES)
     src(bench, ("a", "new", LATER), ("abcdefgh", "big", now()))

@@ -14,9 +14,10 @@ ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: list_differences
 -- List places (ctid) and keys of the rows that a comparison found to differ, to find those that the types cannot hold.
+-- The key is NULL if a column of it is: only production may have such rows, because the staged keys are verified.
 SELECT
     f.ctid::text AS place,
-    concat_ws(', ', :f_key) AS key_text
+    CASE WHEN num_nulls(:f_key) = 0 THEN concat_ws(', ', :f_key) END AS key_text
 FROM pg_temp.differences AS f;
 
 -- name: collect_rewritten
