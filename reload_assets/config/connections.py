@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from reload_assets.config.values import Number, Secret, Section, Text
+from reload_assets.config.values import YEAR_SECONDS, Number, Secret, Section, Text
 
 
 class _Login(Section):
@@ -76,7 +76,10 @@ class SourceConnection(_Login):
         None, description="The distinguished name that Oracle's certificate must have; by default one of the host."
     )
     call_timeout_seconds: float = Field(
-        3600, gt=0, description="Longest time that one call to the source may take; one call sums up a window."
+        3600,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="Longest time that one call to the source may take; one call sums up a window.",
     )
 
     @model_validator(mode="after")

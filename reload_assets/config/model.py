@@ -31,7 +31,7 @@ from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.first_window import read_first
 from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
-from reload_assets.config.values import Section, Text
+from reload_assets.config.values import YEAR_SECONDS, Section, Text
 from reload_assets.errors.config import ConfigUnreadable
 
 DEFAULT_PATH = "reload.yaml"
@@ -84,11 +84,17 @@ class TargetConfig(Section):
 class PollingConfig(Section):
     """How a DMS task is watched; all in seconds."""
 
-    interval_seconds: float = Field(10, gt=0, description="First pause between two polls of a task.")
-    max_interval_seconds: float = Field(60, gt=0, description="Longest pause between two polls; pauses grow up to it.")
-    ready_timeout_seconds: float = Field(600, gt=0, description="How long a new task may take to become ready.")
-    load_timeout_seconds: float = Field(6 * 3600, gt=0, description="How long a load may take.")
-    remove_timeout_seconds: float = Field(900, gt=0, description="How long stopping and deleting a task may take.")
+    interval_seconds: float = Field(10, gt=0, le=YEAR_SECONDS, description="First pause between two polls of a task.")
+    max_interval_seconds: float = Field(
+        60, gt=0, le=YEAR_SECONDS, description="Longest pause between two polls; pauses grow up to it."
+    )
+    ready_timeout_seconds: float = Field(
+        600, gt=0, le=YEAR_SECONDS, description="How long a new task may take to become ready."
+    )
+    load_timeout_seconds: float = Field(6 * 3600, gt=0, le=YEAR_SECONDS, description="How long a load may take.")
+    remove_timeout_seconds: float = Field(
+        900, gt=0, le=YEAR_SECONDS, description="How long stopping and deleting a task may take."
+    )
     call_attempts: int = Field(8, ge=1, description="How many times a throttled or unanswered call is tried.")
 
 
@@ -135,6 +141,7 @@ class WindowsConfig(Section):
     overlap_minutes: int = Field(
         0,
         ge=0,
+        le=YEAR_SECONDS // 60,
         description="Margin for late commits: each reload also loads this many minutes before its window.",
     )
 
@@ -163,24 +170,32 @@ class CdcConfig(Section):
         description="Target schema of DMS's tables awsdms_status (StatusTableEnabled) and awsdms_apply_exceptions.",
     )
     max_lag_seconds: float = Field(
-        300, gt=0, description="Longest lag behind the source at which a reload still begins."
+        300, gt=0, le=YEAR_SECONDS, description="Longest lag behind the source at which a reload still begins."
     )
     when_behind: Literal["refuse", "wait"] = Field(
         "refuse",
         description="What a reload does, before its load, if the task does not run or lags more than max_lag_seconds.",
     )
     wait_seconds: float = Field(
-        3600, gt=0, description="Longest wait for CDC: before a load, before the merge, and for each correction."
+        3600,
+        gt=0,
+        le=YEAR_SECONDS,
+        description="Longest wait for CDC: before a load, before the merge, and for each correction.",
     )
     margin_seconds: float = Field(
-        2, ge=0, description="Added to every instant that CDC has to pass, because DMS reports only whole seconds."
+        2,
+        ge=0,
+        le=YEAR_SECONDS,
+        description="Added to every instant that CDC has to pass, because DMS reports only whole seconds.",
     )
 
 
 class StagingConfig(Section):
     """How long staging tables are kept."""
 
-    retention_days: float = Field(7, ge=0, description="Days after which the staging tables of a reload are dropped.")
+    retention_days: float = Field(
+        7, ge=0, le=36_525, description="Days after which the staging tables of a reload are dropped."
+    )
 
 
 class MergeConfig(Section):

@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reload_assets.errors.config import ConfigVariableUnset
 
+YEAR_SECONDS = 366 * 24 * 3600
+"""No time in the file is longer: so a slip of the pen is told, and not met as an overflow in the middle of a reload."""
+
 
 class Section(BaseModel):
     """A part of the file: its fields are known, and do not change once they are read."""

@@ -52,6 +52,12 @@ def test_the_reference_file_is_read() -> None:
         ("source:", "source: [", "reload.yaml, line 7, column 12: "),
         ("  sales:", "  Sales-1:", "groups.Sales-1"),
         ("interval_seconds: 0.2", "interval_seconds: -1", "dms.polling.interval_seconds: -1 is not accepted"),
+        ("interval_seconds: 0.2", "interval_seconds: .inf", "dms.polling.interval_seconds: inf is not accepted"),
+        (
+            "cadence: daily",
+            "cadence: daily\n  overlap_minutes: 99999999",
+            "windows.overlap_minutes: 99999999 is not accepted",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_mend(old: str, new: str, sentence: str) -> None:
