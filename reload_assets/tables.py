@@ -25,6 +25,7 @@ from reload_assets.errors.tables import (
     KeyNotFilterable,
     KeyNotOfSource,
     KeyNotUnique,
+    ReplicaIdentityMissing,
     RewriteRules,
     RowSecurity,
     SoftDeleteColumn,
@@ -258,11 +259,13 @@ class _Resolver:
                 raise TargetShared(f"{self.place}.target", self._target, above, self.places[above])
 
     def _require_plain_writes(self) -> None:
-        """Refuse row security, which hides rows, and rules, which rewrite statements."""
+        """Refuse row security, which hides rows, rules, which rewrite statements, and publications that forbid them."""
         if self.production.hides_rows:
             raise RowSecurity(f"{self.place}.target", self._target)
         if rules := ", ".join(self.production.rules):
             raise RewriteRules(f"{self.place}.target", self._target, rules)
+        if self.production.lacks_replica_identity:
+            raise ReplicaIdentityMissing(f"{self.place}.target", self._target)
 
     def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
         """Require that only production has the column that marks rows as deleted, and that a row can be unmarked."""

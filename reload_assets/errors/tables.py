@@ -298,6 +298,21 @@ class RowSecurity(ConfigError):
         )
 
 
+class ReplicaIdentityMissing(ConfigError):
+    """A publication has the production table, but nothing identifies its rows, so PostgreSQL refuses to change them."""
+
+    code = "replica-identity-missing"
+    advice = "Give the table a primary key or a REPLICA IDENTITY, or take it out of the publication."
+    example = sample(place=f"{_PLACE}.target", table="production.orders")
+
+    def __init__(self, place: str, table: str) -> None:
+        super().__init__(
+            place,
+            f"{table} is in a publication but has no replica identity, so that PostgreSQL refuses updates and deletes; "
+            "give it a primary key or ALTER TABLE ... REPLICA IDENTITY, or take it out of the publication",
+        )
+
+
 class RewriteRules(ConfigError):
     """A production table has rules (`CREATE RULE`) that rewrite INSERT, UPDATE or DELETE."""
 

@@ -149,6 +149,8 @@ class CatalogTable:
     """Rules that rewrite this role's statements, which then cannot report what they did."""
     foreign_parts: list[str]
     """The foreign tables among its partitions and heirs."""
+    lacks_replica_identity: bool = False
+    """Whether PostgreSQL refuses updates or deletes, as a publication has the table and could not name its rows."""
 
     @property
     def unique_keys(self) -> list[UniqueKey]:
@@ -235,7 +237,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
     part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
     rewrites = run(connection, "catalog/writes:get_rewrites", **names).fetchone()
-    hides_rows, rules, foreign_parts = rewrites or (False, [], [])
+    hides_rows, rules, foreign_parts, lacks_replica_identity = rewrites or (False, [], [], False)
     return CatalogTable(
         schema,
         name,
@@ -249,4 +251,5 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         hides_rows,
         rules,
         foreign_parts,
+        lacks_replica_identity,
     )

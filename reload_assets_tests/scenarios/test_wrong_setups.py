@@ -148,6 +148,11 @@ SETUPS = {
     ),
     "row security": Wrong("row security", "ALTER TABLE odd.things ENABLE ROW LEVEL SECURITY"),
     "a rule": Wrong("rule", "CREATE RULE quiet AS ON INSERT TO odd.things DO INSTEAD NOTHING"),
+    "a publication that cannot name rows": Wrong(
+        "has no replica identity",
+        "CREATE PUBLICATION odd FOR TABLE odd.things; ALTER TABLE odd.things REPLICA IDENTITY NOTHING",
+        "DROP PUBLICATION odd",
+    ),
     "two entries of one table": Wrong("the table is in group 'again' too", config={"twice": True}),
     "no index in production": Wrong(
         "odd.things has no index that begins with updated_at", "DROP INDEX odd.things_updated_at", severity="warn"

@@ -43,7 +43,8 @@ ORDER BY n.nspname || '.' || c.relname, t.tgname;
 -- name: get_rewrites
 -- Return how PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the
 -- rules that are not compatible with ON CONFLICT, RETURNING or WITH. Also return the foreign tables among its partitions and
--- heirs, to which other servers write.
+-- heirs, to which other servers write, and whether PostgreSQL refuses updates or deletes, because a publication has the
+-- table and nothing identifies its rows there.
 SELECT
     row_security_active(c.oid) AS hides_rows,
     array(
@@ -72,7 +73,40 @@ SELECT
         INNER JOIN pg_namespace AS fn ON f.relnamespace = fn.oid
         WHERE f.relkind = 'f'
         ORDER BY fn.nspname || '.' || f.relname
-    ) AS foreign_parts
+    ) AS foreign_parts,
+    EXISTS (
+        WITH RECURSIVE parts AS (
+            SELECT c.oid
+            UNION
+            SELECT i.inhrelid
+            FROM pg_inherits AS i
+            INNER JOIN parts ON i.inhparent = parts.oid
+        )
+
+        SELECT 1
+        FROM parts
+        INNER JOIN pg_class AS l ON parts.oid = l.oid AND l.relkind = 'r' AND l.relpersistence = 'p'
+        INNER JOIN pg_publication AS u ON u.pubupdate OR u.pubdelete
+        WHERE
+            (
+                u.puballtables
+                OR EXISTS (
+                    SELECT 1 FROM pg_publication_rel AS r WHERE u.oid = r.prpubid AND r.prrelid IN (l.oid, c.oid)
+                )
+                OR EXISTS (
+                    SELECT 1
+                    FROM pg_publication_namespace AS m
+                    WHERE u.oid = m.pnpubid AND m.pnnspid IN (l.relnamespace, c.relnamespace)
+                )
+            )
+            AND (
+                l.relreplident = 'n'
+                OR (
+                    l.relreplident = 'd'
+                    AND NOT EXISTS (SELECT 1 FROM pg_index AS x WHERE x.indrelid = l.oid AND x.indisprimary)
+                )
+            )
+    ) AS lacks_replica_identity
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
