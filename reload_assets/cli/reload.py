@@ -150,9 +150,9 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
         said = "" if found.passed else f": {found.description or ''}"
         yield f"  check {found.asset_key.path[-1]}.{found.check_name} {mark}{said}"
     elif event.is_step_failure:
-        data = event.step_failure_data
-        described = data.user_failure_data.description if data.user_failure_data else None
-        yield f"  {event.step_key} failed: {described or (data.error.to_string() if data.error else '')}"
+        from reload_assets.assets.load_steps import said_by
+
+        yield f"  {event.step_key} failed: {said_by(event.step_failure_data)}"
 
 
 def _instant(option: str, written: str, zone: ZoneInfo) -> datetime:
