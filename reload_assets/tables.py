@@ -74,6 +74,8 @@ class ReloadTable:
     """The zone of the source's wall-clock values."""
     parent_groups: dict[str, str]
     """The groups that reload the tables to which its foreign keys refer, by production table."""
+    loaded_anyway: tuple[SourceColumn, ...] = ()
+    """The ignored columns that DMS loads all the same, as it applies no rule to their names."""
 
     def pair(self, column: ReloadColumn) -> Pair | None:
         """Return a column of the source with its column of production; None where the source is not described."""
@@ -222,6 +224,7 @@ class _Resolver:
                 for key in self.production.foreign_keys
                 if key.parent in self.places
             },
+            loaded_anyway=pairing.loaded_anyway(described or ()),
         )
         require_accepted(self.place, table)
         return table

@@ -167,17 +167,18 @@ class ColumnsAlike(ConfigError):
 
 
 class ColumnNotOmittable(ConfigError):
-    """A source column cannot be left out, because DMS applies no rule to a column with such a name."""
+    """A source column cannot be left out without a source connection: DMS loads it, as it has no rule for its name."""
 
     code = "column-not-omittable"
-    advice = "Load the table through a view without the column, or add the column to production."
+    advice = "Configure `source.connection`, or load the table through a view without the column."
     example = sample(place=f"{_PLACE}.ignored_source_columns", table="SALES.ORDERS", column="NOTE#")
 
     def __init__(self, place: str, table: str, column: str) -> None:
         super().__init__(
             place,
-            f"{column!r} of {table} cannot be left out: DMS applies no rule to a column that has #, \\, / or - in its "
-            "name, and loads it all the same; load the table through a view without it, or add it to production",
+            f"{column!r} of {table} cannot be left out without source.connection: DMS applies no rule to a column that "
+            "has #, \\, / or - in its name, and loads it all the same, at a place that only the source knows; "
+            "configure source.connection, or load the table through a view without it",
         )
 
 

@@ -183,10 +183,10 @@ def resolving(new_database: Databases, ddl: str, columns: Sequence[str]) -> Iter
         at = source.info
         url = sa.URL.create("postgresql", at.user, at.password, at.host, at.port, at.dbname)
 
-        def resolve(**options: Any) -> ReloadTable:
+        def resolve(*, described: bool = True, **options: Any) -> ReloadTable:
             config = parse_config(f"{HEAD}      t: {json.dumps({'window_column': 'updated_at', **options})}")
             with SourceReader(url, SCHEMA) as reader:
-                (table,) = resolve_group(group_tables(config, "sales"), target, reader)
+                (table,) = resolve_group(group_tables(config, "sales"), target, reader if described else None)
             return table
 
         yield resolve
@@ -204,9 +204,10 @@ def test_columns_that_differ_in_case_alone_find_their_own_or_are_refused(new_dat
         assert [one.source for one in resolve(ignored_source_columns=["Id"]).columns] == ["ID", "UPDATED_AT"]
 
 
-def test_a_column_that_no_rule_of_dms_leaves_out_is_refused(new_database: Databases) -> None:
+def test_a_column_that_no_rule_of_dms_leaves_out_needs_a_description_of_the_source(new_database: Databases) -> None:
     with resolving(new_database, "id bigint PRIMARY KEY", ["ID", "NOTE#"]) as resolve:
         with pytest.raises(ColumnUnmatched, match=r"has no column for SALES\.T\.NOTE#"):
             resolve()
-        with pytest.raises(ColumnNotOmittable, match=r"'NOTE#' of SALES\.T cannot be left out: DMS applies no rule"):
-            resolve(ignored_source_columns=["NOTE#"])
+        assert [one.name for one in resolve(ignored_source_columns=["NOTE#"]).loaded_anyway] == ["NOTE#"]
+        with pytest.raises(ColumnNotOmittable, match=r"'NOTE#' of SALES\.T cannot be left out without source\.connec"):
+            resolve(described=False, ignored_source_columns=["NOTE#"])
