@@ -21,6 +21,7 @@ from reload_assets.errors.tables import (
     ColumnUnmatched,
     ForeignKeysCircular,
     ForeignPartition,
+    KeyCollation,
     KeyNotExact,
     KeyNotFilterable,
     KeyNotOfSource,
@@ -352,6 +353,8 @@ class _Resolver:
         by_name = {column.name: column for column in described or ()}
         for column in key:
             source = by_name.get(column.source)
+            if source is not None and source.collation is not None:
+                raise KeyCollation(f"{self.place}.key", f"{self.source}.{source.name}", source.declared)
             if source is not None and (why := inexact(source, column.target)):
                 raise KeyNotExact(f"{self.place}.key", self._target, why)
         loaded = [by_name[column.source] for column in self.by_name.values()] if described else []

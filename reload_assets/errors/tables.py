@@ -223,6 +223,21 @@ class KeyNotExact(ConfigError):
         )
 
 
+class KeyCollation(ConfigError):
+    """The source holds different texts of a key for equal, as with BINARY_CI: production would have a row twice."""
+
+    code = "key-collation"
+    advice = "Name another key, or give the key's column in the source a collation that tells all texts apart (BINARY)."
+    example = sample(place=f"{_PLACE}.key", column="SALES.ORDERS.CODE", declared="VARCHAR2(20) COLLATE BINARY_CI")
+
+    def __init__(self, place: str, column: str, declared: str) -> None:
+        super().__init__(
+            place,
+            f"{column} is {declared} in the source, which holds different texts for equal, as of other case: what is "
+            "one row there can be two in production; name another key, or change the column there to COLLATE BINARY",
+        )
+
+
 class KeyNotFilterable(ConfigError):
     """Rows have to be read again by a DMS filter, and no DMS filter can find rows by a key of these types."""
 
