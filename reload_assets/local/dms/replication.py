@@ -112,7 +112,7 @@ class Replication:
     def _read(self) -> None:
         mark = self._mark()
         if self._drained and mark.flushed == self._flushed and not mark.breaks_off:
-            # A read takes far longer than a look at how far one could read.
+            # There is nothing new, and a read takes far longer than to ask for the position.
             return
         if mark.breaks_off:
             self._log.flush()
