@@ -1,0 +1,265 @@
+"""The validation of a CDC task: rows that changes were applied to are compared, again and again until they settle.
+
+A row has failed when it differs in two looks between which neither side changed, although CDC passed the first of them.
+That, and how often rows are looked at, is this stand-in's own; the service documents only that it retries.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from reload_assets.local.dms.catalog import source_tables
+from reload_assets.local.dms.changes import TargetChange
+from reload_assets.local.dms.comparison import Comparison, Difference, Key
+from reload_assets.local.dms.engine import Engine, Stopped
+from reload_assets.local.dms.failure_table import FailureTable
+from reload_assets.local.dms.mapping import Selection
+from reload_assets.local.dms.records import TableRun
+from reload_assets.local.dms.validation import Limits, refusals, suspend
+
+_log = logging.getLogger(__name__)
+_Connection = psycopg.Connection[Any]
+
+# Seconds between two looks for rows that are due, and until a lost connection is made again.
+_POLL = 0.05
+_RETRY = 0.2
+_POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'"
+
+
+@dataclass
+class _Row:
+    """A row that is to be compared once the log is passed up to ``position`` and the clock has reached ``due``.
+
+    ``since`` is when it was first found to differ; ``image`` what the last look saw of it.
+    """
+
+    position: int
+    due: float
+    since: float | None = None
+    image: object = None
+
+
+@dataclass
+class _Table:
+    """The open rows of a table, and those that failed or were suspended, with what was seen of them.
+
+    ``whole`` asks for a look at all rows; ``closed`` says that the table's validation was suspended.
+    """
+
+    run: TableRun
+    rows: dict[Key, _Row] = field(default_factory=dict)
+    failed: dict[Key, object] = field(default_factory=dict)
+    suspended: set[Key] = field(default_factory=set)
+    whole: bool = False
+    closed: bool = False
+
+    def show(self) -> None:
+        """Bring the table's statistics up to date; those of a suspended table stay."""
+        if not self.closed:
+            self.run.validation.pending, self.run.validation.suspended = len(self.rows), len(self.suspended)
+        self.run.validation.judge()
+
+
+class CdcValidation(threading.Thread):
+    """Validates beside the engine's replication, over connections of its own.
+
+    What an earlier run of the task found is not counted any more; it stays in the control table.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(name=f"{engine.name}-validation", daemon=True)
+        self._engine, self._settings = engine, engine.job.validation
+        self._delay = self._settings["ValidationQueryCdcDelaySeconds"]
+        self._limits = Limits(engine.job)
+        self._lock = threading.RLock()
+        self._tables: dict[tuple[str, str], _Table] = {}
+        self._passed = 0
+        self._ended = threading.Event()
+
+    def note(self, changes: Iterable[TargetChange], position: int) -> None:
+        """Take up the rows of a transaction that ends at ``position``."""
+        due = time.monotonic() + self._delay
+        with self._lock:
+            for change in changes:
+                table = self._table(change.plan.run)
+                if not change.plan.has_primary_key:
+                    table.run.validation.give_up("No primary key")
+                elif table.closed:
+                    continue
+                elif change.kind == "truncate":
+                    self.ask(table.run, "Pending revalidation")
+                else:
+                    for key in filter(None, (change.old_key, change.new_key)):
+                        row = table.rows.setdefault(tuple(key.values()), _Row(position, due))
+                        row.position, row.due = position, due
+                    table.show()
+
+    def passed(self, position: int) -> None:
+        """Note that the log is applied up to ``position``."""
+        self._passed = position
+
+    def ask(self, run: TableRun, state: str) -> None:
+        """Look at all rows of a table, also of one whose validation was suspended."""
+        with self._lock:
+            table = self._table(run)
+            self._limits.give(run, len(table.failed))
+            self._tables[run.schema, run.table] = _Table(run, rows=table.rows, whole=True)
+            run.validation.begin(state)
+
+    def end(self) -> None:
+        """Stop, in the middle of a statement if need be."""
+        self._ended.set()
+        while self.is_alive():
+            self._engine.cancel_statements()
+            self.join(0.05)
+
+    def _table(self, run: TableRun) -> _Table:
+        return self._tables.setdefault((run.schema, run.table), _Table(run))
+
+    def run(self) -> None:
+        said = ""
+        while not self._ended.is_set():
+            try:
+                with (
+                    self._engine.connected(self._engine.job.source) as source,
+                    self._engine.connected(self._engine.job.target) as target,
+                ):
+                    self._session(source, target)
+            except Stopped:
+                return
+            except psycopg.Error as error:
+                if not self._ended.is_set() and (why := self._engine.cleaned(error)) != said:
+                    _log.warning("The validation of task %s connects again: %s", self._engine.job.task, why)
+                    said = why
+            self._ended.wait(_RETRY)
+
+    def _session(self, source: _Connection, target: _Connection) -> None:
+        failures = FailureTable(target, self._engine.job)
+        found = self._engine.job.mapping.select(source_tables(source))
+        selections = {(one.table.schema, one.table.name): one for one in found}
+        while not self._ended.wait(_POLL):
+            with self._lock:
+                tables = list(self._tables.items())
+            for name, table in tables:
+                if self._limits.is_over and not table.whole:
+                    self._close(table)
+                elif table.run.state == "Table error":
+                    table.rows.clear()
+                    table.run.validation.give_up("Table error")
+                elif name in selections and (table.whole or self._due(table)):
+                    self._look(source, target, selections[name], table, failures)
+
+    def _due(self, table: _Table) -> dict[Key, int]:
+        """Return the rows to compare now, with the position up to which they were noted."""
+        now, most = time.monotonic(), self._settings["PartitionSize"]
+        with self._lock:
+            due = [item for item in table.rows.items() if item[1].due <= now and item[1].position <= self._passed]
+        return {key: row.position for key, row in due[:most]}
+
+    def _look(
+        self, source: _Connection, target: _Connection, selection: Selection, table: _Table, failures: FailureTable
+    ) -> None:
+        with refusals(table.run, self._engine):
+            comparison = Comparison(source, target, selection, self._engine.job)
+            due: dict[Key, int] = {}
+            if table.whole:
+                table.run.validation.pending = comparison.whole(self._check)
+                found = comparison.differences(everywhere=True)
+                table.whole = False
+            else:
+                due = self._due(table)
+                comparison.of_keys(list(due), self._check)
+                found = comparison.differences(everywhere=False)
+            failed = self._judged(source, table, due, {one.asked: one for one in found})
+            self._record(table, failed, comparison, failures)
+            return
+        # It cannot be compared. A change or ReloadTables makes it be tried again.
+        with self._lock:
+            table.rows.clear()
+            self._limits.give(table.run, len(table.failed))
+            table.failed.clear()
+            table.whole = False
+
+    def _close(self, table: _Table) -> None:
+        """Too many rows of the task failed: the rows that are open stay so for good."""
+        with self._lock:
+            table.closed = True
+            table.run.validation.pending = 0
+            table.run.validation.suspended += len(table.rows)
+            table.rows.clear()
+            table.run.validation.judge()
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise Stopped
+
+    def _judged(
+        self, source: _Connection, table: _Table, due: Mapping[Key, int], found: Mapping[Key, Difference]
+    ) -> list[Difference]:
+        """Return the rows that have failed. Those that match are done with; others are looked at again.
+
+        ``due`` are the rows that were looked at; a look at a whole table adds those that it found.
+        """
+        row = source.execute(_POSITION).fetchone()
+        assert row is not None
+        position, now = int(row[0]), time.monotonic()
+        failed = []
+        with self._lock:
+            for key in [*due, *(key for key in found if key not in due)]:
+                open_row = table.rows.setdefault(key, _Row(position, now))
+                if open_row.position != due.get(key, position):
+                    continue  # It has changed during the look.
+                difference, since = found.get(key), open_row.since
+                if difference and since is None:
+                    self._look_again(open_row, difference, position, since=now)
+                elif difference and since is not None and open_row.image == difference.image:
+                    if now - since >= 60 * self._settings["RecordFailureDelayInMinutes"]:
+                        del table.rows[key]
+                        table.suspended.discard(key)
+                        failed.append(difference)
+                    else:
+                        self._look_again(open_row, difference, position, since=since)
+                elif difference and since is not None and not self._is_hopeless(since, now):
+                    self._look_again(open_row, difference, position, since=since)
+                else:
+                    del table.rows[key]
+                    if table.failed.pop(key, None) is not None:
+                        self._limits.give(table.run, 1)
+                    table.suspended.discard(key)
+                    if difference:
+                        table.suspended.add(key)
+        return failed
+
+    def _look_again(self, row: _Row, difference: Difference, position: int, *, since: float) -> None:
+        row.since, row.image, row.position = since, difference.image, position
+        row.due = time.monotonic() + max(_POLL, self._delay)
+
+    def _is_hopeless(self, since: float, now: float) -> bool:
+        """Whether a row has kept changing for so long that it cannot be compared.
+
+        How long that takes is not on record; RecordSuspendDelayInMinutes is the nearest setting.
+        """
+        return now - since >= 60 * self._settings["RecordSuspendDelayInMinutes"]
+
+    def _record(
+        self, table: _Table, failed: Sequence[Difference], comparison: Comparison, failures: FailureTable
+    ) -> None:
+        """Write down the rows that failed, once for each of their images, and suspend validation where a limit is."""
+        again = [one for one in failed if table.failed.get(one.asked, one.image) != one.image]
+        fresh = [one for one in failed if one.asked not in table.failed]
+        counted = self._limits.take(table.run, fresh)
+        failures.add(comparison.owner, comparison.table, [*again, *counted])
+        with self._lock:
+            table.failed |= {one.asked: one.image for one in (*again, *counted)}
+            if len(counted) < len(fresh):
+                table.closed = True
+                suspend(table.run, len(table.rows) + len(fresh) - len(counted), failures, comparison)
+                table.rows.clear()
+            table.show()
