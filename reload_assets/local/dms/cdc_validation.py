@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from reload_assets.local.dms.catalog import source_tables
+from reload_assets.local.dms.catalog import SourceTable
 from reload_assets.local.dms.changes import TargetChange
 from reload_assets.local.dms.comparison import Comparison, Difference, Key
 from reload_assets.local.dms.engine import Engine, Stopped
@@ -37,7 +37,7 @@ _POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 class _Row:
     """A row that is to be compared once the log is passed up to ``position`` and the clock has reached ``due``.
 
-    ``since`` is when it was first found to differ; ``image`` what the last look saw of it.
+    ``since`` is when it was first found to differ; ``image`` what the last look saw of it, None once it was changed.
     """
 
     position: int
@@ -61,10 +61,10 @@ class _Table:
     closed: bool = False
 
     def show(self) -> None:
-        """Bring the table's statistics up to date; those of a suspended table stay."""
-        if not self.closed:
+        """Bring the statistics up to date, unless the table is suspended or waits for a look at all of its rows."""
+        if not self.closed and not self.whole:
             self.run.validation.pending, self.run.validation.suspended = len(self.rows), len(self.suspended)
-        self.run.validation.judge()
+            self.run.validation.judge()
 
 
 class CdcValidation(threading.Thread):
@@ -98,7 +98,7 @@ class CdcValidation(threading.Thread):
                 else:
                     for key in filter(None, (change.old_key, change.new_key)):
                         row = table.rows.setdefault(tuple(key.values()), _Row(position, due))
-                        row.position, row.due = position, due
+                        row.position, row.due, row.image = position, due, None
                     table.show()
 
     def passed(self, position: int) -> None:
@@ -109,8 +109,8 @@ class CdcValidation(threading.Thread):
         """Look at all rows of a table, also of one whose validation was suspended."""
         with self._lock:
             table = self._table(run)
-            self._limits.give(run, len(table.failed))
-            self._tables[run.schema, run.table] = _Table(run, rows=table.rows, whole=True)
+            self._forget(table)
+            table.whole, table.closed = True, False
             run.validation.begin(state)
 
     def end(self) -> None:
@@ -142,8 +142,6 @@ class CdcValidation(threading.Thread):
 
     def _session(self, source: _Connection, target: _Connection) -> None:
         failures = FailureTable(target, self._engine.job)
-        found = self._engine.job.mapping.select(source_tables(source))
-        selections = {(one.table.schema, one.table.name): one for one in found}
         while not self._ended.wait(_POLL):
             with self._lock:
                 tables = list(self._tables.items())
@@ -153,8 +151,9 @@ class CdcValidation(threading.Thread):
                 elif table.run.state == "Table error":
                     table.rows.clear()
                     table.run.validation.give_up("Table error")
-                elif name in selections and (table.whole or self._due(table)):
-                    self._look(source, target, selections[name], table, failures)
+                elif table.whole or self._due(table):
+                    [selection] = self._engine.job.mapping.select([SourceTable(*name, "table")])
+                    self._look(source, target, selection, table, failures)
 
     def _due(self, table: _Table) -> dict[Key, int]:
         """Return the rows to compare now, with the position up to which they were noted."""
@@ -166,26 +165,33 @@ class CdcValidation(threading.Thread):
     def _look(
         self, source: _Connection, target: _Connection, selection: Selection, table: _Table, failures: FailureTable
     ) -> None:
-        with refusals(table.run, self._engine):
-            comparison = Comparison(source, target, selection, self._engine.job)
-            due: dict[Key, int] = {}
-            if table.whole:
-                table.run.validation.pending = comparison.whole(self._check)
-                found = comparison.differences(everywhere=True)
-                table.whole = False
-            else:
-                due = self._due(table)
-                comparison.of_keys(list(due), self._check)
-                found = comparison.differences(everywhere=False)
-            failed = self._judged(source, table, due, {one.asked: one for one in found})
-            self._record(table, failed, comparison, failures)
-            return
+        with self._lock:
+            whole, table.whole = table.whole, False
+        try:
+            with refusals(table.run, self._engine):
+                comparison = Comparison(source, target, selection, self._engine.job)
+                due = {} if whole else self._due(table)
+                if whole:
+                    table.run.validation.pending = comparison.whole(self._check)
+                else:
+                    comparison.of_keys(list(due), self._check)
+                found = comparison.differences(everywhere=whole)
+                failed = self._judged(source, table, due, {one.asked: one for one in found})
+                self._record(table, failed, comparison, failures)
+                return
+        except psycopg.OperationalError:
+            table.whole = table.whole or whole
+            raise
         # It cannot be compared. A change or ReloadTables makes it be tried again.
         with self._lock:
             table.rows.clear()
-            self._limits.give(table.run, len(table.failed))
-            table.failed.clear()
-            table.whole = False
+            self._forget(table)
+
+    def _forget(self, table: _Table) -> None:
+        """Forget what was found in a table."""
+        self._limits.give(table.run, len(table.failed))
+        table.failed.clear()
+        table.suspended.clear()
 
     def _close(self, table: _Table) -> None:
         """Too many rows of the task failed: the rows that are open stay so for good."""
@@ -216,37 +222,37 @@ class CdcValidation(threading.Thread):
                 open_row = table.rows.setdefault(key, _Row(position, now))
                 if open_row.position != due.get(key, position):
                     continue  # It has changed during the look.
-                difference, since = found.get(key), open_row.since
-                if difference and since is None:
-                    self._look_again(open_row, difference, position, since=now)
-                elif difference and since is not None and open_row.image == difference.image:
-                    if now - since >= 60 * self._settings["RecordFailureDelayInMinutes"]:
-                        del table.rows[key]
-                        table.suspended.discard(key)
-                        failed.append(difference)
-                    else:
-                        self._look_again(open_row, difference, position, since=since)
-                elif difference and since is not None and not self._is_hopeless(since, now):
-                    self._look_again(open_row, difference, position, since=since)
-                else:
-                    del table.rows[key]
-                    if table.failed.pop(key, None) is not None:
-                        self._limits.give(table.run, 1)
-                    table.suspended.discard(key)
-                    if difference:
-                        table.suspended.add(key)
+                difference = found.get(key)
+                verdict = self._verdict(open_row, difference, now)
+                if difference and verdict == "again":
+                    open_row.since, open_row.image = open_row.since or now, difference.image
+                    open_row.position, open_row.due = position, now + max(_POLL, self._delay)
+                    continue
+                del table.rows[key]
+                table.suspended.discard(key)
+                if difference and verdict == "failed":
+                    failed.append(difference)
+                    continue
+                if table.failed.pop(key, None) is not None:
+                    self._limits.give(table.run, 1)
+                if verdict == "suspended":
+                    table.suspended.add(key)
         return failed
 
-    def _look_again(self, row: _Row, difference: Difference, position: int, *, since: float) -> None:
-        row.since, row.image, row.position = since, difference.image, position
-        row.due = time.monotonic() + max(_POLL, self._delay)
+    def _verdict(self, row: _Row, difference: Difference | None, now: float) -> str:
+        """Return what a look means: matches, failed, suspended (the row keeps changing), or look again.
 
-    def _is_hopeless(self, since: float, now: float) -> bool:
-        """Whether a row has kept changing for so long that it cannot be compared.
-
-        How long that takes is not on record; RecordSuspendDelayInMinutes is the nearest setting.
+        How long a row may keep changing is not on record; RecordSuspendDelayInMinutes is the nearest setting.
         """
-        return now - since >= 60 * self._settings["RecordSuspendDelayInMinutes"]
+        if difference is None:
+            return "matches"
+        if row.since is None:
+            return "again"
+        is_still = row.image == difference.image
+        delay = self._settings["RecordFailureDelayInMinutes" if is_still else "RecordSuspendDelayInMinutes"]
+        if now - row.since < 60 * delay:
+            return "again"
+        return "failed" if is_still else "suspended"
 
     def _record(
         self, table: _Table, failed: Sequence[Difference], comparison: Comparison, failures: FailureTable

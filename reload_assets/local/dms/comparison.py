@@ -41,7 +41,8 @@ class NoKey(Exception):
 class Difference:
     """A row that differs. ``asked`` is its key as the caller gave it, ``key`` as the control tables show it.
 
-    ``source`` and ``target`` are the values of the columns that differ, by the source's name; empty for a missing row.
+    ``source`` and ``target`` are the compared values, by the source's name; ``columns`` are those that differ, none for
+    a row that one side lacks.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Difference:
     key: Key
     source: Mapping[str, str | None]
     target: Mapping[str, str | None]
+    columns: Sequence[str]
 
     @property
     def image(self) -> object:
@@ -202,14 +204,14 @@ class Comparison:
         kind = "RECORD_DIFF" if on_source and on_target else "MISSING_TARGET" if on_source else "MISSING_SOURCE"
         # A row that only the target has was not asked for by any key.
         given = tuple(key) if on_source is None else tuple(asked)
-        places = [n for n, one in enumerate(differs) if one] if kind == "RECORD_DIFF" else []
         names = [str(one.source) for one in self._values]
         return Difference(
             kind,
             given,
             tuple(key),
-            {names[n]: source[n] for n in places},
-            {names[n]: target[n] for n in places},
+            dict(zip(names, source, strict=True)),
+            dict(zip(names, target, strict=True)),
+            [name for name, one in zip(names, differs, strict=True) if one and kind == "RECORD_DIFF"],
         )
 
     def _type(self, column: MappedColumn) -> str:

@@ -92,13 +92,11 @@ def _key(key: Key) -> str:
 
 def _details(difference: Difference) -> str:
     """Return the columns that differ as the service prints them, which is no JSON; nothing for a missing row."""
-    if not difference.source:
-        return ""
     pairs = (
-        f"[{{'{name}': {_quoted(value)}}}, {{'{name}': {_quoted(difference.target[name])}}}],"
-        for name, value in difference.source.items()
+        f"[{{'{name}': {_quoted(difference.source[name])}}}, {{'{name}': {_quoted(difference.target[name])}}}],"
+        for name in difference.columns
     )
-    return f"[{''.join(pairs)}]"
+    return f"[{''.join(pairs)}]" if difference.columns else ""
 
 
 def _quoted(value: str | None) -> str:
