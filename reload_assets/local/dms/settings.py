@@ -117,7 +117,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 # Groups that the service shows only where they were sent, with what it adds to them.
 _ADDED_IF_SENT: Mapping[str, Any] = {
-    # HandleCollationDiff, MaxKeyColumnSize and RecordFailureDelayLimitInMinutes change nothing here: the database itself
+    # HandleCollationDiff, MaxKeyColumnSize and RecordFailureDelayLimitInMinutes change nothing here: PostgreSQL itself
     # says which keys are equal, it has no longer ones, and CDC's position says what has arrived.
     "ValidationSettings": {
         "EnableValidation": False,
