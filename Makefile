@@ -4,7 +4,7 @@
 #   make PYTHON=python3.12 test   chooses the interpreter for .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test thorough chaos campaign bench lint format constraints clean
+.PHONY: help setup demo ui test thorough pictures chaos campaign bench lint format constraints clean
 
 PYTHON ?=
 ARGS ?=
@@ -32,6 +32,9 @@ test: setup ## run the tests, three at a time
 
 thorough: setup ## test the stand-ins, the benchmark and the campaign, and a few more combinations
 	@$(RUN) pytest -n 3 --dist loadfile -m thorough $(ARGS)
+
+pictures: setup ## take the pictures of the documentation anew, by the test that follows README's steps in a browser
+	@RELOAD_TEST_PICTURES=1 $(RUN) pytest -m browser reload_assets_tests/browser $(ARGS)
 
 chaos: setup ## kill runs beside a real daemon, and check that their remains are cleaned up within a minute
 	@$(RUN) pytest -m chaos $(ARGS)

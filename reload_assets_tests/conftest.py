@@ -58,6 +58,14 @@ def postgres() -> Iterator[PostgresServer]:
         shutil.rmtree(root, ignore_errors=True)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that nobody looked at the UI, which a line among the skipped tests would not."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if any("browser" in report.keywords for report in skipped):
+        terminalreporter.write_sep("!", "NOT TESTED: the steps of README in the UI", red=True, bold=True)
+        terminalreporter.write_line("There is no chromium here. Install it, on Debian with apt-get install chromium.")
+
+
 _numbers = itertools.count(1)
 
 

@@ -25,20 +25,20 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
-_CHART_WIDTH = 40
+# So that a line fits into the UI's column of values.
+_CHART_WIDTH = 18
 
 
 def outcome_chart(counts: Mapping[str, int]) -> str:
     """Return the staged rows by outcome as bars, and how many of them were right in production before and after.
 
-    It is Markdown, a block of text. Rows that a policy or a newer version leaves alone count as neither.
+    It is Markdown, a block of text. Production is right where it has the staged row or a newer one.
     """
     total = sum(counts.values())
+    right = counts["identical"] + counts["refused"]
     fixed = counts["inserted"] + counts["updated"] + counts["repaired"]
-    bars = [("before", counts["identical"]), ("after", counts["identical"] + fixed)]
-    lines = [
-        f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} staged rows as the source has them" for name, rows in bars
-    ]
+    bars = [("before", right), ("after", right + fixed)]
+    lines = [f"{name:<12}{_bar(rows, total)} {rows:,} of {total:,} as staged or newer" for name, rows in bars]
     lines += [f"{name:<12}{_bar(rows, total)} {rows:,}" for name, rows in counts.items() if rows]
     return "\n".join(["```", *lines, "```"])
 
@@ -132,18 +132,14 @@ def merged_metadata(
             "merge chunks": merged.chunks,
         }
     return {
-        "dagster/row_count": staged.staged_rows,
-        "dagster/partition_row_count": staged.staged_rows,
-        "dagster/table_name": table.target,
-        "dagster/column_schema": column_schema(table),
-        **counts,
+        "chart": MetadataValue.md(outcome_chart(counts)),
         "outcomes": MetadataValue.table(
             [
                 TableRecord({"outcome": name, "rows": counts[name], "meaning": meaning})
                 for name, meaning in OUTCOMES.items()
             ]
         ),
-        "chart": MetadataValue.md(outcome_chart(counts)),
+        **counts,
         **effort,
         "confirm": confirmed.detail,
         "confirm passes": confirmed.passes,
@@ -152,4 +148,8 @@ def merged_metadata(
         "orphans": staged.orphans,
         "waited for CDC (s)": round(confirmed.waited_seconds, 1),
         **reload_metadata(reload, zone),
+        "dagster/row_count": staged.staged_rows,
+        "dagster/partition_row_count": staged.staged_rows,
+        "dagster/table_name": table.target,
+        "dagster/column_schema": column_schema(table),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetSpec
 
+from reload_assets.assets.layers import layer_tags
 from reload_assets.config.model import ReloadConfig
 from reload_assets.partitions import Family
 
@@ -15,7 +16,7 @@ def oracle_assets(config: ReloadConfig, family: Family) -> list[AssetSpec]:
         AssetSpec(
             key=family.source_key(name),
             group_name=family.group,
-            kinds={"oracle", "table"},
+            tags=layer_tags("source", "oracle"),
             owners=settings.owners,
             description=f"Source table {config.source_of(family.group, name)}. {table.description or ''}".strip(),
             metadata={

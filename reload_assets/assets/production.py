@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
 from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
+from reload_assets.assets.layers import layer_tags
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.metadata import merged_metadata
 from reload_assets.assets.partition_key import partition_key
@@ -31,7 +32,7 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 deps=[family.key("staging", name)],
                 partitions_def=family.partitions,
                 group_name=family.asset_group,
-                kinds={"postgres", "table"},
+                tags=layer_tags("production", "postgres"),
                 owners=settings.owners,
                 description=f"Production table {written.targets[name]} with the window's rows as the source "
                 f"has them. {table.description or ''}".strip(),
@@ -42,7 +43,6 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         can_subset=True,
         description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
         "again and correct what CDC had passed by then.",
-        op_tags={"dagster/compute_kind": "postgres"},
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
         names = family.tables(context.selected_asset_keys)

@@ -18,6 +18,7 @@ from dagster import (
     op,
 )
 
+from reload_assets.assets.layers import layer_tags
 from reload_assets.assets.load_steps import giving_up_on_failure, readable_errors, run_is_live
 from reload_assets.assets.metadata import staged_metadata
 from reload_assets.assets.partition_key import partition_key
@@ -38,7 +39,6 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """Return the staged tables of a group over one family of windows, loaded together by one DMS task."""
     settings = config.groups[family.group]
     tables = list(settings.tables)
-    kinds = {f"dagster/kind/{kind}": "" for kind in ("dms", "postgres", "table")}
     return AssetsDefinition.from_graph(
         _load_graph(family, tables),
         keys_by_input_name={_input(family, name): family.source_key(name) for name in tables},
@@ -47,7 +47,7 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         partitions_def=family.partitions,
         group_name=family.asset_group,
         can_subset=True,
-        tags_by_output_name={_output(family, name): kinds for name in tables},
+        tags_by_output_name={_output(family, name): layer_tags("staging", "postgres", "dms") for name in tables},
         owners_by_output_name={_output(family, name): settings.owners for name in tables},
         descriptions_by_output_name={
             _output(
@@ -152,7 +152,6 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
         name=f"finish_staging_{suffix}",
         description="Trim the staged rows to the half-open window, key and analyze the staging tables.",
         out={_output(family, name): Out(Nothing, is_required=False) for name in tables},
-        tags={"dagster/compute_kind": "postgres"},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
         load = _steps(context, reload)

@@ -176,9 +176,10 @@ class SourceColumn:
     @property
     def fraction_digits(self) -> int:
         """The number of digits in a fraction of a second: none for DATE, six for a plain TIMESTAMP."""
-        if self.kind == "date":
+        if self.kind == "date" or self.base_type == "INTERVAL YEAR TO MONTH":
             return 0
-        if written := re.search(r"\((\d+)\)", self.data_type):
+        # Of INTERVAL DAY(2) TO SECOND(6), the first number is of days.
+        if written := re.search(r"(?:TIMESTAMP|SECOND)\((\d+)\)", self.data_type):
             return int(written[1])
         return 6 if self.scale is None else self.scale
 

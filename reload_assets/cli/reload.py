@@ -20,7 +20,7 @@ from reload_assets.errors.windows import InstantInvalid
 from reload_assets.windows import Window
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, EventLogEntry
+    from dagster import DagsterInstance, EventLogEntry, ExecuteInProcessResult
 
     from reload_assets.ledger.records import Reload
 
@@ -60,7 +60,7 @@ def _run(
 ) -> Reload | None:
     """Run the job in this process. Returns the reload as the ledger has it then; None if it was not opened.
 
-    Raises ConfigError for a group that Dagster does not take.
+    Ctrl-C cancels the run and closes the reload. Raises ConfigError for a group that Dagster does not take.
     """
     # Imported here because Dagster takes seconds to import.
     from dagster import DynamicPartitionsDefinition
@@ -84,7 +84,7 @@ def _run(
             instance.add_dynamic_partitions(str(family.partitions.name), [key])
         click.echo(f"Reloading {window} of {group}: {', '.join(names)} (run {run_id})")
         with _showing(instance, run_id):
-            job.execute_in_process(
+            result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 partition_key=key,
@@ -93,7 +93,28 @@ def _run(
                 run_config=_QUIET,
                 raise_on_error=False,
             )
+    if not result.success and _was_interrupted(result):
+        _close(configured, run_id)
     return configured.services.ledger.find_by_run(run_id)
+
+
+def _was_interrupted(result: ExecuteInProcessResult) -> bool:
+    """Return whether Ctrl-C ended a run, and not a step that failed."""
+    from dagster._core.events import RunFailureReason
+
+    failures = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    return not failures or failures[-1].job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+
+
+def _close(configured: Configured, run_id: str) -> None:
+    """Close the reload of a run that was interrupted after its load.
+
+    Before that, the load closes it. What is verified could still be merged from the UI, but a person who stops a
+    command expects that nothing stays open. A merge in chunks does stay open: a later run completes its window.
+    """
+    found = configured.services.ledger.find_by_run(run_id)
+    if found is not None and (found.status in ("loaded", "verified") or found.confirm_status == "pending"):
+        configured.services.sweeper(click.echo).give_up(found.reload_id, "cancelled", f"Run {run_id} was interrupted.")
 
 
 @contextmanager
@@ -139,6 +160,8 @@ def _showing(instance: DagsterInstance, run_id: str) -> Iterator[None]:
 
 def _lines(entry: EventLogEntry) -> Iterator[str]:
     """Return what a person wants to read of an event: the steps' own words, checks that fail, and failures."""
+    from dagster import DagsterExecutionInterruptedError
+
     event: Any = entry.dagster_event
     if event is None:
         # Dagster notes at a lower level where it keeps what a step returns, and names each step that it skips.
@@ -152,7 +175,11 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
     elif event.is_step_failure:
         data = event.step_failure_data
         described = data.user_failure_data.description if data.user_failure_data else None
-        yield f"  {event.step_key} failed: {described or (data.error.to_string() if data.error else '')}"
+        if data.error and data.error.cls_name == DagsterExecutionInterruptedError.__name__:
+            # A person pressed Ctrl-C and knows it: where the step was then is of no use.
+            yield f"  {event.step_key} was interrupted"
+        else:
+            yield f"  {event.step_key} failed: {described or (data.error.to_string() if data.error else '')}"
 
 
 def _instant(option: str, written: str, zone: ZoneInfo) -> datetime:

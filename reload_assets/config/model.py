@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PrivateAttr,
     ValidationError,
@@ -23,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from reload_assets.canonical.lost import Lost
+from reload_assets.canonical.lost import Lost, each_word
 from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
@@ -245,10 +246,10 @@ class TableConfig(Section):
     ignored_source_columns: list[str] = Field(
         default_factory=list, description="Source columns that are not loaded, because production does not have them."
     )
-    accept: dict[str, Lost] = Field(
+    accept: dict[str, Annotated[tuple[Lost, ...], BeforeValidator(each_word)]] = Field(
         default_factory=dict,
         description="What production's types may lose of the source's values, by column of production: decimals, "
-        "digits, time of day, date, fractions, time zone, trailing blanks or spelling.",
+        "digits, time of day, date, fractions, time zone, trailing blanks or spelling, or a list of these.",
     )
     equal_version: Literal["repair", "skip"] = Field(
         "repair", description="What to do with a row that has the same version on both sides but other content."

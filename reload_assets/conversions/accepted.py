@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reload_assets.canonical.lost import written
 from reload_assets.errors.tables import AcceptedNotLost, ColumnNotFound, TypesLose
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ def unaccepted(table: ReloadTable) -> list[str]:
     for column, pair in table.pairs:
         lost, loss = pair.conversion.lost, pair.conversion.loss
         is_window = column.name == table.window.name
-        if loss is None or (lost is not None and table.options.accept.get(column.name) == lost and not is_window):
+        accepted = set(table.options.accept.get(column.name, ()))
+        if loss is None or (lost and accepted.issuperset(lost) and not is_window):
             continue
         # A rounded value may lie in another window than the source's.
-        how = "" if lost is None else " (a window column must not)" if is_window else f" (accept: {lost})"
+        how = "" if not lost else " (a window column must not)" if is_window else f" (accept: {written(lost)})"
         types = f"{pair.source.name} is {pair.source.declared} and {column.name} is {column.target.type}"
         found.append(f"{types}, which would lose {loss}{how}")
     return found
@@ -37,6 +39,7 @@ def require_accepted(place: str, table: ReloadTable) -> None:
     if found := unaccepted(table):
         raise TypesLose(f"{place}.accept", table.target, found)
     lost = {column.name: pair.conversion.lost for column, pair in table.pairs}
-    for name, accepted in table.options.accept.items():
-        if name in lost and lost[name] is None:
-            raise AcceptedNotLost(f"{place}.accept", name, table.target, accepted)
+    for name, words in table.options.accept.items():
+        for word in words:
+            if name in lost and word not in lost[name]:
+                raise AcceptedNotLost(f"{place}.accept", name, table.target, word)

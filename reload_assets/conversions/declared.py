@@ -15,6 +15,20 @@ PADDED = ("character", "bpchar")
 """The text types in which trailing blanks do not count."""
 TIME = "timestamp without time zone"
 INSTANT = "timestamp with time zone"
+TIME_OF_DAY = "time without time zone"
+NUMERICS = ("numeric", "money")
+"""The decimal types."""
+CUT = {"name": 63, '"char"': 1}
+"""The types that cut a longer text without notice, with the bytes that they keep."""
+WRITTEN_TIMES = {
+    "date": "a day such as 2025-01-03",
+    TIME: "a time without a zone such as 2025-01-03 10:00:00",
+    INSTANT: "a time with its zone such as 2025-01-03 10:00:00+01:00",
+    TIME_OF_DAY: "a time of day such as 10:00:00",
+    "time with time zone": "a time of day with its zone such as 10:00:00+01:00",
+    "interval": "an interval such as 1 day 10:00:00",
+}
+"""How a text has to be written, so that it is the same time whatever a session's DateStyle and zone are."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,11 @@ class DeclaredType:
     @property
     def is_time(self) -> bool:
         """Whether its values are times, dates or intervals."""
-        return re.match(r"date|time|interval", self.base) is not None
+        return self.base in WRITTEN_TIMES or self.base.startswith("interval ")
+
+
+MONEY = DeclaredType("numeric", 19, 2)
+"""What money keeps of a number."""
 
 
 def parse_type(declared: str) -> DeclaredType:

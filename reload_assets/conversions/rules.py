@@ -15,25 +15,40 @@ from dataclasses import dataclass
 
 from reload_assets.canonical.lost import Lost
 from reload_assets.canonical.oracle_types import SourceColumn
-from reload_assets.conversions.declared import FLOATS, INSTANT, INTEGERS, PADDED, TEXTS, TIME, DeclaredType, parse_type
+from reload_assets.conversions.declared import (
+    CUT,
+    FLOATS,
+    INSTANT,
+    INTEGERS,
+    MONEY,
+    NUMERICS,
+    PADDED,
+    TEXTS,
+    TIME,
+    TIME_OF_DAY,
+    WRITTEN_TIMES,
+    DeclaredType,
+    parse_type,
+)
 
 UUID_BYTES = 16
 _MAX_PRECISION = 38
 _LONGEST_STRING_OF_A_TIME = 64
 _DOUBLE_BITS = 53
 _SINGLE_BITS = 24
+_MICROSECONDS = 6
 
 
 @dataclass(frozen=True)
 class Conversion:
     """What a pair of types does to values.
 
-    ``lost`` is the word of ``accept`` for what is changed without notice, ``loss`` says it in full. ``loss`` without
+    ``lost`` are the words of ``accept`` for what is changed without notice, ``loss`` says it in full. ``loss`` without
     ``lost`` cannot be accepted: no value arrives. ``refused`` says which values PostgreSQL refuses, ``note`` what DMS
     or PostgreSQL changes whatever production's type is.
     """
 
-    lost: Lost | None = None
+    lost: tuple[Lost, ...] = ()
     loss: str | None = None
     refused: str | None = None
     note: str | None = None
@@ -85,7 +100,7 @@ def _number(source: SourceColumn, target: DeclaredType) -> Conversion:
     if target.base in INTEGERS:
         # Whoever declares decimals has some; a NUMBER without a precision mostly holds whole numbers.
         if scale > 0 and not source.is_bare:
-            return Conversion("decimals", "fractions", _beyond(target))
+            return Conversion(("decimals",), "fractions", _beyond(target))
         if source.is_bare:
             return Conversion(refused=f"fractions and {_beyond(target)}")
         return Conversion(refused=_beyond(target)) if 10**digits > 2 ** INTEGERS[target.base] else _EXACT
@@ -94,8 +109,12 @@ def _number(source: SourceColumn, target: DeclaredType) -> Conversion:
         return _EXACT
     if target.base in FLOATS:
         if source.is_bare or max(digits, 0) + max(scale, 0) > FLOATS[target.base]:
-            return Conversion("digits", f"digits beyond {FLOATS[target.base]}")
+            return Conversion(("digits",), f"digits beyond {FLOATS[target.base]}")
         return _EXACT
+    if target.base == "money":
+        # An exact pair would be loaded as text, which money reads by the server's lc_monetary.
+        found = _in_numeric(MONEY, digits, scale)
+        return Conversion(found.lost, found.loss, "amounts that are too large for it")
     if target.base == "boolean":
         return Conversion(refused="numbers other than 0 and 1")
     # A sign, a point, and a zero before it.
@@ -110,7 +129,7 @@ def _in_numeric(target: DeclaredType, digits: int, scale: int) -> Conversion:
     most = target.size - kept
     refused = f"numbers of more than {most} digits before the point" if digits > most else None
     if scale > kept:
-        return Conversion("decimals", f"decimals beyond {kept}", refused)
+        return Conversion(("decimals",), f"decimals beyond {kept}", refused)
     return Conversion(refused=refused)
 
 
@@ -122,13 +141,13 @@ def _float(source: SourceColumn, target: DeclaredType) -> Conversion:
     if target.base == "double precision" or (target.base == "numeric" and target.size is None):
         return _EXACT
     if target.base == "real":
-        return _EXACT if _bits(source) <= _SINGLE_BITS else Conversion("digits", "digits beyond 6")
+        return _EXACT if _bits(source) <= _SINGLE_BITS else Conversion(("digits",), "digits beyond 6")
     if target.base == "numeric":
         most = (target.size or 0) - (target.scale or 0)
         refused = f"numbers of more than {most} digits before the point"
-        return Conversion("decimals", f"decimals beyond {target.scale}", refused)
+        return Conversion(("decimals",), f"decimals beyond {target.scale}", refused)
     if target.base in INTEGERS:
-        return Conversion("decimals", "fractions", _beyond(target))
+        return Conversion(("decimals",), "fractions", _beyond(target))
     return _as_text(target, _LONGEST_STRING_OF_A_TIME, "the number")
 
 
@@ -136,7 +155,7 @@ def _string(source: SourceColumn, target: DeclaredType) -> Conversion:
     if target.base in (*TEXTS, *PADDED):
         refused = _too_long(source.length, target)
         if target.base == "character" and source.type.kind != "padded":
-            return Conversion("trailing blanks", "trailing blanks", refused)
+            return Conversion(("trailing blanks",), "trailing blanks", refused)
         return Conversion(refused=refused)
     return _parsed(target)
 
@@ -157,12 +176,16 @@ def _too_long(length: int | None, target: DeclaredType) -> str | None:
 
 def _parsed(target: DeclaredType) -> Conversion:
     """Text that production parses, such as a uuid: what does not parse is refused."""
-    if target.base in ("numeric", *INTEGERS, *FLOATS):
-        return Conversion("spelling", "the spelling of a number, such as leading zeros", "texts that are not a number")
+    if target.base in (*NUMERICS, *INTEGERS, *FLOATS):
+        lost = "the spelling of a number, such as leading zeros"
+        return Conversion(("spelling",), lost, "texts that are not a number")
     if target.base == "bytea":
         return Conversion(loss="the text, which would be read as bytes")
     if target.is_time:
-        return Conversion("spelling", "the spelling of a time", "texts that are not a time")
+        how = WRITTEN_TIMES.get(target.base, WRITTEN_TIMES["interval"])
+        return Conversion(("spelling",), "the spelling of a time", f"texts that are not {how}")
+    if target.base in CUT:
+        return Conversion(refused=f"texts of more than {CUT[target.base]} bytes")
     return Conversion(refused=f"texts that {target.base} cannot read")
 
 
@@ -176,37 +199,43 @@ def _bytes(source: SourceColumn, target: DeclaredType) -> Conversion:
 
 def _time(source: SourceColumn, target: DeclaredType) -> Conversion:
     if target.base == TIME:
-        if target.size is not None and target.size < min(source.fraction_digits, 6):
-            return Conversion("fractions", f"fractions of a second beyond {target.size} digits")
-        return _EXACT
+        return _rounded(source, target)
     if target.base == INSTANT:
-        return Conversion(
-            "time zone",
-            "the wall-clock time as it stands in the source; accepted, it is read as a time of source.time_zone",
-        )
+        lost = "the wall-clock time as it stands in the source; accepted, it is read as a time of source.time_zone"
+        return _rounded(source, target, Conversion(("time zone",), lost))
     if target.base == "date":
-        return Conversion("time of day", "the time of day")
-    if target.base.startswith("time"):
-        return Conversion("date", "the date")
+        return Conversion(("time of day",), "the time of day")
+    if target.base == TIME_OF_DAY:
+        return _rounded(source, target, Conversion(("date",), "the date"))
     return _as_text(target, _LONGEST_STRING_OF_A_TIME, "the time")
 
 
 def _zoned(source: SourceColumn, target: DeclaredType) -> Conversion:
     if target.base == INSTANT:
-        return _EXACT
+        return _rounded(source, target)
     if target.base == TIME:
-        return Conversion("time zone", "the time zone")
+        return _rounded(source, target, Conversion(("time zone",), "the time zone"))
     return _as_text(target, _LONGEST_STRING_OF_A_TIME, "the time zone")
 
 
 def _interval(source: SourceColumn, target: DeclaredType) -> Conversion:
-    return _EXACT if target.base == "interval" else _as_text(target, _LONGEST_STRING_OF_A_TIME, "the interval")
+    if target.base == "interval":
+        return _rounded(source, target)
+    return _as_text(target, _LONGEST_STRING_OF_A_TIME, "the interval")
+
+
+def _rounded(source: SourceColumn, target: DeclaredType, other: Conversion = _EXACT) -> Conversion:
+    """Return what a time loses beside another loss, if production keeps fewer digits of a second than the source."""
+    if target.size is None or target.size >= min(source.fraction_digits, _MICROSECONDS):
+        return other
+    fractions = f"fractions of a second beyond {target.size} digits"
+    return Conversion((*other.lost, "fractions"), f"{fractions} and {other.loss}" if other.loss else fractions)
 
 
 def _as_text(target: DeclaredType, longest: int, what: str) -> Conversion:
     """Return what becomes of a value that arrives as, or becomes, a string of at most ``longest`` characters."""
     if target.base not in (*TEXTS, *PADDED):
-        return Conversion(loss=what)
+        return Conversion(loss=f"{what}, which is not converted into {target.base}")
     return Conversion(refused=_too_long(longest, target))
 
 

@@ -6,7 +6,17 @@ from psycopg import sql
 
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import POSTGRESQL, TIME_TEXT, TextRule, own_rule
-from reload_assets.conversions.declared import INSTANT, INTEGERS, PADDED, TEXTS, TIME, DeclaredType, parse_type
+from reload_assets.conversions.declared import (
+    INSTANT,
+    INTEGERS,
+    MONEY,
+    NUMERICS,
+    PADDED,
+    TEXTS,
+    TIME,
+    DeclaredType,
+    parse_type,
+)
 from reload_assets.conversions.rules import Conversion
 from reload_assets.conversions.staged import IS_NUMBER
 
@@ -14,6 +24,12 @@ from reload_assets.conversions.staged import IS_NUMBER
 _WRITTEN_NUMBERS = {
     kind: f"CASE WHEN {IS_NUMBER} THEN {POSTGRESQL[kind]} ELSE CAST({{0}} AS TEXT) END" for kind in ("number", "bare")
 }
+# A fraction depends on who wrote the time as text.
+_WRITTEN_TIMES = (
+    r"CASE WHEN {0} ~ '^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{{1,6}})? *$' "
+    "THEN RPAD(CONCAT(RTRIM({0}), CASE WHEN STRPOS({0}, '.') = 0 THEN '.' END), 26, '0') ELSE CAST({0} AS TEXT) END"
+)
+_MICROSECONDS = 6
 _TRUTH = "CASE WHEN {0} THEN '1' WHEN NOT {0} THEN '0' END"
 _UUID = "REPLACE(CAST({0} AS TEXT), '-', '')"
 
@@ -37,12 +53,13 @@ def shared_rule(source: SourceColumn, base_type: str, conversion: Conversion, zo
         return TextRule("uuid", production=_UUID)
     if target.base not in (*TEXTS, "character"):
         return None
-    return TextRule("padded") if conversion.lost == "trailing blanks" else rule
+    return TextRule("padded") if "trailing blanks" in conversion.lost else rule
 
 
 def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> TextRule | None:
-    if target.base in (*INTEGERS, "numeric"):
-        return TextRule("bare", target.scale or 0) if conversion.lost == "decimals" else rule
+    if target.base in (*INTEGERS, *NUMERICS):
+        kept = MONEY.scale if target.base == "money" else target.scale
+        return TextRule("bare", kept or 0) if "decimals" in conversion.lost else rule
     if target.base == "boolean":
         return TextRule(rule.kind, rule.scale, _TRUTH)
     if target.base in (*TEXTS, *PADDED):
@@ -51,11 +68,15 @@ def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> Tex
 
 
 def _time(rule: TextRule, target: DeclaredType, conversion: Conversion, zone: str) -> TextRule | None:
+    if "fractions" in conversion.lost:
+        rule = TextRule("short time", target.size or 0)
     if target.base == TIME:
-        return TextRule("short time", target.size or 0) if conversion.lost == "fractions" else rule
+        return rule
     if target.base == "date":
         return TextRule("day")
     if target.base == INSTANT:
         named = sql.quote(zone).replace("{", "{{").replace("}", "}}")
-        return TextRule(rule.kind, rule.scale, TIME_TEXT.format(f"CAST({{0}} AT TIME ZONE {named} AS TIMESTAMP(6))"))
-    return None
+        digits = target.size or 0 if "fractions" in conversion.lost else _MICROSECONDS
+        there = f"CAST({{0}} AT TIME ZONE {named} AS TIMESTAMP({digits}))"
+        return TextRule(rule.kind, rule.scale, TIME_TEXT.format(there))
+    return TextRule(rule.kind, rule.scale, _WRITTEN_TIMES) if target.base in (*TEXTS, *PADDED) else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection, DataError, IntegrityError, sql
@@ -55,7 +56,8 @@ def loaded_type(table: ReloadTable, column: ReloadColumn) -> str:
 def convert_columns(connection: Connection[Any], schema: str, name: str, table: ReloadTable) -> list[ConvertedColumn]:
     """Convert the columns of a loaded table that do not have production's types yet, in the caller's transaction.
 
-    Values are counted in one pass over the table, and it is rewritten once.
+    Values are counted in one pass over the table, and it is rewritten once. Where PostgreSQL then refuses a value that
+    looked well, each value is tried.
     """
     # As they are now: a step that is tried again may have converted them before.
     types = {column.name: column.type for column in read_columns(connection, schema, name)}
@@ -66,11 +68,16 @@ def convert_columns(connection: Connection[Any], schema: str, name: str, table: 
     ]
     if not wanted:
         return []
-    counted = _count(connection, schema, name, wanted)
+    counted = _count(connection, schema, name, wanted, Staged.clear_misfit)
     fitting = [one for one, found in zip(wanted, counted, strict=True) if not found.misfits]
     refusals = _alter(connection, schema, name, fitting)
+    refused = [one for one in fitting if one.column.name in refusals]
+    tried = {one.column: one for one in _count(connection, schema, name, refused, Staged.misfit)}
     return [
-        ConvertedColumn(found.column, found.misfits, found.changed, refusals.get(found.column)) for found in counted
+        replace(tried[found.column], refusal=None if tried[found.column].misfits else refusals[found.column])
+        if found.column in tried
+        else found
+        for found in counted
     ]
 
 
@@ -81,14 +88,23 @@ def as_json(converted: list[ConvertedColumn]) -> str:
     )
 
 
-def _count(connection: Connection[Any], schema: str, name: str, wanted: list[_Loaded]) -> list[ConvertedColumn]:
+def _count(
+    connection: Connection[Any],
+    schema: str,
+    name: str,
+    wanted: list[_Loaded],
+    misfit: Callable[[Staged, sql.Composable], sql.Composed],
+) -> list[ConvertedColumn]:
+    if not wanted:
+        return []
+
     def counts(conditions: list[sql.Composed]) -> sql.Composed:
         return sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(condition) for condition in conditions)
 
     pieces: dict[str, Part] = {
         "staging_schema": schema,
         "staging_table": name,
-        "misfit_counts": counts([one.staged.misfit(one.value) for one in wanted]),
+        "misfit_counts": counts([misfit(one.staged, one.value) for one in wanted]),
         "changed_counts": counts([one.staged.changed(one.value) for one in wanted]),
     }
     row = run(connection, "staging:count_misfits", pieces).fetchone()

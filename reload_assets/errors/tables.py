@@ -151,7 +151,7 @@ class AcceptedNotLost(ConfigError):
     example = sample(place=f"{_PLACE}.accept", column="amount", table="production.orders", accepted="decimals")
 
     def __init__(self, place: str, column: str, table: str, accepted: str) -> None:
-        super().__init__(place, f"{column} of {table} loses nothing of the source, nor {accepted}; remove it here")
+        super().__init__(place, f"{column} of {table} does not lose {accepted} of the source's values; remove it here")
 
 
 class ColumnsAlike(ConfigError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import shlex
@@ -15,16 +14,17 @@ import time
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reload_assets.local.postgres import die_with_parent, free_port
-from reload_assets.local.stack import Stack, checkout_file, last_days
+from reload_assets.config.model import PATH_VARIABLE
+from reload_assets.local.postgres import free_port
+from reload_assets.local.stack import FIRST_DAY, Stack, checkout_file, last_days
 from reload_assets.local.traffic import PER_SECOND, Traffic
 
-DAYS = 10
-DAMAGED_DAYS = range(1, 8)
+DAYS = 5
+# The last one is for the terminal: two reloads of one window at a time would be refused.
+DAMAGED_DAYS = range(1, 4)
 _DEFAULT_PORT = 3000
 _START_TIMEOUT_SECONDS = 120
 
@@ -46,6 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
     with Stack(last_days(DAYS)) as stack, _traffic(stack) as traffic:
+        _begin_with_the_rows(stack)
         _damage(stack)
         port = _port(options.port)
         server = _start_dagster(stack, port)
@@ -53,16 +54,7 @@ def main() -> int:
             url = f"http://127.0.0.1:{port}"
             _wait_until_up(server, url, stack.root / "dagster.log")
             _switch_on(url)
-            print(f"Dagster UI: {url}", flush=True)
-            first, last = (_bounds(stack, day)[0].date() for day in (DAMAGED_DAYS[0], DAMAGED_DAYS[-1]))
-            print(f"  {first} to {last} are damaged in production:")
-            print(f"  backfill them at {url}/locations/reload_assets/jobs/reload_sales")
-            print(f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows")
-            print(f"  psql {stack.postgres.url('target')}")
-            print(f"  reload-assets in another terminal, after: . {write_environment(stack)}")
-            print(f"  DMS stand-in: {stack.dms.url}")
-            print(f"  log: {stack.root / 'dagster.log'}")
-            print("Ctrl-C stops everything.", flush=True)
+            _welcome(stack, url)
             _watch(server, traffic)
             print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
             return 1
@@ -73,13 +65,43 @@ def main() -> int:
             _stop(server)
 
 
+def _welcome(stack: Stack, url: str) -> None:
+    """Print what a newcomer needs for README's steps, which use the same words. Each line can be copied as it is."""
+    first, *_, last, one_more = (_bounds(stack, day)[0].date() for day in DAMAGED_DAYS)
+    command = f"reload-assets reload sales --from {one_more} --to {one_more + timedelta(days=1)}"
+    lines = [
+        f"Dagster UI: {url}",
+        f"  damaged days in production: [{first}...{last}] and {one_more}",
+        f"  the job that reloads days: {url}/locations/reload_assets/jobs/reload_sales",
+        f"  the days of production/orders: {url}/assets/production/orders?view=partitions",
+        f"  {one_more}, from a second terminal:",
+        f"    . {shlex.quote(str(write_environment(stack)))} && {command}",
+        f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows",
+        f"  psql {stack.postgres.url('target')}",
+        f"  DMS stand-in: {stack.dms.url}",
+        f"  log: {stack.root / 'dagster.log'}",
+        "Ctrl-C stops everything.",
+    ]
+    print("\n".join(lines), flush=True)
+
+
 def write_environment(stack: Stack) -> Path:
-    """Write the stack's variables into a file for a shell, so that commands can use the stack. Returns the file."""
+    """Write the variables with which commands in a shell use the stack into a file. Returns the file."""
     file = stack.root / "environment"
+    # It holds passwords.
     file.touch(mode=0o600)
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in stack.environment.items())
-    file.write_text("".join(lines), encoding="utf-8")
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in stack.environment.items()]
+    lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
+
+
+def _begin_with_the_rows(stack: Stack) -> None:
+    """Let the windows begin with the sample data, so that dialogs show these days and no others."""
+    written = checkout_file("reload.yaml").read_text(encoding="utf-8")
+    file = stack.root / "reload.yaml"
+    file.write_text(written.replace(f"first: {FIRST_DAY}", f"first: {stack.rows.first_day}"), encoding="utf-8")
+    stack.environment[PATH_VARIABLE] = str(file)
 
 
 def _traffic(stack: Stack) -> Traffic:
@@ -107,18 +129,18 @@ def _watch(server: subprocess.Popen[bytes], traffic: Traffic) -> None:
 
 def _start_dagster(stack: Stack, port: int) -> subprocess.Popen[bytes]:
     workspace = checkout_file("workspace.yaml")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    keeper = [sys.executable, "-m", "reload_assets.local.keeper"]
+    dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     with Path(stack.root / "dagster.log").open("wb") as log:
         return subprocess.Popen(
-            command,
+            keeper + dagster,
             cwd=workspace.parent,
             env={**os.environ, **stack.environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
+            # Ctrl-C in the terminal is for this process, which stops Dagster.
             start_new_session=True,
-            # Dagster ends its own processes on an interrupt, and would leave them on SIGTERM.
-            preexec_fn=partial(die_with_parent, signal.SIGINT),
         )
 
 
@@ -181,13 +203,9 @@ def _port(wanted: int | None) -> int:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """End Dagster and all that it started, gently first."""
-    if server.poll() is None:
-        server.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(20)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
+    """Let the keeper end Dagster and all that it started."""
+    assert server.stdin
+    server.stdin.close()
     server.wait()
 
 

@@ -16,13 +16,15 @@ from reload_assets.postgres.statements import compose, run
 class Column:
     """One column of a table. ``type`` is the declared type in full, for example ``numeric(10,2)``.
 
-    ``base_type`` is the same, except that it is the underlying type of a domain, and ``enum`` for an enum. ``exact``:
-    the collation treats texts as equal only if all their bytes are equal.
+    ``base_type`` is the same, except that it is the underlying type of a domain, and ``enum`` for an enum.
+    ``checked``: it is a domain whose constraints refuse values. ``exact``: the collation treats texts as equal only if
+    all their bytes are equal.
     """
 
     name: str
     type: str
     base_type: str
+    checked: bool
     not_null: bool
     generated: bool
     identity: str

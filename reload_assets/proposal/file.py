@@ -123,7 +123,8 @@ def _columns(one: Proposed) -> Iterator[str]:
 
 
 def _losses(losses: Sequence[Pair]) -> Iterator[str]:
-    accepted = {pair.target.name: pair.conversion.lost for pair in losses if pair.conversion.lost is not None}
+    words = {pair.target.name: list(pair.conversion.lost) for pair in losses if pair.conversion.lost}
+    accepted = {name: lost if len(lost) > 1 else lost[0] for name, lost in words.items()}
     for pair in losses:
         yield from comment(
             f"DECIDE: {pair.source.name} is {pair.source.declared} and {pair.target.name} is {pair.target.type}, which "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
+from reload_assets.canonical.lost import spoken
 from reload_assets.conversions.accepted import unaccepted
 from reload_assets.ledger.records import StagedTable
 from reload_assets.postgres.catalog import read_columns
@@ -136,7 +137,7 @@ def _agreement(context: Context) -> str:
     remarks = [f"{pair.source.name}: {pair.conversion.note}" for _, pair in table.pairs if pair.conversion.note]
     for name, one in context.staged.conversions.items():
         if one["changed"]:
-            lost = table.options.accept.get(name, "")
+            lost = spoken(table.options.accept.get(name, ()))
             remarks.append(f"{counted(one['changed'], 'value')} of {name} lost {lost}, as accepted")
     said = f" (note: {'; '.join(remarks)})" if remarks else ""
     return f"{same}, and those can hold the source's{said}."

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ import psycopg
 
 from reload_assets.local.ui import graphql
 
+CHECKOUT = Path(__file__).parents[2]
 _TIMEOUT_SECONDS = 150
 
 
 class Served:
-    """A running ``make ui``; a context manager. ``url`` is the UI's, ``target`` the target database's."""
+    """A running ``make ui``, started as a shell's ``&`` and ``nohup`` do: with SIGINT ignored.
+
+    ``printed`` is what it has printed; ``url`` is the UI's and ``target`` the target database's; ``command`` is the
+    line for a second terminal; ``damaged_days`` is the number of days from ``first_damaged`` on for a backfill.
+    """
 
     def __init__(self, checkout: Path) -> None:
         self._process = subprocess.Popen(
@@ -32,35 +38,40 @@ class Served:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
         )
-        self.lines: list[str] = []
+        lines: list[str] = []
         assert self._process.stdout
         for line in self._process.stdout:
-            self.lines.append(line)
+            lines.append(line)
             if line.startswith("Ctrl-C"):
                 break
-        said = "".join(self.lines)
-        found = {
-            name: re.search(pattern, said)
-            for name, pattern in {
-                "url": r"Dagster UI: (\S+)",
-                "target": r"psql (\S+)",
-                "dms": r"DMS stand-in: (\S+)",
-                "damaged": r"(\S+) to \S+ are damaged",
-            }.items()
-        }
-        assert all(found.values()), said
-        self._folder = str(Path(re.findall(r"log: (\S+)", said)[0]).parent)
-        self.url, self.target, self.dms, first = (match[1] for match in found.values() if match)
+        self.printed = "".join(lines)
+        self.url = self._find(r"Dagster UI: (\S+)")
+        self.target = self._find(r"psql (\S+)")
+        self.dms = self._find(r"DMS stand-in: (\S+)")
+        self.command = self._find(r"    (\. .+)")
+        self._folder = str(Path(self._find(r"log: (\S+)")).parent)
+        first, last = self.printed_after("damaged days in production").split()[0].strip("[]").split("...")
         self.first_damaged = date.fromisoformat(first)
+        self.damaged_days = (date.fromisoformat(last) - self.first_damaged).days + 1
+
+    def printed_after(self, words: str) -> str:
+        """What was printed after some words and a colon."""
+        return self._find(rf"  {re.escape(words)}: (.+)")
+
+    def _find(self, pattern: str) -> str:
+        found = re.search(pattern, self.printed)
+        assert found, self.printed
+        return found[1]
 
     def day(self, number: int) -> str:
         """A damaged day by its number, as a partition key."""
         return str(self.first_damaged + timedelta(days=number))
 
-    def stop(self) -> int:
-        """Ctrl-C; the exit code."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Signal the process that a person started; the exit code."""
+        self._process.send_signal(how)
         return self._process.wait(60)
 
     def kill(self) -> None:
@@ -78,7 +89,7 @@ class Served:
                     environment = (entry / "environ").read_bytes().decode(errors="replace")
                 except OSError:
                     continue
-                if self.dms in environment or self._folder in command:
+                if self.dms in environment or self._folder in environment + command:
                     found.append(command)
         return found
 

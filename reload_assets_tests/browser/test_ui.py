@@ -1,29 +1,20 @@
-"""`make ui`, end to end: backfills, requests and cancellation over the UI's own API, and the pages in a browser."""
+"""`make ui`, end to end: the steps of README in a browser and in a second terminal, then the UI's own API."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reload_assets.verify.production import AFTER_CHECKS
 from reload_assets.verify.staging import STAGING_CHECKS
-from reload_assets_tests.browser.served import Served, wait_for
+from reload_assets_tests.browser.served import CHECKOUT, Served, wait_for
+from reload_assets_tests.browser.steps import CHROMIUM, Newcomer, open_page, steps_in_readme
 
-CHECKOUT = Path(__file__).parents[2]
 TABLES = ["customers", "orders", "order_items", "documents"]
 ALL = [[stage, table] for stage in ("staging", "production") for table in TABLES]
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-# Where pictures of the pages go, for a person to look at.
-PICTURES = os.environ.get("RELOAD_TEST_PICTURES")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -41,60 +32,81 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def days(served: Served) -> list[str]:
-    """Two of the damaged days."""
-    return [served.day(0), served.day(1)]
+def newcomer(served: Served) -> Iterator[Newcomer]:
+    with open_page() as page:
+        yield Newcomer(page, served)
 
 
 @pytest.fixture(scope="module")
-def backfill(served: Served, days: list[str]) -> str:
-    """Asked for first of all, so that everything else goes on beside it."""
-    with_request = served.query(
-        "INSERT INTO admin.reload_requests (group_name, window_start, window_end, tables, reason) VALUES "
-        "('sales', %s, %s, '{documents}', 'from outside'), ('sails', %s, %s, NULL, 'a slip') RETURNING request_id",
-        *2 * (f"{served.day(5)}T03:00Z", f"{served.day(5)}T05:00Z"),
+def slip(served: Served) -> int:
+    """A request that cannot be answered with a run; made first of all, so that the daemon looks at it meanwhile."""
+    ((number,),) = served.query(
+        "INSERT INTO admin.reload_requests (group_name, window_start, window_end, reason) VALUES "
+        "('sails', %s, %s, 'a slip') RETURNING request_id",
+        f"{served.day(0)}T03:00Z",
+        f"{served.day(0)}T05:00Z",
     )
-    assert len(with_request) == 2
-    return served.launch_backfill(ALL, days)
+    return int(number)
 
 
-def test_a_backfill_of_several_days_ends_in_success(served: Served, backfill: str, days: list[str]) -> None:
-    wait_for(lambda: served.backfill_status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), "backfill", 300)
-    assert served.backfill_status(backfill) == "COMPLETED_SUCCESS"
-    assert [run["status"] for run in served.backfill_runs(backfill)] == ["SUCCESS"] * len(days)
+@pytest.fixture(scope="module")
+def healed(request: pytest.FixtureRequest, served: Served, slip: int) -> list[str]:
+    """The days that a backfill has healed: by the steps of README, or without a browser by what the dialog sends."""
+    days = [served.day(number) for number in range(served.damaged_days)]
+    if CHROMIUM is None:
+        backfill = served.launch_backfill(ALL, days)
+        wait_for(lambda: served.backfill_status(backfill) in ("COMPLETED_SUCCESS", "COMPLETED_FAILED"), "backfill", 300)
+    else:
+        newcomer: Newcomer = request.getfixturevalue("newcomer")
+        for step in steps_in_readme():
+            assert newcomer.follow(step) == [], step
+    return days
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium, so nobody follows README's steps in the UI")
+def test_the_steps_of_readme_heal_the_damaged_days(newcomer: Newcomer, healed: list[str]) -> None:
+    newcomer.page.get_by_text("confirmed", exact=True).first.wait_for()
+    assert newcomer.terminal
+    said, _ = newcomer.terminal.communicate(timeout=120)
+    assert newcomer.terminal.returncode == 0, said
+    assert "check orders.row_count ok" in said
+    assert re.search(r"is merged, confirm: confirmed\. .+ corrected", said.splitlines()[-1])
+    assert newcomer.served.materialized(["production", "orders"]) == len(healed) + 1
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium, so nobody looks at the lineage")
+def test_source_staging_and_production_can_be_told_apart_in_the_lineage(newcomer: Newcomer, healed: list[str]) -> None:
+    page = newcomer.page
+    page.goto(f"{newcomer.served.url}/locations/reload_assets/asset-groups/sales/lineage")
+    page.get_by_text("% filled").nth(3).wait_for()
+    for layer in ("Source", "staging", "production"):
+        assert page.get_by_text(layer, exact=True).filter(visible=True).count() >= 2, layer
+    newcomer.picture("lineage", {"x": 240, "y": 160, "width": 1110, "height": 340})
+
+
+def test_the_days_are_healed_as_the_api_and_the_ledger_have_it(served: Served, healed: list[str]) -> None:
     for path in ALL:
-        assert served.materialized(path) == len(days), path
+        assert served.materialized(path) >= len(healed), path
     for stage, checks in (("staging", STAGING_CHECKS), ("production", AFTER_CHECKS)):
         for table in TABLES:
             for check in checks:
-                assert served.check_results([stage, table], check) == dict.fromkeys(days, "SUCCEEDED"), (table, check)
+                found = served.check_results([stage, table], check)
+                assert {day: found[day] for day in healed} == dict.fromkeys(healed, "SUCCEEDED"), (table, check)
     assert served.query(
-        "SELECT partition_key, status FROM admin.reloads WHERE partition_key = ANY(%s) ORDER BY 1", days
-    ) == [(day, "merged") for day in days]
+        "SELECT partition_key, status, confirm_status FROM admin.reloads WHERE partition_key = ANY(%s) ORDER BY 1",
+        healed,
+    ) == [(day, "merged", "confirmed") for day in healed]
 
 
-def test_the_daemon_answers_requests(served: Served, backfill: str) -> None:
-    def ended() -> list[tuple[Any, ...]]:
-        rows = served.query("SELECT status, reload_id, error FROM admin.reload_requests ORDER BY request_id")
-        return rows if all(row[0] not in ("pending", "started") for row in rows) else []
-
-    good, bad = wait_for(ended, "answers to the requests", 200)
-    assert (good[0], good[2]) == ("done", None)
-    assert served.query("SELECT status, tables FROM admin.reloads WHERE reload_id = %s", good[1]) == [
-        ("merged", ["documents"])
-    ]
-    assert bad[0] == "refused"
-    assert "there is no group 'sails'" in bad[2]
-
-
-def test_the_views_for_older_scripts_answer(served: Served, backfill: str, days: list[str]) -> None:
-    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
+def test_the_views_for_older_scripts_answer(served: Served, healed: list[str]) -> None:
     logs = served.query(
         "SELECT id, table_name, merge_time, records_updated, records_inserted FROM admin.merge_logs "
         "WHERE reload_id IN (SELECT reload_id FROM admin.reloads WHERE partition_key = ANY(%s))",
-        days,
+        healed,
     )
-    assert len(logs) == len(days) * len(TABLES)
+    assert len(logs) == len(healed) * len(TABLES)
     assert all(row[3] > 0 and row[4] > 0 for row in logs)
     summary = served.query("SELECT id, merge_start, merge_end, status, notes FROM admin.merge_summary")
     assert all(row[1] < row[2] and row[3] == "SUCCESS" for row in summary)
@@ -107,17 +119,12 @@ def test_the_views_for_older_scripts_answer(served: Served, backfill: str, days:
     assert served.query("SELECT * FROM admin.oracle_pg_type_verification") == []
 
 
-@pytest.mark.parametrize(("number", "moments"), [(6, ["loading"]), (7, ["open", "loading"])])
-def test_a_run_terminated_at_any_moment_leaves_no_task(
-    served: Served, backfill: str, number: int, moments: list[str]
-) -> None:
+def test_a_run_terminated_in_the_ui_leaves_no_task(served: Served, healed: list[str]) -> None:
     """Dagster raises into the step, or, between two steps, before the next one: nothing may be left either way."""
-    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
     served.fault(kind="pause", table="ORDERS", after_rows=5)
-    run = served.launch(served.day(number))
+    run = served.launch(healed[0])
     wait_for(
-        lambda: served.query("SELECT 1 FROM admin.reloads WHERE run_id = %s AND status = ANY(%s)", run, moments),
-        "a reload",
+        lambda: served.query("SELECT 1 FROM admin.reloads WHERE run_id = %s AND status = 'loading'", run), "a load"
     )
     served.terminate(run)
     wait_for(lambda: served.status(run) == "CANCELED", "cancellation", 60)
@@ -129,7 +136,9 @@ def test_a_run_terminated_at_any_moment_leaves_no_task(
     assert removed or arn is None
 
 
-def test_schedules_and_the_sensor_are_on(served: Served) -> None:
+def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
+    served: Served, slip: int, healed: list[str]
+) -> None:
     answer = served.ask(
         """{ repositoriesOrError { ... on RepositoryConnection { nodes {
                schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"""
@@ -140,58 +149,11 @@ def test_schedules_and_the_sensor_are_on(served: Served) -> None:
     names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
     assert states == dict.fromkeys(names, "RUNNING")
 
-
-def test_the_demo_runs_beside_it_and_leaves_nothing(served: Served, backfill: str) -> None:
-    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
-    demo = subprocess.run(
-        [sys.executable, "-m", "reload_assets.local.demo"], cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    lines = demo.stdout.splitlines()
-    assert lines[-1] == "production equals the source for the window: yes"
-    # The source changes meanwhile, so that how many there were is not quite the same each time.
-    assert any(re.fullmatch(r"orders +missing +1\d +0", line) for line in lines)
-    port = re.search(r"PostgreSQL on port (\d+), DMS at http://127.0.0.1:(\d+)", demo.stdout)
-    assert port
-    for number in port.groups():
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", int(number))) != 0
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-def test_the_pages_explain_themselves(served: Served, backfill: str, days: list[str]) -> None:
-    from playwright.sync_api import sync_playwright
-
-    wait_for(lambda: served.backfill_status(backfill) == "COMPLETED_SUCCESS", "backfill", 300)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-dev-shm-usage",
-            ],
+    def answered() -> list[tuple[Any, ...]]:
+        return served.query(
+            "SELECT status, error FROM admin.reload_requests WHERE request_id = %s AND status <> 'pending'", slip
         )
-        page = browser.new_page(viewport={"width": 1500, "height": 950})
-        pages = {
-            "assets": ("/assets", ["production / orders", "adhoc / staging / orders"]),
-            "lineage": ("/locations/reload_assets/asset-groups/sales/lineage", ["customers", "order_items"]),
-            "staging": ("/assets/staging/orders", ["Latest materialization", "data-platform"]),
-            "checks": ("/assets/staging/orders?view=checks", ["row_count", "window_bounds", "lob_limit"]),
-            "production": ("/assets/production/orders?view=partitions", [f"Materialized ({len(days)})"]),
-            "metadata": ("/assets/production/orders", ["inserted", "outcomes", "DMS task"]),
-            "job": ("/locations/reload_assets/jobs/reload_sales", ["View 8 assets"]),
-            "automation": ("/automation", ["reload_sales_nightly", "reload_requests"]),
-        }
-        for name, (path, texts) in pages.items():
-            page.goto(served.url + path)
-            if PICTURES:
-                page.wait_for_timeout(4000)
-                page.screenshot(path=Path(PICTURES) / f"{name}.png")
-            for text in texts:
-                page.get_by_text(text).first.wait_for(timeout=30_000)
-        browser.close()
+
+    ((status, error),) = wait_for(answered, "an answer to the request", 90)
+    assert status == "refused"
+    assert "there is no group 'sails'" in error

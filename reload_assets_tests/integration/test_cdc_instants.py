@@ -109,7 +109,7 @@ def test_a_target_whose_clock_is_off_is_remarked_on(new_database: Databases) -> 
 
         bench.reader = late
         (remark,) = bench.stage().cdc_remarks
-        assert re.search(r"^The target's clock is 1(19|20)\.\d s behind the source's, more than cdc\.margin", remark)
+        assert re.search(r"^cdc: the target's clock is 1(19|20)\.\d s behind the source's, more than cdc", remark)
         assert remark in bench.said
 
 

@@ -243,7 +243,7 @@ def test_losses_are_refused_before_the_load_until_they_are_accepted(new_database
 def test_a_consent_to_nothing_is_refused(new_database: Databases) -> None:
     with (
         opened(new_database, {"n10": ("NUMBER(10)", "integer", "decimals")}) as bench,
-        pytest.raises(ConfigError, match=r"n10 of production.things loses nothing .*\[accepted-not-lost\]"),
+        pytest.raises(ConfigError, match=r"n10 of production.things does not lose decimals .*\[accepted-not-lost\]"),
     ):
         bench.tables()
 

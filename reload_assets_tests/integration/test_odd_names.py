@@ -38,10 +38,15 @@ TABLES = [
     (SCHEMA, "KEYS", "keys", "production.keys", "id", '"Id"'),
     (SCHEMA, f"{LONG}_ONE", f"{LONG}_one".lower(), f"production.{LONG}_one", "id", "txt"),
     (SCHEMA, f"{LONG}_TWO", f"{LONG}_two".lower(), f"production.{LONG}_two", "id", "txt"),
-    (SCHEMA, "GRÖSSE 1", "grösse 1", 'production."grösse 1"', "id", "txt"),
-    (SCHEMA, "A.B", '"a.b"', 'production."a.b"', "id", "txt"),
+    (SCHEMA, "GRÖSSE 1", "grösse 1", 'production."grösse 1"', "id", '"txt%"'),
+    (SCHEMA, "A.B", '"a.b"', 'production."a.b"', '"%s:id"', '"{0} \'😀"'),
 ]
-COLUMNS = {"EMP#": ("ID#", "NAME-X"), "KEYS": ("ID", "Id")}
+COLUMNS = {
+    "EMP#": ("ID#", "NAME-X"),
+    "KEYS": ("ID", "Id"),
+    "GRÖSSE 1": ("ID", "TXT%"),
+    "A.B": ("%S:ID", "{0} '😀"),
+}
 DDL = "CREATE SCHEMA billing;" + ";".join(
     f"CREATE TABLE {target} ({key} bigint PRIMARY KEY, {text} varchar(20), updated_at timestamp(6))"
     for _, _, _, target, key, text in TABLES

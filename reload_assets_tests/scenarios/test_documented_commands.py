@@ -31,13 +31,11 @@ TESTS = CHECKOUT / "reload_assets_tests"
 
 # By the beginning of a command: a test that runs the same, and what to look for in it.
 ELSEWHERE = {
-    "make demo": ("browser/test_ui.py", "reload_assets.local.demo"),
+    "make demo": ("scenarios/test_demo.py", "demo.main()"),
     "make ui": ("browser/served.py", "reload_assets.local.ui"),
     "pip install": ("integration/test_wheel.py", '"install"'),
     "dagster dev -w workspace.yaml": ("browser/served.py", "reload_assets.local.ui"),
     "reload-assets init": ("scenarios/test_init.py", '["init"'),
-    # It is there because the tests run.
-    ". .venv/bin/activate": ("scenarios/test_documented_commands.py", "CliRunner"),
 }
 # What the reader of a page has, and the stack has not: a login that asks for reloads, CDC's login, a control schema.
 BEFOREHAND = """

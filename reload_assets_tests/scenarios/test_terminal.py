@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from reload_assets.assets.load_steps import run_is_live
+from reload_assets.local.dms.faults import Pause
 from reload_assets.local.stack import Stack
 from reload_assets.run_process import has_died
 from reload_assets_tests.scenarios.runs import Runner
@@ -54,6 +56,10 @@ def test_a_reload_that_fails_says_why_and_exits_with_1(stack: Stack, day: date) 
     assert done.stdout.splitlines()[-1] == "The reload was not opened."
 
 
+# What a terminal says comes a moment after it happened, so the merge may be over.
+_CLOSED = [("cancelled", "none"), ("merged", "unconfirmed")]
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A Dagster home of its own, with storage in files."""
@@ -62,25 +68,51 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def test_what_a_killed_terminal_leaves_is_swept(stack: Stack, day: date, home: Path) -> None:
+def signalled(stack: Stack, day: date, home: Path, moment: str, how: signal.Signals) -> tuple[int, str]:
+    """Start a reload in a process of its own and signal it when it says something. Returns exit code and words."""
     window = ["--from", str(day), "--to", str(day + timedelta(days=1))]
-    environment = {**os.environ, **stack.environment, "DAGSTER_HOME": str(home)}
     running = subprocess.Popen(
         [sys.executable, "-m", "reload_assets.cli", "reload", "sales", *window],
-        env=environment,
+        env={**os.environ, **stack.environment, "DAGSTER_HOME": str(home)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         cwd=Path(__file__).parents[2],
+        # A shell's & would have it ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
     )
-    assert running.stdout is not None
-    try:
+    said = []
+    with running:
+        assert running.stdout is not None
         for line in running.stdout:
-            if "is ready" in line:
-                break
+            said.append(line)
+            if moment in line:
+                running.send_signal(how)
+    return running.returncode, "".join(said)
+
+
+@pytest.mark.parametrize("moment", ["is ready", pytest.param("check orders.row_count ok", marks=pytest.mark.thorough)])
+def test_ctrl_c_in_a_terminal_leaves_nothing_open(stack: Stack, day: date, home: Path, moment: str) -> None:
+    if moment == "is ready":
+        stack.dms.faults.set(Pause(table="ORDERS", after_rows=5))
+    try:
+        code, said = signalled(stack, day, home, moment, signal.SIGINT)
     finally:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        running.stdout.close()
+        stack.dms.faults.clear()
+    assert code == 1, said
+    assert "was interrupted" in said
+    assert "Traceback" not in said
+    with DagsterInstance.from_config(str(home)) as instance:
+        (run,) = instance.get_runs()
+        assert run.is_finished
+        runner = Runner(stack, instance)
+        reload = runner.ledger(run.run_id)
+        assert (reload["status"], reload["confirm_status"]) in _CLOSED, said
+        assert runner.dms_tasks() == []
+
+
+def test_what_a_killed_terminal_leaves_is_swept(stack: Stack, day: date, home: Path) -> None:
+    signalled(stack, day, home, "is ready", signal.SIGKILL)
     with DagsterInstance.from_config(str(home)) as instance:
         (run,) = instance.get_runs()
         assert run.status is DagsterRunStatus.STARTED

@@ -118,7 +118,7 @@ SETUPS = {
         ddl=THINGS_DDL.replace("varchar(20)", "char(20)"),
     ),
     "a type that cannot be": Wrong("which would lose the text", ddl=THINGS_DDL.replace("varchar(20)", "bytea")),
-    "a consent to nothing": Wrong("loses nothing of the source", table={"accept": {"note": "decimals"}}),
+    "a consent to nothing": Wrong("does not lose decimals of the source", table={"accept": {"note": "decimals"}}),
     "a window that is a date": Wrong("'updated_at' of odd.things is date", ddl=THINGS_DDL.replace("timestamp", "date")),
     "a first window that is a number": Wrong(
         "windows.first: 20250101 is not a day; write a day as 2025-01-01", config={"windows": {"first": 20250101}}

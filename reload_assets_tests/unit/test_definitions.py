@@ -87,15 +87,19 @@ def test_every_asset_has_its_group_kinds_owners_and_description(graph: AssetGrap
         source = node(graph, f"oracle/{table}")
         assert (source.group_name, source.kinds, source.owners) == (
             "sales",
-            {"oracle", "table"},
+            {"source", "oracle"},
             ["team:data-platform"],
         )
         assert f"SALES.{table.upper()}" in (source.description or "")
         assert source.metadata["time zone"] == "UTC"
-    for stage, kinds in (("staging", {"dms", "postgres", "table"}), ("production", {"postgres", "table"})):
+    for stage, kinds in (("staging", {"staging", "dms", "postgres"}), ("production", {"production", "postgres"})):
         for family, table, asset in nodes(graph, stage):
             assert asset.group_name == ("sales_adhoc" if family else "sales")
             assert (asset.kinds, asset.owners) == (kinds, ["team:data-platform"])
+            # It would hide the kinds, which are all that tells the layers apart in the lineage.
+            made_by = asset.assets_def
+            op = made_by.node_def.resolve_output_to_origin_op_def(made_by.get_output_name_for_asset_key(asset.key))
+            assert "dagster/compute_kind" not in op.tags
             assert table in (asset.description or "")
 
 

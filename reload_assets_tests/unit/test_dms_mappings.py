@@ -156,7 +156,9 @@ def test_tables_that_dms_cannot_tell_apart_are_refused(tables: list[TableLoad], 
 @example(("character varying(40)", ["2025-01-31 23:59:59", "2025-01-31T10"]))
 def test_what_is_sent_for_keys_is_clean_for_the_linter(keys: tuple[str, list[str]]) -> None:
     declared, texts = keys
-    column = Column("id", declared, declared, True, False, "", False, False, exact=True, comparable=True, sequence=None)
+    column = Column(
+        "id", declared, declared, False, True, False, "", False, False, True, comparable=True, sequence=None
+    )
     try:
         conditions = [filter_condition(column, text) for text in texts]
     except MappingError:

@@ -14,10 +14,10 @@ def chart(**counts: int) -> dict[str, str]:
 
 
 def test_bars_show_shares_and_what_was_fixed() -> None:
-    found = chart(inserted=10, updated=20, repaired=10, identical=50, refused=10)
-    assert found["before"] == "█" * 20 + "░" * 20 + " 50 of 100 staged rows as the source has them"
-    assert found["after"] == "█" * 36 + "░" * 4 + " 90 of 100 staged rows as the source has them"
-    assert found["inserted"] == "█" * 4 + "░" * 36 + " 10"
+    found = chart(inserted=10, updated=20, repaired=10, identical=40, refused=10, unversioned=10)
+    assert found["before"] == "█" * 9 + "░" * 9 + " 50 of 100 as staged or newer"
+    assert found["after"] == "█" * 16 + "░" * 2 + " 90 of 100 as staged or newer"
+    assert found["inserted"] == "█" * 2 + "░" * 16 + " 10"
     assert "skipped" not in found
 
 

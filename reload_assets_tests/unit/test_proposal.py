@@ -44,7 +44,7 @@ def source_column(name: str, written: str, position: int) -> SourceColumn:
 def target_column(name: str, written: str) -> Column:
     declared = written.removesuffix(" NOT NULL")
     text = declared.startswith(("text", "char"))
-    return Column(name, declared, declared, written != declared, False, "", False, text, True, True, None)
+    return Column(name, declared, declared, False, written != declared, False, "", False, text, True, True, None)
 
 
 def unique(*columns: str, primary: bool = False, deferrable: bool = False) -> UniqueIndex:

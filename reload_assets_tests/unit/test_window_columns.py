@@ -15,7 +15,7 @@ TIME = "timestamp without time zone"
 
 
 def required(declared: str, source: SourceColumn | None, base_type: str | None = None) -> None:
-    target = Column("seen", declared, base_type or declared, False, False, "", False, False, True, True, None)
+    target = Column("seen", declared, base_type or declared, False, False, False, "", False, False, True, True, None)
     described = [SourceColumn("ID", "NUMBER", None, 10, 0, False, 1), *([source] if source else [])]
     require_window_column(
         "reload.yaml: groups.g.tables.t",

@@ -8,6 +8,7 @@ SELECT
     format_type(a.atttypid, a.atttypmod) AS type,
     -- The base type of a domain, through any number of domains; 'enum' for an enum.
     CASE WHEN b.typtype = 'e' THEN 'enum' ELSE format_type(b.oid, b.modifier) END AS base_type,
+    coalesce(b.is_checked, FALSE) AS checked,
     a.attnotnull AS not_null,
     a.attgenerated <> '' AS generated,
     a.attidentity AS identity,
@@ -18,7 +19,9 @@ SELECT
     coalesce(l.collisdeterministic, TRUE) AS exact,
     -- Values of other types are compared as text: json and xml have no "=", that of box and circle compares areas, and
     -- for an array the type of its elements decides.
-    b.typcategory IN ('E', 'R', 'S')
+    b.typcategory IN ('R', 'S')
+    -- A domain over an enum has no operators of its own, nor the enum's.
+    OR (b.typcategory = 'E' AND t.typtype <> 'd')
     OR EXISTS (
         SELECT 1
         FROM pg_opclass AS o
@@ -64,7 +67,12 @@ CROSS JOIN LATERAL (
 
     SELECT
         y.*,
-        r.modifier
+        r.modifier,
+        (
+            SELECT bool_or(d.typnotnull OR d.oid IN (SELECT con.contypid FROM pg_constraint AS con))
+            FROM restricted AS each_one
+            INNER JOIN pg_type AS d ON each_one.type_oid = d.oid AND d.typtype = 'd'
+        ) AS is_checked
     FROM restricted AS r
     INNER JOIN pg_type AS y ON r.type_oid = y.oid
     WHERE y.typtype <> 'd'

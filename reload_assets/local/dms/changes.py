@@ -138,9 +138,9 @@ class TablePlan:
         if not left_out:
             return {}
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-            sql.SQL(", ").join(sql.SQL("({})::text").format(self.load.value(one)) for one in left_out),
-            sql.Identifier(change.relation.schema, change.relation.name),
-            sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in self._key_names()),
+            _plain(sql.SQL(", ").join(sql.SQL("({})::text").format(self.load.value(one)) for one in left_out)),
+            _name(change.relation.schema, change.relation.name),
+            sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_name(name)) for name in self._key_names()),
         )
         row = source.execute(query, [new.get(name) for name in self._key_names()]).fetchone()
         return dict(zip((one.target for one in left_out), row, strict=True)) if row else {}
@@ -191,20 +191,29 @@ class TablePlan:
 def _query(
     verb: str, schema: str, table: str, row: tuple[str, ...], key: tuple[str, ...], nulls: frozenset[str]
 ) -> sql.Composed:
-    target = sql.Identifier(schema, table)
+    target = _name(schema, table)
     where = sql.SQL(" AND ").join(
-        sql.SQL("{} IS NULL" if name in nulls else "{} = %s").format(sql.Identifier(name)) for name in key
+        sql.SQL("{} IS NULL" if name in nulls else "{} = %s").format(_name(name)) for name in key
     )
     if verb == "insert":
-        columns = sql.SQL(", ").join(map(sql.Identifier, row))
+        columns = sql.SQL(", ").join(map(_name, row))
         places = sql.SQL(", ").join([sql.Placeholder()] * len(row))
         return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(target, columns, places)
     if verb == "update":
-        written = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in row)
+        written = sql.SQL(", ").join(sql.SQL("{} = %s").format(_name(name)) for name in row)
         return sql.SQL("UPDATE {} SET {} WHERE {}").format(target, written, where)
     if verb == "delete":
         return sql.SQL("DELETE FROM {} WHERE {}").format(target, where)
     return sql.SQL("TRUNCATE TABLE {}").format(target)
+
+
+def _name(*parts: str) -> sql.SQL:
+    return _plain(sql.Identifier(*parts))
+
+
+def _plain(piece: sql.Composable) -> sql.SQL:
+    """Return a piece for a statement with placeholders, as which psycopg would read its percent signs."""
+    return sql.SQL(piece.as_string().replace("%", "%%"))
 
 
 def _quoted(name: str) -> str:

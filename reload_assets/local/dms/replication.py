@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 # the status; after which unflushed records are flushed; between two times that unneeded parts of the log are released.
 _POLL = 0.01
 _HELD_POLL = 0.05
-_STATUS = 0.025
+_STATUS = 0.05
 _FLUSH = 0.03
 _TIDY = 1.0
 # Messages of the log that are read at once.
@@ -76,6 +76,8 @@ class Replication:
         # Everything that was committed before is applied or held.
         self._read_to = 0
         self._drained = False
+        # How far the log could be read when it was read last.
+        self._flushed = 0
         # Where the last applied transaction ends, and up to where this was reported to the source.
         self._end = 0
         self._taken = 0
@@ -114,8 +116,12 @@ class Replication:
 
     def _read(self) -> None:
         mark = self._mark()
+        if self._drained and mark.flushed == self._flushed and not mark.breaks_off:
+            # There is nothing new, and a read takes far longer than to ask for the position.
+            return
         if mark.breaks_off:
             self._log.flush()
+        self._flushed = mark.flushed
         found, self._drained = self._log.peek(self._held, _MOST)
         self._held.extend(self._of_replicated_tables(one) for one in found if one.end > self._end)
         if self._drained:
