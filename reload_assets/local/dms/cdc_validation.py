@@ -1,7 +1,7 @@
 """The validation of a CDC task: rows that changes were applied to are compared, again and again until they settle.
 
-A row has failed when it differs in two looks between which neither side changed, although CDC passed the first of them.
-That, and how often rows are looked at, is this stand-in's own; the service documents only that it retries.
+A row has failed when two comparisons see the same difference, CDC has passed the first, and neither side changed
+between them. That, and how often rows are compared, is this stand-in's own; the service documents only that it retries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reload_assets.local.dms.validation import Limits, refusals, suspend
 _log = logging.getLogger(__name__)
 _Connection = psycopg.Connection[Any]
 
-# Seconds between two looks for rows that are due, and until a lost connection is made again.
+# Seconds between two searches for rows that are due, and until a lost connection is made again.
 _POLL = 0.05
 _RETRY = 0.2
 _POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'"
@@ -37,7 +37,7 @@ _POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 class _Row:
     """A row that is to be compared once the log is passed up to ``position`` and the clock has reached ``due``.
 
-    ``since`` is when it was first found to differ; ``image`` what the last look saw of it, None once it was changed.
+    ``since`` is when it was first found to differ; ``image`` what was seen of it last, None once it was changed.
     """
 
     position: int
@@ -50,7 +50,7 @@ class _Row:
 class _Table:
     """The open rows of a table, and those that failed or were suspended, with what was seen of them.
 
-    ``whole`` asks for a look at all rows; ``closed`` says that the table's validation was suspended.
+    ``whole`` asks that all rows are compared; ``closed`` says that the table's validation was suspended.
     """
 
     run: TableRun
@@ -61,7 +61,7 @@ class _Table:
     closed: bool = False
 
     def show(self) -> None:
-        """Bring the statistics up to date, unless the table is suspended or waits for a look at all of its rows."""
+        """Bring the statistics up to date, unless the table is suspended or waits for all of its rows."""
         if not self.closed and not self.whole:
             self.run.validation.pending, self.run.validation.suspended = len(self.rows), len(self.suspended)
             self.run.validation.judge()
@@ -106,7 +106,7 @@ class CdcValidation(threading.Thread):
         self._passed = position
 
     def ask(self, run: TableRun, state: str) -> None:
-        """Look at all rows of a table, also of one whose validation was suspended."""
+        """Compare all rows of a table, also of one whose validation was suspended."""
         with self._lock:
             table = self._table(run)
             self._forget(table)
@@ -153,7 +153,7 @@ class CdcValidation(threading.Thread):
                     table.run.validation.give_up("Table error")
                 elif table.whole or self._due(table):
                     [selection] = self._engine.job.mapping.select([SourceTable(*name, "table")])
-                    self._look(source, target, selection, table, failures)
+                    self._compare(source, target, selection, table, failures)
 
     def _due(self, table: _Table) -> dict[Key, int]:
         """Return the rows to compare now, with the position up to which they were noted."""
@@ -162,7 +162,7 @@ class CdcValidation(threading.Thread):
             due = [item for item in table.rows.items() if item[1].due <= now and item[1].position <= self._passed]
         return {key: row.position for key, row in due[:most]}
 
-    def _look(
+    def _compare(
         self, source: _Connection, target: _Connection, selection: Selection, table: _Table, failures: FailureTable
     ) -> None:
         with self._lock:
@@ -209,9 +209,9 @@ class CdcValidation(threading.Thread):
     def _judged(
         self, source: _Connection, table: _Table, due: Mapping[Key, int], found: Mapping[Key, Difference]
     ) -> list[Difference]:
-        """Return the rows that have failed. Those that match are done with; others are looked at again.
+        """Return the rows that have failed. Those that match are done with; others are compared again.
 
-        ``due`` are the rows that were looked at; a look at a whole table adds those that it found.
+        ``due`` are the rows that were compared; a comparison of the whole table adds those that it found.
         """
         row = source.execute(_POSITION).fetchone()
         assert row is not None
@@ -221,7 +221,7 @@ class CdcValidation(threading.Thread):
             for key in [*due, *(key for key in found if key not in due)]:
                 open_row = table.rows.setdefault(key, _Row(position, now))
                 if open_row.position != due.get(key, position):
-                    continue  # It has changed during the look.
+                    continue  # It has changed during the comparison.
                 difference = found.get(key)
                 verdict = self._verdict(open_row, difference, now)
                 if difference and verdict == "again":
@@ -240,7 +240,7 @@ class CdcValidation(threading.Thread):
         return failed
 
     def _verdict(self, row: _Row, difference: Difference | None, now: float) -> str:
-        """Return what a look means: matches, failed, suspended (the row keeps changing), or look again.
+        """Return what a comparison means: matches, failed, suspended (the row keeps changing), or again.
 
         How long a row may keep changing is not on record; RecordSuspendDelayInMinutes is the nearest setting.
         """

@@ -91,7 +91,7 @@ def _key(key: Key) -> str:
 
 
 def _details(difference: Difference) -> str:
-    """Return the columns that differ as the service prints them, which is no JSON; nothing for a missing row."""
+    """Return the columns that differ as the service prints them, which is not JSON; nothing for a missing row."""
     pairs = (
         f"[{{'{name}': {_quoted(difference.source[name])}}}, {{'{name}': {_quoted(difference.target[name])}}}],"
         for name in difference.columns
