@@ -12,7 +12,6 @@ from typing import Any
 from dagster import (
     AssetChecksDefinition,
     Definitions,
-    EnvVar,
     PreviewWarning,
     ScheduleDefinition,
     in_process_executor,
@@ -25,15 +24,12 @@ from reload_assets.assets.staging import staging_assets
 from reload_assets.checks.production import production_checks
 from reload_assets.checks.staging import staging_checks
 from reload_assets.config.model import ReloadConfig
-from reload_assets.config.values import FromEnvironment, Text
 from reload_assets.errors import ConfigError
 from reload_assets.errors.config import GroupNameTaken, GroupUnbuildable, OwnerInvalid
 from reload_assets.jobs.maintenance import drop_expired_staging, drop_expired_staging_daily
 from reload_assets.jobs.reload import reload_job, reload_job_name
 from reload_assets.partitions import cadence_partitions, families
-from reload_assets.resources.dms import DmsResource
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.resources.secrets import SecretsResource
 from reload_assets.schedules.nightly import nightly_schedule
 from reload_assets.sensors.notifier import notifier
 from reload_assets.sensors.requests import requests_sensor
@@ -140,21 +136,7 @@ def _definitions(
 
 
 def _resources(config: ReloadConfig) -> dict[str, ReloadResource]:
-    region = _field(config.dms.region)
-    return {
-        "reload": ReloadResource(
-            config_file=str(Path(config.file).resolve()),
-            dms=DmsResource(
-                region=region,
-                endpoint_url=_field(config.dms.endpoint_url) if config.dms.endpoint_url is not None else None,
-            ),
-            secrets=SecretsResource(region_name=region),
-        )
-    }
-
-
-def _field(value: Text) -> str:
-    return EnvVar(value.env) if isinstance(value, FromEnvironment) else value
+    return {"reload": ReloadResource(config_file=str(Path(config.file).resolve()))}
 
 
 @contextmanager

@@ -41,15 +41,20 @@ class ColumnPairs:
         for field, names in (("ignored_source_columns", ignored), ("columns", written.values())):
             for unknown in (name for name in names if name not in known):
                 raise ColumnNotFound(f"{self.place}.{field}", unknown, str(self.source), known)
-        for name in (name for name in ignored if not transforms(name)):
-            raise ColumnNotOmittable(f"{self.place}.ignored_source_columns", str(self.source), name)
         return [(name, self._of_production(name)) for name in known if name not in ignored]
+
+    def loaded_anyway(self, described: Sequence[SourceColumn]) -> tuple[SourceColumn, ...]:
+        """Return the ignored columns that DMS loads all the same, because it applies no rule to their names."""
+        ignored = [column for column in described if column.name in self.options.ignored_source_columns]
+        return tuple(one for one in ignored if not transforms(one.name) and one.type.family is not None)
 
     def by_production(self) -> list[tuple[str, Column]]:
         """Return the columns of production with their presumed columns of the source. Raises ConfigError.
 
         Without a description of the source, a column that is not written has the same name there, in upper case.
         """
+        for name in (name for name in self.options.ignored_source_columns if not transforms(name)):
+            raise ColumnNotOmittable(f"{self.place}.ignored_source_columns", str(self.source), name)
         mark, written = self.options.soft_delete_column, source_names(self.options.columns)
         every = [column.name for column in self.production.columns if not column.generated and column.name != mark]
         for name in written:

@@ -119,6 +119,8 @@ def _change_in_source(source: SourceColumn) -> str | None:
         return "and DMS rounds it to 15 digits"
     if source.kind == "timestamp" and source.fraction_digits > _MICROSECONDS:
         return "which rounds it to microseconds"
+    if source.collation is not None:
+        return "and the source holds different texts for equal"
     if source.kind is None:
         return "and its text is not the same on both sides"
     if source.kind == "blanks":

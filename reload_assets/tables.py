@@ -21,6 +21,7 @@ from reload_assets.errors.tables import (
     ColumnUnmatched,
     ForeignKeysCircular,
     ForeignPartition,
+    KeyCollation,
     KeyNotExact,
     KeyNotFilterable,
     KeyNotOfSource,
@@ -75,6 +76,8 @@ class ReloadTable:
     """The zone of the source's wall-clock values."""
     parent_groups: dict[str, str]
     """The groups that reload the tables to which its foreign keys refer, by production table."""
+    loaded_anyway: tuple[SourceColumn, ...] = ()
+    """The ignored columns that DMS loads all the same, as it applies no rule to their names."""
 
     def pair(self, column: ReloadColumn) -> Pair | None:
         """Return a column of the source with its column of production; None where the source is not described."""
@@ -223,6 +226,7 @@ class _Resolver:
                 for key in self.production.foreign_keys
                 if key.parent in self.places
             },
+            loaded_anyway=pairing.loaded_anyway(described or ()),
         )
         require_accepted(self.place, table)
         return table
@@ -352,6 +356,8 @@ class _Resolver:
         by_name = {column.name: column for column in described or ()}
         for column in key:
             source = by_name.get(column.source)
+            if source is not None and source.collation is not None:
+                raise KeyCollation(f"{self.place}.key", f"{self.source}.{source.name}", source.declared)
             if source is not None and (why := inexact(source, column.target)):
                 raise KeyNotExact(f"{self.place}.key", self._target, why)
         loaded = [by_name[column.source] for column in self.by_name.values()] if described else []

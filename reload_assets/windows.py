@@ -54,6 +54,12 @@ class Window:
         """The partition key of an ad-hoc window, for example ``2025-01-03T04:10:00Z--2025-01-03T09:45:00Z``."""
         return f"{_written(self.start)}--{_written(self.end)}"
 
+    def shown(self, zone: ZoneInfo) -> str:
+        """Return both instants for a person who thinks in a zone; in UTC it is the key."""
+        if zone.key == "UTC":
+            return self.key
+        return f"{shown_in_zone(self.start, zone)}--{shown_in_zone(self.end, zone)}"
+
     def widened(self, overlap: timedelta) -> Window:
         """Return the window with its start moved back by the margin for late commits.
 

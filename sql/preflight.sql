@@ -105,6 +105,12 @@ SELECT count(*) AS hidden
 FROM pg_stat_activity AS a
 WHERE a.datname = current_database() AND a.query = '<insufficient privilege>';
 
+-- name: convert_texts
+-- Convert the texts of a column in production's window to UTF-8, which is refused for the first that has none.
+SELECT count(convert_to(p.:"column"::text, 'UTF8')) AS texts
+FROM :"schema".:"table" AS p
+WHERE p.:"window_column" >= :'start'::timestamp AND p.:"window_column" < :'end'::timestamp;
+
 -- name: get_zone_of_login
 -- Return the time zone that is set for the sessions of a login in this database: no row if the server's own applies.
 SELECT substr(c.setting, strpos(c.setting, '=') + 1) AS zone

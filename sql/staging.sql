@@ -2,8 +2,8 @@
 -- By hand: psql -f sql/example.psql -f sql/roles/create_job_role.sql -f sql/staging.sql
 
 -- name: create_table
--- Create a table for DMS to load. It has the source's columns in the source's order and nothing else, because DMS
--- copies by position. It is unlogged and without keys, which makes the load fast: it is recreated rather than
+-- Create a table for DMS to load. It has the columns that DMS loads, in the source's order and nothing else, because
+-- DMS copies by position. It is unlogged and without keys, which makes the load fast: it is recreated rather than
 -- recovered.
 CREATE UNLOGGED TABLE :"staging_schema".:"new_table" (:column_definitions);
 

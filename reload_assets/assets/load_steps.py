@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from dagster import DagsterInstance, Failure, OpExecutionContext, RetryRequested
+from dagster import DagsterInstance, OpExecutionContext, RetryRequested
+from dagster._core.execution.plan.objects import StepFailureData
 
 from reload_assets.errors import DmsUnreachable, ReloadError
-from reload_assets.reload.failures import describe
+from reload_assets.reload.failures import ReadableError, describe
 from reload_assets.reload.load import Load
 from reload_assets.run_process import has_died
 
@@ -25,13 +26,19 @@ def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Show the user only the error's sentence, and do not retry: the same try would fail in the same way."""
+    """Show the user of the UI only the error's sentence, of a step as of a tick."""
     try:
         yield
-    except ReloadError as error:
-        raise Failure(description=str(error), allow_retries=False) from None
-    except psycopg.Error as error:
-        raise Failure(description=describe(error), allow_retries=False) from None
+    except (ReloadError, psycopg.Error) as error:
+        raise ReadableError(describe(error)) from None
+
+
+def said_by(failure: StepFailureData) -> str:
+    """Return the sentence that ended a step; of an error that is not ours, all that Dagster shows."""
+    cause = failure.error.cause if failure.error else None
+    if cause is not None and cause.cls_name == ReadableError.__name__:
+        return cause.message.partition(": ")[2].strip() + "".join(cause.stack)
+    return failure.error_display_string
 
 
 @contextmanager
@@ -48,10 +55,10 @@ def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int
         if context.retry_number < RETRIES:
             raise RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_SECONDS) from error
         load.sweeper.give_up(reload_id, "failed", str(error))
-        raise Failure(description=str(error), allow_retries=False) from None
+        raise ReadableError(str(error)) from None
     except (ReloadError, psycopg.Error) as error:
         load.sweeper.give_up(reload_id, "failed", describe(error))
-        raise Failure(description=describe(error), allow_retries=False) from None
+        raise ReadableError(describe(error)) from None
     except Exception as error:
         load.sweeper.give_up(reload_id, "failed", describe(error))
         raise

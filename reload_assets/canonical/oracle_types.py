@@ -93,6 +93,10 @@ BARE_SCALE = DEFAULT_NUMBER_SCALE
 """The number of decimals to which DMS rounds a NUMBER without precision, unless its endpoint says otherwise."""
 
 
+EXACT_COLLATIONS = ("BINARY", "USING_NLS_COMP", "USING_NLS_SORT", "USING_NLS_SORT_CS")
+"""The collations of Oracle for which only texts of the same bytes are equal, in sessions with NLS_SORT=BINARY."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """How the settings of DMS's source endpoint change values in transit.
@@ -107,7 +111,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One visible, stored column. ``length`` is in characters for text and in bytes for RAW, None for other types."""
+    """One visible, stored column. ``length`` is in characters for text and in bytes for RAW, None for other types.
+
+    ``collation`` is one for which different texts may be equal (``BINARY_CI``); None where there is no such one.
+    """
 
     name: str
     data_type: str
@@ -117,6 +124,7 @@ class SourceColumn:
     nullable: bool
     position: int
     delivery: Delivery = Delivery()
+    collation: str | None = None
 
     @property
     def base_type(self) -> str:
@@ -136,7 +144,7 @@ class SourceColumn:
         if self.base_type == "FLOAT" and self.precision is not None:
             return f"FLOAT({self.precision})"
         if self.length is not None:
-            return f"{self.data_type}({self.length})"
+            return f"{self.data_type}({self.length}){f' COLLATE {self.collation}' if self.collation else ''}"
         return self.data_type
 
     @property

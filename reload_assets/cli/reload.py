@@ -162,6 +162,8 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
     """Return what a person wants to read of an event: the steps' own words, checks that fail, and failures."""
     from dagster import DagsterExecutionInterruptedError
 
+    from reload_assets.assets.load_steps import said_by
+
     event: Any = entry.dagster_event
     if event is None:
         # Dagster notes at a lower level where it keeps what a step returns, and names each step that it skips.
@@ -174,12 +176,11 @@ def _lines(entry: EventLogEntry) -> Iterator[str]:
         yield f"  check {found.asset_key.path[-1]}.{found.check_name} {mark}{said}"
     elif event.is_step_failure:
         data = event.step_failure_data
-        described = data.user_failure_data.description if data.user_failure_data else None
         if data.error and data.error.cls_name == DagsterExecutionInterruptedError.__name__:
             # A person pressed Ctrl-C and knows it: where the step was then is of no use.
             yield f"  {event.step_key} was interrupted"
         else:
-            yield f"  {event.step_key} failed: {described or (data.error.to_string() if data.error else '')}"
+            yield f"  {event.step_key} failed: {said_by(data)}"
 
 
 def _instant(option: str, written: str, zone: ZoneInfo) -> datetime:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from psycopg.errors import UndefinedTable
@@ -40,12 +41,12 @@ def status(configured: Configured, group: str | None, last: int, as_json: bool, 
     if page is not None:
         from reload_assets.ledger.heatmap import heatmap_page
 
-        page.write_text(heatmap_page(windows), encoding="utf-8")
+        page.write_text(heatmap_page(windows, config.windows.zone), encoding="utf-8")
         click.echo(f"{len(windows)} windows written to {page}")
     elif as_json:
         click.echo(json.dumps([_as_json(window) for window in windows], indent=2))
     else:
-        for line in _lines(windows):
+        for line in status_lines(windows, config.windows.zone):
             click.echo(line)
     if any(window.state == "red" for window in windows):
         click.get_current_context().exit(1)
@@ -69,13 +70,14 @@ def _as_json(window: WindowStatus) -> dict[str, Any]:
     }
 
 
-def _lines(windows: Sequence[WindowStatus]) -> list[str]:
-    """Return one line per window, and one below it for each table that is not green."""
+def status_lines(windows: Sequence[WindowStatus], zone: ZoneInfo) -> list[str]:
+    """Return one line per window, and one below it for each table that is not green. Times are shown in the zone."""
     lines = []
     for window in windows:
         reloads = ", ".join(str(number) for number in sorted({table.reload_id for table in window.tables}))
         lines.append(
-            f"{window.state:<8}{window.group_name}  {window.window}  reload {reloads}  {window.changed:,} rows changed"
+            f"{window.state:<8}{window.group_name}  {window.window.shown(zone)}  reload {reloads}  "
+            f"{window.changed:,} rows changed"
         )
         for (state, reason), names in _reasons(window).items():
             why = f": {' '.join(reason.split())}" if reason else ""

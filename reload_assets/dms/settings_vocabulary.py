@@ -46,7 +46,12 @@ SETTINGS: dict[str, frozenset[str] | None] = {
         "ApplyErrorFailOnTruncationDdl FullLoadIgnoreConflicts FailOnTransactionConsistencyBreached "
         "FailOnNoTablesCaptured"
     ),
-    "ValidationSettings": None,
+    "ValidationSettings": _keys(
+        "EnableValidation ValidationMode ValidationOnly ThreadCount PartitionSize FailureMaxCount TableFailureMaxCount "
+        "HandleCollationDiff RecordFailureDelayInMinutes RecordFailureDelayLimitInMinutes RecordSuspendDelayInMinutes "
+        "MaxKeyColumnSize SkipLobColumns ValidationPartialLobSize ValidationQueryCdcDelaySeconds ValidationS3Time "
+        "ValidationS3Mask"
+    ),
     "ResyncSettings": None,
     "PostProcessingRules": None,
     "FailTaskWhenCleanTaskResourceFailed": None,
@@ -70,7 +75,9 @@ SETTING_VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ErrorBehavior", "ApplyErrorUpdatePolicy"): (*_RECORD_POLICIES, "UPDATE_RECORD"),
     ("ErrorBehavior", "ApplyErrorDeletePolicy"): _RECORD_POLICIES,
     ("ErrorBehavior", "ApplyErrorEscalationPolicy"): ("LOG_ERROR", "SUSPEND_TABLE", "STOP_TASK"),
+    ("ValidationSettings", "ValidationMode"): ("ROW_LEVEL",),
 }
+_ANY_NUMBER = (0, 2**31 - 1)
 # The whole numbers that a setting may hold, both ends included.
 SETTING_LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),
@@ -78,6 +85,14 @@ SETTING_LIMITS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("TargetMetadata", "LobMaxSize"): (0, 102400),
     ("TargetMetadata", "InlineLobMaxSize"): (0, 102400),
     ("TargetMetadata", "LoadMaxFileSize"): (0, 100000),
-    ("ChangeProcessingTuning", "BatchApplyTimeoutMin"): (0, 2**31 - 1),
-    ("ChangeProcessingTuning", "BatchSplitSize"): (0, 2**31 - 1),
+    ("ChangeProcessingTuning", "BatchApplyTimeoutMin"): _ANY_NUMBER,
+    ("ChangeProcessingTuning", "BatchSplitSize"): _ANY_NUMBER,
+    ("ValidationSettings", "ThreadCount"): (1, 2**31 - 1),
+    ("ValidationSettings", "PartitionSize"): (1, 2**31 - 1),
+    ("ValidationSettings", "FailureMaxCount"): _ANY_NUMBER,
+    ("ValidationSettings", "TableFailureMaxCount"): _ANY_NUMBER,
+    ("ValidationSettings", "RecordFailureDelayInMinutes"): _ANY_NUMBER,
+    ("ValidationSettings", "RecordSuspendDelayInMinutes"): _ANY_NUMBER,
+    ("ValidationSettings", "ValidationPartialLobSize"): _ANY_NUMBER,
+    ("ValidationSettings", "ValidationQueryCdcDelaySeconds"): _ANY_NUMBER,
 }

@@ -11,6 +11,7 @@ from typing import Any
 from reload_assets.config.model import DmsConfig
 from reload_assets.config.values import text
 from reload_assets.dms.mappings import TableLoad, table_mappings
+from reload_assets.dms.patterns import transforms
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier
 from reload_assets.ledger.records import Reload, staging_name
@@ -50,7 +51,7 @@ class DmsEngine:
             window_column=table.window.source,
             staging_schema=self.staging_schema,
             staging_table=staging_table,
-            ignored_columns=tuple(table.options.ignored_source_columns),
+            ignored_columns=tuple(name for name in table.options.ignored_source_columns if transforms(name)),
             renamed_columns=tuple((c.source, c.staged) for c in table.columns if c.staged != lowered(c.source)),
         )
 

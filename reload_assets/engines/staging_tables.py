@@ -14,7 +14,14 @@ from reload_assets.engines.converting import as_json, convert_columns, loaded_ty
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.session import add_primary_key, analyze, comment_on_table, drop_table, set_not_null
+from reload_assets.postgres.session import (
+    add_primary_key,
+    analyze,
+    comment_on_table,
+    drop_columns,
+    drop_table,
+    set_not_null,
+)
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.source_keys import source_keys_name
@@ -37,14 +44,25 @@ def create_staging(
 def make_table(connection: Connection[Any], schema: str, name: str, table: ReloadTable, load_role: str | None) -> None:
     """Create an empty table for DMS to load rows of ``table`` into."""
     columns = sql.SQL(", ").join(
-        # The type is production's own spelling of it, from format_type, unless that would refuse or change values.
-        sql.SQL("{} {}").format(sql.Identifier(column.staged), sql.SQL(loaded_type(table, column)))
-        for column in table.columns
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in _columns(table)
     )
     place = {"staging_schema": schema, "new_table": name}
     run(connection, "staging:create_table", {**place, "column_definitions": columns})
     if load_role:
         run(connection, "staging:grant_load", {**place, "load_role": load_role})
+
+
+def _columns(table: ReloadTable) -> list[tuple[str, str]]:
+    """Return names and types in the order of the source, in which DMS copies.
+
+    A type is production's own spelling of it, from format_type, unless that would refuse or change values. What is only
+    loaded because DMS does not leave it out goes into a type that takes everything.
+    """
+    places = {column.name: column.position for column in table.source_columns or ()}
+    wanted = [(places.get(column.source, 0), column.staged, loaded_type(table, column)) for column in table.columns]
+    for column in table.loaded_anyway:
+        wanted.append((column.position, column.name, "bytea" if column.type.family == "bytes" else "text"))
+    return [(name, kind) for _, name, kind in sorted(wanted, key=lambda one: one[0])]
 
 
 def finish_staging(
@@ -58,7 +76,7 @@ def finish_staging(
     filter_bounds: tuple[datetime, datetime],
     load_role: str | None,
 ) -> tuple[int, int]:
-    """Trim a loaded staging table to the half-open window, convert, key and analyze it.
+    """Trim a loaded staging table to the half-open window and to the columns that are wanted, convert, key, analyze it.
 
     Returns the rows staged and trimmed.
 
@@ -78,6 +96,8 @@ def finish_staging(
         filter_start=filter_bounds[0],
         filter_end=filter_bounds[1],
     ).rowcount
+    if table.loaded_anyway:
+        drop_columns(connection, schema, name, [column.name for column in table.loaded_anyway])
     converted = convert_columns(connection, schema, name, table)
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]

@@ -167,17 +167,18 @@ class ColumnsAlike(ConfigError):
 
 
 class ColumnNotOmittable(ConfigError):
-    """A source column cannot be left out, because DMS applies no rule to a column with such a name."""
+    """A source column cannot be left out without a source connection: DMS loads it, as it has no rule for its name."""
 
     code = "column-not-omittable"
-    advice = "Load the table through a view without the column, or add the column to production."
+    advice = "Configure `source.connection`, or load the table through a view without the column."
     example = sample(place=f"{_PLACE}.ignored_source_columns", table="SALES.ORDERS", column="NOTE#")
 
     def __init__(self, place: str, table: str, column: str) -> None:
         super().__init__(
             place,
-            f"{column!r} of {table} cannot be left out: DMS applies no rule to a column that has #, \\, / or - in its "
-            "name, and loads it all the same; load the table through a view without it, or add it to production",
+            f"{column!r} of {table} cannot be left out without source.connection: DMS applies no rule to a column that "
+            "has #, \\, / or - in its name, and loads it all the same, at a place that only the source knows; "
+            "configure source.connection, or load the table through a view without it",
         )
 
 
@@ -219,6 +220,21 @@ class KeyNotExact(ConfigError):
             place,
             f"rows of {table} cannot be looked up in the source by their key: {why}; give it a type that keeps the "
             "source's text there, or name another key",
+        )
+
+
+class KeyCollation(ConfigError):
+    """The source holds different texts of a key for equal, as with BINARY_CI: production would have a row twice."""
+
+    code = "key-collation"
+    advice = "Name another key, or give the key's column in the source a collation that tells all texts apart (BINARY)."
+    example = sample(place=f"{_PLACE}.key", column="SALES.ORDERS.CODE", declared="VARCHAR2(20) COLLATE BINARY_CI")
+
+    def __init__(self, place: str, column: str, declared: str) -> None:
+        super().__init__(
+            place,
+            f"{column} is {declared} in the source, which holds different texts for equal, as of other case: what is "
+            "one row there can be two in production; name another key, or change the column there to COLLATE BINARY",
         )
 
 

@@ -54,6 +54,28 @@ class TargetVersion(TargetError):
         )
 
 
+class TextNotUtf8(TargetError):
+    """The target's encoding is SQL_ASCII, which converts nothing, and a table has text that is not UTF-8."""
+
+    code = "target-text-encoding"
+    advice = (
+        "Correct the values, or dump the database and restore it into one of the encoding in which they were written: "
+        "PostgreSQL converts text of any encoding but SQL_ASCII."
+    )
+    example = sample(
+        column="production.customers.name",
+        database=_LOGIN,
+        said='invalid byte sequence for encoding "UTF8": 0xe9',
+    )
+
+    def __init__(self, column: str, database: str, said: str) -> None:
+        super().__init__(
+            f"{column} has text that is not UTF-8 ({said}), and the encoding of {database} is SQL_ASCII, from which "
+            "PostgreSQL converts nothing; correct the values, or move the database to the encoding in which they were "
+            "written."
+        )
+
+
 class TargetPooled(TargetError):
     """A connection pooler stands before the target, and hands one server session to several clients."""
 

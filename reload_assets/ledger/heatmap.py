@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
 from reload_assets.ledger.status import WindowStatus
+from reload_assets.windows import shown_in_zone
 
 _CELL, _GAP = 18, 3
 _TEMPLATE = """<!DOCTYPE html>
@@ -21,7 +24,7 @@ _TEMPLATE = """<!DOCTYPE html>
 <body>
 <h1>Reloaded windows</h1>
 <p>One column per window, the oldest on the left; one row per table. Green: merged and confirmed. Red: rejected, failed,
-or not confirmed. Yellow: running. Grey: not part of a reload of this window.</p>
+or not confirmed. Yellow: running. Grey: not part of a reload of this window. Times are those of {{ zone }}.</p>
 {% for group in groups %}
 <h2>{{ group.name }}</h2>
 {{ group.svg }}
@@ -42,18 +45,18 @@ aria-label="Windows of {{ name }} by table">
 </svg>"""
 
 
-def heatmap_page(windows: Sequence[WindowStatus]) -> str:
-    """Return a page with one heatmap per group, window by table."""
+def heatmap_page(windows: Sequence[WindowStatus], zone: ZoneInfo) -> str:
+    """Return a page with one heatmap per group, window by table. Times are shown in the zone."""
     from markupsafe import Markup
 
     groups = [
-        {"name": name, "svg": Markup(heatmap_svg(name, list(some)))}
+        {"name": name, "svg": Markup(heatmap_svg(name, list(some), zone))}
         for name, some in groupby(windows, key=lambda window: window.group_name)
     ]
-    return Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE).render(groups=groups)
+    return Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE).render(groups=groups, zone=zone.key)
 
 
-def heatmap_svg(group: str, windows: Sequence[WindowStatus]) -> str:
+def heatmap_svg(group: str, windows: Sequence[WindowStatus], zone: ZoneInfo) -> str:
     """Return the heatmap of one group's windows, the newest of which come first."""
     ordered = sorted(windows, key=lambda window: (window.window.start, window.window.end))
     names = sorted({table.table_name for window in ordered for table in window.tables})
@@ -68,19 +71,23 @@ def heatmap_svg(group: str, windows: Sequence[WindowStatus]) -> str:
             width=width,
             height=len(names) * (_CELL + _GAP) + 20,
             size=_CELL,
-            first=str(ordered[0].window.start.date()) if ordered else "",
-            last=str(ordered[-1].window.end.date()) if ordered else "",
-            tables=[_row(name, place, ordered, left) for place, name in enumerate(names)],
+            first=_day(ordered[0].window.start, zone) if ordered else "",
+            last=_day(ordered[-1].window.end, zone) if ordered else "",
+            tables=[_row(name, place, ordered, left, zone) for place, name in enumerate(names)],
         )
     )
 
 
-def _row(name: str, place: int, windows: Sequence[WindowStatus], left: int) -> dict[str, object]:
+def _day(instant: datetime, zone: ZoneInfo) -> str:
+    return shown_in_zone(instant, zone).partition("T")[0]
+
+
+def _row(name: str, place: int, windows: Sequence[WindowStatus], left: int, zone: ZoneInfo) -> dict[str, object]:
     cells = []
     for number, window in enumerate(windows):
         table = next((one for one in window.tables if one.table_name == name), None)
         state = table.state if table else "unknown"
         said = f": {table.reason}" if table and table.reason else ""
-        title = f"{window.window} {name} {state}{said}"
+        title = f"{window.window.shown(zone)} {name} {state}{said}"
         cells.append({"x": left + number * (_CELL + _GAP), "state": state, "title": title})
     return {"name": name, "y": place * (_CELL + _GAP), "cells": cells}

@@ -50,6 +50,14 @@ class OracleColumn:
     nullable: bool = True
     virtual: str | None = None
     invisible: bool = False
+    collation: str | None = None
+    """Only its name is kept, for the dictionary. Texts are compared byte by byte here."""
+
+    @property
+    def comment(self) -> str:
+        """What the dictionary views and the DMS stand-in know of the column."""
+        collate = f" COLLATE {self.collation}" if self.collation else ""
+        return f"{self.type}{collate}{' INVISIBLE' if self.invisible else ''}"
 
     @property
     def pg_type(self) -> str:
@@ -164,7 +172,7 @@ def create_table(connection: Connection[Any], schema: str, table: OracleTable) -
             connection.execute(
                 sql.SQL("COMMENT ON COLUMN {} IS {}").format(
                     sql.Identifier(schema, table.name, column.name),
-                    sql.Literal(column.type + (" INVISIBLE" if column.invisible else "")),
+                    sql.Literal(column.comment),
                 )
             )
 

@@ -66,7 +66,13 @@ SELECT
         ELSE 0
     END AS "CHAR_LENGTH",
     CASE WHEN o.type[5] IS NULL THEN 'NO' ELSE 'YES' END AS "HIDDEN_COLUMN",
-    CASE WHEN a.attgenerated = '' THEN 'NO' ELSE 'YES' END AS "VIRTUAL_COLUMN"
+    CASE WHEN a.attgenerated = '' THEN 'NO' ELSE 'YES' END AS "VIRTUAL_COLUMN",
+    CASE
+        WHEN o.type[1] IN ('CHAR', 'NCHAR', 'VARCHAR', 'VARCHAR2', 'NVARCHAR2', 'CLOB', 'NCLOB') THEN
+            coalesce(
+                substring(pg_catalog.col_description(c.oid, a.attnum) FROM ' COLLATE ([A-Z0-9_]+)'), 'USING_NLS_COMP'
+            )
+    END AS "COLLATION"
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -74,7 +80,7 @@ CROSS JOIN LATERAL (
     SELECT regexp_match(
         pg_catalog.col_description(c.oid, a.attnum),
         '^([A-Z][A-Z0-9_]*)(?:\\(([0-9]+|\\*)(?: (?:CHAR|BYTE))?(?:,(-?[0-9]+))?\\))?'
-        || '( WITH (?:LOCAL )?TIME ZONE)?( INVISIBLE)?$'
+        || '( WITH (?:LOCAL )?TIME ZONE)?(?: COLLATE [A-Z0-9_]+)?( INVISIBLE)?$'
     ) AS type
 ) AS o
 WHERE c.relkind IN ('r', 'p', 'v', 'm') AND {_IS_USER} AND o.type IS NOT NULL
@@ -85,7 +91,7 @@ _ALL_TAB_COLUMNS = """
 CREATE OR REPLACE VIEW public."ALL_TAB_COLUMNS" AS
 SELECT
     "OWNER", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE", "DATA_LENGTH", "DATA_PRECISION", "DATA_SCALE", "NULLABLE",
-    "COLUMN_ID", "CHAR_LENGTH"
+    "COLUMN_ID", "CHAR_LENGTH", "COLLATION"
 FROM public."ALL_TAB_COLS"
 WHERE "HIDDEN_COLUMN" = 'NO'
 """

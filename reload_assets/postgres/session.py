@@ -99,6 +99,12 @@ def drop_table(connection: Connection[Any], schema: str | None, table: str) -> N
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_relation(schema, table)))
 
 
+def drop_columns(connection: Connection[Any], schema: str, table: str, columns: Sequence[str]) -> None:
+    """Drop those columns of a table that exist."""
+    drops = sql.SQL(", ").join(sql.SQL("DROP COLUMN IF EXISTS {}").format(sql.Identifier(name)) for name in columns)
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(schema, table), drops))
+
+
 def lock_against_writers(connection: Connection[Any], schema: str, table: str) -> None:
     """Keep others from writing to a table or dropping it until the transaction ends. Reading stays possible."""
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(schema, table)))

@@ -7,12 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
+from psycopg.errors import CharacterNotInRepertoire
 
+from reload_assets.errors.target import TextNotUtf8
 from reload_assets.errors.windows import WindowWithoutPartition
 from reload_assets.merge.holders import kept_indexes
 from reload_assets.postgres.catalog import uncovered
+from reload_assets.postgres.statements import run
 from reload_assets.preflight.finding import Finding, found
 from reload_assets.tables import ReloadTable
+
+# Types without a collation whose values are text of the database's encoding.
+_OTHER_TEXT = {"json", "jsonb", "xml"}
 
 
 def foreseen(table: ReloadTable) -> list[Finding]:
@@ -45,6 +51,30 @@ def require_partitions(
             "create the partition before such a window is reloaded",
         )
     ]
+
+
+def require_text(
+    connection: Connection[Any], table: ReloadTable, database: str, bounds: tuple[datetime, datetime]
+) -> None:
+    """Raise TextNotUtf8 if a row of production's window has text that cannot be read as UTF-8.
+
+    Only a database of SQL_ASCII is examined: PostgreSQL converts from every other encoding. ``database`` names it.
+    """
+    if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+        return
+    place = {
+        "schema": table.production.schema,
+        "table": table.production.name,
+        "window_column": table.window.name,
+    }
+    for column in table.production.columns:
+        if not column.collatable and column.base_type not in _OTHER_TEXT:
+            continue
+        try:
+            run(connection, "preflight:convert_texts", {**place, "column": column.name}, start=bounds[0], end=bounds[1])
+        except CharacterNotInRepertoire as error:
+            said = error.diag.message_primary or str(error)
+            raise TextNotUtf8(f"{table.target}.{column.name}", database, said) from None
 
 
 def _unfed(table: ReloadTable) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from reload_assets.config.table_names import TableName
 from reload_assets.conversions.pair import Pair
-from reload_assets.dms.patterns import transforms
 from reload_assets.postgres.catalog import ForeignKey
 from reload_assets.proposal.choice import Choice, NotChosen, Times, choose_key, choose_times
 from reload_assets.proposal.paired import Columns, Described, pair_columns
@@ -52,9 +51,6 @@ class Family:
 def propose(table: Described) -> Proposed | LeftOut:
     """Choose everything for a table; without a key or a window column it is left out."""
     columns = pair_columns(table)
-    if stuck := [name for name in columns.ignored if not transforms(name)]:
-        why = f"{stuck[0]} has no column in production, and DMS cannot leave out a column of such a name"
-        return LeftOut(table.source, why)
     key = choose_key(table, columns)
     if isinstance(key, NotChosen):
         return LeftOut(table.source, key.why)

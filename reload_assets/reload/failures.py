@@ -1,11 +1,30 @@
-"""Describes the error that ended a step of a reload."""
+"""Describes the error that ended a step of a reload, or a tick."""
 
 from __future__ import annotations
+
+from types import TracebackType
 
 import psycopg
 
 from reload_assets.errors import ReloadError
 from reload_assets.errors.target import SessionLost, StatementRefused
+
+
+class ReadableError(Exception):
+    """One sentence for a person who reads it in the Dagster UI, which shows no stack trace below it.
+
+    The UI shows the traceback of an error that ended a step or a tick. The sentence says all that a user needs, and the
+    frames would only hide it. Python's own report of an uncaught error still has them.
+    """
+
+    @property
+    def __traceback__(self) -> TracebackType | None:
+        """None, no matter where the error was raised."""
+        return None
+
+    @__traceback__.setter
+    def __traceback__(self, traceback: TracebackType | None) -> None:
+        """Ignore what contextlib sets."""
 
 
 def describe(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
 from reload_assets.ledger.records import Opening, Reload
 from reload_assets.preflight.cdc import clocks_apart
-from reload_assets.preflight.foreseen import foreseen, require_partitions
+from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
@@ -64,6 +64,8 @@ class Load(Steps):
                 self._require_rights(connection, tables)
                 # The mapping is made again for the task; what it refuses is known now.
                 self.engine.load_mappings(tables, 0, bounds)
+                for table in tables:
+                    require_text(connection, table, str(self.target), bounds)
                 remarks = self._remarks(opening.group, tables, ready)
                 warnings = [
                     warning

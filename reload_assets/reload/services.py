@@ -51,15 +51,10 @@ class Services:
         config: ReloadConfig,
         look_up: SecretLookup,
         make_slack: Callable[[str], Any],
-        make_client: Callable[[], Any] | None = None,
     ) -> None:
-        """``look_up`` returns a secret's text; ``make_slack`` makes Slack's client from a token.
-
-        ``make_client`` makes the boto3 client for DMS, by default as configured.
-        """
+        """``look_up`` returns a secret's text; ``make_slack`` makes Slack's client from a token."""
         self.config = config
         self._look_up = look_up
-        self._make_client = make_client or self._configured_client
         self._delivered: Delivery | None = None
         self._make_slack = make_slack
 
@@ -178,9 +173,6 @@ class Services:
     @cached_property
     def _client(self) -> Any:
         """The only client, because making one takes longer than most calls. Threads may share it."""
-        return self._make_client()
-
-    def _configured_client(self) -> Any:
         dms, place = self.config.dms, f"{self.config.file}: dms"
         return dms_client(
             region=text(dms.region, f"{place}.region"),

@@ -8,10 +8,10 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from reload_assets.config.model import load_config
+from reload_assets.config.values import text
 from reload_assets.errors import ReloadError
 from reload_assets.reload.services import Services
-from reload_assets.resources.dms import DmsResource
-from reload_assets.resources.secrets import SecretsResource
+from reload_assets.resources.secrets import read_secret
 from reload_assets.resources.slack import slack_client
 
 
@@ -19,13 +19,19 @@ class ReloadResource(ConfigurableResource):
     """Gives access to the configuration, and through it to the target, the source, the ledger and DMS."""
 
     config_file: str = Field(description="The path of reload.yaml.")
-    dms: DmsResource = Field(description="The DMS client.")
-    secrets: SecretsResource = Field(description="Where passwords named by {secret: ...} are looked up.")
 
     @cached_property
     def services(self) -> Services:
-        """Everything that the configuration names. Made once per run, so the next run sees changed keys and secrets."""
-        return Services(load_config(self.config_file), self.secrets.text, slack_client, self.dms.client)
+        """Everything that the configuration names. Made once per run, so the next run sees changed keys and secrets.
+
+        Variables of the environment are read where they are used, so that one that is not set is named by its place.
+        """
+        config = load_config(self.config_file)
+
+        def look_up(name: str) -> str:
+            return read_secret(text(config.dms.region, f"{config.file}: dms.region"), name)
+
+        return Services(config, look_up, slack_client)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         """Stop the loads of the ending run and resume the CDC task that it stopped.

@@ -14,6 +14,7 @@ from dagster import (
     sensor,
 )
 
+from reload_assets.assets.load_steps import readable_errors, said_by
 from reload_assets.errors import code_of
 from reload_assets.errors.reloads import NotifyIncomplete
 from reload_assets.resources.reload import ReloadResource
@@ -30,8 +31,9 @@ PATIENCE_SECONDS = 15.0
     default_status=DefaultSensorStatus.RUNNING,
     description="Say once, to each channel of the section notify, what happened to reloads, requests and CDC tasks.",
 )
+@readable_errors()
 def notifier(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
-    """Send what is new. Raises NotifyIncomplete, which shows the tick as failed, if something could not be sent."""
+    """Send what is new. Raises ReadableError, which shows the tick as failed, if something could not be sent."""
     send = reload.services.notifier(context.log.warning, PATIENCE_SECONDS)
     sent = send.tick(partial(_failed_runs, context.instance))
     if sent.left:
@@ -51,7 +53,6 @@ def _code(instance: DagsterInstance, run_id: str) -> str | None:
     """Return the code of the error that ended a run."""
     for entry in instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
-        data = event.step_failure_data.user_failure_data if event else None
-        if data is not None and (found := code_of(data.description or "")):
+        if event is not None and (found := code_of(said_by(event.step_failure_data))):
             return found
     return None

@@ -18,6 +18,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, ReloadError
@@ -47,6 +48,7 @@ def requests_sensor(
         default_status=DefaultSensorStatus.STOPPED,
         description="Start a reload for each new row of admin.reload_requests and write back what became of it.",
     )
+    @readable_errors()
     def reload_requests(context: SensorEvaluationContext, reload: ReloadResource) -> SensorResult | SkipReason:
         target = reload.services.target
         wanted: list[RunRequest] = []

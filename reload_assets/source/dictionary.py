@@ -22,7 +22,8 @@ def _view(name: str, *columns: str) -> sa.TableClause:
 
 _USERS = _view("ALL_USERS", "USERNAME")
 _TABLES = _view("ALL_TABLES", "OWNER", "TABLE_NAME")
-# ALL_TAB_COLS has the columns of ALL_TAB_COLUMNS, and HIDDEN_COLUMN and VIRTUAL_COLUMN besides.
+# ALL_TAB_COLS has the columns of ALL_TAB_COLUMNS, and HIDDEN_COLUMN and VIRTUAL_COLUMN besides. COLLATION is newer than
+# the others.
 _COLUMNS = _view(
     "ALL_TAB_COLS",
     "OWNER",
@@ -37,7 +38,10 @@ _COLUMNS = _view(
     "COLUMN_ID",
     "HIDDEN_COLUMN",
     "VIRTUAL_COLUMN",
+    "COLLATION",
 )
+_FIRST_WITH_COLLATION = (12, 2)
+
 _CONSTRAINTS = _view(
     "ALL_CONSTRAINTS", "OWNER", "CONSTRAINT_NAME", "CONSTRAINT_TYPE", "TABLE_NAME", "STATUS", "VALIDATED"
 )
@@ -63,10 +67,16 @@ def tables(schema: str) -> sa.Select[tuple[str]]:
     return sa.select(_TABLES.c.TABLE_NAME).where(_is(_TABLES.c.OWNER, schema))
 
 
-def columns(schema: str, table: str) -> sa.Select[tuple[object, ...]]:
-    """Return the visible, stored columns in order: name, type, bytes, characters, precision, scale, nullable, position.
+def has_collations(dialect: sa.Dialect) -> bool:
+    """Return whether the dictionary of a database that was connected to tells the collations of columns."""
+    return dialect.name != "oracle" or (dialect.server_version_info or ()) >= _FIRST_WITH_COLLATION
 
-    Hidden and virtual columns are left out: DMS does not carry them.
+
+def columns(schema: str, table: str, *, collations: bool) -> sa.Select[tuple[object, ...]]:
+    """Return the visible, stored columns in order.
+
+    They are name, type, bytes, characters, precision, scale, nullable, position, collation. Hidden and virtual columns
+    are left out: DMS does not carry them. Without ``collations`` the collation is NULL.
     """
     c = _COLUMNS.c
     return (
@@ -79,6 +89,7 @@ def columns(schema: str, table: str) -> sa.Select[tuple[object, ...]]:
             c.DATA_SCALE,
             c.NULLABLE,
             c.COLUMN_ID,
+            c.COLLATION if collations else sa.null().label(c.COLLATION.name),
         )
         .where(
             _is(c.OWNER, schema),

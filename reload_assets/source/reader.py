@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from reload_assets.canonical.oracle_types import Delivery, SourceColumn, type_named
+from reload_assets.canonical.oracle_types import EXACT_COLLATIONS, Delivery, SourceColumn, type_named
 from reload_assets.canonical.text import source_instant, source_role
 from reload_assets.errors import closest
 from reload_assets.errors.source import (
@@ -104,7 +104,9 @@ class SourceReader:
 
     def columns(self, table: str) -> list[SourceColumn]:
         """Read the table's visible, stored columns in order. Raises SourceUnavailable if there is no such table."""
-        rows = self.read(dictionary.columns(self.schema, table))
+        with self._connection() as connection:
+            collations = dictionary.has_collations(connection.dialect)
+            rows = list(connection.execute(dictionary.columns(self.schema, table, collations=collations)))
         if not rows:
             self.check()
             meant = closest(table, (name for (name,) in self.read(dictionary.tables(self.schema))))
@@ -398,6 +400,7 @@ def _column(
     scale: int | None,
     nullable: str,
     position: int,
+    collation: str | None,
     *,
     delivery: Delivery,
 ) -> SourceColumn:
@@ -411,6 +414,8 @@ def _column(
         nullable=nullable == "Y",
         position=int(position),
         delivery=delivery,
+        # The same for all columns that nobody gave another one, so that no definition of a reload has to keep it.
+        collation=None if collation in EXACT_COLLATIONS else collation,
     )
 
 

@@ -15,7 +15,7 @@ from reload_assets.config.model import parse_config
 from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import table_mappings
 from reload_assets.errors.dms import MappingImpossible
-from reload_assets.errors.tables import ColumnNotOmittable, ColumnsAlike, ColumnUnmatched
+from reload_assets.errors.tables import ColumnNotOmittable, ColumnsAlike, ColumnUnmatched, KeyCollation
 from reload_assets.ledger.records import Reload, staging_name
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.reload.parts import group_tables
@@ -175,23 +175,31 @@ def test_a_name_that_no_rule_of_dms_can_have_is_refused_before_anything_is_made(
 
 
 @contextmanager
-def resolving(new_database: Databases, ddl: str, columns: Sequence[str]) -> Iterator[Callable[..., ReloadTable]]:
-    """Resolves the table SALES.T, which has these columns in the source, with options of the configuration."""
+def resolving(
+    new_database: Databases, ddl: str, columns: Sequence[str | OracleColumn]
+) -> Iterator[Callable[..., ReloadTable]]:
+    """Resolves the table SALES.T, which has these columns in the source, with options of the configuration.
+
+    A name alone stands for a number. The first column is the key.
+    """
     with (
         psycopg.connect(new_database("source"), autocommit=True) as source,
         psycopg.connect(new_database("target"), autocommit=True) as target,
     ):
         create_schema(source, SCHEMA)
-        kinds = [OracleColumn(name, "NUMBER(10)", nullable=False) for name in columns]
-        create_table(source, SCHEMA, OracleTable("T", [*kinds, AT], [columns[0]]))
+        kinds = [
+            OracleColumn(column, "NUMBER(10)", nullable=False) if isinstance(column, str) else column
+            for column in columns
+        ]
+        create_table(source, SCHEMA, OracleTable("T", [*kinds, AT], [kinds[0].name]))
         target.execute(f"CREATE SCHEMA production; CREATE TABLE production.t ({ddl}, updated_at timestamp)".encode())
         at = source.info
         url = sa.URL.create("postgresql", at.user, at.password, at.host, at.port, at.dbname)
 
-        def resolve(**options: Any) -> ReloadTable:
+        def resolve(*, described: bool = True, **options: Any) -> ReloadTable:
             config = parse_config(f"{HEAD}      t: {json.dumps({'window_column': 'updated_at', **options})}")
             with SourceReader(url, SCHEMA) as reader:
-                (table,) = resolve_group(group_tables(config, "sales"), target, reader)
+                (table,) = resolve_group(group_tables(config, "sales"), target, reader if described else None)
             return table
 
         yield resolve
@@ -209,9 +217,25 @@ def test_columns_that_differ_in_case_alone_find_their_own_or_are_refused(new_dat
         assert [one.source for one in resolve(ignored_source_columns=["Id"]).columns] == ["ID", "UPDATED_AT"]
 
 
-def test_a_column_that_no_rule_of_dms_leaves_out_is_refused(new_database: Databases) -> None:
+@pytest.mark.parametrize(
+    ("collation", "is_refused"), [(None, False), ("BINARY", False), ("BINARY_CI", True), ("GERMAN_AI", True)]
+)
+def test_a_key_whose_texts_the_source_holds_for_equal_is_refused(
+    new_database: Databases, collation: str | None, is_refused: bool
+) -> None:
+    code = OracleColumn("CODE", "VARCHAR2(20)", nullable=False, collation=collation)
+    with resolving(new_database, "code varchar(20) PRIMARY KEY", [code]) as resolve:
+        if is_refused:
+            with pytest.raises(KeyCollation, match=rf"SALES\.T\.CODE is VARCHAR2\(20\) COLLATE {collation} in the"):
+                resolve()
+        else:
+            assert [column.name for column in resolve().key] == ["code"]
+
+
+def test_a_column_that_no_rule_of_dms_leaves_out_needs_a_description_of_the_source(new_database: Databases) -> None:
     with resolving(new_database, "id bigint PRIMARY KEY", ["ID", "NOTE#"]) as resolve:
         with pytest.raises(ColumnUnmatched, match=r"has no column for SALES\.T\.NOTE#"):
             resolve()
-        with pytest.raises(ColumnNotOmittable, match=r"'NOTE#' of SALES\.T cannot be left out: DMS applies no rule"):
-            resolve(ignored_source_columns=["NOTE#"])
+        assert [one.name for one in resolve(ignored_source_columns=["NOTE#"]).loaded_anyway] == ["NOTE#"]
+        with pytest.raises(ColumnNotOmittable, match=r"'NOTE#' of SALES\.T cannot be left out without source\.connec"):
+            resolve(described=False, ignored_source_columns=["NOTE#"])

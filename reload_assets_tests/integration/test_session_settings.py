@@ -6,15 +6,17 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from reload_assets.errors.target import TargetReadOnly, TargetWithoutTriggers
+from reload_assets.errors.target import TargetReadOnly, TargetWithoutTriggers, TextNotUtf8
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.preflight.foreseen import require_text
 from reload_assets.verify.expectations import Expectation, TypesOf, validate
 from reload_assets_tests.integration.merge_bench import LATER, NOON, MergeBench
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -276,5 +278,17 @@ def test_a_database_of_no_encoding_serves(postgres: PostgresServer, expected: li
         try:
             with made_rig(postgres, postgres.url("no_encoding")) as made:
                 assert made.reload() == expected
+                (table,) = made.bench.resolve()
+                first, second, end = (datetime(2025, 1, 3, hour) for hour in (12, 13, 14))
+                with made.target.connect(autocommit=True) as own:
+                    require_text(own, table, "here", (first, end))
+                    # What a client of another encoding has written.
+                    made.bench.execute('UPDATE production.events SET "Name" = chr(233) WHERE id = 1')
+                    with pytest.raises(
+                        TextNotUtf8, match=r'events\.Name has text .*\(invalid byte .*"UTF8": 0xe9\), and'
+                    ):
+                        require_text(own, table, "here", (first, end))
+                    # Only rows of the window count.
+                    require_text(own, table, "here", (first, second))
         finally:
             connection.execute("DROP DATABASE no_encoding WITH (FORCE)")

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
+from reload_assets.assets.load_steps import said_by
 from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
 from reload_assets.local.stack import FIRST_DAY, REGION, Stack, checkout_file
@@ -84,9 +85,7 @@ def failures(result: ExecuteInProcessResult) -> list[str]:
     said = []
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            described = data.user_failure_data.description if data.user_failure_data else None
-            said.append(described or (data.error.to_string() if data.error else ""))
+            said.append(said_by(event.step_failure_data))
     return said
 
 

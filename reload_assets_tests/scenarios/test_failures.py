@@ -236,6 +236,7 @@ def test_an_adhoc_window_in_the_future_is_refused(runner: Runner) -> None:
         ("RELOAD_TARGET_PASSWORD", "wr0ng-pass", "target.connection: cannot log in to PostgreSQL as reload_job@"),
         ("RELOAD_SOURCE_PASSWORD", "wr0ng-pass", "source"),
         ("RELOAD_DMS_URL", "http://127.0.0.1:9", "127.0.0.1:9"),
+        ("RELOAD_DMS_URL", "", "dms.endpoint_url: the environment variable RELOAD_DMS_URL is not set"),
         ("RELOAD_DMS_SOURCE_ARN", "RELOAD_DMS_TARGET_ARN", "source"),
         ("RELOAD_DMS_INSTANCE_ARN", "arn:aws:dms:us-east-1:000000000000:rep:NOWHERE", "NOWHERE"),
     ],
@@ -250,6 +251,8 @@ def test_what_cannot_be_reached_is_one_sentence(
     sentence: str,
 ) -> None:
     monkeypatch.setenv(variable, runner.stack.environment.get(value, value))
+    if not value:
+        monkeypatch.delenv(variable)
     before = changes(runner)
     result = configured(IMPATIENT).run(day.isoformat())
     monkeypatch.undo()

@@ -18,7 +18,6 @@ from reload_assets.engines.staging_tables import create_staging
 from reload_assets.errors.cdc import CdcTaskNeverStarted
 from reload_assets.errors.config import SlackMissing
 from reload_assets.errors.dms import LoadIncomplete
-from reload_assets.errors.reloads import NotifyIncomplete
 from reload_assets.ledger.ledger import CheckStatus, Ledger
 from reload_assets.ledger.records import CheckResult, Opening
 from reload_assets.ledger.requests import note_ended
@@ -27,6 +26,7 @@ from reload_assets.notify.channels import Send
 from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
+from reload_assets.reload.failures import ReadableError
 from reload_assets.reload.parts import group_tables
 from reload_assets.reload.services import Services
 from reload_assets.resolved import definition
@@ -158,7 +158,7 @@ def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
     assert "[production-changed]" in failures(refused)[0]
     sns.refuse = 1
     capsys.readouterr()
-    with pytest.raises(NotifyIncomplete, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
+    with pytest.raises(ReadableError, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
         tick(runner)
     # The log has all of it already, and does not wait for SNS. Other checks of the rejected one still run.
     logged = [line for line in capsys.readouterr().err.splitlines() if "What to do: " in line]

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from dagster import AssetKey, ExecuteInProcessResult
+from dagster._core.execution.plan.objects import ErrorSource
 
 from reload_assets_tests.scenarios.runs import Runner, failures
 
@@ -52,7 +53,12 @@ def test_a_run_over_several_partitions_is_refused_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     ("assets", "job"),
-    [(None, "reload_sales"), (["staging/orders"], "reload_sales"), (None, "reload_window_sales")],
+    [
+        (None, "reload_sales"),
+        (["staging/orders"], "reload_sales"),
+        (["production/orders"], "reload_sales"),
+        (None, "reload_window_sales"),
+    ],
 )
 def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
     runner: Runner, assets: list[str] | None, job: str
@@ -60,6 +66,21 @@ def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
     before = left_behind(runner)
     said = failures(launch(runner, {}, assets, job))
     assert is_a_sentence(said, "run-without-partition"), said
+    assert left_behind(runner) == before
+
+
+def test_production_alone_of_a_window_that_nobody_loaded_gets_a_sentence_without_a_stack_trace(
+    runner: Runner, day: date
+) -> None:
+    before = left_behind(runner)
+    result = launch(runner, {"dagster/partition": day.isoformat()}, ["production/orders"])
+    assert is_a_sentence(failures(result), "nothing-loaded"), failures(result)
+    (failed,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    # With these the Dagster UI leaves out the frames of Dagster, and has none of ours to show.
+    assert failed.error_source is ErrorSource.USER_CODE_ERROR
+    assert failed.error is not None
+    assert failed.error.cause is not None
+    assert (failed.error.cause.stack, failed.error.cause.cause, failed.error.cause.context) == ([], None, None)
     assert left_behind(runner) == before
 
 

@@ -24,10 +24,16 @@ def test_a_table_of_another_schema_and_an_odd_name_is_reloaded(
 ) -> None:
     with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
         create_schema(source, SOURCE[0])
-        columns = [OracleColumn("ID#", "NUMBER(10)", nullable=False), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")]
+        columns = [
+            # Production has neither this one nor the document, and DMS leaves out no column of such a name.
+            OracleColumn("NOTE-X", "VARCHAR2(20)"),
+            OracleColumn("ID#", "NUMBER(10)", nullable=False),
+            OracleColumn("SCAN/1", "BLOB"),
+            OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
+        ]
         create_table(source, SOURCE[0], OracleTable(SOURCE[1], columns, ["ID#"]))
         at = sql.Literal(bounds[0] + timedelta(hours=3))
-        source.execute(sql.SQL("INSERT INTO {} VALUES (1, {})").format(sql.Identifier(*SOURCE), at))
+        source.execute(sql.SQL("INSERT INTO {} VALUES ('n', 1, 'x', {})").format(sql.Identifier(*SOURCE), at))
         for role in ("reload_reader", "dms_source"):
             source.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(*map(sql.Identifier, (SOURCE[0], role))))
             source.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(*SOURCE), sql.Identifier(role)))
@@ -39,7 +45,8 @@ def test_a_table_of_another_schema_and_an_odd_name_is_reloaded(
     written = checkout_file("reload.yaml").read_text(encoding="utf-8")
     # The stack's CDC task does not carry the new table, and a reload beside it would be refused.
     written = written[: written.index("cdc:\n")] + written[written.index("windows:\n") :]
-    extended = configured(f"{written.rstrip()}\n      '{ENTRY}': {{window_column: updated_at}}\n")
+    entry = f"'{ENTRY}': {{window_column: updated_at, ignored_source_columns: [NOTE-X, SCAN/1]}}"
+    extended = configured(f"{written.rstrip()}\n      {entry}\n")
     result = extended.run(day.isoformat(), assets=[f"staging/{LABEL}", f"production/{LABEL}"])
     assert failures(result) == []
     found = checks(result)

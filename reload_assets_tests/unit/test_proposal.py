@@ -297,10 +297,10 @@ def test_the_cdc_task_says_how_columns_are_named() -> None:
     assert columns.undecided == {}
 
 
-def test_a_column_that_dms_cannot_leave_out_leaves_out_the_table() -> None:
+def test_a_column_that_only_the_source_has_is_ignored_whatever_its_name() -> None:
     found = propose(table({**COLUMNS, "NOTE#": "VARCHAR2(3)"}, KEPT))
-    assert isinstance(found, LeftOut)
-    assert found.why == "NOTE# has no column in production, and DMS cannot leave out a column of such a name"
+    assert isinstance(found, Proposed)
+    assert found.columns.ignored == {"NOTE#": "production has no column for it"}
 
 
 def proposed(name: str, *parents: str) -> Proposed:

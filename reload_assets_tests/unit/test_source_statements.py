@@ -135,7 +135,7 @@ def test_rows_are_asked_for_by_composite_key() -> None:
 
 
 def test_the_dictionary_is_asked_with_bound_names() -> None:
-    text, values = compiled(dictionary.columns("SALES", "ORDERS"))
+    text, values = compiled(dictionary.columns("SALES", "ORDERS", collations=True))
     view = '"ALL_TAB_COLS".'
     assert text.endswith(
         f'FROM "ALL_TAB_COLS" WHERE {view}"OWNER" = :p_owner AND {view}"TABLE_NAME" = :p_table_name '
@@ -148,6 +148,16 @@ def test_the_dictionary_is_asked_with_bound_names() -> None:
         "p_hidden_column": "NO",
         "p_virtual_column": "NO",
     }
+    assert f'{view}"COLLATION" FROM' in text
+
+
+@pytest.mark.parametrize(("version", "known"), [((12, 1, 0, 2, 0), False), ((12, 2, 0, 1, 0), True), ((19, 3), True)])
+def test_an_oracle_before_12_2_is_not_asked_for_collations(version: tuple[int, ...], known: bool) -> None:
+    dialect = oracle.dialect()
+    dialect.server_version_info = version
+    assert dictionary.has_collations(dialect) is known
+    text, _ = compiled(dictionary.columns("SALES", "ORDERS", collations=known))
+    assert ('NULL AS "COLLATION"' in text) is not known
 
 
 def test_keys_of_the_same_text_are_looked_for_by_ranges_that_an_index_serves() -> None:

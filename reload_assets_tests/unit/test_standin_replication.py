@@ -58,7 +58,10 @@ class Script:
         if lag:
             self.faults.set(ApplyLag(seconds=lag))
         self.job = SimpleNamespace(
-            settings=settings.complete(None), measures=Measures(), mapping=TableMapping(json.dumps({"rules": [RULE]}))
+            settings=settings.complete(None),
+            only_validates=False,
+            measures=Measures(),
+            mapping=TableMapping(json.dumps({"rules": [RULE]})),
         )
 
     # As the log

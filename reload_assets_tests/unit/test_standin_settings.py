@@ -30,6 +30,8 @@ def test_partial_settings_are_completed_with_defaults() -> None:
         ({"FullLoadSettings": {"MaxFullLoadSubTasks": 50}}, "MaxFullLoadSubTasks"),
         ({"FullLoadSettings": {"TargetTablePrepMode": "NOTHING"}}, "TargetTablePrepMode"),
         ({"ErrorBehavior": {"TableErrorPolicy": "STOP"}}, "TableErrorPolicy"),
+        ({"ValidationSettings": {"ThreadCount": 0}}, "ThreadCount"),
+        ({"ValidationSettings": {"ValidationMode": "ROWS"}}, "ValidationMode"),
     ],
 )
 def test_settings_that_are_refused(sent: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -49,6 +51,8 @@ def test_a_task_without_settings_drops_its_tables_and_one_that_only_validates_do
     assert settings.complete(None)["FullLoadSettings"]["TargetTablePrepMode"] == "DROP_AND_CREATE"
     only = settings.complete('{"ValidationSettings": {"EnableValidation": true, "ValidationOnly": true}}')
     assert only["FullLoadSettings"]["TargetTablePrepMode"] == "DO_NOTHING"
+    assert only["ValidationSettings"]["ValidationQueryCdcDelaySeconds"] == 180, "CDC has to come first"
+    assert only["ValidationSettings"]["TableFailureMaxCount"] == 1000
     assert "ValidationSettings" not in settings.complete(None)
 
 

@@ -176,6 +176,18 @@ class Applier:
             return self._target.execute(statement.query(), statement.values()).rowcount
 
 
+class NoApplier:
+    """Stands in for an Applier where changes are not applied: in a task that only validates."""
+
+    def __init__(self, control: ControlTables) -> None:
+        self._control = control
+
+    def apply(self, changes: Sequence[TargetChange], end: int) -> list[TableRun]:
+        """Note only that the log was read up to ``end``."""
+        self._control.reach(end)
+        return []
+
+
 def of_statement(state: str) -> bool:
     """Return whether an error is about the statement, and not the connection, the server or its resources."""
     return not state.startswith(("08", "53", "57", "58", "XX"))

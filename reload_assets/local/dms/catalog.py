@@ -24,7 +24,7 @@ _COLUMNS = """
 SELECT
     a.attname,
     format_type(a.atttypid, a.atttypmod),
-    coalesce(col_description(a.attrelid, a.attnum), ''),
+    regexp_replace(coalesce(col_description(a.attrelid, a.attnum), ''), ' COLLATE .*', ''),
     coalesce(a.attnum = ANY (i.indkey), false)
 FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 
 from reload_assets.local.dms import faults
 from reload_assets.local.dms.catalog import source_tables
+from reload_assets.local.dms.cdc_validation import CdcValidation
 from reload_assets.local.dms.changelog import ChangeLog
 from reload_assets.local.dms.control_tables import ControlTables
 from reload_assets.local.dms.engine import Ending, Engine, Job, Stopped, TaskFailed
@@ -33,6 +34,7 @@ class Cdc(Engine):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._ended = threading.Event()
+        self._validation = CdcValidation(self) if self.job.validation else None
 
     @staticmethod
     def discard(job: Job) -> None:
@@ -53,12 +55,32 @@ class Cdc(Engine):
             raise
 
     def work(self) -> Ending:
+        if self._validation:
+            self._begin_validation(self._validation)
         try:
             self._connected_again_and_again(self._replicate)
         finally:
+            if self._validation:
+                self._validation.end()
             self._ended.set()
             self._write_end()
         raise Stopped
+
+    def reload(self, runs: Sequence[TableRun], option: str) -> str | None:
+        if option == "data-reload":
+            return "Tables cannot be reloaded in a task with migration type cdc."
+        assert self._validation is not None
+        for run in runs:
+            self._validation.ask(run, "Pending revalidation")
+        return None
+
+    def _begin_validation(self, validation: CdcValidation) -> None:
+        """A task that only validates begins with the rows that are there already, others with the next changes."""
+        for run in self.tables.values():
+            run.validation.begin("Pending validation")
+            if self.job.only_validates:
+                validation.ask(run, "Pending validation")
+        validation.start()
 
     def _prepare(self, source: _Connection, target: _Connection) -> None:
         log = ChangeLog(source, _slot(self.job))
@@ -87,17 +109,18 @@ class Cdc(Engine):
 
     def _replicate(self, source: _Connection, target: _Connection) -> None:
         log = ChangeLog(source, _slot(self.job))
-        Replication(source, target, log, self._control(target), self).run()
+        Replication(source, target, log, self._control(target), self, self._validation).run()
 
     def _control(self, target: _Connection) -> ControlTables:
-        settings = self.job.settings["ControlTablesSettings"]
+        # A status says how far the target is, which a task that only validates does not know.
+        with_status = self.job.settings["ControlTablesSettings"]["StatusTableEnabled"] and not self.job.only_validates
         return ControlTables(
             target,
-            schema=settings["ControlSchema"] or "public",
+            schema=self.job.control_schema,
             server=self.job.server,
             task=self.job.resource.upper(),
             slot=_slot(self.job),
-            with_status=settings["StatusTableEnabled"],
+            with_status=with_status,
         )
 
     def _connected_again_and_again(self, step: Callable[[_Connection, _Connection], None]) -> None:

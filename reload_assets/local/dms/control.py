@@ -35,6 +35,7 @@ OPERATIONS = (
     "StopReplicationTask",
     "DeleteReplicationTask",
     "DescribeTableStatistics",
+    "ReloadTables",
     "ListTagsForResource",
     "AddTagsToResource",
 )

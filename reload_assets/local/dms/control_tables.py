@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,19 @@ class Status:
     applied: datetime | None
 
 
+def create_missing(target: psycopg.Connection[Any], schema: str, tables: Mapping[str, str]) -> None:
+    """Make control tables, by name, and their schema, where they are not there yet."""
+    with target.transaction():
+        # Tasks that start at the same time would make each other's CREATE TABLE fail.
+        target.execute("SELECT pg_advisory_xact_lock(hashtext('awsdms'), hashtext(%s))", (schema,))
+        if target.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+            target.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        for name, definition in tables.items():
+            query = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+            if target.execute(query, (schema, name)).fetchone() is None:
+                target.execute(sql.SQL(definition).format(schema=sql.Identifier(schema)))
+
+
 class ControlTables:
     """One task's rows, written in the caller's transaction where one is open."""
 
@@ -100,19 +114,10 @@ class ControlTables:
 
     def create(self) -> None:
         """Make the tables, and their schema, where they are not there yet."""
-        with self._target.transaction():
-            # Tasks that start at the same time would make each other's CREATE TABLE fail.
-            self._target.execute("SELECT pg_advisory_xact_lock(hashtext('awsdms'), hashtext(%s))", (self._schema,))
-            found = self._target.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self._schema,))
-            if found.fetchone() is None:
-                self._target.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
-            wanted = {"awsdms_apply_exceptions": _EXCEPTIONS, "awsdms_txn_state": _STATE}
-            if self._with_status:
-                wanted["awsdms_status"] = _STATUS
-            for name, definition in wanted.items():
-                query = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
-                if self._target.execute(query, (self._schema, name)).fetchone() is None:
-                    self._execute(definition)
+        wanted = {"awsdms_apply_exceptions": _EXCEPTIONS, "awsdms_txn_state": _STATE}
+        if self._with_status:
+            wanted["awsdms_status"] = _STATUS
+        create_missing(self._target, self._schema, wanted)
 
     def lock(self) -> None:
         """Wait until no other session applies this task's changes, and hold the lock until the session ends.

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,12 +90,13 @@ class Measures:
 class Job:
     """What an engine is to do; ``start_type`` is start-replication, resume-processing or reload-target.
 
-    ``resource`` is the end of the task's ARN, ``server`` the instance that it runs on.
+    ``resource`` is the end of the task's ARN, ``server`` the instance that it runs on, ``version`` its engine version.
     """
 
     task: str
     resource: str
     server: str
+    version: str
     created: datetime
     source: Endpoint
     target: Endpoint
@@ -103,6 +104,20 @@ class Job:
     settings: dict[str, Any]
     start_type: str
     measures: Measures = field(default_factory=Measures)
+
+    @property
+    def validation(self) -> Mapping[str, Any]:
+        """The ValidationSettings of a task that validates; empty for one that does not."""
+        settings: Mapping[str, Any] = self.settings.get("ValidationSettings") or {}
+        return settings if settings.get("EnableValidation") else {}
+
+    @property
+    def only_validates(self) -> bool:
+        return bool(self.validation.get("ValidationOnly"))
+
+    @property
+    def control_schema(self) -> str:
+        return str(self.settings["ControlTablesSettings"]["ControlSchema"] or "public")
 
 
 class Engine(threading.Thread, ABC):
@@ -152,6 +167,13 @@ class Engine(threading.Thread, ABC):
         """Wait for some seconds. Raises Stopped as soon as a stop is requested."""
         if self.halt.wait(seconds):
             raise Stopped
+
+    @abstractmethod
+    def reload(self, runs: Sequence[TableRun], option: str) -> str | None:
+        """Ask the run to load tables again (data-reload) or to validate them again (validate-only).
+
+        Returns why that is not possible; None if it will be done.
+        """
 
     @abstractmethod
     def work(self) -> Ending:

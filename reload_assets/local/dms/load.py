@@ -1,11 +1,14 @@
-"""The full-load engine: several tables at once, error policies, a prompt stop."""
+"""The full-load engine: several tables at once, validated after their load; error policies, a prompt stop."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -15,6 +18,7 @@ from reload_assets.local.dms.catalog import SourceTable, source_columns, source_
 from reload_assets.local.dms.engine import Ending, Engine, Stopped, TaskFailed
 from reload_assets.local.dms.mapping import Selection
 from reload_assets.local.dms.records import TableRun
+from reload_assets.local.dms.validation import Limits, validate
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +31,21 @@ _FINISHED = Ending("stopped", "Stop Reason FULL_LOAD_ONLY_FINISHED")
 
 
 class FullLoad(Engine):
-    """MigrationType full-load: every selected table is copied once, by up to MaxFullLoadSubTasks threads."""
+    """MigrationType full-load: every selected table is copied once, by up to MaxFullLoadSubTasks threads.
+
+    A table that is loaded is validated next, ThreadCount of them at a time, and the task ends after that.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._selections: dict[tuple[str, str], Selection] = {}
+        # What ReloadTables asked for; None once the task takes nothing more.
+        self._asked: deque[tuple[TableRun, str]] | None = deque()
+        self._asking = threading.Lock()
+        self._limits: Limits | None = None
+        if self.job.validation:
+            self._limits = Limits(self.job, unlimited=self.job.only_validates)
+            self._validating = threading.Semaphore(self.job.validation["ThreadCount"])
 
     @staticmethod
     def kept(tables: dict[tuple[str, str], TableRun], start_type: str) -> dict[tuple[str, str], TableRun]:
@@ -39,13 +57,18 @@ class FullLoad(Engine):
         selections = [] if self.faults.strike(faults.NoTables) else self._selected()
         if not selections and self.job.settings["ErrorBehavior"]["FailOnNoTablesCaptured"]:
             raise TaskFailed(NO_TABLES)
-        todo: list[tuple[Selection, TableRun]] = []
-        for selection in selections:
-            name = selection.table.schema, selection.table.name
+        self._selections = {(one.table.schema, one.table.name): one for one in selections}
+        todo: list[tuple[TableRun, str]] = []
+        for name in self._selections:
             if name not in self.tables:  # a resumed load keeps the tables that it had completed
                 self.tables[name] = TableRun(*name)
-                todo.append((selection, self.tables[name]))
-        self._load_all(todo)
+                todo.append((self.tables[name], "load"))
+            elif self._limits and self.tables[name].validation.is_open:
+                todo.append((self.tables[name], "validate-only"))
+        if self._limits:
+            for run, _ in todo:
+                run.validation.begin("Pending validation")
+        self._do_all(todo)
         if stuck := self.faults.strike(faults.StuckRunning):
             self._hold(stuck)
         if self.faults.strike(faults.RecoverableError):
@@ -60,11 +83,34 @@ class FullLoad(Engine):
         with self.connected(self.job.source) as source:
             return self.job.mapping.select(source_tables(source))
 
-    def _load_all(self, todo: list[tuple[Selection, TableRun]]) -> None:
+    def reload(self, runs: Sequence[TableRun], option: str) -> str | None:
+        with self._asking:
+            if self._asked is None:
+                return "Replication Task is ending."
+            for run in runs:
+                if run.state not in ("Table completed", "Table error") or run.validation.is_open:
+                    return f"Table {run.schema}.{run.table} is being loaded or validated."
+            for run in runs:
+                if option == "data-reload":
+                    run.state, run.reloaded = "Table is being reloaded", True
+                if self._limits:
+                    self._limits.give(run, run.validation.failed)
+                    run.validation.begin("Pending revalidation")
+                self._asked.append((run, option))
+        return None
+
+    def _take_asked(self, *, last: bool) -> list[tuple[TableRun, str]]:
+        """Return what ReloadTables asked for since; if that is nothing and may be the ``last``, take no more."""
+        with self._asking:
+            asked = list(self._asked or ())
+            self._asked = None if last and not asked else deque()
+        return asked
+
+    def _do_all(self, todo: list[tuple[TableRun, str]]) -> None:
         failure: BaseException | None = None
         with ThreadPoolExecutor(self.job.settings["FullLoadSettings"]["MaxFullLoadSubTasks"]) as pool:
-            pending: set[Future[None]] = {pool.submit(self._load, *one) for one in todo}
-            while pending:
+            pending: set[Future[None]] = {pool.submit(self._do, *one) for one in todo}
+            while True:
                 done, pending = wait(pending, timeout=0.1)
                 for future in done:
                     if error := future.exception():
@@ -72,10 +118,30 @@ class FullLoad(Engine):
                         self.halt.set()
                 if self.halt.is_set():
                     self.cancel_statements()
+                pending |= {pool.submit(self._do, *one) for one in self._take_asked(last=not pending)}
+                if not pending:
+                    break
         if failure:
             raise failure
         if self.halt.is_set():
             raise Stopped
+
+    def _do(self, run: TableRun, what: str) -> None:
+        """Load a table, reload it or only validate it. Raises TaskFailed as ``_load`` does."""
+        selection = self._selections[run.schema, run.table]
+        if what != "validate-only":
+            self._load(selection, run)
+        if self._limits and not self.halt.is_set():
+            self._validate(selection, run, self._limits)
+
+    def _validate(self, selection: Selection, run: TableRun, limits: Limits) -> None:
+        with self._validating, suppress(Stopped):
+            try:
+                with self.connected(self.job.source) as source, self.connected(self.job.target) as target:
+                    validate(source, target, selection, run, self, limits)
+            except psycopg.Error as error:
+                self.pause(0)
+                run.validation.give_up("Error", self.cleaned(error))
 
     def _load(self, selection: Selection, run: TableRun) -> None:
         """One table. Raises TaskFailed where a policy or a lost connection ends the whole task."""
@@ -83,6 +149,9 @@ class FullLoad(Engine):
             run.end("Table cancelled")
             return
         run.begin()
+        if self.job.only_validates:
+            run.end("Table completed")
+            return
         try:
             with self.connected(self.job.source) as source, self.connected(self.job.target) as target:
                 self._copy(source, target, selection, run)
@@ -113,7 +182,9 @@ class FullLoad(Engine):
             self.job.settings["TargetMetadata"],
         )
         mode = self.job.settings["FullLoadSettings"]["TargetTablePrepMode"]
-        if self.job.start_type == "reload-target" and mode == "DO_NOTHING":
+        if run.reloaded:
+            mode = "TRUNCATE_BEFORE_LOAD"  # ReloadTables keeps the table and replaces its rows
+        elif self.job.start_type == "reload-target" and mode == "DO_NOTHING":
             mode = "TRUNCATE_BEFORE_LOAD"  # reload-target empties the tables whatever the settings say
         late_key = self.job.settings["FullLoadSettings"]["CreatePkAfterFullLoad"]
         created = copying.prepare_target(target, load, mode, with_key=not late_key)

@@ -111,9 +111,42 @@ class Connection:
 
 
 @dataclass
+class TableValidation:
+    """How far the validation of one table is, in the words and numbers of the table statistics."""
+
+    state: str = "Not enabled"
+    pending: int = 0
+    failed: int = 0
+    suspended: int = 0
+    details: str = ""
+
+    def begin(self, state: str) -> None:
+        """Forget what was found so far; ``state`` says what is awaited or done now."""
+        self.state, self.details = state, ""
+        self.pending = self.failed = self.suspended = 0
+
+    def give_up(self, state: str, details: str = "") -> None:
+        """The table cannot be validated."""
+        self.begin(state)
+        self.details = details
+
+    def judge(self) -> None:
+        """Derive the state from the numbers. Which state goes first if several fit is not on record."""
+        states = {"Pending records": self.pending, "Suspended records": self.suspended}
+        states["Mismatched records"] = self.failed
+        self.state = next((state for state, count in states.items() if count), "Validated")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows are still to be compared."""
+        return self.state.startswith("Pend") or self.state == "Preparing table"
+
+
+@dataclass
 class TableRun:
     """How far one table is. ``rows`` are committed rows; ``expected`` is the planner's guess, for the progress;
-    ``changes`` counts the inserts, updates and deletes of ongoing replication.
+    ``changes`` counts the inserts, updates and deletes of ongoing replication; ``reloaded`` says that ReloadTables was
+    called for the table.
     """
 
     schema: str
@@ -125,9 +158,12 @@ class TableRun:
     started: datetime | None = None
     ended: datetime | None = None
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_CHANGES, 0))
+    reloaded: bool = False
+    validation: TableValidation = field(default_factory=TableValidation)
 
     def begin(self) -> None:
-        self.state, self.rows, self.started = "Full load", 0, datetime.now(timezone.utc)
+        self.state = "Table is being reloaded" if self.reloaded else "Full load"
+        self.rows, self.started = 0, datetime.now(timezone.utc)
 
     def end(self, state: str) -> None:
         self.state, self.ended = state, datetime.now(timezone.utc)
@@ -157,13 +193,13 @@ class TableRun:
             "FullLoadCondtnlChkFailedRows": 0,
             "FullLoadStartTime": self.started,
             "FullLoadEndTime": self.ended,
-            "FullLoadReloaded": False,
+            "FullLoadReloaded": self.reloaded,
             "LastUpdateTime": self.ended or self.started,
-            "ValidationPendingRecords": 0,
-            "ValidationFailedRecords": 0,
-            "ValidationSuspendedRecords": 0,
-            "ValidationState": "Not enabled",
-            "ValidationStateDetails": "",
+            "ValidationPendingRecords": self.validation.pending,
+            "ValidationFailedRecords": self.validation.failed,
+            "ValidationSuspendedRecords": self.validation.suspended,
+            "ValidationState": self.validation.state,
+            "ValidationStateDetails": self.validation.details,
             "ResyncState": "Not enabled",
             "ResyncRowsAttempted": 0,
             "ResyncRowsSucceeded": 0,

@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg
 
-from reload_assets.local.dms.apply import Applier
+from reload_assets.local.dms.apply import Applier, NoApplier
 from reload_assets.local.dms.batch import BatchApplier
 from reload_assets.local.dms.catalog import SourceTable, logs_all_columns, source_columns
+from reload_assets.local.dms.cdc_validation import CdcValidation
 from reload_assets.local.dms.changelog import ChangeLog, Mark
 from reload_assets.local.dms.changes import TablePlan, TargetChange
 from reload_assets.local.dms.control_tables import ControlTables, Status
@@ -47,19 +48,23 @@ class Replication:
         log: ChangeLog,
         control: ControlTables,
         engine: Engine,
+        validation: CdcValidation | None = None,
     ) -> None:
+        self._validation = validation
         self._source, self._target, self._log, self._control, self._engine = source, target, log, control, engine
         self._behavior = engine.job.settings["ErrorBehavior"]
-        self._applier = Applier(
-            target,
-            control,
-            self._behavior,
-            engine.job.measures,
-            look_up=lambda change: change.plan.looked_up(source, change.change),
-            pause=engine.pause,
-        )
+        self._applier: Applier | NoApplier = NoApplier(control)
+        if not engine.job.only_validates:
+            self._applier = Applier(
+                target,
+                control,
+                self._behavior,
+                engine.job.measures,
+                look_up=lambda change: change.plan.looked_up(source, change.change),
+                pause=engine.pause,
+            )
         self._batches: BatchApplier | None = None
-        if engine.job.settings["TargetMetadata"]["BatchApplyEnabled"]:
+        if not engine.job.only_validates and engine.job.settings["TargetMetadata"]["BatchApplyEnabled"]:
             self._batches = BatchApplier(target, control, self._behavior, engine.job.measures, pause=engine.pause)
         self._tuning = engine.job.settings["ChangeProcessingTuning"]
         # When the next batch may be applied, on the monotonic clock.
@@ -112,7 +117,7 @@ class Replication:
     def _read(self) -> None:
         mark = self._mark()
         if self._drained and mark.flushed == self._flushed and not mark.breaks_off:
-            # A read takes far longer than a look at how far one could read.
+            # There is nothing new, and a read takes far longer than to ask for the position.
             return
         if mark.breaks_off:
             self._log.flush()
@@ -141,6 +146,8 @@ class Replication:
             for transaction, changes in zip(due, mapped, strict=True):
                 if changes and not done and self._applier.apply(changes, transaction.end):
                     self._engine.note()
+                if self._validation:
+                    self._validation.note(changes, transaction.end)
                 self._held.popleft()
                 self._end = transaction.end
                 self._newest = max(self._newest or transaction.instant, transaction.instant)
@@ -206,6 +213,8 @@ class Replication:
         reached = self._held[0].commit if self._held else max(self._read_to, self._end)
         while self._marks and self._marks[0].position <= reached:
             self._passed = self._marks.popleft()
+        if self._validation:
+            self._validation.passed(reached)
         if time.monotonic() - self._reported_at <= _STATUS:
             return
         if self._newest and self._passed:
@@ -265,7 +274,8 @@ class Replication:
             return None
         try:
             load = TableLoad.plan(selection, columns, job.mapping, job.settings["TargetMetadata"])
-            prepare_target(self._target, load, "DO_NOTHING", with_key=True)
+            if not job.only_validates:
+                prepare_target(self._target, load, "DO_NOTHING", with_key=True)
             return TablePlan.of(relation, load, run, logs_all_columns=all_columns)
         except (TableFailed, psycopg.ProgrammingError) as error:
             why = f"Table '{name[0]}'.'{name[1]}' was errored/suspended. {self._engine.cleaned(error)}"

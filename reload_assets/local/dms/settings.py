@@ -115,8 +115,31 @@ DEFAULTS: Mapping[str, Any] = {
     "PostProcessingRules": None,
     "FailTaskWhenCleanTaskResourceFailed": False,
 }
-# Groups that the service shows only where they were sent.
-_SHOWN_IF_SENT = ("ValidationSettings", "ResyncSettings")
+# Groups that the service shows only where they were sent, with what it adds to them.
+_ADDED_IF_SENT: Mapping[str, Any] = {
+    # HandleCollationDiff, MaxKeyColumnSize and RecordFailureDelayLimitInMinutes change nothing here: PostgreSQL itself
+    # says which keys are equal, it has no longer ones, and CDC's position says what has arrived.
+    "ValidationSettings": {
+        "EnableValidation": False,
+        "ValidationMode": "ROW_LEVEL",
+        "ThreadCount": 5,
+        "PartitionSize": 10000,
+        "FailureMaxCount": 10000,
+        "RecordFailureDelayInMinutes": 5,
+        "RecordSuspendDelayInMinutes": 30,
+        "MaxKeyColumnSize": 8096,
+        "TableFailureMaxCount": 1000,
+        "ValidationOnly": False,
+        "HandleCollationDiff": False,
+        "RecordFailureDelayLimitInMinutes": 0,
+        "SkipLobColumns": False,
+        "ValidationPartialLobSize": 0,
+        "ValidationQueryCdcDelaySeconds": 0,
+    },
+    "ResyncSettings": {},
+}
+# The delay, in seconds, of a CDC task that only validates.
+_DELAY_OF_VALIDATION_ONLY = 180
 
 
 def complete(text: str | None) -> dict[str, Any]:
@@ -135,12 +158,17 @@ def complete(text: str | None) -> dict[str, Any]:
         raise _refused(f"unknown settings group {', '.join(unknown)}")
     settings = copy.deepcopy(dict(DEFAULTS))
     for group, value in sent.items():
+        if group in _ADDED_IF_SENT and isinstance(value, dict):
+            settings[group] = dict(_ADDED_IF_SENT[group])
         if isinstance(settings.get(group), dict) and isinstance(value, dict):
             settings[group].update({name: one for name, one in value.items() if one is not None})
         elif value is not None:
             settings[group] = value
     _check(settings)
-    if (settings.get("ValidationSettings") or {}).get("ValidationOnly"):
+    validation = settings.get("ValidationSettings") or {}
+    if validation.get("ValidationOnly"):
+        if sent["ValidationSettings"].get("ValidationQueryCdcDelaySeconds") is None:
+            validation["ValidationQueryCdcDelaySeconds"] = _DELAY_OF_VALIDATION_ONLY
         if (sent.get("FullLoadSettings") or {}).get("TargetTablePrepMode") not in (None, "DO_NOTHING"):
             raise _refused("ValidationOnly needs TargetTablePrepMode DO_NOTHING")
         settings["FullLoadSettings"]["TargetTablePrepMode"] = "DO_NOTHING"
@@ -148,16 +176,18 @@ def complete(text: str | None) -> dict[str, Any]:
 
 
 def _check(settings: dict[str, Any]) -> None:
-    for group in (*DEFAULTS, *_SHOWN_IF_SENT):
+    for group in (*DEFAULTS, *_ADDED_IF_SENT):
         value = settings.get(group)
         if value is not None and group not in NO_OBJECTS and not isinstance(value, dict):
             raise _refused(f"{group} must be an object")
     if any(settings["Logging"][name] for name in ("CloudWatchLogGroup", "CloudWatchLogStream")):
         raise invalid("Task Settings CloudWatchLogGroup or CloudWatchLogStream cannot be set on create.")
     for (group, name), choices in SETTING_VALUES.items():
-        if settings[group][name] not in choices:
+        if settings.get(group) and settings[group][name] not in choices:
             raise _refused(f"{group}.{name} must be one of {', '.join(choices)}")
     for (group, name), (low, high) in SETTING_LIMITS.items():
+        if not settings.get(group):
+            continue
         value = settings[group][name]
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise _refused(f"{group}.{name} must be between {low} and {high}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reload_assets.local.dms.mapping import TableMapping
-from reload_assets.local.dms.records import Connection, Endpoint, Instance, TableRun
+from reload_assets.local.dms.records import Connection, Endpoint, Instance, TableRun, TableValidation
 from reload_assets.local.dms.task import Task
 
 _DATES = ("created", "first_started", "started", "ended")
@@ -114,7 +114,7 @@ def _task_from_json(
     saved: Mapping[str, Any], endpoints: Mapping[str, Endpoint], instances: Mapping[str, Instance]
 ) -> Task:
     values = _dated(saved)
-    runs = [TableRun(**_dated(one)) for one in values["tables"]]
+    runs = [TableRun(**_dated(one) | {"validation": TableValidation(**one["validation"])}) for one in values["tables"]]
     return Task(
         **values
         | {

@@ -45,6 +45,7 @@ class Task:
             task=self.identifier,
             resource=self.arn.rsplit(":", 1)[1],
             server=self.instance.identifier,
+            version=self.instance.engine_version,
             created=self.created,
             source=self.source,
             target=self.target,

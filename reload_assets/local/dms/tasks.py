@@ -18,7 +18,7 @@ from reload_assets.local.dms.faults import Faults
 from reload_assets.local.dms.load import FullLoad
 from reload_assets.local.dms.mapping import TableMapping
 from reload_assets.local.dms.paging import checked_identifier, new_arn, page, select
-from reload_assets.local.dms.protocol import ApiError, already_exists, not_found, wrong_state
+from reload_assets.local.dms.protocol import ApiError, already_exists, invalid, not_found, wrong_state
 from reload_assets.local.dms.records import Endpoint, Instance
 from reload_assets.local.dms.task import Task
 
@@ -28,6 +28,8 @@ ENGINES: Mapping[str, type[Engine]] = {"full-load": FullLoad, "cdc": Cdc}
 # How often, and how many seconds apart, a deleted task's leftovers on its databases are tried to be removed.
 _DISCARDS = 10
 _DISCARD_PAUSE = 0.2
+# Tables of one ReloadTables.
+_MOST_RELOADED = 10
 
 
 class Tasks:
@@ -190,6 +192,22 @@ class Tasks:
         task.enter("stopping")
         self._engines[task.arn].stop()
         return {"ReplicationTask": task.described()}
+
+    def reload_tables(self, request: dict[str, Any]) -> dict[str, Any]:
+        task = self._task(request["ReplicationTaskArn"])
+        if task.status != "running":
+            raise wrong_state("Replication Task cannot be reloaded, invalid state")
+        names = [(one["SchemaName"], one["TableName"]) for one in request["TablesToReload"]]
+        if not 1 <= len(names) <= _MOST_RELOADED or len(set(names)) < len(names):
+            raise invalid(f"TablesToReload must hold 1 to {_MOST_RELOADED} different tables.")
+        if missing := [f"{schema}.{table}" for schema, table in names if (schema, table) not in task.tables]:
+            raise not_found(f"Replication Task {task.arn} has no table {', '.join(missing)}.")
+        option = request.get("ReloadOption", "data-reload")
+        if option == "validate-only" and not task.job("resume-processing").validation:
+            raise wrong_state("ReloadOption validate-only needs a task with EnableValidation.")
+        if why := self._engines[task.arn].reload([task.tables[name] for name in names], option):
+            raise wrong_state(why)
+        return {"ReplicationTaskArn": task.arn}
 
     def delete_replication_task(self, request: dict[str, Any]) -> dict[str, Any]:
         task = self._task(request["ReplicationTaskArn"])

@@ -101,6 +101,47 @@ DOCUMENTS = [
         "error: validation-only",
     ),
     of_settings(
+        "validation as the service echoes it",
+        "taken",
+        {
+            "ValidationSettings": {
+                "EnableValidation": False,
+                "ValidationMode": "ROW_LEVEL",
+                "ThreadCount": 5,
+                "PartitionSize": 10000,
+                "FailureMaxCount": 10000,
+                "RecordFailureDelayInMinutes": 5,
+                "RecordSuspendDelayInMinutes": 30,
+                "MaxKeyColumnSize": 8096,
+                "TableFailureMaxCount": 1000,
+                "ValidationOnly": False,
+                "HandleCollationDiff": False,
+                "RecordFailureDelayLimitInMinutes": 0,
+                "SkipLobColumns": False,
+                "ValidationPartialLobSize": 0,
+                "ValidationQueryCdcDelaySeconds": 0,
+            }
+        },
+    ),
+    of_settings(
+        "a setting of validation that there is not",
+        "ignored",
+        {"ValidationSettings": {"TableFailureMaximum": 1}},
+        "error: unknown-setting",
+    ),
+    of_settings(
+        "validation without threads",
+        "refused",
+        {"ValidationSettings": {"ThreadCount": 0}},
+        "error: setting-out-of-range",
+    ),
+    of_settings(
+        "validation of groups of rows",
+        "refused",
+        {"ValidationSettings": {"ValidationMode": "GROUP_LEVEL"}},
+        "error: unknown-setting-value",
+    ),
+    of_settings(
         "a setting of CDC below zero",
         "refused",
         {"ChangeProcessingTuning": {"BatchSplitSize": -1}},
