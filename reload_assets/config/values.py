@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from reload_assets.errors.config import ConfigVariableUnset
 
 YEAR_SECONDS = 366 * 24 * 3600
-"""No time in the file is longer: so a slip of the pen is told, and not met as an overflow in the middle of a reload."""
+"""The longest time that a field may have. A longer one is a mistake, which would overflow in the middle of a reload."""
 
 
 class Section(BaseModel):

@@ -71,8 +71,8 @@ def explain(
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
     names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _EXCLUSION)
     if key is None:
-        told = said if names_values_only else diag.message_primary or said
-        return RowRefused(head, f"{where} refuses a staged row ({because}): {told!r}")
+        shown_words = said if names_values_only else diag.message_primary or said
+        return RowRefused(head, f"{where} refuses a staged row ({because}): {shown_words!r}")
     detail = f": {said!r}" if names_values_only else ""
     return RowRefused(head, f"{where} refuses the staged row {key} ({because}){detail}")
 

@@ -157,7 +157,7 @@ def test_a_check_constraint_names_the_row(made: MergeBench) -> None:
     assert made.audit() == []
 
 
-def test_a_check_of_a_column_that_nothing_feeds_is_told_without_the_row(
+def test_a_check_of_a_column_that_nothing_feeds_is_named_without_the_row(
     make_bench: MakeBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     ddl = CUSTOMERS.replace("name text", "name text, score integer CHECK (score IS NOT NULL)")
