@@ -161,14 +161,16 @@ class Cdc:
             ready = Readiness(self.task.arn, state.status, None)
             return ready, CdcNotRunning(state.identifier, state.status, state.why, f"not running{waited}")
         with self._target.connect(autocommit=True) as connection:
+            asked = time.monotonic()
             position = self.position(connection)
         now = self._require_past(state.identifier, position)
+        between = time.monotonic() - asked
         lag = position.lag_seconds(now)
         ready = Readiness(
             self.task.arn,
             state.status,
             lag,
-            None if self._source_now is None else (position.asked_at - now).total_seconds(),
+            None if self._source_now is None else _offset(position.asked_at, now, between),
             None if position.status_time is None else (position.status_time - now).total_seconds(),
         )
         if lag is None or lag > self._settings.max_lag_seconds:
@@ -249,6 +251,15 @@ class Cdc:
             raise ControlTableMissing(place, setting) from None
         except InsufficientPrivilege:
             raise ControlTableDenied(place) from None
+
+
+def _offset(target: datetime, source: datetime, between: float) -> float:
+    """Return by how many seconds the target's clock is ahead at least, or behind if negative.
+
+    The source's clock was read later, by up to ``between`` seconds: a login to the source may take long.
+    """
+    apart = (target - source).total_seconds()
+    return apart if apart > 0 else min(apart + between, 0.0)
 
 
 def _reached(position: Position) -> str:
