@@ -47,7 +47,7 @@ def both(postgres: PostgresServer) -> Iterator[Both]:
 
 # An example fills two tables; a failing one is not made smaller, which would take minutes.
 hostile = settings(
-    max_examples=60,
+    max_examples=30,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -182,6 +182,8 @@ def test_there_are_enough_settings() -> None:
     assert len(OF_THE_ROLE) >= 31
 
 
+# Alone: one may hide what another does.
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", OF_THE_ROLE)
 def test_a_setting_of_the_role_changes_nothing(rig: Rig, expected: list[Any], name: str) -> None:
     with rig.with_settings({name: OF_THE_ROLE[name]}):

@@ -231,7 +231,7 @@ def test_no_row_that_is_written_while_it_is_looked_at_is_wrong(merged: Merged) -
         for lost in (False, True):
             if lost:
                 merged.produce("DELETE FROM production.lines WHERE order_id = 1")
-            for _ in range(15):
+            for _ in range(8):
                 with staged.target.connect(autocommit=True) as connection:
                     outcome = staged_in_production(
                         connection,

@@ -15,7 +15,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.thorough,
     pytest.mark.skipif(not (CHECKOUT / "setup.py").is_file(), reason="only a checkout can build the wheel"),
 ]
 

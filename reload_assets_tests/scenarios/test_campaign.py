@@ -61,7 +61,7 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
         # Text keys, LOBs, partial updates, an expression index, partitions, and a reload that dies.
         ("confirm", "default", "test-1"),
         # CHAR keys, LOBs, an expression index, batch apply, and a reload that dies.
-        ("fence", "idempotent", "test-11"),
+        pytest.param("fence", "idempotent", "test-11", marks=pytest.mark.thorough),
         # Numeric keys, policies that leave rows alone, the real checks of staging.
         pytest.param("confirm", "idempotent", "test-2", marks=pytest.mark.thorough),
         # RAW keys, foreign keys that hold for CDC and cascade, restarts of CDC.

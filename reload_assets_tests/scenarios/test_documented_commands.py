@@ -24,7 +24,7 @@ from reload_assets.local.ui import write_environment
 from reload_assets_tests.pages import CHECKOUT, FOLLOWED, blocks, commands
 from reload_assets_tests.roles import find_psql, make_logins_cheap
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 DAY = (datetime(2025, 1, 3), datetime(2025, 1, 4))
 TESTS = CHECKOUT / "reload_assets_tests"

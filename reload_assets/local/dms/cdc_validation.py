@@ -151,9 +151,9 @@ class CdcValidation(threading.Thread):
                 elif table.run.state == "Table error":
                     table.rows.clear()
                     table.run.validation.give_up("Table error")
-                elif table.whole or self._due(table):
+                elif (due := self._due(table)) or table.whole:
                     [selection] = self._engine.job.mapping.select([SourceTable(*name, "table")])
-                    self._compare(source, target, selection, table, failures)
+                    self._compare(source, target, selection, table, due, failures)
 
     def _due(self, table: _Table) -> dict[Key, int]:
         """Return the rows to compare now, with the position up to which they were noted."""
@@ -163,14 +163,23 @@ class CdcValidation(threading.Thread):
         return {key: row.position for key, row in due[:most]}
 
     def _compare(
-        self, source: _Connection, target: _Connection, selection: Selection, table: _Table, failures: FailureTable
+        self,
+        source: _Connection,
+        target: _Connection,
+        selection: Selection,
+        table: _Table,
+        due: Mapping[Key, int],
+        failures: FailureTable,
     ) -> None:
         with self._lock:
             whole, table.whole = table.whole, False
+        if whole:
+            due = {}
+        elif not due:
+            return
         try:
             with refusals(table.run, self._engine):
                 comparison = Comparison(source, target, selection, self._engine.job)
-                due = {} if whole else self._due(table)
                 if whole:
                     table.run.validation.pending = comparison.whole(self._check)
                 else:
