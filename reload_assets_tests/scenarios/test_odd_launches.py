@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pytest
-from dagster import AssetKey, ExecuteInProcessResult
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from dagster._core.execution.plan.objects import ErrorSource
 
 from reload_assets_tests.scenarios.runs import Runner, failures
@@ -15,10 +15,14 @@ RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_e
 
 
 def launch(
-    runner: Runner, tags: Mapping[str, str], assets: list[str] | None = None, job: str = "reload_sales"
+    runner: Runner,
+    tags: Mapping[str, str],
+    assets: list[str] | None = None,
+    job: str = "reload_sales",
+    instance: DagsterInstance | None = None,
 ) -> ExecuteInProcessResult:
     return runner.definitions.resolve_job_def(job).execute_in_process(
-        instance=runner.instance,
+        instance=instance or runner.instance,
         asset_selection=[AssetKey(name.split("/")) for name in assets] if assets else None,
         tags=dict(tags),
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -64,7 +68,9 @@ def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
     runner: Runner, assets: list[str] | None, job: str
 ) -> None:
     before = left_behind(runner)
-    said = failures(launch(runner, {}, assets, job))
+    # Where staging was materialized before, Dagster itself refuses production without a partition.
+    with DagsterInstance.ephemeral() as instance:
+        said = failures(launch(runner, {}, assets, job, instance))
     assert is_a_sentence(said, "run-without-partition"), said
     assert left_behind(runner) == before
 
