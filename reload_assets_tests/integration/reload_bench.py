@@ -36,7 +36,8 @@ from reload_assets.reload.publish import Publication
 from reload_assets.resolved import unchanged_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
-from reload_assets.verify.staging import STAGING_CHECKS
+from reload_assets.verify.outcome import CheckOutcome
+from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
 from reload_assets.windows import Window
 from reload_assets_tests.integration.kept_sessions import keep_sessions
 from reload_assets_tests.integration.standin_bench import Bench, mapping, selection
@@ -180,6 +181,23 @@ class ReloadBench:
             passed = [CheckResult(name, check, "passed", True, "") for check in STAGING_CHECKS]
             self.ledger.record_checks(number, name, passed)
         return self.ledger.get(number)
+
+    def check_types(self, reload: Reload) -> CheckOutcome:
+        """Carry out the check ``types`` of the only staged table."""
+        (table,) = self.resolved(reload)
+        with self.reader() as reader:
+            (outcome,) = verify_staging(
+                self.server,
+                self.config.source.zone,
+                reload,
+                table,
+                self.ledger.tables(reload.reload_id)[table.name],
+                lob_limit_kb=self.config.dms.task.lob_limit_kb,
+                source_configured=True,
+                checks=["types"],
+                reader=reader,
+            )
+        return outcome
 
     def merge(self, reload: Reload) -> None:
         """Merge a staged reload."""

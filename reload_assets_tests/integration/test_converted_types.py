@@ -12,12 +12,9 @@ import pytest
 
 from reload_assets.compare.window import compare_contents
 from reload_assets.errors import ConfigError
-from reload_assets.ledger.records import Reload
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
-from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.script import verify_script
-from reload_assets.verify.staging import verify_staging
 from reload_assets_tests.integration.reload_bench import WINDOW, ReloadBench, reload_bench
 from reload_assets_tests.roles import psql
 
@@ -120,23 +117,6 @@ def in_production(bench: ReloadBench, number: int) -> dict[str, str | None]:
     return dict(zip(names, row, strict=True))
 
 
-def types_check(bench: ReloadBench, reload: Reload) -> CheckOutcome:
-    (table,) = bench.resolved(reload)
-    with bench.reader() as reader:
-        (outcome,) = verify_staging(
-            bench.server,
-            bench.config.source.zone,
-            reload,
-            table,
-            bench.ledger.tables(reload.reload_id)["things"],
-            lob_limit_kb=bench.config.dms.task.lob_limit_kb,
-            source_configured=True,
-            checks=["types"],
-            reader=reader,
-        )
-    return outcome
-
-
 SOURCE = {name: one[3] for name, one in PAIRS.items()}
 PRODUCTION = {name: one[4] for name, one in PAIRS.items()}
 
@@ -159,7 +139,7 @@ def test_every_pair_is_loaded_merged_confirmed_and_compared(new_database: Databa
         bench.drain()
         bench.on_production("DELETE FROM production.things")
         reload = bench.stage()
-        outcome = types_check(bench, reload)
+        outcome = bench.check_types(reload)
         assert outcome.status == "passed", outcome.detail
         assert "3 values of amount lost decimals, as accepted" in outcome.detail
         bench.merge(reload)
@@ -214,7 +194,7 @@ def test_values_that_production_refuses_are_counted_and_named_and_nothing_is_mer
         insert(bench, 1, SOURCE)
         insert(bench, 7, MISFITS)
         reload = bench.stage()
-        outcome = types_check(bench, reload)
+        outcome = bench.check_types(reload)
         assert outcome.status == "failed"
         for name in MISFITS:
             declared = {"varchar(20)": "character varying(20)", "varchar(10)": "character varying(10)"}

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reload_assets.local.oracle import OracleColumn, OracleTable
-from reload_assets.verify.staging import verify_staging
 from reload_assets_tests.integration.reload_bench import ReloadBench, reload_bench
 
 ZONE = ZoneInfo("Europe/Zurich")
@@ -113,19 +112,7 @@ def test_each_pair_is_loaded_merged_and_confirmed_and_what_does_not_fit_is_named
     misfits = {name: one[5] for name, one in PAIRS.items() if one[5] is not None}
     insert(bench, 7, misfits)
     reload = bench.stage()
-    (table,) = bench.resolved(reload)
-    with bench.reader() as reader:
-        (outcome,) = verify_staging(
-            bench.server,
-            bench.config.source.zone,
-            reload,
-            table,
-            bench.ledger.tables(reload.reload_id)["things"],
-            lob_limit_kb=bench.config.dms.task.lob_limit_kb,
-            source_configured=True,
-            checks=["types"],
-            reader=reader,
-        )
+    outcome = bench.check_types(reload)
     assert outcome.status == "failed"
     assert {name for name in misfits if f"1 value of {name} that " in outcome.detail} == misfits.keys(), outcome.detail
     assert outcome.detail.count("(id 7)") == len(misfits)
