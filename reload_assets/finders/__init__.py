@@ -1,0 +1,1 @@
+"""Finders, which notice rows of production that are wrong. They only find: requests ask for the reloads."""
