@@ -28,6 +28,7 @@ from reload_assets.canonical.lost import Lost, each_word
 from reload_assets.config.columns import Columns, each_once
 from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
+from reload_assets.config.finders import FindersConfig
 from reload_assets.config.first_window import read_first
 from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
@@ -337,6 +338,9 @@ class ReloadConfig(Section):
     merge: MergeConfig = Field(default_factory=MergeConfig, description="The merge into production.")
     notify: NotifyConfig = Field(
         default_factory=NotifyConfig, description="Where it is said what happened to reloads, requests and CDC tasks."
+    )
+    finders: FindersConfig = Field(
+        default_factory=FindersConfig, description="What notices wrong rows and asks for their reload."
     )
     groups: dict[Annotated[str, Field(pattern=_NAME)], GroupConfig] = Field(
         min_length=1, description="Table groups by name (lower case letters, digits, underscores)."

@@ -7,6 +7,7 @@ ALTER COLUMN window_end DROP NOT NULL,
 ALTER COLUMN load_start DROP NOT NULL,
 ADD COLUMN IF NOT EXISTS selection text
 GENERATED ALWAYS AS (CASE WHEN window_start IS NULL THEN 'keys' ELSE 'window' END) STORED,
+DROP CONSTRAINT IF EXISTS reloads_window_is_whole,
 ADD CONSTRAINT reloads_window_is_whole CHECK (num_nulls(window_start, window_end, load_start) IN (0, 3));
 COMMENT ON COLUMN admin.reloads.selection IS
 'window: the rows of window_start to window_end; keys: the rows whose keys are in admin.reload_keys.';
@@ -26,6 +27,8 @@ ALTER TABLE admin.reload_requests
 ALTER COLUMN window_start DROP NOT NULL,
 ALTER COLUMN window_end DROP NOT NULL,
 ADD COLUMN IF NOT EXISTS keys jsonb,
+-- Reload the windows that hold the keys, because more rows than these are wrong there.
+ADD COLUMN IF NOT EXISTS whole_windows boolean NOT NULL DEFAULT FALSE,
 ADD COLUMN IF NOT EXISTS found_by text NOT NULL DEFAULT 'person',
 ADD COLUMN IF NOT EXISTS evidence jsonb,
 ADD COLUMN IF NOT EXISTS held_because text,
@@ -36,9 +39,9 @@ ADD CONSTRAINT reload_requests_status_check CHECK (
 );
 COMMENT ON TABLE admin.reload_requests IS
 'Requests for reloads from outside Dagster. Insert group_name, reason, and either window_start and window_end (and '
-'tables), or keys: a JSON object with a list of keys per table, such as {"orders": [1001, 1002], "order_lines": [[1001, '
-'1]]}; the values of a composite key are in the order of its columns. The sensor writes status, run_id, reload_id and '
-'error. status: pending, held (a limit holds it back, see held_because; a person releases it by setting pending), '
+'tables), or keys: a JSON object with a list of keys per table, such as {"orders": [1001, 1002], "order_lines": '
+'[[1001, 1]]}; the values of a composite key are in the order of its columns. The sensor writes status, run_id, '
+'reload_id and error. status: pending, held (a limit holds it back, see held_because; a person releases it by setting pending), '
 'started, split (into a request per window, whose split_from it is), done, healed (another reload did what it asks '
 'for), failed (the run failed), refused (a bad request). found_by: person, or the finder that inserted it; evidence: '
 'what that finder saw.';
