@@ -15,6 +15,6 @@ class FindersConfig(Section):
     )
     skipped: bool = Field(
         False,
-        description="Ask for the reload of rows that statements in awsdms_apply_exceptions are about, which CDC skipped.",
+        description="Ask for the reload of rows about which CDC skipped statements.",
     )
     drift: bool = Field(False, description="Compare windows with the source in turn, and ask for the reload of drift.")

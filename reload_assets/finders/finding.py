@@ -21,8 +21,8 @@ class Finding:
 
     ``table`` is the table's name in the configuration. ``evidence_id`` names the evidence for good, so that it counts
     once for its finder. ``evidence`` is what a person wants to see of it, as JSON: no values of rows other than keys.
-    ``seen_at`` is when the evidence was noted where the finder reads it (UTC). ``is_complete`` is False if more rows may
-    be wrong than the evidence names, so that the windows that hold the keys are to be reloaded.
+    ``seen_at`` is when the evidence was noted where the finder reads it (UTC). ``is_complete`` is False if more rows
+    may be wrong than the evidence names, so that the windows that hold the keys are to be reloaded.
     """
 
     finder: FinderName

@@ -41,10 +41,10 @@ COMMENT ON TABLE admin.reload_requests IS
 'Requests for reloads from outside Dagster. Insert group_name, reason, and either window_start and window_end (and '
 'tables), or keys: a JSON object with a list of keys per table, such as {"orders": [1001, 1002], "order_lines": '
 '[[1001, 1]]}; the values of a composite key are in the order of its columns. The sensor writes status, run_id, '
-'reload_id and error. status: pending, held (a limit holds it back, see held_because; a person releases it by setting pending), '
-'started, split (into a request per window, whose split_from it is), done, healed (another reload did what it asks '
-'for), failed (the run failed), refused (a bad request). found_by: person, or the finder that inserted it; evidence: '
-'what that finder saw.';
+'reload_id and error. status: pending, held (a limit holds it back, see held_because; a person releases it by '
+'setting pending), started, split (into a request per window, whose split_from it is), done, healed (another '
+'reload did what it asks for), failed (the run failed), refused (a bad request). found_by: person, or the finder '
+'that inserted it; evidence: what that finder saw.';
 DROP INDEX IF EXISTS admin.reload_requests_open;
 CREATE INDEX IF NOT EXISTS reload_requests_unfinished ON admin.reload_requests (request_id)
 WHERE status IN ('pending', 'held', 'started', 'split');
