@@ -70,23 +70,23 @@ def _build_group(config: ReloadConfig, group: str) -> _Group:
     """Raise ConfigError for what Dagster does not take."""
     place = f"{config.file}: groups.{group}"
     _require_own_job(config, group, place)
-    both = families(config, group)
+    each = families(config, group)
     settings = config.groups[group]
     try:
         built = _Group(
             assets=[
-                *oracle_assets(config, both[0]),
-                *(staging_assets(config, family) for family in both),
-                *(production_assets(config, family) for family in both),
+                *oracle_assets(config, each[0]),
+                *(staging_assets(config, family) for family in each),
+                *(production_assets(config, family) for family in each),
             ],
             checks=[
                 make(family, table)
                 for make in (staging_checks, production_checks)
-                for family in both
+                for family in each
                 for table in settings.tables
             ],
-            jobs=[reload_job(config, family) for family in both],
-            schedule=nightly_schedule(both[0]),
+            jobs=[reload_job(config, family) for family in each],
+            schedule=nightly_schedule(each[0]),
         )
         # As Dagster does when it loads them: assets, checks and selections must fit together.
         Definitions.validate_loadable(
@@ -109,7 +109,7 @@ def _build_group(config: ReloadConfig, group: str) -> _Group:
 
 
 def _require_own_job(config: ReloadConfig, group: str, place: str) -> None:
-    """The jobs of all groups have names of their own: ``reload_x`` and ``reload_window_x``."""
+    """The jobs of all groups have names of their own: ``reload_x``, ``reload_window_x`` and ``reload_keys_x``."""
     for other in config.groups:
         if other == group:
             return

@@ -7,8 +7,9 @@ hash of a row (``reload_assets.canonical.row_hash``). Production's rows are comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from psycopg import Connection, sql
@@ -74,10 +75,14 @@ def compare_contents(
     With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, also for a key or version without canonical text; CdcNotReady; and psycopg's errors.
     """
-    return _Comparison(connection, table, bounds, reader, cdc).run()
+    return Comparison(connection, table, bounds, reader, cdc).run()
 
 
-class _Comparison:
+class Comparison:
+    """Compares a window in rounds; see ``compare_contents``. ``bounds_table`` has the ranges, or keys, of a round."""
+
+    bounds_table = "source_ranges"
+
     def __init__(
         self, connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None
     ) -> None:
@@ -93,6 +98,7 @@ class _Comparison:
         )
 
     def run(self) -> Contents:
+        """Compare sums, and then the rows of the segments that differ."""
         source, production = self._sums()
         names = differing(source, production)
         counts = {"same": sum(sums.rows for name, sums in source.items() if production.get(name) == sums)}
@@ -102,13 +108,17 @@ class _Comparison:
             return found
         rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
         wanted = list(ranges(names, self.bounds, early=rounded))
+        return self._rounds(found, counts["same"], lambda: self._copy(wanted))
+
+    def _rounds(self, found: Contents, same: int, copy: Callable[[], None]) -> Contents:
+        """Compare row by row what ``copy`` puts into the tables of the source, until it is equal or stays different."""
         for _ in range(_ROUNDS):
             # The temporary tables live as long as this transaction. The source is read first, so that production can
             # only be ahead of it.
             with self.connection.transaction():
-                self._copy(wanted)
+                copy()
                 self._wait()
-                found = self._compare(found, counts["same"])
+                found = self._compare(found, same)
             if found.equal or self.cdc is None:
                 break
         return found
@@ -143,8 +153,6 @@ class _Comparison:
             self.cdc.wait_passed(self.reader.now())
 
     def _copy(self, wanted: Sequence[Bounds]) -> None:
-        keys = sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self.names)
-        run(self.connection, "verify/5_window:create_source_window", {"no_key_texts": keys})
         starts, ends = zip(*wanted, strict=True)
         run(self.connection, "verify/5_window:create_source_ranges", range_starts=list(starts), range_ends=list(ends))
         batches = self.reader.contents(
@@ -155,11 +163,15 @@ class _Comparison:
             self.table.window.source,
             wanted,
         )
+        self._copy_rows(chain.from_iterable(batches))
+
+    def _copy_rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        keys = sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self.names)
+        run(self.connection, "verify/5_window:create_source_window", {"no_key_texts": keys})
         with self.connection.cursor() as cursor, copy_in(cursor, "source_window") as copy:
-            for batch in batches:
-                for row in batch:
-                    copy.write_row(row)
-        for name in ("source_window", "source_ranges"):
+            for row in rows:
+                copy.write_row(row)
+        for name in ("source_window", self.bounds_table):
             analyze(self.connection, None, name)
 
     def _compare(self, before: Contents, same: int) -> Contents:
@@ -185,6 +197,8 @@ class _Comparison:
                 sql.SQL("coalesce({}, {})").format(sql.Identifier("r", name), sql.Identifier("w", name))
                 for name in self.names
             ),
+            source_bounds=self.bounds_table,
+            p_is_in_range=self._is_in_range(),
             production_is_later=_is_later(kind),
         )
         rows = run(self.connection, "verify/5_window:compare_ranges", self.place, pieces).fetchall()
@@ -206,6 +220,11 @@ class _Comparison:
         left = _left(self.table.options, counts, gone)
         return Contents(
             counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
+        )
+
+    def _is_in_range(self) -> sql.Composable:
+        return sql.SQL("{0} >= bounds.range_start AND {0} < bounds.range_end").format(
+            sql.Identifier("p", self.table.window.name)
         )
 
     def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:

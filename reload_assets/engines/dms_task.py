@@ -10,11 +10,12 @@ from typing import Any
 
 from reload_assets.config.model import DmsConfig
 from reload_assets.config.values import text
-from reload_assets.dms.mappings import TableLoad, table_mappings
+from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
 from reload_assets.dms.patterns import transforms
 from reload_assets.dms.settings import task_settings
 from reload_assets.dms.tasks import TaskRequest, task_identifier
-from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.keys import filter_condition, filter_positions
+from reload_assets.ledger.records import Key, Reload, staging_name
 from reload_assets.staged_columns import lowered
 from reload_assets.tables import ReloadTable
 
@@ -65,6 +66,25 @@ class DmsEngine:
         """
         loads = [self.table_load(table, staging_name(table, reload_id)) for table in tables]
         return table_mappings(loads, *bounds)
+
+    def key_mappings(
+        self, tables: Sequence[ReloadTable], reload_id: int, keys: Mapping[str, Sequence[Key]]
+    ) -> dict[str, Any]:
+        """Return the mapping that loads rows by key into the staging tables of a reload.
+
+        A filter of DMS knows no tuples. So it is on the column of the key that has the most values among those wanted,
+        and lets rows of other keys through. Raises MappingError for a value that no filter of DMS can express.
+        """
+        return key_mappings([self._filtered(table, reload_id, keys[table.name]) for table in tables])
+
+    def _filtered(
+        self, table: ReloadTable, reload_id: int, keys: Sequence[Key]
+    ) -> tuple[TableLoad, str, list[dict[str, str]]]:
+        values = [{key[position] for key in keys} for position, _ in enumerate(table.key)]
+        position = max(filter_positions([column.target for column in table.key]), key=lambda one: len(values[one]))
+        column = table.key[position]
+        conditions = [filter_condition(column.target, value) for value in sorted(values[position])]
+        return self.table_load(table, staging_name(table, reload_id)), column.source, conditions
 
     def task_settings(self) -> dict[str, Any]:
         """Return the settings of a task that loads."""

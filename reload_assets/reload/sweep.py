@@ -85,14 +85,14 @@ class Sweeper:
         noting._close_each(lambda: self.ledger.find_loading(run_id), lambda other: False, swept)
         return swept
 
-    def clear_window(self, group: str, window: Window, run_is_live: RunIsLive) -> None:
+    def clear_selection(self, group: str, window: Window | None, partition_key: str, run_is_live: RunIsLive) -> None:
         """Make room for a new reload: close the reloads of the window whose run is over, whatever state they are in.
 
-        Raises DmsError if a CDC task does not run afterwards.
+        Without a window: the reloads of the same keys. Raises DmsError if a CDC task does not run afterwards.
         """
         for task in self.cdc_tasks:
             self._resume(task, run_is_live)
-        for reload in self.ledger.find_unfinished(group, window):
+        for reload in self.ledger.find_unfinished(group, window, partition_key):
             if not run_is_live(reload.run_id):
                 self._close(reload)
 

@@ -182,7 +182,9 @@ class MergeBench:
         insert = f"INSERT INTO {place} VALUES ({', '.join(['%s'] * len(table.columns))})".encode()
         with connection.cursor() as cursor:
             cursor.executemany(insert, rows)
-        start, end = reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = reload.bounds(self.config.source.zone)
+        assert bounds is not None
+        start, end = bounds
         # A filter that let nothing through beside the window: what is staged beside it is left for the merge.
         nothing_beside = (start, end - timedelta(microseconds=1))
         finish_staging(

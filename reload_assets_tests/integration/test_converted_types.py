@@ -204,7 +204,7 @@ def test_values_that_production_refuses_are_counted_and_named_and_nothing_is_mer
 
         (table,) = bench.resolved(reload)
         staged = bench.ledger.tables(reload.reload_id)["things"]
-        printed = psql(postgres, bench.target_url, verify_script(reload, table, staged, reload.window.in_zone(ZONE), 1))
+        printed = psql(postgres, bench.target_url, verify_script(reload, table, staged, ZONE, 1))
         assert printed.count("{7}") == len(MISFITS)
 
 

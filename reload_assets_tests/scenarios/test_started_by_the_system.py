@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from dagster import RunRequest, SensorResult, SkipReason, build_schedule_context, build_sensor_context
+from dagster import build_schedule_context
 
 from reload_assets.jobs.maintenance import drop_expired_staging
 from reload_assets.local import compare, damage
+from reload_assets_tests.scenarios.requesting import answer, ask, launch, tick
 from reload_assets_tests.scenarios.runs import Runner
 
 Bounds = tuple[datetime, datetime]
-
-
-def launch(runner: Runner, request: RunRequest) -> bool:
-    """What the daemon does with a run request."""
-    assets = [key.to_user_string() for key in request.asset_selection] if request.asset_selection else None
-    assert request.partition_key is not None
-    result = runner.run(
-        request.partition_key, job=request.job_name or "reload_sales", assets=assets, tags=dict(request.tags)
-    )
-    return result.success
 
 
 def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bounds: Bounds) -> None:
@@ -52,41 +42,6 @@ def requests(runner: Runner) -> Iterator[None]:
     yield
     with runner.stack.connect_target() as target:
         target.execute("DELETE FROM admin.reload_requests")
-
-
-def ask(runner: Runner, **columns: Any) -> int:
-    names = ", ".join(columns)
-    values = ", ".join(["%s"] * len(columns))
-    with runner.stack.connect_target() as target:
-        row = target.execute(
-            f"INSERT INTO admin.reload_requests ({names}) VALUES ({values}) RETURNING request_id".encode(),
-            list(columns.values()),
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def tick(runner: Runner) -> list[RunRequest]:
-    sensor = runner.definitions.resolve_sensor_def("reload_requests")
-    with build_sensor_context(
-        runner.instance,
-        repository_def=runner.definitions.get_repository_def(),
-        resources={"reload": runner.definitions.resources["reload"]} if runner.definitions.resources else {},
-    ) as context:
-        result = sensor(context)
-    if isinstance(result, SkipReason):
-        return []
-    assert isinstance(result, SensorResult)
-    for addition in result.dynamic_partitions_requests or []:
-        runner.instance.add_dynamic_partitions(addition.partitions_def_name, list(addition.partition_keys))
-    return list(result.run_requests or [])
-
-
-def answer(runner: Runner, request_id: int) -> tuple[Any, ...]:
-    (row,) = runner.query(
-        "SELECT status, run_id, reload_id, error FROM admin.reload_requests WHERE request_id = %s", request_id
-    )
-    return row
 
 
 @pytest.mark.usefixtures("requests")
