@@ -23,7 +23,6 @@ from reload_assets.compare.compared_columns import ComparedColumns
 from reload_assets.compare.pieces import NewerPieces, RangePieces, SegmentPieces, WindowTable
 from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
 from reload_assets.compare.versions import is_later
-from reload_assets.config.model import TableConfig
 from reload_assets.postgres.session import analyze, copy_in
 from reload_assets.postgres.statements import run
 from reload_assets.soft_delete import alive
@@ -43,7 +42,7 @@ class Contents:
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
     the names of those of the source's columns that were not compared. ``left`` counts by outcome the rows that differ
-    and that the table's policies leave as they are; they are in ``counts``, too.
+    and that the table's policies, or the limit to some columns, leave as they are; they are in ``counts``, too.
     """
 
     counts: Mapping[str, int]
@@ -200,6 +199,7 @@ class Comparison:
             source_bounds=self.bounds_table,
             p_is_in_range=self._is_in_range(),
             production_is_later=_is_later(kind),
+            is_same_version=self._is_same_version(),
         )
         rows = run(self.connection, "verify/5_window:compare_ranges", self.place, pieces).fetchall()
         counts = {outcome: count for outcome, count, _ in rows}
@@ -217,10 +217,16 @@ class Comparison:
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
-        left = _left(self.table.options, counts, gone)
+        left = _left(self.table, counts, looked_up, gone)
         return Contents(
             counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
         )
+
+    def _is_same_version(self) -> sql.Composable:
+        """Return the condition, besides equal content, for a row to be the same: none where columns are compared."""
+        if self.table.limited_to is not None:
+            return sql.SQL("true")
+        return sql.SQL("source_version IS NOT DISTINCT FROM production_version")
 
     def _is_in_range(self) -> sql.Composable:
         return sql.SQL("{0} >= bounds.range_start AND {0} < bounds.range_end").format(
@@ -291,18 +297,28 @@ class Comparison:
         extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
         there = {row[:size]: row for row in self._by_key([row[:size] for row in extra], self.compared.sources)}
-        wrong = [row for row in extra if there.get(row[:size]) != row]
+        if self.table.limited_to is None:
+            wrong = [row for row in extra if there.get(row[:size]) != row]
+        else:
+            # A limited comparison ignores the version, which comes before the content.
+            wrong = [row for row in extra if row[:size] not in there or there[row[:size]][-1] != row[-1]]
         gone = sum(1 for row in wrong if row[:size] not in there)
         keys = [", ".join(row[:size]) for row in wrong[:_EXAMPLES]]
         return len(wrong), gone, len(extra) - len(wrong), keys
 
 
-def _left(options: TableConfig, counts: Mapping[str, int], gone: int) -> dict[str, int]:
-    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone."""
+def _left(table: ReloadTable, counts: Mapping[str, int], looked_up: int, gone: int) -> dict[str, int]:
+    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone.
+
+    Where only columns are compared, rows that one side lacks are left, too.
+    """
+    options, limited = table.options, table.limited_to is not None
+    extra = gone if options.orphans == "report" else 0
     policies = {
         "content": counts.get("content", 0) if options.equal_version == "skip" else 0,
         "unversioned": counts.get("unversioned", 0) if options.null_version == "report" else 0,
-        "extra": gone if options.orphans == "report" else 0,
+        "extra": counts.get("extra", 0) - (looked_up - gone) if limited else extra,
+        "missing": counts.get("missing", 0) if limited else 0,
     }
     return {outcome: count for outcome, count in policies.items() if count}
 

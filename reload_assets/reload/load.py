@@ -28,6 +28,7 @@ from reload_assets.preflight.cdc import clocks_apart
 from reload_assets.preflight.finding import Finding
 from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
+from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
@@ -66,6 +67,8 @@ class Load(Steps):
             with self.target.connect() as connection:
                 require_ledger(connection, str(self.target))
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
+                if opening.columns:
+                    tables = limited_tables(tables, opening.columns)
                 self._require_rights(connection, tables)
                 warnings = [warning for table in tables for warning in foreseen(table)]
                 if bounds is not None:

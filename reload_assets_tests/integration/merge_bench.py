@@ -23,6 +23,7 @@ from reload_assets.ledger.records import CheckResult, Key, Opening, Reload, stag
 from reload_assets.ledger.selected import note_keys
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
@@ -109,9 +110,12 @@ class MergeBench:
         """What the audit holds, in order."""
         return self.rows("SELECT operation, key, before FROM admin.reload_changes ORDER BY change_id")
 
-    def resolve(self, names: Sequence[str] | None = None) -> list[ReloadTable]:
-        """The group's tables, or some of them."""
-        return resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
+    def resolve(
+        self, names: Sequence[str] | None = None, columns: Mapping[str, Sequence[str]] | None = None
+    ) -> list[ReloadTable]:
+        """The group's tables, or some of them, limited to columns."""
+        tables = resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
+        return limited_tables(tables, columns) if columns else tables
 
     def stage(
         self,
@@ -120,17 +124,19 @@ class MergeBench:
         *,
         verified: bool = True,
         keys: Mapping[str, Sequence[Key]] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
     ) -> Reload:
         """A reload of the tables named, with these rows in staging, and with its check passed.
 
-        It selects the window, or the ``keys`` of each table.
+        It selects the window, or the ``keys`` of each table, and is limited to ``columns``.
         """
-        tables = self.resolve(list(rows))
+        tables = self.resolve(list(rows), columns)
         with self.target.connect() as connection:
-            opening = Opening(GROUP, window, window, str(window), "test", "", "run", None)
+            opening = Opening(GROUP, window, window, str(window), "test", "", "run", None, columns=columns or {})
             if keys is not None:
                 number = next(_numbers)
-                opening = Opening(GROUP, None, None, f"request-{number}", "test", "", "run", number, keys)
+                partition = f"request-{number}"
+                opening = Opening(GROUP, None, None, partition, "test", "", "run", number, keys, columns or {})
             reload = self.ledger.open(connection, opening, tables)
             for table in tables:
                 create_staging(connection, "staging", reload, table, None)
@@ -154,7 +160,7 @@ class MergeBench:
 
     def merge(self, reload: Reload, names: Sequence[str] | None = None, **options: Any) -> MergeResult:
         """Merge a reload, by default with all its tables. Unless it ``awaits_confirm``, it counts as confirmed."""
-        tables = self.resolve(reload.tables if names is None else names)
+        tables = self.resolve(reload.tables if names is None else names, reload.columns)
         zone = self.config.source.zone
         settings = {"lock_timeout_ms": 400, "stall_limit_ms": 20_000, "attempts": 3, **options}
         awaits_confirm = settings.pop("awaits_confirm", False)

@@ -32,7 +32,8 @@ SELECT
     confirm_passes,
     confirm_corrections,
     confirm_waited_seconds,
-    confirm_detail
+    confirm_detail,
+    columns
 FROM admin.reloads
 WHERE reload_id = :'reload_id'::bigint;
 
