@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from reload_assets.cdc.position import Skipped
+from reload_assets.errors.merge import ParentMissing
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Reload
 from reload_assets.local.oracle import OracleColumn, OracleTable
@@ -230,3 +233,33 @@ def test_values_that_move_within_a_segment_are_seen(make: Make) -> None:
     assert checks(bench, reload)["window_matches_source"][0] == "failed"
     assert bench.confirm(reload).corrections == 2
     assert [row[2] for row in production(bench)] == ["x", "y"]
+
+
+def test_foreign_keys_count_only_as_far_as_the_columns_go(make: Make) -> None:
+    """Nobody's parent is missing because of a column that is not written, or because of a row that is not."""
+    bench = make(
+        "CREATE TABLE production.names (name text PRIMARY KEY); INSERT INTO production.names VALUES ('a'), ('b');"
+        "ALTER TABLE production.t ADD FOREIGN KEY (name) REFERENCES production.names"
+    )
+    staged = source_has(bench, (1, "a", "x", 1, NOON), (2, "z", "x", 2, NOON), (3, "z", "x", 3, NOON))
+    production_has(bench, (1, "a", None, 1, NOON), (3, "b", None, 3, NOON))
+    reload = bench.merge({"t": staged}, None, NOTE)
+    assert bench.confirm(reload).settled
+    assert production(bench) == [(1, "a", "x", 1, "12"), (3, "b", "x", 3, "12")]
+    assert checks(bench, reload)["foreign_keys"] == ("passed", "production.t has no foreign keys in note.")
+    with pytest.raises(ParentMissing, match=r"\(id\)=\(3\) wants \(name\)=\(z\)"):
+        bench.merge({"t": staged}, None, {"t": ["name"]})
+
+
+def test_a_statement_that_cdc_skipped_meanwhile_leaves_the_reload_unconfirmed(make: Make) -> None:
+    """Its other columns are lost, and a repair of columns does not bring them."""
+    bench = make()
+    staged = source_has(bench, (1, "a", "x", 1, NOON), (2, "b", "x", 2, NOON))
+    production_has(bench, (1, "a", None, 1, NOON))
+    reload = bench.merge({"t": staged}, None, NOTE)
+    statement = "INSERT INTO production.t (id, name) VALUES (2, 'b')"
+    bench.cdc.passed_over.append(Skipped(datetime.now(timezone.utc), statement, "SqlState: 23505", "", "T"))
+    done = bench.confirm(reload)
+    assert not done.settled
+    assert "about 1 rows of production.t while only columns of it were repaired (2, for example)" in done.detail
+    assert [row[0] for row in production(bench)] == [1]

@@ -6,6 +6,7 @@ SELECT
     jsonb_build_object('group', group_name, 'table', table_name, 'state', state) AS labels,
     count(*)::double precision AS value
 FROM admin.window_status
+WHERE columns IS NULL
 GROUP BY group_name, table_name, state
 UNION ALL
 SELECT
@@ -57,6 +58,6 @@ SELECT
 FROM admin.reload_requests
 GROUP BY group_name, status;
 COMMENT ON VIEW admin.metrics IS
-'One number per row: name, labels, value. Windows by the state of their latest reload; rows by outcome and reloads by '
-'status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks that a reload '
-'keeps stopped; requests by status.';
+'One number per row: name, labels, value. Windows by the state of their latest reload of whole rows; rows by outcome '
+'and reloads by status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks '
+'that a reload keeps stopped; requests by status.';
