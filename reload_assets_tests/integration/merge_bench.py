@@ -110,12 +110,9 @@ class MergeBench:
         """What the audit holds, in order."""
         return self.rows("SELECT operation, key, before FROM admin.reload_changes ORDER BY change_id")
 
-    def resolve(
-        self, names: Sequence[str] | None = None, columns: Mapping[str, Sequence[str]] | None = None
-    ) -> list[ReloadTable]:
-        """The group's tables, or some of them, limited to columns."""
-        tables = resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
-        return limited_tables(tables, columns) if columns else tables
+    def resolve(self, names: Sequence[str] | None = None) -> list[ReloadTable]:
+        """The group's tables, or some of them."""
+        return resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
 
     def stage(
         self,
@@ -130,7 +127,9 @@ class MergeBench:
 
         It selects the window, or the ``keys`` of each table, and is limited to ``columns``.
         """
-        tables = self.resolve(list(rows), columns)
+        tables = self.resolve(list(rows))
+        if columns is not None:
+            tables = limited_tables(tables, columns)
         with self.target.connect() as connection:
             opening = Opening(GROUP, window, window, str(window), "test", "", "run", None, columns=columns or {})
             if keys is not None:
@@ -160,7 +159,9 @@ class MergeBench:
 
     def merge(self, reload: Reload, names: Sequence[str] | None = None, **options: Any) -> MergeResult:
         """Merge a reload, by default with all its tables. Unless it ``awaits_confirm``, it counts as confirmed."""
-        tables = self.resolve(reload.tables if names is None else names, reload.columns)
+        tables = self.resolve(reload.tables if names is None else names)
+        if reload.columns is not None:
+            tables = limited_tables(tables, reload.columns)
         zone = self.config.source.zone
         settings = {"lock_timeout_ms": 400, "stall_limit_ms": 20_000, "attempts": 3, **options}
         awaits_confirm = settings.pop("awaits_confirm", False)
