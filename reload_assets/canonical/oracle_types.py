@@ -15,8 +15,12 @@ from reload_assets.errors.source import SourceKeyValue
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid"]
-"""The rules that make a canonical text. The last three are for what production's type keeps of a value."""
+Kind = Literal[
+    "number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid",
+    "clob", "nclob", "blob", "double", "real", "instant",
+]  # fmt: skip
+"""The rules that make a canonical text. From ``day`` to ``uuid`` they are for what production's type keeps of a value.
+The last six are for types that only a search for drift compares; their texts may differ for values that do not."""
 
 Family = Literal["number", "float", "string", "lob", "bytes", "time", "zoned", "interval"]
 """How DMS delivers a type: a number, a binary float, text, a LOB's text, bytes, a timestamp, or a time as a string."""

@@ -362,6 +362,12 @@ class ReloadConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _drift_has_a_source(self) -> ReloadConfig:
+        if self.finders.drift is not None and self.source.connection is None:
+            raise ValueError("finders.drift: needs source.connection; write it, or leave the section out")
+        return self
+
+    @model_validator(mode="after")
     def _tables_are_unique(self) -> ReloadConfig:
         seen: dict[str, str] = {}
         for group_name, group in self.groups.items():

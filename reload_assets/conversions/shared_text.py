@@ -7,6 +7,7 @@ from psycopg import sql
 from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import POSTGRESQL, TIME_TEXT, TextRule, own_rule
 from reload_assets.conversions.declared import (
+    FLOATS,
     INSTANT,
     INTEGERS,
     MONEY,
@@ -54,6 +55,25 @@ def shared_rule(source: SourceColumn, base_type: str, conversion: Conversion, zo
     if target.base not in (*TEXTS, "character"):
         return None
     return TextRule("padded") if "trailing blanks" in conversion.lost else rule
+
+
+def inexact_rule(source: SourceColumn, base_type: str, conversion: Conversion) -> TextRule | None:
+    """Return the rule by which a search for drift compares a column without a shared text; None where it cannot.
+
+    Equal values may have different texts: of binary floats, the last digits differ, and Oracle cuts a LOB at characters
+    of UTF-16. So rows that differ by these alone are compared by value.
+    """
+    target, name = parse_type(base_type), source.base_type
+    if source.type.family == "float" and target.base in (*FLOATS, "numeric") and not conversion.lost:
+        is_single = target.base == "real" or name == "BINARY_FLOAT"
+        return TextRule("real" if is_single else "double")
+    if name in ("CLOB", "NCLOB") and target.base in TEXTS:
+        return TextRule("nclob" if name == "NCLOB" else "clob")
+    if name == "BLOB" and target.base == "bytea":
+        return TextRule("blob")
+    if source.type.family == "zoned" and target.base == INSTANT and not conversion.lost:
+        return TextRule("instant")
+    return None
 
 
 def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> TextRule | None:
