@@ -31,8 +31,26 @@ class DriftConfig(Section):
     )
     lobs: bool = Field(
         False,
-        description="Compare the content of LOBs and of binary floats, too. Both databases then read every LOB of the "
-        "window.",
+        description="Compare the content of CLOB, NCLOB and BLOB, too. Both databases then read each LOB of a window.",
+    )
+
+
+class HealingLimits(Section):
+    """What finders may have reloaded without a person. A request beyond a limit is held until a person releases it."""
+
+    keys_per_tick: int = Field(
+        1000, ge=0, description="Keys that a finder may ask for at once; if it asks for more, all of them are held."
+    )
+    requests_per_tick: int = Field(
+        10, ge=0, description="Requests that a finder may make at once; if it makes more, all of them are held."
+    )
+    keys_per_day: int = Field(10_000, ge=0, description="Keys that all finders may ask for within 24 hours.")
+    windows_per_day: int = Field(10, ge=0, description="Windows that all finders may ask for within 24 hours.")
+    rows_per_window: int = Field(
+        100_000, ge=0, description="Rows of a table that may be wrong in a window, where the finder has counted them."
+    )
+    share_per_window: float = Field(
+        0.2, ge=0, le=1, description="Share of a window's rows that may be wrong, where the finder has counted them."
     )
 
 
@@ -50,4 +68,7 @@ class FindersConfig(Section):
         None,
         description="Compare windows with the source in turn, and ask for the reload of drift; off without the "
         "section. It needs source.connection.",
+    )
+    limits: HealingLimits = Field(
+        default_factory=HealingLimits, description="What finders may have reloaded without a person."
     )
