@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from psycopg import Connection, sql
 from reload_assets.canonical.text import in_production
 from reload_assets.cdc.position import Cdc
 from reload_assets.compare.compared_columns import Inexact
+from reload_assets.compare.drifted import Drift, Effort, Key
 from reload_assets.compare.pace import Pace
 from reload_assets.compare.pieces import KeyPieces, ReadingPieces
 from reload_assets.compare.segments import Bounds, Sums, differing, ranges
@@ -33,67 +33,12 @@ from reload_assets.postgres.statements import run
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
 
-OUTCOMES: Mapping[str, str] = {
-    "missing": "missing in production",
-    "older": "of an older version in production",
-    "content": "of the same version and other content in production",
-    "unversioned": "of other content in production, without a version on one side",
-    "later": "of a later version in production than the source has",
-    "extra": "in production only",
-}
 # How often rows that differ are read: rows that the source changes all the time are given up.
 _READINGS = 4
 # How many rows of an outcome are looked up by key, where the sums do not say enough.
 _LOOKED_UP = 10_000
 
-Key = tuple[str, ...]
 T = TypeVar("T")
-
-
-@dataclass
-class Effort:
-    """What a comparison cost. Rows are those that went into a sum, and those that were transferred."""
-
-    source_rows: int = 0
-    production_rows: int = 0
-    source_seconds: float = 0.0
-    production_seconds: float = 0.0
-    waited_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Drift:
-    """The rows that drifted, by outcome (``OUTCOMES``), and how they were found.
-
-    ``began_at`` is the source's clock before the first read. ``rows`` are those of the source that were compared.
-    ``counts`` has all rows of an outcome, and ``keys`` the keys of the first ones. ``left`` counts the rows that differ
-    and that the table's policies leave as they are, ``unsettled`` those that the source kept changing. ``is_whole`` is
-    False if the time was over before all rows were compared. ``left_out`` says why columns were not compared, by their
-    names in the source.
-    """
-
-    began_at: datetime
-    rows: int
-    segments: int
-    segments_differing: int
-    counts: Mapping[str, int]
-    keys: Mapping[str, Sequence[Key]]
-    left: Mapping[str, int]
-    unsettled: int
-    is_whole: bool
-    left_out: Mapping[str, str]
-    effort: Effort
-    seconds: float
-
-    @property
-    def drifted(self) -> int:
-        """How many rows drifted."""
-        return sum(self.counts.values())
-
-    @property
-    def all_keys(self) -> list[Key]:
-        """The known keys of rows that drifted, each once."""
-        return list(dict.fromkeys(key for keys in self.keys.values() for key in keys))
 
 
 def find_drift(
@@ -159,7 +104,8 @@ class Search(Sides):
         found = self._settle(wanted) if wanted else _Found()
         return Drift(
             began_at=began_at,
-            rows=sum(sums.rows for sums in source.values()),
+            source_rows=_rows_of(source),
+            production_rows=_rows_of(production),
             segments=len(source.keys() | production.keys()),
             segments_differing=len(names),
             counts=found.counts,
@@ -193,13 +139,13 @@ class Search(Sides):
     def _on_source(self, read: Callable[[], T], rows_of: Callable[[T], int]) -> T:
         found, rows, took = self._timed(read, rows_of)
         self.effort.source_seconds += took
-        self.effort.source_rows += rows
+        self.effort.source_rows_read += rows
         return found
 
     def _on_production(self, read: Callable[[], T], rows_of: Callable[[T], int]) -> T:
         found, rows, took = self._timed(read, rows_of)
         self.effort.production_seconds += took
-        self.effort.production_rows += rows
+        self.effort.production_rows_read += rows
         return found
 
     def _timed(self, read: Callable[[], T], rows_of: Callable[[T], int]) -> tuple[T, int, float]:

@@ -12,7 +12,8 @@ from reload_assets.canonical.oracle_types import Kind
 from reload_assets.tables import ReloadColumn
 
 if TYPE_CHECKING:
-    from reload_assets.compare.drift import Key, Search
+    from reload_assets.compare.drift import Search
+    from reload_assets.compare.drifted import Key
 
 # A value may be large.
 _ROWS_AT_ONCE = 20

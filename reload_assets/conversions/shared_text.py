@@ -76,6 +76,22 @@ def inexact_rule(source: SourceColumn, base_type: str, conversion: Conversion) -
     return None
 
 
+def why_not_compared(source: SourceColumn, base_type: str) -> str:
+    """Return why a search for drift does not compare a column, and what that would take."""
+    name, declared = source.base_type, source.why_without_text
+    if name in ("CLOB", "NCLOB", "BLOB") and inexact_rule(source, base_type, Conversion()) is not None:
+        return f"{declared}: set finders.drift.lobs"
+    if name in ("LONG", "LONG RAW"):
+        return f"{declared}: Oracle has no function that reads it; it would take a CLOB or BLOB in the source"
+    if name in ("XMLTYPE", "SYS.XMLTYPE"):
+        return f"{declared}: each side writes a document in its own way; it would take a CLOB in the source"
+    if source.type.family == "zoned":
+        return f"{declared}: DMS writes it as a text of its own; it would take {INSTANT} in production"
+    if source.type.family == "interval":
+        return f"{declared}: DMS writes it as a text of its own; it would take a number in the source"
+    return f"{declared}, {base_type} in production: their values have no text in common"
+
+
 def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> TextRule | None:
     if target.base in (*INTEGERS, *NUMERICS):
         kept = MONEY.scale if target.base == "money" else target.scale

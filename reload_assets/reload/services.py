@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reload_assets.canonical.oracle_types import Delivery
 from reload_assets.cdc.carrying import why_wait
 from reload_assets.cdc.position import Cdc
+from reload_assets.config.finders import DriftConfig
 from reload_assets.config.model import ReloadConfig
 from reload_assets.config.values import text
 from reload_assets.dms.cdc import CdcTask
@@ -21,6 +22,7 @@ from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.errors import ReloadError
+from reload_assets.finders.drift import DriftFinder
 from reload_assets.finders.finding import Finding
 from reload_assets.finders.requesting import Asked, ask
 from reload_assets.ledger.ledger import Ledger
@@ -28,9 +30,10 @@ from reload_assets.notify.cdc_watch import Watched
 from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
 from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.failures import describe
 from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, secret, source_reader, target_login
-from reload_assets.reload.parts import dms_engine
+from reload_assets.reload.parts import dms_engine, group_tables
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
 from reload_assets.reload.sweep import Sweeper
@@ -105,13 +108,20 @@ class Services:
         arns = dict.fromkeys(self.cdc_task_arn(group) for group in self.config.groups)
         return [CdcTask(self._client, self._limits(patience), arn) for arn in arns if arn is not None]
 
-    def cdc(self, group: str, say: Callable[[str], None], patience: float | None = None) -> Cdc | None:
-        """Return the CDC task of a group as reloads see it; None if none is configured."""
-        arn = self.cdc_task_arn(group)
-        if arn is None or self.config.cdc is None:
+    def cdc(
+        self, group: str, say: Callable[[str], None], patience: float | None = None, most_wait: float | None = None
+    ) -> Cdc | None:
+        """Return the CDC task of a group as reloads see it; None if none is configured.
+
+        ``most_wait`` is the longest wait for CDC, if that is less than what is configured (seconds).
+        """
+        arn, settings = self.cdc_task_arn(group), self.config.cdc
+        if arn is None or settings is None:
             return None
         task = CdcTask(self._client, self._limits(patience), arn)
-        return Cdc(self.config.cdc, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
+        if most_wait is not None:
+            settings = settings.model_copy(update={"wait_seconds": min(most_wait, settings.wait_seconds)})
+        return Cdc(settings, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
 
     def load(self, group: str, say: Callable[[str], None]) -> Load:
         """Return the steps of a load of a group, which report to ``say``."""
@@ -133,6 +143,21 @@ class Services:
         """Note what a finder has found, and make requests for it. ``patience`` is as for load tasks."""
         limits = self.config.finders.limits
         return ask(self.target, limits, findings, lambda group, tables: self.why_wait(group, tables, patience))
+
+    def drift_finder(self, group: str, say: Callable[[str], None]) -> DriftFinder:
+        """Return what compares windows of a group with the source, and asks for reloads if ``finders.drift`` is set."""
+        settings = self.config.finders.drift or DriftConfig()
+        return DriftFinder(
+            group,
+            group_tables(self.config, group),
+            settings,
+            self.config.source.zone,
+            self.target,
+            self.source,
+            self.cdc(group, say, most_wait=settings.seconds),
+            self.ask if self.config.finders.drift is not None else None,
+            describe,
+        )
 
     def why_wait(self, group: str, tables: Sequence[str], patience: float | None = None) -> ReloadError | None:
         """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none."""

@@ -14,9 +14,12 @@ CREATE TABLE IF NOT EXISTS admin.comparisons (
     -- By the source's clock, before anything was read.
     began_at timestamptz,
     compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- Rows that the source gave: as part of a sum, or each by itself.
+    -- Of the window, as far as it was compared.
     source_rows bigint NOT NULL DEFAULT 0,
     production_rows bigint NOT NULL DEFAULT 0,
+    -- What that cost: rows that went into a sum, and those that were read again.
+    source_rows_read bigint NOT NULL DEFAULT 0,
+    production_rows_read bigint NOT NULL DEFAULT 0,
     segments integer NOT NULL DEFAULT 0,
     segments_differing integer NOT NULL DEFAULT 0,
     missing bigint NOT NULL DEFAULT 0,

@@ -1,11 +1,11 @@
--- Comparisons of windows with the source: what they found, which windows were compared when, and what was asked for.
+-- Comparisons of windows with the source: what they found, and which windows were compared when.
 -- By hand: psql -f sql/example.psql -f sql/finders/comparisons.sql
 
 -- name: insert_comparison
 -- Record a comparison. found: its other columns as JSON. Returns its number.
 INSERT INTO admin.comparisons (
     group_name, table_name, window_start, window_end, status, is_equal, run_id, began_at, source_rows, production_rows,
-    segments, segments_differing, missing, older, content, unversioned, later, extra, left_by_policy, unsettled,
+    source_rows_read, production_rows_read, segments, segments_differing, missing, older, content, unversioned, later, extra, left_by_policy, unsettled,
     source_seconds, production_seconds, waited_seconds, seconds, not_compared, detail
 )
 SELECT
@@ -19,6 +19,8 @@ SELECT
     f.began_at,
     coalesce(f.source_rows, 0),
     coalesce(f.production_rows, 0),
+    coalesce(f.source_rows_read, 0),
+    coalesce(f.production_rows_read, 0),
     coalesce(f.segments, 0),
     coalesce(f.segments_differing, 0),
     coalesce(f.missing, 0),
@@ -50,13 +52,3 @@ SELECT
 FROM admin.comparisons
 WHERE group_name = :'group_name'::text AND window_end > :'since'::timestamptz
 GROUP BY table_name, window_start, window_end;
-
--- name: find_request
--- Find the unfinished request for drift that an earlier comparison found in a table's window. The identifiers of its
--- evidence begin with the table and the window.
-SELECT max(q.request_id) AS request_id
-FROM admin.findings AS f
-INNER JOIN admin.reload_requests AS q ON f.request_id = q.request_id
-WHERE
-    f.finder = 'drift' AND f.group_name = :'group_name'::text AND starts_with(f.evidence_id, :'evidence')
-    AND q.status IN ('pending', 'held', 'started', 'split');
