@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -88,18 +88,6 @@ def last_comparisons(target: TargetDatabase, group: str, since: datetime) -> dic
         (table, Window(_utc(start), _utc(end))): Last(_utc(tried), compared and _utc(compared))
         for table, start, end, tried, compared in rows
     }
-
-
-def overdue(
-    last: Mapping[tuple[str, Window], Last], table: str, windows: Sequence[Window], before: datetime
-) -> list[Window]:
-    """Return the windows of a table that were not compared as a whole since ``before`` (UTC)."""
-    found = []
-    for window in windows:
-        known = last.get((table, window))
-        if known is None or known.compared_at is None or known.compared_at < before:
-            found.append(window)
-    return found
 
 
 def _utc(moment: datetime) -> datetime:

@@ -65,6 +65,9 @@ CREATE TABLE awsdms_apply_exceptions (
 TEMPORARY = {
     "compare.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
     "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
+    "finders/drift.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
+    "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);"
+    "CREATE TEMPORARY TABLE reading_1 (k1 text, in_source boolean, source_version text, source_content text);",
     "verify/4_after_merge.sql": "CREATE TEMPORARY TABLE confirm_rows_1 AS SELECT order_id AS c1, customer_id AS c2, "
     "amount AS c3, note AS c4, updated_at AS c5 FROM production.orders WHERE false;",
 }

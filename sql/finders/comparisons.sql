@@ -4,9 +4,10 @@
 -- name: insert_comparison
 -- Record a comparison. found: its other columns as JSON. Returns its number.
 INSERT INTO admin.comparisons (
-    group_name, table_name, window_start, window_end, status, is_equal, run_id, began_at, source_rows, production_rows,
-    source_rows_read, production_rows_read, segments, segments_differing, missing, older, content, unversioned, later, extra, left_by_policy, unsettled,
-    source_seconds, production_seconds, waited_seconds, seconds, not_compared, detail
+    group_name, table_name, window_start, window_end, status, is_equal, run_id, began_at, source_rows,
+    production_rows, source_rows_read, production_rows_read, segments, segments_differing, missing, older,
+    content, unversioned, later, extra, left_by_policy, unsettled, source_seconds, production_seconds,
+    waited_seconds, seconds, not_compared, detail
 )
 SELECT
     :'group_name'::text,
