@@ -51,8 +51,8 @@ def promise(
     else:
         named = ", ".join(late[:_NAMED]) + (" ..." if len(late) > _NAMED else "")
         said = (
-            f"{counted(len(late), 'window')} of {table} of {len(windows):,} were not compared {within}: {named}; see "
-            f"the runs of drift_{family.group}, and whether their comparisons end in time (finders.drift.seconds)."
+            f"{counted(len(late), 'window')} of {len(windows):,} of {table} without a comparison {within}: {named}; "
+            f"see the runs of drift_{family.group}, and whether their comparisons end in time (finders.drift.seconds)."
         )
     return not late, said, {"windows": len(windows), "overdue": len(late)}
 
