@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from psycopg import sql
 
-from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
 from reload_assets.canonical.postgres import POSTGRESQL, TIME_TEXT, TextRule, own_rule
 from reload_assets.conversions.declared import (
     FLOATS,
@@ -63,32 +65,27 @@ def inexact_rule(source: SourceColumn, base_type: str, conversion: Conversion) -
     Equal values may have different texts: of binary floats, the last digits differ, and Oracle cuts a LOB at characters
     of UTF-16. So rows that differ by these alone are compared by value.
     """
-    target, name = parse_type(base_type), source.base_type
-    if source.type.family == "float" and target.base in (*FLOATS, "numeric") and not conversion.lost:
-        is_single = target.base == "real" or name == "BINARY_FLOAT"
-        return TextRule("real" if is_single else "double")
-    if name in ("CLOB", "NCLOB") and target.base in TEXTS:
-        return TextRule("nclob" if name == "NCLOB" else "clob")
-    if name == "BLOB" and target.base == "bytea":
-        return TextRule("blob")
-    if source.type.family == "zoned" and target.base == INSTANT and not conversion.lost:
-        return TextRule("instant")
-    return None
+    target, kind = parse_type(base_type), source.type.inexact_kind
+    fitting: Mapping[Kind, tuple[str, ...]] = {
+        "double": (*FLOATS, "numeric"),
+        "real": (*FLOATS, "numeric"),
+        "clob": TEXTS,
+        "nclob": TEXTS,
+        "blob": ("bytea",),
+        "instant": (INSTANT,),
+    }
+    if kind is None or target.base not in fitting[kind] or conversion.lost:
+        return None
+    return TextRule("real" if kind == "double" and target.base == "real" else kind)
 
 
 def why_not_compared(source: SourceColumn, base_type: str) -> str:
     """Return why a search for drift does not compare a column, and what that would take."""
-    name, declared = source.base_type, source.why_without_text
-    if name in ("CLOB", "NCLOB", "BLOB") and inexact_rule(source, base_type, Conversion()) is not None:
+    declared = source.why_without_text
+    if source.type.is_lob and inexact_rule(source, base_type, Conversion()) is not None:
         return f"{declared}: set finders.drift.lobs"
-    if name in ("LONG", "LONG RAW"):
-        return f"{declared}: Oracle has no function that reads it; it would take a CLOB or BLOB in the source"
-    if name in ("XMLTYPE", "SYS.XMLTYPE"):
-        return f"{declared}: each side writes a document in its own way; it would take a CLOB in the source"
-    if source.type.family == "zoned":
-        return f"{declared}: DMS writes it as a text of its own; it would take {INSTANT} in production"
-    if source.type.family == "interval":
-        return f"{declared}: DMS writes it as a text of its own; it would take a number in the source"
+    if source.type.would_take is not None:
+        return f"{declared}: {source.type.would_take}"
     return f"{declared}, {base_type} in production: their values have no text in common"
 
 
