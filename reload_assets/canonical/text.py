@@ -50,8 +50,9 @@ def _lob(size: int, piece: str) -> str:
 def _float(decimals: int) -> str:
     """Return a binary float's text: its first digits, and the exponent."""
     return (
-        "CASE WHEN {0} IS NAN THEN 'NaN' WHEN {0} IS INFINITE THEN CASE WHEN {0} > 0 THEN 'Infinity' ELSE '-Infinity' "
-        f"END WHEN {{0}} = 0 THEN '0' ELSE TRIM(TO_CHAR({{0}}, '9.{'9' * decimals}EEEE', "
+        "CASE WHEN {0} = BINARY_DOUBLE_NAN THEN 'NaN' WHEN {0} = BINARY_DOUBLE_INFINITY THEN 'Infinity' "
+        "WHEN {0} = -BINARY_DOUBLE_INFINITY THEN '-Infinity' "
+        f"WHEN {{0}} = 0 THEN '0' ELSE TRIM(TO_CHAR({{0}}, '9.{'9' * decimals}EEEE', "
         "'NLS_NUMERIC_CHARACTERS=''.,''')) END"
     )
 
