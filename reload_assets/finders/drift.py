@@ -24,6 +24,7 @@ from reload_assets.finders.comparisons import note
 from reload_assets.finders.finding import Finding
 from reload_assets.finders.requesting import Asked
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import limit_statements
 from reload_assets.tables import GroupTables, ReloadTable, resolve_group
 from reload_assets.verify.outcome import counted, examples
 from reload_assets.windows import Window
@@ -96,6 +97,7 @@ class DriftFinder:
         failed: Exception | None = None
         try:
             with self._target.connect(autocommit=True) as connection:
+                limit_statements(connection, settings.seconds)
                 (table,) = resolve_group(self._tables, connection, reader, [name])
                 drift = find_drift(
                     connection,

@@ -36,6 +36,7 @@ FINDINGS: Mapping[str, Code] = {
     "cdc-unconfigured": _warn("The configuration names no CDC task."),
     "clocks-apart": _warn("The clocks of source and target differ by more than `cdc.margin_seconds`."),
     "column-unfed": _warn("No column of the source feeds a column of production."),
+    "columns-uncompared": _warn("The finder drift does not compare columns of a table; each is named with the reason."),
     "deadlock-timeout-short": _warn("In a deadlock PostgreSQL could end CDC's transaction instead of the merge's."),
     "deletes-followed": _warn("Rows of another table would follow an orphan that is deleted, so it stays."),
     "endpoint-database": _problem("A target endpoint of DMS names another database than `target.connection`."),

@@ -15,6 +15,7 @@ from psycopg import Connection
 from reload_assets.errors import DmsUnreachable
 from reload_assets.postgres.session import limit_statements
 from reload_assets.preflight import cdc, dms, load, source, target
+from reload_assets.preflight.drift import look_at_columns
 from reload_assets.preflight.finding import Finding, Findings, found
 from reload_assets.preflight.foreseen import require_partitions, require_text
 from reload_assets.preflight.remarks import ready, remarks
@@ -149,6 +150,8 @@ class CheckUp:
     ) -> Iterator[Iterator[Finding]]:
         if self._reader is not None:
             yield load.look_at_lobs(self._reader, table, self._config.dms.task.lob_limit_kb)
+            if (settings := self._config.finders.drift) is not None:
+                yield look_at_columns(table, settings)
         yield self._windows(connection, table)
         yield remarks(connection, self._reader, table, owners)
 

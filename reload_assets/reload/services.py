@@ -155,7 +155,8 @@ class Services:
             settings,
             self.config.source.zone,
             self.target,
-            self.source,
+            # No call may take longer than the whole.
+            lambda: self.source(settings.seconds),
             self.cdc(group, say, most_wait=settings.seconds),
             self.ask if self.config.finders.drift is not None else None,
             describe,

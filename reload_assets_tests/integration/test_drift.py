@@ -13,7 +13,9 @@ from reload_assets.cdc.position import Cdc
 from reload_assets.compare.compared_columns import Inexact
 from reload_assets.compare.drift import Drift, find_drift
 from reload_assets.compare.pace import Pace
+from reload_assets.config.finders import DriftConfig
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.preflight.drift import look_at_columns
 from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.compare_rig import DAY, WINDOW, Both, base_row, made
@@ -26,6 +28,15 @@ from reload_assets_tests.integration.throwaway import throwaway_database
 def both(postgres: PostgresServer) -> Iterator[Both]:
     with throwaway_database(postgres, "drift_source") as source, throwaway_database(postgres, "drift") as target:
         yield from made(source, target)
+
+
+def test_each_column_that_is_not_compared_has_its_reason(both: Both) -> None:
+    (finding,) = look_at_columns(both.table, DriftConfig())
+    assert finding.text == (
+        "the finder drift does not see when production.hostile differs from the source in BODY, CLOB: set "
+        "finders.drift.lobs."
+    )
+    assert list(look_at_columns(both.table, DriftConfig(lobs=True))) == []
 
 
 def pace(**values: Any) -> Pace:
@@ -179,6 +190,17 @@ def test_a_search_pauses_and_stops_in_time_and_what_it_has_read_counts_in_part(b
     now = 0.0
     found = search(both, bounded=bounded)
     assert (found.is_whole, found.source_rows, found.keys) == (True, 12, {"missing": [key(0), key(11)]})
+
+
+def test_rows_that_differ_by_inexact_columns_alone_are_compared_by_value(both: Both) -> None:
+    """The floats' texts differ although they are as good as equal, so the LOB decides."""
+    both.fill([base_row(number, body=BODY) for number in (1, 2, 3)])
+    both.source.execute('UPDATE "SALES"."HOSTILE" SET "RATE" = 1.00000000000005')
+    both.target.execute("UPDATE production.hostile SET rate = 1.0000000000000499")
+    both.set("body", BODY[1:], 2)
+    both.set("name", "other", 3)
+    assert search(both).keys == {"content": [key(3)]}
+    assert search(both, inexact="all").keys == {"content": [key(2), key(3)]}
 
 
 BODY = "Grüße, 漢字 and more. " * 500

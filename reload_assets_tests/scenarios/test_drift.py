@@ -67,11 +67,11 @@ def test_drift_is_found_shown_recorded_and_asked_for_once(
     assert shown["found"].startswith(
         "2 rows of production.documents drifted: 1 row missing in production (document_id "
     )
-    window = (datetime(day.year, day.month, day.day, tzinfo=timezone.utc), timedelta(days=1))
+    midnight = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
     recorded = runner.query(
         "SELECT status, is_equal, missing, content, seconds > 0, not_compared, run_id FROM admin.comparisons "
         "WHERE window_start = %s AND table_name = 'documents'",
-        window[0],
+        midnight,
     )
     assert recorded == [("compared", False, 1, 1, True, {}, result.run_id)]
     asked = "SELECT f.keys, f.evidence ->> 'missing', q.found_by, q.keys, q.request_id FROM admin.findings AS f "
@@ -92,11 +92,26 @@ def test_drift_is_found_shown_recorded_and_asked_for_once(
         target.execute("UPDATE production.documents SET body = %s WHERE document_id = %s", (body, stale))
         target.execute("INSERT INTO production.documents SELECT * FROM public.lost")
         target.execute("DROP TABLE public.lost")
-    healed = runner.run(day.isoformat(), job="drift_sales", assets=[DRIFT])
+        # A table that cannot be compared does not keep the others from it.
+        target.execute("ALTER TABLE production.customers ENABLE ROW LEVEL SECURITY")
+    healed = runner.run(day.isoformat(), job="drift_sales", assets=[DRIFT, "drift/customers"])
+    with runner.stack.connect_target() as target:
+        target.execute("ALTER TABLE production.customers DISABLE ROW LEVEL SECURITY")
     assert checks(healed)[f"{DRIFT}.drift_free"]
+    (sentence,) = failures(healed)
+    assert "production.customers" in sentence
+    assert sentence.endswith("[row-security]")
     assert runner.query(
-        "SELECT is_equal FROM admin.comparisons WHERE window_start = %s ORDER BY comparison_id", window[0]
-    ) == [(False,), (False,), (True,)]
+        "SELECT table_name, status, is_equal, detail = %s FROM admin.comparisons WHERE window_start = %s "
+        "ORDER BY comparison_id",
+        sentence,
+        midnight,
+    ) == [
+        ("documents", "compared", False, False),
+        ("documents", "compared", False, False),
+        ("customers", "failed", None, True),
+        ("documents", "compared", True, False),
+    ]
 
     # A comparison that has no time for all of the window does not count.
     hasty = configured(with_drift("    rows_per_second: 1\n    seconds: 0.5"))
