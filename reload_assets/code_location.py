@@ -35,6 +35,7 @@ from reload_assets.partitions import cadence_partitions, families
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.schedules.drift import drift_schedule
 from reload_assets.schedules.nightly import nightly_schedule
+from reload_assets.sensors.find_skipped import skipped_sensor
 from reload_assets.sensors.notifier import notifier
 from reload_assets.sensors.requests import requests_sensor
 from reload_assets.sensors.sweeper import sweeper
@@ -139,7 +140,7 @@ def _definitions(
         asset_checks=[check for group in groups.values() for check in group.checks],
         jobs=[*jobs, *(group.drift_job for group in groups.values()), drop_expired_staging],
         schedules=[*schedules, drop_expired_staging_daily],
-        sensors=[requests_sensor(config, jobs, left_out), sweeper, notifier],
+        sensors=[requests_sensor(config, jobs, left_out), skipped_sensor(config), sweeper, notifier],
         resources=_resources(config),
         # One process per run: a run is one window, and DMS does the work.
         executor=in_process_executor,

@@ -123,7 +123,7 @@ def _metadata(compared: Compared, drift: Drift, asked: Asked | None) -> dict[str
         "rows drifted": drift.drifted,
         **{outcome: drift.counts.get(outcome, 0) for outcome in OUTCOMES},
         "left by policy": sum(drift.left.values()),
-        "unsettled": drift.unsettled,
+        "changing": drift.changing,
         "segments": drift.segments,
         "segments differing": drift.segments_differing,
         "rows read from the source": effort.source_rows_read,

@@ -65,7 +65,7 @@ class _Found:
     counts: dict[str, int] = field(default_factory=dict)
     keys: dict[str, list[Key]] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
-    unsettled: int = 0
+    changing: int = 0
 
 
 class Search(Sides):
@@ -101,7 +101,7 @@ class Search(Sides):
             _add_sums(production, self._on_production(partial(self.production_sums, part, length), _rows_of))
         names = differing(source, production)
         wanted = list(ranges(names, (bounds[0], read[-1][1]), early=self.is_early)) if names else []
-        found = self._settle(wanted) if wanted else _Found()
+        found = self._find(wanted) if wanted else _Found()
         return Drift(
             began_at=began_at,
             source_rows=_rows_of(source),
@@ -111,7 +111,7 @@ class Search(Sides):
             counts=found.counts,
             keys={outcome: keys[: self.most_keys] for outcome, keys in found.keys.items()},
             left=found.left,
-            unsettled=found.unsettled,
+            changing=found.changing,
             is_whole=self.is_whole,
             left_out=self.compared.left_out,
             effort=self.effort,
@@ -159,7 +159,7 @@ class Search(Sides):
     def _wait(self) -> None:
         self.effort.waited_seconds += self.wait()
 
-    def _settle(self, wanted: Sequence[Bounds]) -> _Found:
+    def _find(self, wanted: Sequence[Bounds]) -> _Found:
         """Read the rows of some ranges until each that differs has drifted, or the source keeps changing it."""
         # The temporary tables live as long as this transaction.
         with self.connection.transaction():
@@ -169,7 +169,7 @@ class Search(Sides):
             if self.pace.is_over():
                 self.is_whole = False
                 # One reading does not tell drift from what CDC has not reached.
-                return _Found(unsettled=self._count(before))
+                return _Found(changing=self._count(before))
             now, wanted = self._read(wanted, 2)
             for number in range(3, _READINGS + 1):
                 if not self._by_outcome(now, before)[1] or self.pace.is_over():
@@ -214,18 +214,18 @@ class Search(Sides):
 
     def _by_outcome(self, now: str, before: str) -> tuple[dict[str, int], int]:
         """Return how many rows differ in the same way at both readings, by outcome, and how many others differ."""
-        rows = run(self.connection, "finders/drift:count_settled", self._reading(now, before)).fetchall()
-        settled = {outcome: count for outcome, is_settled, count in rows if is_settled}
-        return settled, sum(count for _, is_settled, count in rows if not is_settled)
+        rows = run(self.connection, "finders/drift:count_steady", self._reading(now, before)).fetchall()
+        steady = {outcome: count for outcome, is_steady, count in rows if is_steady}
+        return steady, sum(count for _, is_steady, count in rows if not is_steady)
 
     def _judge(self, now: str, before: str) -> _Found:
         """Return what drifted: rows that differ at both readings and are the same in the source at both."""
-        settled, unsettled = self._by_outcome(now, before)
-        found = _Found(unsettled=unsettled)
-        for outcome, count in settled.items():
+        steady, changing = self._by_outcome(now, before)
+        found = _Found(changing=changing)
+        for outcome, count in steady.items():
             listed = run(
                 self.connection,
-                "finders/drift:list_settled",
+                "finders/drift:list_steady",
                 self._reading(now, before),
                 outcome=outcome,
                 limit=_LOOKED_UP,

@@ -36,7 +36,7 @@ class Drift:
 
     ``began_at`` is the source's clock before the first read. ``source_rows`` and ``production_rows`` are the rows
     that each side had in what was compared. ``counts`` has all rows of an outcome, and ``keys`` the keys of the
-    first ones. ``left`` counts the rows that differ and that the table's policies leave as they are, ``unsettled``
+    first ones. ``left`` counts the rows that differ and that the table's policies leave as they are, ``changing``
     those that the source kept changing. ``is_whole`` is False if the time was over before all rows were compared.
     ``left_out`` says why columns were not compared, by their names in the source.
     """
@@ -49,7 +49,7 @@ class Drift:
     counts: Mapping[str, int]
     keys: Mapping[str, Sequence[Key]]
     left: Mapping[str, int]
-    unsettled: int
+    changing: int
     is_whole: bool
     left_out: Mapping[str, str]
     effort: Effort

@@ -33,13 +33,28 @@ class HeldForCdc(ReloadError):
         "Fix what keeps the CDC task from carrying the tables. The sensor `reload_requests` then releases the request. "
         "To reload all the same, run `reload-assets requests release ID`."
     )
-    example = sample(request_id=12, why="The CDC task sales-cdc lags 600 s behind the source (limit 60 s).")
+    example = sample(request_id=12, why="The CDC task sales-cdc is stopped, not running; resume it. [cdc-not-running]")
 
     def __init__(self, request_id: int, why: str) -> None:
         super().__init__(
             f"Request {request_id} is held until CDC carries its tables without a lag. {why} The sensor "
             "reload_requests then releases it."
         )
+
+
+class FinderIncomplete(ReloadError):
+    """A finder could not read all that it looks at. What it found was asked for; its next tick tries again."""
+
+    code = "finder-incomplete"
+    advice = "Do what the sentences of the message ask for: each has a code of its own."
+    example = sample(
+        finder="skipped",
+        left="The target has no table public.awsdms_apply_exceptions, in which DMS reports on CDC; set "
+        "ControlTablesSettings.ControlSchema of the CDC task, or fix cdc.control_schema. [control-table-missing]",
+    )
+
+    def __init__(self, finder: str, left: str) -> None:
+        super().__init__(f"The finder {finder} could not look at everything; the next tick tries again: {left}")
 
 
 class RequestUnknown(LedgerError):

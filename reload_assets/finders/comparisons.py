@@ -61,7 +61,7 @@ def note(
             "segments": drift.segments,
             "segments_differing": drift.segments_differing,
             "left_by_policy": sum(drift.left.values()),
-            "unsettled": drift.unsettled,
+            "changing": drift.changing,
             "seconds": drift.seconds,
             "not_compared": dict(not_compared),
         }

@@ -169,8 +169,8 @@ def _sentences(table: ReloadTable, drift: Drift, not_compared: Mapping[str, str]
     if drift.left:
         left = ", ".join(f"{counted(count, 'row')} {OUTCOMES[outcome]}" for outcome, count in drift.left.items())
         yield f"The table's policies leave {left}."
-    if drift.unsettled:
-        yield f"{counted(drift.unsettled, 'row')} changed in the source whenever both sides were read."
+    if drift.changing:
+        yield f"{counted(drift.changing, 'row')} changed in the source whenever both sides were read."
     if not_compared:
         yield f"Not compared: {'; '.join(f'{name}, {why}' for name, why in not_compared.items())}."
 

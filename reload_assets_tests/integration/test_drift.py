@@ -91,7 +91,7 @@ def test_what_differs_at_both_readings_is_drift_and_each_outcome_has_its_keys(bo
         "extra": [key(8), key(9)],
     }
     assert found.counts == {"missing": 1, "older": 1, "content": 1, "later": 1, "extra": 2}
-    assert (found.source_rows, found.unsettled, found.is_whole, found.drifted) == (7, 0, True, 6)
+    assert (found.source_rows, found.changing, found.is_whole, found.drifted) == (7, 0, True, 6)
     assert found.effort.source_rows_read >= 14
     assert found.effort.production_rows_read >= 8
 
@@ -115,7 +115,7 @@ def test_what_cdc_brings_meanwhile_is_no_drift(both: Both) -> None:
 
     # The waits are those for the sums, for the first reading, and for the second one.
     found = search(both, nothing, nothing, applied)
-    assert (found.drifted, found.unsettled, found.segments_differing) == (0, 0, 1)
+    assert (found.drifted, found.changing, found.segments_differing) == (0, 0, 1)
 
 
 def test_a_row_that_the_source_changes_between_the_readings_is_read_again(both: Both) -> None:
@@ -132,13 +132,13 @@ def test_a_row_that_the_source_changes_between_the_readings_is_read_again(both: 
 
     # CDC has brought the change when production is read.
     found = search(both, nothing, changes_to("1"), changes_to("2"), changes_to("3"))
-    assert (found.drifted, found.unsettled) == (0, 0)
+    assert (found.drifted, found.changing) == (0, 0)
     # It changes whenever both sides are read.
     found = search(both, nothing, *(changes_to(str(number)) for number in range(10, 20)))
-    assert (found.drifted, found.unsettled) == (0, 0)
+    assert (found.drifted, found.changing) == (0, 0)
     both.set("name", "wrong", 1)
     found = search(both, nothing, *(changes_to(str(number)) for number in range(20, 30)))
-    assert (found.drifted, found.unsettled, found.is_whole) == (0, 1, True)
+    assert (found.drifted, found.changing, found.is_whole) == (0, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_search_pauses_and_stops_in_time_and_what_it_has_read_counts_in_part(b
     assert (found.is_whole, found.source_rows, found.production_rows) == (False, 8, 7)
     assert 14 < slept <= 15
     # The time was over before the row was read twice.
-    assert (found.keys, found.unsettled) == ({}, 1)
+    assert (found.keys, found.changing) == ({}, 1)
     bounded = pace(rows_per_second=1, seconds=60, clock=lambda: now, sleep=sleep)
     now = 0.0
     found = search(both, bounded=bounded)

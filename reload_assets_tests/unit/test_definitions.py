@@ -200,10 +200,11 @@ def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "sweeper", "notifier"}
+    assert set(sensors) == {"reload_requests", "find_skipped", "sweeper", "notifier"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
     assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 3
-    assert sensors["reload_requests"].default_status is DefaultSensorStatus.STOPPED
+    for name in ("reload_requests", "find_skipped"):
+        assert sensors[name].default_status is DefaultSensorStatus.STOPPED
     for name in ("sweeper", "notifier"):
         assert sensors[name].default_status is DefaultSensorStatus.RUNNING
         assert sensors[name].targets == []

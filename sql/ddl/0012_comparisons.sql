@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS admin.comparisons (
     -- Rows that differ, and that the table's policies leave as they are.
     left_by_policy bigint NOT NULL DEFAULT 0,
     -- Rows that differed at the last reading, but that the source changed between the readings.
-    unsettled bigint NOT NULL DEFAULT 0,
+    changing bigint NOT NULL DEFAULT 0,
     source_seconds double precision NOT NULL DEFAULT 0,
     production_seconds double precision NOT NULL DEFAULT 0,
     waited_seconds double precision NOT NULL DEFAULT 0,

@@ -6,7 +6,7 @@
 INSERT INTO admin.comparisons (
     group_name, table_name, window_start, window_end, status, is_equal, run_id, began_at, source_rows,
     production_rows, source_rows_read, production_rows_read, segments, segments_differing, missing, older,
-    content, unversioned, later, extra, left_by_policy, unsettled, source_seconds, production_seconds,
+    content, unversioned, later, extra, left_by_policy, changing, source_seconds, production_seconds,
     waited_seconds, seconds, not_compared, detail
 )
 SELECT
@@ -31,7 +31,7 @@ SELECT
     coalesce(f.later, 0),
     coalesce(f.extra, 0),
     coalesce(f.left_by_policy, 0),
-    coalesce(f.unsettled, 0),
+    coalesce(f.changing, 0),
     coalesce(f.source_seconds, 0),
     coalesce(f.production_seconds, 0),
     coalesce(f.waited_seconds, 0),

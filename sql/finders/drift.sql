@@ -75,11 +75,11 @@ ANALYZE :"reading";
 -- Count the rows that differ at a reading.
 SELECT count(*) AS rows FROM :"reading";
 
--- name: count_settled
+-- name: count_steady
 -- Count the rows that differ at this reading by outcome, and by whether the source gave the same at the reading before.
 SELECT
     n.outcome,
-    b.k1 IS NOT NULL AS is_settled,
+    b.k1 IS NOT NULL AS is_steady,
     count(*) AS rows
 FROM :"reading" AS n
 LEFT JOIN :"reading_before" AS b ON :n_is_b AND (
@@ -88,7 +88,7 @@ LEFT JOIN :"reading_before" AS b ON :n_is_b AND (
 )
 GROUP BY n.outcome, b.k1 IS NOT NULL;
 
--- name: list_settled
+-- name: list_steady
 -- List the keys of rows that differ in the same way at both readings.
 SELECT :n_key
 FROM :"reading" AS n
