@@ -14,6 +14,7 @@ from reload_assets.compare.compared_columns import Inexact
 from reload_assets.compare.drift import Drift, find_drift
 from reload_assets.compare.pace import Pace
 from reload_assets.config.finders import DriftConfig
+from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.preflight.drift import look_at_columns
 from reload_assets.reload.parts import group_tables
@@ -259,3 +260,43 @@ def test_floats_are_compared_as_far_as_dms_carries_them(
     found = search(both)
     assert found.keys == ({} if is_equal else {"content": [key(1)]})
     assert found.left_out == {"BODY": "CLOB"}
+
+
+# Oracle's type, production's, a value of the source, the same in production, and another one.
+OTHERS = {
+    "nbody": ("NCLOB", "text", BODY, BODY, BODY[:-1]),
+    "scan": ("BLOB", "bytea", bytes(range(256)) * 30, bytes(range(256)) * 30, bytes(range(255)) * 30),
+    "single": ("BINARY_FLOAT", "real", "0.1", 0.1, 0.11),
+    "double": ("BINARY_DOUBLE", "double precision", "NaN", float("nan"), float("inf")),
+    "sent": ("TIMESTAMP(6) WITH TIME ZONE", "timestamptz", "2025-01-02 01:30+02", "2025-01-01 23:30Z", "2025-01-02Z"),
+}
+
+
+@pytest.fixture(scope="module")
+def others(both: Both) -> Both:
+    columns = [OracleColumn("ID", "NUMBER(9)", nullable=False), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")]
+    columns += [OracleColumn(name.upper(), one[0]) for name, one in OTHERS.items()]
+    create_table(both.source, "SALES", OracleTable("OTHERS", columns, ["ID"]))
+    listed = ", ".join(f"{name} {one[1]}" for name, one in OTHERS.items())
+    both.target.execute(
+        f"CREATE TABLE production.others (id integer PRIMARY KEY, updated_at timestamp, {listed})".encode()
+    )
+    settings = group_tables(config("others: {window_column: updated_at}"), "sales")
+    (table,) = resolve_group(settings, both.target, both.reader)
+    return replace(both, table=table)
+
+
+@pytest.mark.parametrize("column", [None, *OTHERS])
+def test_every_other_type_that_can_be_is_compared(others: Both, column: str | None) -> None:
+    there = [one[2] for one in OTHERS.values()]
+    here = [one[4] if name == column else one[3] for name, one in OTHERS.items()]
+    marks = ", ".join(["%s"] * len(OTHERS))
+    for connection, name, values in (
+        (others.source, '"SALES"."OTHERS"', there),
+        (others.target, "production.others", here),
+    ):
+        connection.execute(f"TRUNCATE {name}".encode())
+        connection.execute(f"INSERT INTO {name} VALUES (1, %s, {marks})".encode(), [DAY, *values])
+    found = search(others, inexact="all")
+    assert found.keys == ({"content": [("1",)]} if column else {})
+    assert found.left_out == {}
