@@ -20,17 +20,24 @@ TIME_TEXT = (
 )
 LOB_CHARACTERS, LOB_BYTES = 1_000, 2_000
 """The most that Oracle gives of a LOB at once, whatever the character set."""
+_PIECES_IN_PART = 32
 DOUBLE_DECIMALS, REAL_DECIMALS = 13, 5
 """The decimals of a float's first digits: one digit less than the type holds exactly."""
 
 
 def _lob(value: str, size: int, piece: str) -> str:
-    """Return a LOB's text: its length, and the sum of the hashes of its numbered pieces of ``size``."""
-    hashed = piece.replace("PIECE", f"SUBSTR({value}, (n - 1) * {size} + 1, {size})")
-    digits = f"SUBSTR(MD5(CONCAT(n, '.', MD5({hashed}))), 1, 15)"
+    """Return a LOB's text: its length, and the sum of the hashes of its numbered pieces of ``size``.
+
+    Pieces are cut from parts of many pieces. To find a character, PostgreSQL counts from the beginning of a text.
+    """
+    part = _PIECES_IN_PART * size
+    hashed = piece.replace("PIECE", f"SUBSTR(part, n * {size} + 1, {size})")
+    digits = f"SUBSTR(MD5(CONCAT(m * {_PIECES_IN_PART} + n + 1, '.', MD5({hashed}))), 1, 15)"
     return (
         f"CASE WHEN LENGTH({value}) > 0 THEN CONCAT(LENGTH({value}), '.', (SELECT SUM(CAST(CAST('x' || {digits} "
-        f"AS BIT(60)) AS BIGINT)) FROM GENERATE_SERIES(1, (LENGTH({value}) + {size} - 1) / {size}) AS n)) END"
+        f"AS BIT(60)) AS BIGINT)) FROM GENERATE_SERIES(0, (LENGTH({value}) - 1) / {part}) AS m CROSS JOIN LATERAL "
+        f"(SELECT SUBSTR({value}, m * {part} + 1, {part}) AS part OFFSET 0) AS parts CROSS JOIN LATERAL "
+        f"GENERATE_SERIES(0, (LENGTH(part) - 1) / {size}) AS n)) END"
     )
 
 
