@@ -23,6 +23,7 @@ _AREAS = {
     "source": "The source",
     "cdc": "The CDC task",
     "dms": "DMS and its load tasks",
+    "validation": "DMS's validation",
     "reloads": "A reload and its ledger",
     "merge": "The merge and the corrections of a confirm",
 }

@@ -89,10 +89,18 @@ def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]
     return _mappings([table for table, _, _ in tables], filters)
 
 
+def whole_mappings(tables: Sequence[TableLoad]) -> dict[str, Any]:
+    """Return the mapping of whole tables, without a filter, for a task that compares them."""
+    return _mappings(tables, {})
+
+
 def _mappings(
     tables: Sequence[TableLoad], filters: Mapping[tuple[str, str], tuple[str, list[dict[str, str]]]]
 ) -> dict[str, Any]:
-    """Return the mapping. ``filters`` holds, by source table, the column of its only filter and the conditions."""
+    """Return the mapping.
+
+    ``filters`` holds, by source table, the column of its only filter and the conditions; nothing for a whole table.
+    """
     _check(tables)
     rules: list[dict[str, Any]] = []
 
@@ -103,7 +111,7 @@ def _mappings(
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
     for table in tables:
-        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source]))
+        add("selection", f"load {table.source_table}", _selection(table, filters.get(table.source)))
     schemas = {table.source_schema: table.staging_schema for table in tables}
     for source, staging in schemas.items():
         locator = {"schema-name": _locator_name(source, schemas)}
@@ -133,12 +141,15 @@ def _mappings(
     return {"rules": rules}
 
 
-def _selection(table: TableLoad, column: str, conditions: list[dict[str, str]]) -> dict[str, Any]:
-    return {
+def _selection(table: TableLoad, only: tuple[str, list[dict[str, str]]] | None) -> dict[str, Any]:
+    rule = {
         "object-locator": {"schema-name": table.source_schema, "table-name": table.source_table},
         "rule-action": "include",
-        "filters": [{"filter-type": "source", "column-name": column, "filter-conditions": conditions}],
     }
+    if only is None:
+        return rule
+    column, conditions = only
+    return {**rule, "filters": [{"filter-type": "source", "column-name": column, "filter-conditions": conditions}]}
 
 
 def _rename(target: str, locator: dict[str, str], value: str) -> dict[str, Any]:

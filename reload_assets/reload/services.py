@@ -19,6 +19,7 @@ from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.notify.cdc_watch import Watched
 from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
@@ -30,6 +31,7 @@ from reload_assets.reload.parts import dms_engine
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
 from reload_assets.reload.sweep import Sweeper
+from reload_assets.reload.validation import Validation, find_validation_failures
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -116,6 +118,14 @@ class Services:
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
         """Return the steps that bring a group from staging into production, which report to ``say``."""
         return self._steps(Publication, group, say)
+
+    def validation(self, group: str, say: Callable[[str], None]) -> Validation:
+        """Return what has DMS validate a group, which reports to ``say``."""
+        return self._steps(Validation, group, say)
+
+    def validation_failures(self, patience: float | None = None) -> FoundFailures:
+        """Return what DMS's validation has listed and nobody has taken up. ``patience`` is as for a source's reader."""
+        return find_validation_failures(self.config, self.target, lambda: self.open_source(patience))
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
