@@ -224,7 +224,7 @@ def _finding(place: str, table: WatchedTable, failure: Failure, keys: Sequence[K
         keys=keys,
         window=None,
         # Not DETAILS, which holds the values of other columns.
-        evidence={"listed in": place, "task": failure.task, "failure": failure.kind},
+        evidence={"listed in": place, "task": failure.task, "kind": failure.kind},
         seen_at=failure.failed_at,
         # At its limit DMS stops to compare a table, or all tables of the task.
         is_complete=failure.of_table < MOST_FAILURES_OF_A_TABLE and failure.of_task < MOST_FAILURES_OF_A_TASK,

@@ -5,12 +5,13 @@ Dagster's resource, the commands and the steps of a reload all get them here, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.cdc.carrying import why_wait
 from reload_assets.cdc.position import Cdc
 from reload_assets.config.model import ReloadConfig
 from reload_assets.config.values import text
@@ -19,6 +20,9 @@ from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors import ReloadError
+from reload_assets.finders.finding import Finding
+from reload_assets.finders.requesting import Asked, ask
 from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.notify.cdc_watch import Watched
@@ -134,6 +138,19 @@ class Services:
     def notifier(self, say: Callable[[str], None], patience: float | None = None) -> Notifier:
         """Return what sends the events of all groups; ``say`` is the log. ``patience`` is as for load tasks."""
         return Notifier(self.target, self.channels(say), lambda: self._watched(patience))
+
+    def ask(self, findings: Iterable[Finding], patience: float | None = None) -> Asked:
+        """Note what a finder has found, and make requests for it. ``patience`` is as for load tasks."""
+        limits = self.config.finders.limits
+        return ask(self.target, limits, findings, lambda group, tables: self.why_wait(group, tables, patience))
+
+    def why_wait(self, group: str, tables: Sequence[str], patience: float | None = None) -> ReloadError | None:
+        """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none."""
+        cdc = self.cdc(group, lambda said: None, patience)
+        if cdc is None:
+            return None
+        sources = (self.config.source_of(group, name) for name in tables)
+        return why_wait(cdc, [(source.schema, source.name) for source in sources])
 
     def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:
         """Return the channels of notifications by name. What makes one raises ConfigError if it cannot be used."""
