@@ -8,7 +8,7 @@ _TABLE = "dmslogs.awsdms_validation_failures_v2"
 
 
 class FailureUnreadable(ReloadError):
-    """DMS's validation lists a failure whose row cannot be told from its key, so that nothing asks for its reload."""
+    """DMS's validation lists a failure whose key does not say which row it is, so that nothing asks for its reload."""
 
     code = "validation-failure-unreadable"
     advice = "Find the row by the column DETAILS of the table that the message names, and reload its window."

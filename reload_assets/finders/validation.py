@@ -211,7 +211,7 @@ def _unfit(connection: Connection[Any], table: ReloadTable, keys: Sequence[Key])
     texts = list(chain.from_iterable(keys))
     if not texts:
         return set()
-    rows = run(connection, "finders/validation:list_unfit", texts=texts, types=types * len(keys)).fetchall()
+    rows = run(connection, "finders/validation:list_unfit", read_values=texts, read_types=types * len(keys)).fetchall()
     return {keys[(position - 1) // len(types)] for (position,) in rows}
 
 

@@ -1,7 +1,5 @@
 """The job that has DMS compare a group's tables with the source at once, and asks for the reload of what differs."""
 
-from __future__ import annotations
-
 from dagster import JobDefinition, OpExecutionContext, job, op
 
 from reload_assets.assets.load_steps import readable_errors

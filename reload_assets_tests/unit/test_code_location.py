@@ -112,6 +112,7 @@ def test_with_no_group_left_the_code_location_still_loads_and_the_sweeper_works(
         "sweeper",
         "reload_requests",
         "notifier",
+        "find_validation_failures",
     }
 
 
