@@ -1,6 +1,6 @@
 """The job that has DMS compare a group's tables with the source at once, and asks for the reload of what differs."""
 
-from dagster import JobDefinition, OpExecutionContext, job, op
+from dagster import JobDefinition, MetadataValue, OpExecutionContext, TableRecord, job, op
 
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.jobs.reload import MAX_RUNTIME_SECONDS
@@ -26,15 +26,20 @@ def validation_job(group: str) -> JobDefinition:
             validated = services.validation(group, context.log.info).run(group, context.run_id)
             found = validated.found
             asked = services.ask(found.findings)
-        for said in (*validated.not_validated, *found.problems):
-            context.log.warning(said)
-        states = {
-            name: f"{one.state}: {one.failed} failed, {one.suspended} suspended"
-            for name, one in validated.tables.items()
-        }
         remarks = [*validated.not_validated, *found.problems]
+        for said in remarks:
+            context.log.warning(said)
+        states = [
+            TableRecord({"table": name, "state": one.state, "failed": one.failed, "suspended": one.suspended})
+            for name, one in validated.tables.items()
+        ]
         context.add_output_metadata(
-            {**states, "asked": str(asked), **({"remarks": "\n\n".join(remarks)} if remarks else {})}
+            {
+                "tables": MetadataValue.table(states),
+                "failures": len(found.findings),
+                "asked": str(asked),
+                "remarks": "\n\n".join(remarks) or "none",
+            }
         )
 
     @job(
