@@ -70,12 +70,27 @@ events AS (
         q.tables,
         NULL,
         q.run_id,
-        substring(q.error FROM '.*\[([a-z0-9]+(?:-[a-z0-9]+)+)\]'),
-        ''
+        substring(
+            CASE q.status WHEN 'held' THEN q.held_because ELSE q.error END FROM '.*\[([a-z0-9]+(?:-[a-z0-9]+)+)\]'
+        ),
+        CASE
+            WHEN q.status <> 'held' THEN ''
+            WHEN q.held_because LIKE '%[held-for-cdc]' THEN 'CDC does not carry its tables without a lag'
+            -- A sentence of ours: it has counts, and no values of rows.
+            ELSE coalesce(substring(q.held_because FROM 'is held, because (.*); if it is right'), 'see held_because')
+        END
     FROM admin.reload_requests AS q
     CROSS JOIN installed AS i
-    -- If a request has become a reload, that reload says what happened.
-    WHERE q.status IN ('refused', 'failed') AND q.reload_id IS NULL AND q.updated_at >= i.at
+    WHERE
+        q.updated_at >= i.at
+        AND (
+            q.status = 'held'
+            -- If a request has become a reload, or several requests, these say what happened.
+            OR (
+                q.status IN ('refused', 'failed') AND q.reload_id IS NULL
+                AND NOT EXISTS (SELECT FROM admin.reload_requests AS p WHERE p.split_from = q.request_id)
+            )
+        )
 )
 
 INSERT INTO admin.notifications (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reload_assets.errors import ReloadError, sample
+from reload_assets.errors import LedgerError, ReloadError, sample
 
 
 class HeldByLimit(ReloadError):
@@ -39,4 +39,29 @@ class HeldForCdc(ReloadError):
         super().__init__(
             f"Request {request_id} is held until CDC carries its tables without a lag. {why} The sensor "
             "reload_requests then releases it."
+        )
+
+
+class RequestUnknown(LedgerError):
+    """A command names a request that there is not."""
+
+    code = "request-unknown"
+    advice = "List the open requests with `reload-assets requests`; all are in `admin.reload_requests`."
+    example = sample(request_id=77)
+
+    def __init__(self, request_id: int) -> None:
+        super().__init__(f"There is no request {request_id}; list the open ones with: reload-assets requests.")
+
+
+class RequestNotOpen(LedgerError):
+    """A command is to release a request that is not held, or to refuse one that has begun or ended."""
+
+    code = "request-not-open"
+    advice = "List the open requests with `reload-assets requests`. To stop a started one, cancel its run."
+    example = sample(request_id=12, status="done", what="release", allowed="held")
+
+    def __init__(self, request_id: int, status: str, what: str, allowed: str) -> None:
+        super().__init__(
+            f"Request {request_id} is {status}, and only a request that is {allowed} can be {what}d; nothing was "
+            "changed. List the open ones with: reload-assets requests."
         )

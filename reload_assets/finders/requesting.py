@@ -223,7 +223,7 @@ class _Asker:
             if held is None:
                 asked.pending.append(request_id)
             else:
-                run(self._connection, "finders/requesting:hold_request", request_id=request_id, held_because=str(held))
+                run(self._connection, "requests:hold_request", request_id=request_id, held_because=str(held))
                 asked.held[request_id] = str(held)
         return asked
 

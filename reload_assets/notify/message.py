@@ -36,6 +36,10 @@ _EVENTS: Mapping[str, tuple[str, str]] = {
         "{subject} was refused",
         "Read its error in admin.reload_requests, and insert another request.",
     ),
+    "request_held": (
+        "{subject} of a finder is held back: {detail}",
+        "List the held requests with `reload-assets requests`.",
+    ),
     "request_failed": (
         "{subject} failed before a reload was opened",
         "Read the error in its run, fix the cause, and insert another request.",

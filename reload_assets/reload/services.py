@@ -22,9 +22,11 @@ from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.errors import ReloadError
 from reload_assets.finders.finding import Finding
+from reload_assets.finders.held import hold_parts, release_caught_up
 from reload_assets.finders.requesting import Asked, ask
 from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.request_ends import close_healed, close_split
 from reload_assets.notify.cdc_watch import Watched
 from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
 from reload_assets.notify.notifier import Notifier
@@ -144,12 +146,23 @@ class Services:
         limits = self.config.finders.limits
         return ask(self.target, limits, findings, lambda group, tables: self.why_wait(group, tables, patience))
 
+    def settle_requests(self, patience: float | None = None) -> None:
+        """Bring requests up to date before any is started: those that need no run, and those that are held.
+
+        ``patience`` is as for load tasks.
+        """
+        close_healed(self.target, {name: list(group.tables) for name, group in self.config.groups.items()})
+        close_split(self.target)
+        hold_parts(self.target, self.config.finders.limits)
+        release_caught_up(self.target, lambda group, tables: self.why_wait(group, tables, patience))
+
     def why_wait(self, group: str, tables: Sequence[str], patience: float | None = None) -> ReloadError | None:
         """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none."""
-        cdc = self.cdc(group, lambda said: None, patience)
-        if cdc is None:
+        known = self.config.groups.get(group)
+        cdc = None if known is None else self.cdc(group, lambda said: None, patience)
+        if known is None or cdc is None:
             return None
-        sources = (self.config.source_of(group, name) for name in tables)
+        sources = (self.config.source_of(group, name) for name in tables if name in known.tables)
         return why_wait(cdc, [(source.schema, source.name) for source in sources])
 
     def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:

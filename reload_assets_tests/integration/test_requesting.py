@@ -11,69 +11,28 @@ import pytest
 from reload_assets.config.finders import HealingLimits
 from reload_assets.errors import ReloadError
 from reload_assets.errors.cdc import CdcBehind
-from reload_assets.finders.finding import FinderName, Finding, Key
+from reload_assets.finders.finding import Finding
 from reload_assets.finders.requesting import Asked, ask
-from reload_assets.ledger.install import install
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.windows import Window
 from reload_assets_tests.integration.merge_bench import InThread, await_true
-from reload_assets_tests.integration.staged import DAY, config, target_of
-from reload_assets_tests.integration.throwaway import throwaway_database
+from reload_assets_tests.integration.requests_rig import asked, emptied, finding, installed_ledger, linked, rows
+from reload_assets_tests.integration.staged import DAY
 
 NEXT_DAY = Window(DAY.end, DAY.end + timedelta(days=1))
 LIMITS = HealingLimits()
 
 
-def nothing_to_wait_for(group: str, tables: Sequence[str]) -> ReloadError | None:
-    return None
-
-
 @pytest.fixture(scope="module")
 def installed(postgres: PostgresServer) -> Iterator[TargetDatabase]:
-    with throwaway_database(postgres, "requesting") as url:
-        target = target_of(postgres, url, "CREATE SCHEMA production")
-        with target.connect(autocommit=True) as connection:
-            install(connection, config("orders: {window_column: updated_at}").target)
+    with installed_ledger(postgres) as target:
         yield target
 
 
 @pytest.fixture
 def target(installed: TargetDatabase) -> TargetDatabase:
-    """A target whose ledger is empty."""
-    with installed.connect(autocommit=True) as connection:
-        connection.execute("TRUNCATE admin.reloads, admin.reload_requests, admin.findings RESTART IDENTITY CASCADE")
-    return installed
-
-
-def rows(target: TargetDatabase, query: str) -> list[tuple[Any, ...]]:
-    with target.connect(autocommit=True) as connection:
-        cursor = connection.execute(query.encode())
-        return cursor.fetchall() if cursor.description else []
-
-
-def linked(target: TargetDatabase) -> list[int]:
-    """The requests of the findings."""
-    return [number for (number,) in rows(target, "SELECT request_id FROM admin.findings ORDER BY finding_id")]
-
-
-def finding(
-    evidence_id: str,
-    *keys: Key,
-    table: str = "orders",
-    window: Window | None = None,
-    group: str = "sales",
-    finder: FinderName = "validation",
-    complete: bool = True,
-    seen_at: datetime | None = None,
-    **evidence: Any,
-) -> Finding:
-    seen = seen_at or datetime.now(timezone.utc)
-    return Finding(finder, evidence_id, group, table, keys, window, evidence, seen, complete)
-
-
-def asked(target: TargetDatabase, *findings: Finding, **limits: Any) -> Asked:
-    return ask(target, HealingLimits(**limits), findings, nothing_to_wait_for)
+    return emptied(installed)
 
 
 def test_a_group_gets_one_request_for_its_keys_and_each_piece_of_evidence_counts_once(target: TargetDatabase) -> None:

@@ -93,12 +93,6 @@ VALUES (
 )
 RETURNING request_id;
 
--- name: hold_request
--- Hold a request back, and say why.
-UPDATE admin.reload_requests
-SET status = 'held', held_because = :'held_because', updated_at = clock_timestamp()
-WHERE request_id = :'request_id'::bigint AND status = 'pending';
-
 -- name: link_findings
 -- Note which request asks for the reload of findings.
 UPDATE admin.findings
