@@ -31,6 +31,8 @@ _LISTS = {
     "awsdms_validation_failures_v2": "finders/validation:list_failures_v2",
 }
 _LONGEST_KEY_SHOWN = 80
+# Failures whose keys are checked at once.
+_BATCH = 10_000
 # Neither is a character that PostgreSQL's text can hold.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _BYTES = re.compile(r"\\x(?:[0-9a-fA-F]{2})*")
@@ -77,11 +79,12 @@ def find_failures(
     tables: WatchedTables,
     resolve: Resolve,
     task: str | None = None,
+    most: int | None = None,
 ) -> FoundFailures:
     """Read the failures of a task (the last part of its ARN), or of all tasks, that are not in ``admin.findings``.
 
-    Nothing is written. Raises ControlTableDenied if this login may not read DMS's tables. Where there are none, nothing
-    was found.
+    About ``most`` of them are returned as findings; the next call returns others. Nothing is written. Raises
+    ControlTableDenied if this login may not read DMS's tables. Where there are none, nothing was found.
     """
     found = FoundFailures()
     for (name,) in run(connection, "finders/validation:list_failure_tables", control_schema=control_schema).fetchall():
@@ -101,7 +104,7 @@ def find_failures(
             else:
                 by_table.setdefault(named[0], []).append(failure)
         for table, failures in by_table.items():
-            _take(connection, place, table, failures, resolve, found)
+            _Listed(connection, place, table, failures).take(resolve, most, found)
     return found
 
 
@@ -117,40 +120,45 @@ def _failures(connection: Connection[Any], schema: str, name: str, task: str | N
     return list({row.evidence_id: row for row in rows}.values())
 
 
-def _take(
-    connection: Connection[Any],
-    place: str,
-    watched: WatchedTable,
-    failures: Sequence[Failure],
-    resolve: Resolve,
-    found: FoundFailures,
-) -> None:
-    """Add the failures of one table to what was found."""
-    try:
-        table, source_keys = resolve(watched)
-    except (ConfigError, SourceUnavailable) as error:
-        # They are taken up once the table can be reloaded.
-        found.problems.append(f"{len(failures)} failures in {place} wait for this: {error}")
-        return
-    orders = key_orders(table, source_keys)
-    read: list[tuple[Failure, list[Key]]] = []
-    for failure in failures:
-        if not orders:
-            columns = ", ".join(column.name for column in table.key)
-            why = f"the table is reloaded by ({columns}), which is not the primary key that DMS gives"
-            found.problems.append(_unreadable(place, failure, why))
-            continue
+@dataclass(frozen=True)
+class _Listed:
+    """The failures of one table that one of DMS's tables, ``place``, lists."""
+
+    connection: Connection[Any]
+    place: str
+    watched: WatchedTable
+    failures: Sequence[Failure]
+
+    def take(self, resolve: Resolve, most: int | None, found: FoundFailures) -> None:
+        """Add the failures to what was found, until that has ``most`` findings."""
         try:
-            read.append((failure, read_keys(failure, table, orders)))
-        except ValueError as error:
-            found.problems.append(_unreadable(place, failure, str(error)))
-    unfit = _unfit(connection, table, [key for _, keys in read for key in keys])
-    for failure, keys in read:
-        if fitting := [key for key in keys if key not in unfit]:
-            found.findings.append(_finding(place, watched, failure, fitting))
-        else:
-            types = ", ".join(f"{column.name} {column.target.type}" for column in table.key)
-            found.problems.append(_unreadable(place, failure, f"its values do not fit the key ({types})"))
+            table, source_keys = resolve(self.watched)
+        except (ConfigError, SourceUnavailable) as error:
+            # They are taken up once the table can be reloaded.
+            found.problems.append(f"{len(self.failures)} failures in {self.place} wait for this: {error}")
+            return
+        orders = key_orders(table, source_keys)
+        for start in range(0, len(self.failures), _BATCH):
+            if most is not None and len(found.findings) >= most:
+                return
+            self._take_batch(self.failures[start : start + _BATCH], table, orders, found)
+
+    def _take_batch(
+        self, failures: Sequence[Failure], table: ReloadTable, orders: Sequence[Sequence[str]], found: FoundFailures
+    ) -> None:
+        read: list[tuple[Failure, list[Key]]] = []
+        for failure in failures:
+            try:
+                read.append((failure, read_keys(failure, table, orders)))
+            except ValueError as error:
+                found.problems.append(_unreadable(self.place, failure, str(error)))
+        unfit = _unfit(self.connection, table, [key for _, keys in read for key in keys])
+        for failure, keys in read:
+            if fitting := [key for key in keys if key not in unfit]:
+                found.findings.append(_finding(self.place, self.watched, failure, fitting))
+            else:
+                types = ", ".join(f"{column.name} {column.target.type}" for column in table.key)
+                found.problems.append(_unreadable(self.place, failure, f"its values do not fit the key ({types})"))
 
 
 def key_orders(table: ReloadTable, source_keys: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -178,6 +186,9 @@ def read_keys(failure: Failure, table: ReloadTable, orders: Sequence[Sequence[st
 
     A key that no row has does no harm: its reload finds nothing. Raises ValueError, with the reason as a clause.
     """
+    if not orders:
+        columns = ", ".join(column.name for column in table.key)
+        raise ValueError(f"the table is reloaded by ({columns}), which is not the primary key that DMS gives")
     if failure.key_type.lower() != "row":
         raise ValueError(f"its KEY_TYPE is {failure.key_type!r}, not 'Row'")
     try:

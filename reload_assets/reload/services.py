@@ -129,9 +129,12 @@ class Services:
         """Return what has DMS validate a group, which reports to ``say``."""
         return self._steps(Validation, group, say)
 
-    def validation_failures(self, patience: float | None = None) -> FoundFailures:
-        """Return what DMS's validation has listed and nobody has taken up. ``patience`` is as for a source's reader."""
-        return find_validation_failures(self.config, self.target, lambda: self.open_source(patience))
+    def validation_failures(self, patience: float, most: int) -> FoundFailures:
+        """Return what DMS's validation has listed and nobody has taken up: about ``most`` of it.
+
+        ``patience`` is as for a reader of the source.
+        """
+        return find_validation_failures(self.config, self.target, lambda: self.open_source(patience), most=most)
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""

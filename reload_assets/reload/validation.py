@@ -32,15 +32,20 @@ OpenSource = Callable[[], "SourceReader | None"]
 
 
 def find_validation_failures(
-    config: ReloadConfig, target: TargetDatabase, open_source: OpenSource, task: str | None = None
+    config: ReloadConfig,
+    target: TargetDatabase,
+    open_source: OpenSource,
+    task: str | None = None,
+    most: int | None = None,
 ) -> FoundFailures:
     """Read the failures that nobody has taken up yet: of a task (the last part of its ARN), or of all tasks.
 
-    The source is read only if there are some. Raises ControlTableDenied, ConfigError without the section ``cdc``.
+    About ``most`` of them are returned. The source is read only if there are some. Raises ControlTableDenied, and
+    ConfigError without the section ``cdc``.
     """
     schema = control_schema(config)
     with target.connect(autocommit=True) as connection, _resolving(config, target, open_source) as resolve:
-        return find_failures(connection, schema, watched_tables(config), resolve, task)
+        return find_failures(connection, schema, watched_tables(config), resolve, task, most)
 
 
 def control_schema(config: ReloadConfig) -> str:

@@ -9,6 +9,8 @@ from reload_assets.resources.reload import ReloadResource
 INTERVAL_SECONDS = 60
 # Dagster waits 60 s for a sensor.
 PATIENCE_SECONDS = 15.0
+# More of them could take longer than that. The next tick takes up others.
+_MOST_AT_ONCE = 50_000
 _PROBLEMS_SHOWN = 5
 
 
@@ -24,7 +26,7 @@ def validation_failures_sensor(config: ReloadConfig) -> SensorDefinition:
     )
     @readable_errors()
     def find_validation_failures(reload: ReloadResource) -> SkipReason:
-        found = reload.services.validation_failures(PATIENCE_SECONDS)
+        found = reload.services.validation_failures(PATIENCE_SECONDS, _MOST_AT_ONCE)
         asked = reload.services.ask(found.findings, PATIENCE_SECONDS)
         said = [str(asked)]
         if found.others:

@@ -119,11 +119,11 @@ class Listed:
                 [(task, owner, table, AT.replace(tzinfo=None), key_type, text, kind, details) for text in texts],
             )
 
-    def find(self, *, task: str | None = None, with_source: bool = False) -> FoundFailures:
+    def find(self, *, task: str | None = None, with_source: bool = False, most: int | None = None) -> FoundFailures:
         def reader() -> Any:
             return open_reader(self._source_url) if with_source else None
 
-        return find_validation_failures(self.config, self.target, reader, task)
+        return find_validation_failures(self.config, self.target, reader, task, most)
 
     def take_up(self, found: FoundFailures) -> None:
         ask(self.target, HealingLimits(keys_per_tick=10**6), found.findings, lambda group, tables: None)
@@ -295,6 +295,23 @@ def test_a_list_that_has_reached_a_limit_of_dms_is_not_complete(listed: Listed) 
     assert listed.execute("SELECT whole_windows, keys FROM admin.reload_requests ORDER BY request_id DESC LIMIT 1") == [
         (True, {"orders": ["1000"]})
     ]
+
+
+@pytest.mark.thorough
+def test_a_long_list_is_taken_up_in_parts_and_what_cannot_be_read_does_not_block_it(listed: Listed) -> None:
+    listed.execute(V1)
+    listed.execute(
+        """INSERT INTO dmslogs.awsdms_validation_failures_v1
+        SELECT 'TASK', 'production', 'orders', '2025-01-01'::timestamp + n * interval '1 s', 'Row',
+            '{"key": ["' || CASE WHEN n <= 10000 THEN 'x' ELSE '' END || n || '"]}', 'RECORD_DIFF', ''
+        FROM generate_series(1, 30000) AS n"""
+    )
+    first = listed.find(most=10_000)
+    assert (len(first.findings), len(first.problems)) == (10_000, 10_000)
+    assert {code_of(said) for said in first.problems} == {"validation-failure-unreadable"}
+    listed.take_up(first)
+    second = listed.find(most=10_000)
+    assert sorted(int(one.keys[0][0]) for one in (*first.findings, *second.findings)) == list(range(10_001, 30_001))
 
 
 def test_a_warning_is_said_and_asks_for_nothing(listed: Listed) -> None:
