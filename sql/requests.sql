@@ -208,9 +208,9 @@ SET status = 'refused', error = :'error', updated_at = clock_timestamp()
 WHERE request_id = any(:'request_ids'::bigint []) AND status IN ('pending', 'held');
 
 -- name: hold_request
--- Hold a request back, and say why.
+-- Hold a request back, and say why. Those that are held in one transaction have the same updated_at, and are one event.
 UPDATE admin.reload_requests
-SET status = 'held', held_because = :'held_because', updated_at = clock_timestamp()
+SET status = 'held', held_because = :'held_because', updated_at = now()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: list_waiting_for_cdc

@@ -37,8 +37,8 @@ _EVENTS: Mapping[str, tuple[str, str]] = {
         "Read its error in admin.reload_requests, and insert another request.",
     ),
     "request_held": (
-        "{subject} of a finder is held back: {detail}",
-        "List the held requests with `reload-assets requests`.",
+        "what {subject} asks for is held back: {detail}",
+        "Read with `reload-assets requests` why it is held.",
     ),
     "request_failed": (
         "{subject} failed before a reload was opened",

@@ -270,22 +270,24 @@ def test_the_command_lists_open_requests_and_releases_and_refuses_held_ones(
 def test_a_held_request_is_counted_and_said_once(target: TargetDatabase) -> None:
     sent: list[Event] = []
     notifier = Notifier(target, {"log": lambda: sent.append}, list)
-    asked(target, finding("1", ("1",)), keys_per_tick=0)
+    asked(target, finding("1", ("1",)), finding("3", ("1",), group="web"), keys_per_tick=0)
     ask(target, HealingLimits(), [finding("2", window=DAY)], lambda group, tables: BEHIND)
     requested(target, '{"orders": ["7"]}', "failed", updated_at="now()")
-    requested(target, "day", "done", split_from="3")
+    requested(target, "day", "done", split_from="4")
     for _ in range(2):
         notifier.tick(lambda run_ids: {})
+    release(target, [1])
+    notifier.tick(lambda run_ids: {})
     assert [one.title for one in sent] == [
-        "request 1 of a finder is held back: the finder validation asks for 1 keys at once, and "
-        "finders.limits.keys_per_tick is 0",
-        "request 2 of a finder is held back: CDC does not carry its tables without a lag",
+        "what the finder validation asks for is held back: request 1 and 1 more",
+        "what the finder validation asks for is held back: request 3",
     ]
+    assert [one.groups for one in sent] == [["sales", "web"], ["sales"]]
     assert [one.error_code for one in sent] == ["held-by-limit", "held-for-cdc"]
     assert "reload-assets requests release ID" in sent[0].what_to_do
     found: dict[Any, Any] = {
         (name, *sorted(labels.values())): value
         for name, labels, value in rows(target, "SELECT name, labels, value FROM admin.metrics")
     }
-    assert found["reload_assets_requests", "held", "sales"] == 2
+    assert found["reload_assets_requests", "held", "sales"] == 1
     assert found["reload_assets_findings_total", "orders", "sales", "validation"] == 2
