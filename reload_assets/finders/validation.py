@@ -35,7 +35,7 @@ _LONGEST_KEY_SHOWN = 80
 _BATCH = 10_000
 # Neither is a character that PostgreSQL's text can hold.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-_BYTES = re.compile(r"\\x(?:[0-9a-fA-F]{2})*")
+_BYTES = re.compile("(?:[0-9a-fA-F]{2})+")
 
 Resolve = Callable[[WatchedTable], tuple[ReloadTable, Sequence[Sequence[str]]]]
 """Completes a table from both catalogs, and returns the source's unique keys with it, the primary key first.
@@ -204,26 +204,29 @@ def read_keys(failure: Failure, table: ReloadTable, orders: Sequence[Sequence[st
         raise ValueError("it has a value that no key of production has")
     named = [dict(zip(order, values, strict=True)) for order in orders]
     types = {column.name: column.target.base_type for column in table.key}
-    keys = [tuple(_as_read(one[name], kind) for name, kind in types.items()) for one in named]
+    keys = [tuple(_as_given(one[name], kind) for name, kind in types.items()) for one in named]
     return list(dict.fromkeys(keys))
 
 
-def _as_read(value: str, base_type: str) -> str:
-    """Return a value as production's type reads it: DMS writes a RAW as bytes, also where production has a uuid."""
-    if base_type == "bytea" and not _BYTES.fullmatch(value):
-        # PostgreSQL would read the digits as characters.
-        return f"\\x{value}"
-    return value.removeprefix("\\x") if base_type == "uuid" else value
+def _as_given(value: str, base_type: str) -> str:
+    """Return a value as keys are given for a reload: bytes as hexadecimal digits, without PostgreSQL's prefix."""
+    return value.removeprefix("\\x") if base_type in ("bytea", "uuid") else value
 
 
 def _unfit(connection: Connection[Any], table: ReloadTable, keys: Sequence[Key]) -> set[Key]:
     """Return the keys with values that the types of the key do not have."""
-    types = [column.target.type for column in table.key]
-    texts = list(chain.from_iterable(keys))
-    if not texts:
+    if not keys:
         return set()
+    columns = [column.target for column in table.key]
+    # As bytea, PostgreSQL would read digits without the prefix as characters.
+    types = ["text" if column.base_type == "bytea" else column.type for column in columns]
+    texts = list(chain.from_iterable(keys))
     rows = run(connection, "finders/validation:list_unfit", read_values=texts, read_types=types * len(keys)).fetchall()
-    return {keys[(position - 1) // len(types)] for (position,) in rows}
+    unfit = {keys[(position - 1) // len(types)] for (position,) in rows}
+    for number, column in enumerate(columns):
+        if column.base_type == "bytea":
+            unfit |= {key for key in keys if not _BYTES.fullmatch(key[number])}
+    return unfit
 
 
 def _finding(place: str, table: WatchedTable, failure: Failure, keys: Sequence[Key]) -> Finding:
