@@ -212,7 +212,10 @@ class LoadTasks:
             if status in _ENDED:
                 require_finished(task)
                 return tables
-            raise NotYet(lambda seconds: ValidationFailed(name_of(task), f"is still {status} after {seconds:.0f} s"))
+            limit = "dms.polling.load_timeout_seconds"
+            raise NotYet(
+                lambda took: ValidationFailed(name_of(task), f"is still {status} after {took:.0f} s ({limit})")
+            )
 
         return wait_for(look, self._limits.watching, self._limits.load_timeout)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors.validation import ValidationFailed
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.validation import Validation
-from reload_assets_tests.integration.reload_bench import ReloadBench, reload_bench
+from reload_assets_tests.integration.reload_bench import LIMITS, ReloadBench, reload_bench
 
 CHANGED = OracleColumn("UPDATED_AT", "TIMESTAMP(6)")
 ID = OracleColumn("ID", "NUMBER(10)", nullable=False)
@@ -89,3 +91,8 @@ def test_tables_are_compared_under_their_names_in_production(new_database: Calla
         with pytest.raises(Interrupted):
             replace(validation(bench), say=interrupted).run("sales", "run")
         assert bench.load.tasks.find_own() == {}, "that of an interrupted run too"
+
+        impatient = LoadTasks(bench.account.client, replace(LIMITS, load_timeout=0))
+        with pytest.raises(ValidationFailed, match=r"is still \w+ after 0 s \(dms\.polling\.load_timeout_seconds\)"):
+            replace(validation(bench), tasks=impatient).run("sales", "run")
+        assert bench.load.tasks.find_own() == {}, "and one that takes too long"
