@@ -42,6 +42,21 @@ class HeldForCdc(ReloadError):
         )
 
 
+class FinderIncomplete(ReloadError):
+    """A finder could not read all that it looks at. What it found was asked for; its next tick tries again."""
+
+    code = "finder-incomplete"
+    advice = "Do what the sentences of the message ask for: each has a code of its own."
+    example = sample(
+        finder="skipped",
+        left="The target has no table public.awsdms_apply_exceptions, in which DMS reports on CDC; set "
+        "ControlTablesSettings.ControlSchema of the CDC task, or fix cdc.control_schema. [control-table-missing]",
+    )
+
+    def __init__(self, finder: str, left: str) -> None:
+        super().__init__(f"The finder {finder} could not look at everything; the next tick tries again: {left}")
+
+
 class RequestUnknown(LedgerError):
     """A command names a request that there is not."""
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from reload_assets.config.finders import HealingLimits
 from reload_assets.errors import ReloadError
 from reload_assets.errors.requests import HeldByLimit, HeldForCdc
 from reload_assets.finders.finding import FinderName, Finding, Key
 from reload_assets.finders.limits import Asking, why_all_held, why_doubtful, why_held_today
+from reload_assets.finders.open_requests import match, open_requests
 from reload_assets.postgres.connection import TargetDatabase
-from reload_assets.postgres.statements import compose, run
+from reload_assets.postgres.statements import run
 from reload_assets.windows import Window
 
 WhyWait = Callable[[str, Sequence[str]], ReloadError | None]
@@ -52,34 +51,6 @@ class Asked:
             if ids:
                 said.append(f"{what}: request {', '.join(map(str, ids))}")
         return "; ".join(said) + "."
-
-
-@dataclass(frozen=True)
-class _Open:
-    request_id: int
-    group_name: str
-    status: str
-    keys: Any
-    whole_windows: bool
-    window_start: datetime | None
-    window_end: datetime | None
-    tables: list[str] | None
-    healed_until: datetime | None
-
-    def counts_for(self, finding: Finding) -> bool:
-        """Return whether the request can still fix what was seen: its own confirm may be over by then."""
-        return self.group_name == finding.group and (self.healed_until is None or self.healed_until >= finding.seen_at)
-
-    def covers(self, finding: Finding, window: Window) -> bool:
-        """Return whether the request asks for a window that holds this one, with the finding's table."""
-        if self.window_start is None or self.window_end is None:
-            return False
-        return (
-            self.counts_for(finding)
-            and (self.tables is None or finding.table in self.tables)
-            and self.window_start <= window.start
-            and window.end <= self.window_end
-        )
 
 
 @dataclass
@@ -230,13 +201,11 @@ class _Asker:
     def _sort(self, findings: Mapping[int, Finding]) -> tuple[list[_Wanted], dict[int, list[int]]]:
         """Return the requests to make, and the ids of findings by the open request that asks for the same."""
         groups = sorted({finding.group for finding in findings.values()})
-        with self._connection.cursor(row_factory=class_row(_Open)) as cursor:
-            opened = cursor.execute(compose("finders/requesting:list_open"), {"groups": groups}).fetchall()
+        opened = open_requests(self._connection, groups)
         wanted: dict[Any, _Wanted] = {}
         joined: dict[int, list[int]] = {}
-        asked = {request.request_id: asked_keys(request.keys) for request in opened}
         for number, finding in findings.items():
-            found, left = _match(finding, opened, asked)
+            found, left = match(finding, opened)
             if (not finding.keys and found is None) or left:
                 window = None if finding.keys else finding.window
                 whole = bool(finding.keys) and not finding.is_complete
@@ -282,39 +251,6 @@ class _Asker:
             request_id=request_id,
             finding_ids=list(numbers),
         )
-
-
-def _match(
-    finding: Finding, opened: Sequence[_Open], asked: Mapping[int, set[tuple[str, Key]]]
-) -> tuple[int | None, list[Key]]:
-    """Return the first open request that asks for a finding or for a part of it, and the keys that none asks for."""
-    candidates = [request for request in opened if request.counts_for(finding)]
-    if not finding.keys:
-        assert finding.window is not None
-        covering = (one.request_id for one in candidates if one.covers(finding, finding.window))
-        return next(covering, None), []
-    if not finding.is_complete:
-        # Other rows may be wrong in the windows of the keys, which a request for the keys alone would leave.
-        candidates = [one for one in candidates if one.whole_windows or one.status == "split"]
-    first: int | None = None
-    left = dict.fromkeys(finding.keys)
-    for request in candidates:
-        shared = [key for key in left if (finding.table, key) in asked[request.request_id]]
-        first = request.request_id if shared and first is None else first
-        for key in shared:
-            del left[key]
-    return first, list(left)
-
-
-def asked_keys(document: Any) -> set[tuple[str, Key]]:
-    """Return the keys that a request asks for, each with its table. What cannot be read is left out."""
-    return set(_listed(document)) if isinstance(document, Mapping) else set()
-
-
-def _listed(document: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
-    for table, keys in document.items():
-        for key in keys if isinstance(keys, list) else ():
-            yield table, tuple(map(str, key)) if isinstance(key, list) else (str(key),)
 
 
 def _as_json(keys: Mapping[str, Iterable[Key]]) -> dict[str, list[Any]]:

@@ -24,6 +24,8 @@ from reload_assets.errors import ReloadError
 from reload_assets.finders.finding import Finding
 from reload_assets.finders.held import hold_parts, release_caught_up
 from reload_assets.finders.requesting import Asked, ask
+from reload_assets.finders.skipped import FedTable, WindowsFrom
+from reload_assets.finders.skipped_finder import SkippedFinder
 from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.request_ends import close_healed, close_split
@@ -149,6 +151,19 @@ class Services:
         limits = self.config.finders.limits
         return ask(self.target, limits, findings, lambda group, tables: self.why_wait(group, tables, patience))
 
+    def skipped_finder(self, windows_from: WindowsFrom, patience: float | None = None) -> SkippedFinder:
+        """Return the finder of what the CDC tasks of all groups skipped. ``patience`` is as for load tasks."""
+        tasks = []
+        for cdc, groups in self._cdc_with_groups(patience):
+            tables = [
+                FedTable(group, name, self.config.source_of(group, name), self.config.target_of(group, name), key)
+                for group in groups
+                for name, table in self.config.groups[group].tables.items()
+                for key in [None if table.key is None else tuple(table.key)]
+            ]
+            tasks.append((cdc, tables))
+        return SkippedFinder(self.target, tasks, windows_from, lambda findings: self.ask(findings, patience))
+
     def settle_requests(self, patience: float | None = None) -> None:
         """Bring requests up to date before any is started: those that need no run, and those that are held.
 
@@ -186,14 +201,18 @@ class Services:
         return found
 
     def _watched(self, patience: float | None) -> list[Watched]:
-        if self.config.cdc is None:
-            return []
+        cdc = self.config.cdc
+        each = self._cdc_with_groups(patience)
+        return [] if cdc is None else [Watched(one, names, cdc.max_lag_seconds) for one, names in each]
+
+    def _cdc_with_groups(self, patience: float | None) -> list[tuple[Cdc, list[str]]]:
+        """Return each CDC task with the groups that it feeds."""
         groups: dict[str, list[str]] = {}
         for group in self.config.groups:
             if (arn := self.cdc_task_arn(group)) is not None:
                 groups.setdefault(arn, []).append(group)
         each = [(self.cdc(names[0], lambda said: None, patience), names) for names in groups.values()]
-        return [Watched(cdc, names, self.config.cdc.max_lag_seconds) for cdc, names in each if cdc is not None]
+        return [(cdc, names) for cdc, names in each if cdc is not None]
 
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
         return kind(

@@ -172,10 +172,10 @@ def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "sweeper", "notifier", "find_validation_failures"}
+    assert set(sensors) == {"reload_requests", "find_skipped", "find_validation_failures", "sweeper", "notifier"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
     assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 2
-    for name in ("reload_requests", "find_validation_failures"):
+    for name in ("reload_requests", "find_skipped", "find_validation_failures"):
         assert sensors[name].default_status is DefaultSensorStatus.STOPPED
     for name in ("sweeper", "notifier"):
         assert sensors[name].default_status is DefaultSensorStatus.RUNNING

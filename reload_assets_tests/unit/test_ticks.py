@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).parents[2]
 NOBODY = {"host": "127.0.0.1", "port": 1, "database": "sales", "user": "reload_job", "password": {"env": "HOME"}}
 CODES = {
     "reload_requests": "target-unreachable",
+    "find_skipped": "target-unreachable",
     "sweeper": "sweep-incomplete",
     "notifier": "target-unreachable",
     # Without the section cdc nobody knows where DMS writes.
