@@ -28,9 +28,12 @@ from reload_assets.errors import ConfigError
 from reload_assets.errors.config import GroupNameTaken, GroupUnbuildable, OwnerInvalid
 from reload_assets.jobs.maintenance import drop_expired_staging, drop_expired_staging_daily
 from reload_assets.jobs.reload import reload_job, reload_job_name
+from reload_assets.jobs.validate import validation_job
 from reload_assets.partitions import cadence_partitions, families
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.schedules.nightly import nightly_schedule
+from reload_assets.sensors.find_skipped import skipped_sensor
+from reload_assets.sensors.find_validation_failures import validation_failures_sensor
 from reload_assets.sensors.notifier import notifier
 from reload_assets.sensors.requests import requests_sensor
 from reload_assets.sensors.sweeper import sweeper
@@ -126,9 +129,15 @@ def _definitions(
     return Definitions(
         assets=[asset for group in groups.values() for asset in group.assets],
         asset_checks=[check for group in groups.values() for check in group.checks],
-        jobs=[*jobs, drop_expired_staging],
+        jobs=[*jobs, *(validation_job(group) for group in groups), drop_expired_staging],
         schedules=[*(group.schedule for group in groups.values()), drop_expired_staging_daily],
-        sensors=[requests_sensor(config, jobs, left_out), sweeper, notifier],
+        sensors=[
+            requests_sensor(config, jobs, left_out),
+            skipped_sensor(config),
+            validation_failures_sensor(config),
+            sweeper,
+            notifier,
+        ],
         resources=_resources(config),
         # One process per run: a run is one window, and DMS does the work.
         executor=in_process_executor,

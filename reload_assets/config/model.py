@@ -364,6 +364,12 @@ class ReloadConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _validation_has_a_schema(self) -> ReloadConfig:
+        if self.cdc is None and self.finders.validation:
+            raise ValueError("finders.validation: needs cdc.control_schema; write the section cdc")
+        return self
+
+    @model_validator(mode="after")
     def _tables_are_unique(self) -> ReloadConfig:
         seen: dict[str, str] = {}
         for group_name, group in self.groups.items():

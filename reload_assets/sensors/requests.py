@@ -42,6 +42,8 @@ from reload_assets.split_requests import parts_of, too_long
 from reload_assets.windows import Window
 
 _INTERVAL_SECONDS = 15
+# Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
+_PATIENCE_SECONDS = 15.0
 
 
 def requests_sensor(
@@ -65,6 +67,7 @@ def requests_sensor(
         wanted: list[RunRequest] = []
         additions: dict[str, list[str]] = {}
         waiting = 0
+        reload.services.settle_requests(_PATIENCE_SECONDS)
         for request in open_requests(target):
             run = _run_of(context, request)
             if run is not None:

@@ -111,7 +111,9 @@ def test_with_no_group_left_the_code_location_still_loads_and_the_sweeper_works(
     assert {sensor.name for sensor in location.definitions.get_repository_def().sensor_defs} == {
         "sweeper",
         "reload_requests",
+        "find_skipped",
         "notifier",
+        "find_validation_failures",
     }
 
 

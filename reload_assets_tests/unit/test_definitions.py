@@ -139,7 +139,14 @@ def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(gra
 
 def test_the_jobs_and_what_each_of_them_makes(repository: RepositoryDefinition) -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"reload_sales", "reload_window_sales", "reload_keys_sales", "drop_expired_staging"}
+    assert set(jobs) == {
+        "reload_sales",
+        "reload_window_sales",
+        "reload_keys_sales",
+        "validate_sales",
+        "drop_expired_staging",
+    }
+    assert jobs["validate_sales"].description
     for name, family in (
         ("reload_sales", ""),
         ("reload_window_sales", "adhoc/"),
@@ -179,17 +186,25 @@ def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "sweeper", "notifier"}
+    assert set(sensors) == {"reload_requests", "find_skipped", "find_validation_failures", "sweeper", "notifier"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {
         "reload_sales",
         "reload_window_sales",
         "reload_keys_sales",
     }
     assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 2
-    assert sensors["reload_requests"].default_status is DefaultSensorStatus.STOPPED
+    for name in ("reload_requests", "find_skipped", "find_validation_failures"):
+        assert sensors[name].default_status is DefaultSensorStatus.STOPPED
     for name in ("sweeper", "notifier"):
         assert sensors[name].default_status is DefaultSensorStatus.RUNNING
         assert sensors[name].targets == []
+
+
+def test_a_finder_runs_only_if_it_is_switched_on(config: ReloadConfig) -> None:
+    finders = config.finders.model_copy(update={"validation": True})
+    location = build_code_location(config.model_copy(update={"finders": finders}))
+    sensor = location.definitions.resolve_sensor_def("find_validation_failures")
+    assert sensor.default_status is DefaultSensorStatus.RUNNING
 
 
 def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:

@@ -55,8 +55,15 @@ SELECT
     jsonb_build_object('group', group_name, 'status', status),
     count(*)::double precision
 FROM admin.reload_requests
-GROUP BY group_name, status;
+GROUP BY group_name, status
+UNION ALL
+SELECT
+    'reload_assets_findings_total',
+    jsonb_build_object('group', group_name, 'table', table_name, 'finder', finder),
+    count(*)::double precision
+FROM admin.findings
+GROUP BY group_name, table_name, finder;
 COMMENT ON VIEW admin.metrics IS
 'One number per row: name, labels, value. Windows by the state of their latest reload; rows by outcome and reloads by '
 'status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks that a reload '
-'keeps stopped; requests by status.';
+'keeps stopped; requests by status, held ones too; what finders have found since the beginning.';
