@@ -314,7 +314,8 @@ FROM (
     FROM admin.reload_requests AS q
     WHERE
         q.found_by <> 'person' AND q.window_start IS NOT NULL
-        AND q.requested_at > clock_timestamp() - interval '24 hours' AND q.status NOT IN ('held', 'refused')
+        AND q.requested_at > clock_timestamp() - interval '24 hours'
+        AND q.status <> 'refused' AND NOT (q.status = 'held' AND q.held_because LIKE '%[held-by-limit]')
 ) AS w
 WHERE
     w.split_from IS NOT NULL AND w.status = 'pending' AND w.held_because IS NULL

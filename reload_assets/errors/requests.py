@@ -33,7 +33,7 @@ class HeldForCdc(ReloadError):
         "Fix what keeps the CDC task from carrying the tables. The sensor `reload_requests` then releases the request. "
         "To reload all the same, run `reload-assets requests release ID`."
     )
-    example = sample(request_id=12, why="The CDC task sales-cdc lags 600 s behind the source (limit 60 s).")
+    example = sample(request_id=12, why="The CDC task sales-cdc is stopped, not running; resume it. [cdc-not-running]")
 
     def __init__(self, request_id: int, why: str) -> None:
         super().__init__(

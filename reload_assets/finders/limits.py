@@ -13,6 +13,7 @@ from typing import Any
 
 from reload_assets.config.finders import HealingLimits
 from reload_assets.finders.finding import Finding
+from reload_assets.verify.outcome import counted
 
 _WRONG = ("missing", "differing", "extra")
 
@@ -30,13 +31,13 @@ def why_all_held(limits: HealingLimits, finder: str, each: Sequence[Asking]) -> 
     keys = sum(one.keys for one in each)
     if keys > limits.keys_per_tick:
         return (
-            f"the finder {finder} asks for {keys:,} keys at once, and finders.limits.keys_per_tick is "
+            f"the finder {finder} asks for {counted(keys, 'key')} at once, and finders.limits.keys_per_tick is "
             f"{limits.keys_per_tick:,}"
         )
     if len(each) > limits.requests_per_tick:
         return (
-            f"the finder {finder} makes {len(each):,} requests at once, and finders.limits.requests_per_tick is "
-            f"{limits.requests_per_tick:,}"
+            f"the finder {finder} makes {counted(len(each), 'request')} at once, and "
+            f"finders.limits.requests_per_tick is {limits.requests_per_tick:,}"
         )
     return None
 
@@ -49,7 +50,7 @@ def why_held_today(limits: HealingLimits, before: Asking, asked: Asking) -> str 
     ):
         if more and had + more > most:
             return (
-                f"with it, finders would have asked for {had + more:,} {what} within 24 hours, and "
+                f"with it, finders would have asked for {counted(had + more, what[:-1])} within 24 hours, and "
                 f"finders.limits.{what}_per_day is {most:,}"
             )
     return None

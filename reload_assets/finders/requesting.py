@@ -190,7 +190,7 @@ class _Asker:
             if why_limited is not None:
                 held = HeldByLimit(request_id, why_limited)
             elif wait is not None:
-                held = HeldForCdc(request_id, wait.sentence)
+                held = HeldForCdc(request_id, str(wait))
             if held is None:
                 asked.pending.append(request_id)
             else:

@@ -104,8 +104,14 @@ class SkippedReader:
         return SkippedPage(findings, min([until, *pending]))
 
     def _ours(self, connection: Connection[Any], listed: Sequence[Skipped]) -> Iterator[_Statement]:
+        by_name = {
+            (schema.lower(), name.lower()): one for one in self.tables for schema, name in (one.source, one.target)
+        }
         for skipped in listed:
-            table = next((one for one in self.tables if is_of(skipped, one.target) or is_of(skipped, one.source)), None)
+            # Most are found by the columns of DMS's list, without their text.
+            table = by_name.get((skipped.owner.lower(), skipped.table.lower())) or next(
+                (one for one in self.tables if is_of(skipped, one.target) or is_of(skipped, one.source)), None
+            )
             if table is not None:
                 yield self._read(connection, table, skipped)
 

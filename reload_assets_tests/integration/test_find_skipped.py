@@ -203,6 +203,20 @@ def test_what_a_reload_takes_into_account_is_not_asked_for(
         (read,) = json.loads(second.cursor).values()
         assert datetime.fromisoformat(read) > start + 121 * MINUTE
 
+        # A flood is read page by page, even if all of a page was skipped at one instant.
+        flooded = start + 200 * MINUTE
+        bench.target.execute(
+            f"""INSERT INTO {CONTROL}.awsdms_apply_exceptions SELECT %s, 'production', 'lines', %s::timestamp
+            + CASE WHEN n > 5001 THEN '1 s' ELSE '0' END::interval,
+            'DELETE FROM "production"."lines" WHERE "id"=' || n || ' AND "line_no"=1', '0 rows affected'
+            FROM generate_series(1, 5003) AS n""".encode(),
+            (bench.task.resource, flooded.replace(tzinfo=None)),
+        )
+        third = tick(file, second.cursor)
+        fourth = tick(file, third.cursor)
+        assert [asked.new_findings for one in (third, fourth) for asked in one.asked] == [5001, 2]
+        assert [status for *_, status in requests(bench)] == ["pending", "pending", "held", "pending"]
+
 
 def test_a_table_that_cdc_has_suspended_is_asked_for_and_waits_until_it_is_carried(
     new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
@@ -227,6 +241,7 @@ def test_a_table_that_cdc_has_suspended_is_asked_for_and_waits_until_it_is_carri
             (None, ["customers"], True, "held"),
         ]
         assert "does not carry the changes of SALES.CUSTOMERS (Table error)" in held[1][-1]
+        assert "[cdc-table-suspended]" in held[1][-1]
         assert held[1][-1].endswith("[held-for-cdc]")
         services.settle_requests(5)
         assert [row[-1] for row in requests(bench)] == ["held", "held"]

@@ -185,7 +185,7 @@ def test_two_ticks_at_the_same_time_ask_once(target: TargetDatabase) -> None:
         ({"keys_per_tick": 3}, [("a", 2), ("b", 1)], [], ""),
         ({"requests_per_tick": 1}, [("a", 2), ("b", 1)], [1, 2], "makes 2 requests at once"),
         ({"keys_per_day": 2}, [("a", 2), ("b", 1)], [2], "asked for 3 keys within 24 hours"),
-        ({"keys_per_day": 0}, [("a", 1)], [1], "asked for 1 keys within 24 hours"),
+        ({"keys_per_day": 0}, [("a", 1)], [1], "asked for 1 key within 24 hours"),
     ],
 )
 def test_a_flood_of_keys_is_held(
@@ -277,6 +277,8 @@ def test_while_cdc_lags_a_request_is_held_for_it_unless_a_limit_holds_it_anyway(
     assert result.held[3].endswith("[held-by-limit]")
     assert looked == [("sales", ["lines", "orders"]), ("web", ["orders"])]
     assert str(result) == "New findings: 4; requested: request 2; held: request 1, 3."
+    # It will go ahead by itself, so it counts for the day.
+    assert list(asked(target, finding("5", ("9",)), keys_per_day=3).held) == [4]
     # DMS is asked only about what is new.
     assert ask(target, LIMITS, found, why_wait) == Asked()
     assert len(looked) == 2

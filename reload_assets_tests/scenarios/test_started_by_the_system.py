@@ -82,7 +82,15 @@ def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date
     assert runner.query("SELECT started_by, reason FROM admin.reloads WHERE request_id = %s", whole) == [
         (f"request {whole} by ana", "late file")
     ]
-    assert tick(runner) == []
+
+    # One that a reload has answered since needs no run. One that waited for CDC gets its run, as CDC keeps up.
+    earlier = {"requested_at": utc[0], "window_start": utc[0], "reason": "the same"}
+    healed = ask(runner, group_name="sales", window_end=utc[1], **earlier)
+    why = {"status": "held", "held_because": "it lagged [held-for-cdc]", "found_by": "drift"}
+    later = {"window_end": utc[1] + timedelta(hours=1), "tables": ["orders"]}
+    waited = ask(runner, group_name="sales", **earlier, **why, **later)
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(waited)]
+    assert answer(runner, healed)[:3] == ("healed", None, answer(runner, whole)[2])
 
 
 @pytest.mark.usefixtures("requests")

@@ -61,8 +61,8 @@ WHERE q.status IN ('pending', 'held', 'started', 'split') AND q.group_name = any
 ORDER BY q.request_id;
 
 -- name: count_recent
--- Count the keys and the windows that finders have asked for within 24 hours, without what is held or was refused. The
--- windows into which a request was split count, and its keys do not.
+-- Count the keys and the windows that finders have asked for within 24 hours, without what was refused or a limit holds
+-- back. What is held for CDC goes ahead by itself. The windows into which a request was split count, and its keys do not.
 SELECT
     coalesce(sum(k.keys) FILTER (WHERE NOT q.whole_windows AND q.status <> 'split'), 0)::bigint AS keys,
     count(q.window_start) AS windows
@@ -73,7 +73,7 @@ CROSS JOIN LATERAL (
 ) AS k
 WHERE
     q.found_by <> 'person' AND q.requested_at > clock_timestamp() - interval '24 hours'
-    AND q.status NOT IN ('held', 'refused');
+    AND q.status <> 'refused' AND NOT (q.status = 'held' AND q.held_because LIKE '%[held-by-limit]');
 
 -- name: insert_request
 -- Ask for the reload of keys, of the windows that hold them, or of a window.
