@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import product, starmap
 from typing import Any, ClassVar, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -180,7 +181,8 @@ class Reloads(RuleBasedStateMachine):
         return Row(Content(before["name"], before["amount"], before["version"]), before["note"])
 
 
-def test_every_sequence_of_writes_and_reloads_ends_as_the_model_says(make_bench: MakeBench) -> None:
+@pytest.mark.parametrize("sequences", [8, pytest.param(60, marks=pytest.mark.thorough)])
+def test_every_sequence_of_writes_and_reloads_ends_as_the_model_says(make_bench: MakeBench, sequences: int) -> None:
     Reloads.made = make_bench(
         ";".join(DDL.format(name) for name in POLICIES),
         {
@@ -197,7 +199,7 @@ def test_every_sequence_of_writes_and_reloads_ends_as_the_model_says(make_bench:
     run_state_machine_as_test(
         Reloads,
         settings=settings(
-            max_examples=12,
+            max_examples=sequences,
             stateful_step_count=10,
             derandomize=True,
             # To make a failing sequence shorter would take minutes; its last step is what failed.
