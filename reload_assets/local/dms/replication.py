@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 # In seconds, in this order: between two reads of the log, also where nothing has come for a while (which is after the
 # next), and while transactions are held back; between two writes of the status; after which unflushed records are
 # flushed; between two times that unneeded parts of the log are released.
-_POLL = 0.03
+_POLL = 0.05
 _IDLE_POLL = 0.1
 _IDLE_AFTER = 0.3
 _HELD_POLL = 0.05
