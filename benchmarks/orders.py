@@ -194,7 +194,8 @@ def open_reload(target: TargetDatabase, window: Window) -> Reload:
 def finish_reload(target: TargetDatabase, reload: Reload) -> None:
     """Key and analyse staging, and let its check pass."""
     ledger = Ledger(target)
-    bounds = reload.loaded_window.in_zone(CONFIG.source.zone)
+    bounds = reload.bounds(CONFIG.source.zone)
+    assert bounds is not None
     second = timedelta(seconds=1)
     with target.connect() as connection:
         for table in resolve_group(group_tables(CONFIG, GROUP), connection, None):

@@ -31,11 +31,13 @@ from reload_assets.errors.config import GroupNameTaken, GroupUnbuildable, OwnerI
 from reload_assets.jobs.drift import drift_job
 from reload_assets.jobs.maintenance import drop_expired_staging, drop_expired_staging_daily
 from reload_assets.jobs.reload import reload_job, reload_job_name
+from reload_assets.jobs.validate import validation_job
 from reload_assets.partitions import cadence_partitions, families
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.schedules.drift import drift_schedule
 from reload_assets.schedules.nightly import nightly_schedule
 from reload_assets.sensors.find_skipped import skipped_sensor
+from reload_assets.sensors.find_validation_failures import validation_failures_sensor
 from reload_assets.sensors.notifier import notifier
 from reload_assets.sensors.requests import requests_sensor
 from reload_assets.sensors.sweeper import sweeper
@@ -76,28 +78,28 @@ def _build_group(config: ReloadConfig, group: str) -> _Group:
     """Raise ConfigError for what Dagster does not take."""
     place = f"{config.file}: groups.{group}"
     _require_own_job(config, group, place)
-    both = families(config, group)
+    each = families(config, group)
     settings, drift = config.groups[group], config.finders.drift
     try:
         built = _Group(
             assets=[
-                *oracle_assets(config, both[0]),
-                *(staging_assets(config, family) for family in both),
-                *(production_assets(config, family) for family in both),
-                drift_assets(config, both[0]),
+                *oracle_assets(config, each[0]),
+                *(staging_assets(config, family) for family in each),
+                *(production_assets(config, family) for family in each),
+                drift_assets(config, each[0]),
             ],
             checks=[
                 *(
                     make(family, table)
                     for make in (staging_checks, production_checks)
-                    for family in both
+                    for family in each
                     for table in settings.tables
                 ),
-                *([compared_within(list(settings.tables), both[0], drift)] if drift is not None else []),
+                *([compared_within(list(settings.tables), each[0], drift)] if drift is not None else []),
             ],
-            reload_jobs=[reload_job(config, family) for family in both],
-            drift_job=drift_job(config, both[0]),
-            schedules=[nightly_schedule(both[0]), drift_schedule(config, both[0])],
+            reload_jobs=[reload_job(config, family) for family in each],
+            drift_job=drift_job(config, each[0]),
+            schedules=[nightly_schedule(each[0]), drift_schedule(config, each[0])],
         )
         # As Dagster does when it loads them: assets, checks and selections must fit together.
         Definitions.validate_loadable(
@@ -120,7 +122,7 @@ def _build_group(config: ReloadConfig, group: str) -> _Group:
 
 
 def _require_own_job(config: ReloadConfig, group: str, place: str) -> None:
-    """The jobs of all groups have names of their own: ``reload_x`` and ``reload_window_x``."""
+    """The jobs of all groups have names of their own: ``reload_x``, ``reload_window_x`` and ``reload_keys_x``."""
     for other in config.groups:
         if other == group:
             return
@@ -138,9 +140,20 @@ def _definitions(
     return Definitions(
         assets=[asset for group in groups.values() for asset in group.assets],
         asset_checks=[check for group in groups.values() for check in group.checks],
-        jobs=[*jobs, *(group.drift_job for group in groups.values()), drop_expired_staging],
+        jobs=[
+            *jobs,
+            *(group.drift_job for group in groups.values()),
+            *(validation_job(group) for group in groups),
+            drop_expired_staging,
+        ],
         schedules=[*schedules, drop_expired_staging_daily],
-        sensors=[requests_sensor(config, jobs, left_out), skipped_sensor(config), sweeper, notifier],
+        sensors=[
+            requests_sensor(config, jobs, left_out),
+            skipped_sensor(config),
+            validation_failures_sensor(config),
+            sweeper,
+            notifier,
+        ],
         resources=_resources(config),
         # One process per run: a run is one window, and DMS does the work.
         executor=in_process_executor,

@@ -87,11 +87,17 @@ def key_rule(source: SourceColumn | None, column: Column) -> TextRule:
 
 def filter_position(columns: Sequence[Column]) -> int | None:
     """Return the position of the key column by which a DMS filter can find rows; None if there is no such column."""
-    for types in (_FILTERED, (_TIME,)):
-        for position, column in enumerate(columns):
-            if column.exact and parse_type(column.base_type).base in types:
-                return position
-    return None
+    return next(iter(filter_positions(columns)), None)
+
+
+def filter_positions(columns: Sequence[Column]) -> list[int]:
+    """Return the positions of the key columns by which a DMS filter can find rows, those of times last."""
+    return [
+        position
+        for types in (_FILTERED, (_TIME,))
+        for position, column in enumerate(columns)
+        if column.exact and parse_type(column.base_type).base in types
+    ]
 
 
 def filter_condition(column: Column, text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Partition keys and the windows that they name, for both families of assets: the cadence's windows and ad-hoc ones."""
+"""Partition keys, and what each family of assets means by them: a cadence's window, an ad-hoc one, a list of keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from dagster import AssetKey, DynamicPartitionsDefinition, PartitionsDefinition, TimeWindowPartitionsDefinition
@@ -18,6 +19,7 @@ from reload_assets.labels import labels
 from reload_assets.windows import Window, parse_window_key
 
 _CRON = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
+_REQUEST = "request-"
 _DAY_KEY = "%Y-%m-%d"
 _MINUTE_KEY = "%Y-%m-%d-%H:%M"
 
@@ -58,29 +60,28 @@ def cadence_partitions(windows: WindowsConfig, file: str) -> TimeWindowPartition
 
 @dataclass(frozen=True)
 class Family:
-    """The assets of one group over one kind of windows: the cadence's, or ad-hoc ones.
+    """The assets of one group over one kind of selection: the cadence's windows, ad-hoc windows, or lists of keys.
 
     ``labels`` says what Dagster calls the group's tables.
     """
 
     group: str
-    prefix: tuple[str, ...]
+    kind: Literal["cadence", "adhoc", "keys"]
     name: str
     partitions: PartitionsDefinition[str]
-    adhoc: bool
     labels: Mapping[str, str]
 
     @property
     def asset_group(self) -> str:
         """The asset group in which the UI shows the family's assets."""
-        return f"{self.group}_adhoc" if self.adhoc else self.group
+        return self.group if self.kind == "cadence" else f"{self.group}_{self.kind}"
 
     def key(self, stage: str, table: str) -> AssetKey:
-        """Return the key of a table's asset, for example ``staging/orders`` or ``adhoc/staging/orders``."""
-        return AssetKey([*self.prefix, stage, self.labels[table]])
+        """Return the key of a table's asset, for example ``staging/orders`` or ``keys/staging/orders``."""
+        return AssetKey([*([] if self.kind == "cadence" else [self.kind]), stage, self.labels[table]])
 
     def source_key(self, table: str) -> AssetKey:
-        """Return the key of a source table's asset, which both families share: ``oracle/orders``."""
+        """Return the key of a source table's asset, which all families share: ``oracle/orders``."""
         return AssetKey(["oracle", self.labels[table]])
 
     def tables(self, keys: Iterable[AssetKey]) -> set[str]:
@@ -90,13 +91,36 @@ class Family:
 
     def step(self, what: str, table: str) -> str:
         """Return the name of a step that is for one table, which no other step of the code location has."""
-        return f"{'adhoc_' if self.adhoc else ''}{what}_{self.labels[table]}"
+        return f"{'' if self.kind == 'cadence' else f'{self.kind}_'}{what}_{self.labels[table]}"
+
+    def selected_window(self, partition_key: str) -> Window | None:
+        """Return the window that a partition key names; None for a list of keys. Raises WindowError for other texts."""
+        if self.kind == "keys":
+            request_of(partition_key)
+            return None
+        return self.window(partition_key)
 
     def window(self, partition_key: str) -> Window:
-        """Return the window that a partition key names. Raises WindowError for a key that names none."""
+        """Return the window that a partition key names, in a family of windows. Raises WindowError for other texts."""
         if isinstance(self.partitions, TimeWindowPartitionsDefinition):
             return cadence_window(self.partitions, partition_key)
         return parse_window_key(partition_key)
+
+
+def keys_partition(request_id: int) -> str:
+    """Return the partition of the keys that a request asks for."""
+    return f"{_REQUEST}{request_id}"
+
+
+def request_of(partition_key: str) -> int:
+    """Return the request whose keys a partition is for. Raises PartitionKeyInvalid for a key that names none."""
+    number = partition_key.removeprefix(_REQUEST)
+    if number == partition_key or not (number.isascii() and number.isdecimal()):
+        fix = (
+            f"insert a row with keys into admin.reload_requests, and pick the partition of its id, such as {_REQUEST}17"
+        )
+        raise PartitionKeyInvalid(partition_key, "", fix)
+    return int(number)
 
 
 def cadence_window(partitions: TimeWindowPartitionsDefinition, partition_key: str) -> Window:
@@ -138,19 +162,13 @@ def yesterday(now: datetime, zone: ZoneInfo) -> Window:
 
 
 def families(config: ReloadConfig, group: str) -> list[Family]:
-    """Return both families of a group: over the cadence's windows, and over ad-hoc windows."""
+    """Return the families of a group: over the cadence's windows, over ad-hoc windows, and over lists of keys."""
     known = labels(name for one in config.groups.values() for name in one.tables)
     own = {name: known[name] for name in config.groups[group].tables}
     return [
-        Family(group, (), group, cadence_partitions(config.windows, config.file), adhoc=False, labels=own),
-        Family(
-            group,
-            ("adhoc",),
-            f"window_{group}",
-            DynamicPartitionsDefinition(name=adhoc_partitions_name(group)),
-            adhoc=True,
-            labels=own,
-        ),
+        Family(group, "cadence", group, cadence_partitions(config.windows, config.file), own),
+        Family(group, "adhoc", f"window_{group}", DynamicPartitionsDefinition(name=adhoc_partitions_name(group)), own),
+        Family(group, "keys", f"keys_{group}", DynamicPartitionsDefinition(name=f"{group}_keys"), own),
     ]
 
 

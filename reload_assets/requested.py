@@ -10,7 +10,11 @@ from dagster import AssetKey, TimeWindowPartitionsDefinition
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import did_you_mean
 from reload_assets.errors.windows import RequestInvalid
-from reload_assets.partitions import Family, cadence_key, families
+from reload_assets.ledger.records import Key
+from reload_assets.ledger.request_keys import parse_keys
+from reload_assets.ledger.requests import get_request
+from reload_assets.partitions import Family, cadence_key, families, keys_partition, request_of
+from reload_assets.reload.services import Services
 from reload_assets.windows import Window
 
 
@@ -23,10 +27,29 @@ def place_window(config: ReloadConfig, group: str, window: Window, now: datetime
     require_group(group, config.groups)
     window.require_past(now)
     window.widened(config.windows.overlap).in_zone(config.source.zone)
-    regular, adhoc = families(config, group)
+    regular, adhoc, _ = families(config, group)
     assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
     key = cadence_key(regular.partitions, window)
     return (regular, key) if key else (adhoc, window.key)
+
+
+def place_keys(config: ReloadConfig, group: str, request_id: int) -> tuple[Family, str]:
+    """Return the family and partition of the keys that a request lists. Raises RequestInvalid for an unknown group."""
+    require_group(group, config.groups)
+    *_, by_keys = families(config, group)
+    return by_keys, keys_partition(request_id)
+
+
+def requested_keys(services: Services, family: Family, partition_key: str) -> Mapping[str, Sequence[Key]]:
+    """Return the keys that the request of a partition lists, by table. Raises RequestInvalid."""
+    number = request_of(partition_key)
+    request = get_request(services.target, number)
+    if request is None or request.group_name != family.group or request.keys is None:
+        raise RequestInvalid(
+            "the partition",
+            f"{partition_key!r} is not a request of the group {family.group} for keys; see admin.reload_requests.",
+        )
+    return parse_keys(request.keys)
 
 
 def require_group(group: str, groups: Collection[str]) -> None:
@@ -35,15 +58,20 @@ def require_group(group: str, groups: Collection[str]) -> None:
         raise RequestInvalid("group_name", f"there is no group {group!r}{did_you_mean(group, groups)}")
 
 
-def choose_tables(tables: Mapping[str, object], group: str, wanted: Sequence[str] | None) -> list[str]:
-    """Return the wanted tables of a group, each once; all of them for None. Raises RequestInvalid."""
+def choose_tables(
+    tables: Mapping[str, object], group: str, wanted: Sequence[str] | None, column: str = "tables"
+) -> list[str]:
+    """Return the wanted tables of a group, each once; all of them for None. Raises RequestInvalid.
+
+    ``column`` of the request names them.
+    """
     known = list(tables)
     chosen = list(dict.fromkeys(wanted)) if wanted is not None else known
     if not chosen:
         raise RequestInvalid("tables", "the list is empty; leave it NULL for all tables of the group.")
     for unknown in (name for name in chosen if name not in known):
         hint = did_you_mean(unknown, known)
-        raise RequestInvalid("tables", f"{unknown!r} is not a table of the group {group}{hint}")
+        raise RequestInvalid(column, f"{unknown!r} is not a table of the group {group}{hint}")
     return chosen
 
 

@@ -24,6 +24,7 @@ _AREAS = {
     "source": "The source",
     "cdc": "The CDC task",
     "dms": "DMS and its load tasks",
+    "validation": "DMS's validation",
     "reloads": "A reload and its ledger",
     "merge": "The merge and the corrections of a confirm",
 }
@@ -51,11 +52,13 @@ _CHECK_ADVICE: Mapping[str, str] = {
     "row_count": "Reload the window; if it lacks rows again, look for filters, masks or errors in the load task's log.",
     "types": "Change the type in production, accept the loss, or fix the rows (docs/types.md); then reload the window.",
     "window_bounds": "Reload the window; somebody wrote into staging, or DMS's filter did not hold.",
+    "only_selected": "Reload the keys; somebody wrote into staging.",
     "keys": "Fix the named rows in the source, or the constraint in production, then reload the window.",
     "lob_limit": "Raise `dms.task.lob_limit_kb` above the longest LOB, then reload the window.",
     "staged_in_production": "Reload the window; if a row differs again, look for triggers, or for another writer.",
     "foreign_keys": "Reload the parents' window, or remove the rows.",
     "window_matches_source": "Reload the window; the message names the rows that differ, and the side that has them.",
+    "keys_match_source": "Reload the keys; the message names the rows that differ, and the side that has them.",
     "confirmed": "Materialize production of the window again, without staging.",
 }
 

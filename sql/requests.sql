@@ -10,8 +10,11 @@ SELECT
     CASE WHEN window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_start END AS window_start,
     CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
     tables,
+    keys::text AS keys,
+    whole_windows,
     reason,
     requested_by,
+    found_by,
     status,
     run_id
 FROM admin.reload_requests
@@ -19,6 +22,72 @@ WHERE status IN ('pending', 'started')
 -- Pending requests come first, so that the limit never hides them behind started ones.
 ORDER BY status = 'started', request_id
 LIMIT :'limit'::integer;
+
+-- name: get_request
+-- Get one request. An instant that no window can have is NULL.
+SELECT
+    request_id,
+    group_name,
+    CASE WHEN window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_start END AS window_start,
+    CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
+    tables,
+    keys::text AS keys,
+    whole_windows,
+    reason,
+    requested_by,
+    found_by,
+    status,
+    run_id
+FROM admin.reload_requests
+WHERE request_id = :'request_id'::bigint;
+
+-- name: insert_started
+-- Insert a request for keys that a command answers itself. The lock lasts as long as the command's session, and shows the
+-- sensor that somebody is at work on the request.
+WITH made AS (
+    INSERT INTO admin.reload_requests (group_name, keys, reason, requested_by, status, run_id, updated_at)
+    VALUES (
+        :'group_name', :'request_keys'::jsonb, :'reason', :'requested_by', 'started', :'run_id', clock_timestamp()
+    )
+    RETURNING request_id
+)
+
+SELECT
+    request_id,
+    pg_advisory_lock_shared(hashtextextended('reload_assets:request:' || request_id, 0)) AS locked
+FROM made;
+
+-- name: is_at_terminal
+-- Return whether a command is at work on a request.
+SELECT
+    NOT pg_try_advisory_xact_lock(hashtextextended('reload_assets:request:' || :'request_id'::bigint, 0))
+    AS is_at_terminal;
+
+-- name: set_split
+-- Note that a pending request becomes several.
+UPDATE admin.reload_requests
+SET status = 'split', updated_at = clock_timestamp()
+WHERE request_id = :'request_id'::bigint AND status = 'pending';
+
+-- name: insert_part
+-- Insert a part of a request that is split: a window of some tables, or fewer keys.
+INSERT INTO admin.reload_requests (
+    group_name, window_start, window_end, tables, keys, reason, requested_by, found_by, evidence, split_from
+)
+SELECT
+    group_name,
+    :'window_start'::timestamptz,
+    :'window_end'::timestamptz,
+    :'tables'::text [],
+    :'request_keys'::jsonb,
+    :'reason',
+    requested_by,
+    found_by,
+    evidence,
+    request_id
+FROM admin.reload_requests
+WHERE request_id = :'request_id'::bigint
+RETURNING request_id;
 
 -- name: set_started
 -- Note that a request has become a run. Only a pending one can, so that no request runs twice.

@@ -25,6 +25,21 @@ WHERE
     (:"window_column" >= :'filter_start'::timestamp AND :"window_column" < :'start'::timestamp)
     OR (:"window_column" >= :'end'::timestamp AND :"window_column" <= :'filter_end'::timestamp);
 
+-- name: create_texts
+-- Create a table for rows that are read over the source connection, with a text for each column. COPY fills it.
+CREATE TEMPORARY TABLE :"loaded_texts" (:text_columns) ON COMMIT DROP;
+
+-- name: insert_texts
+-- Fill a staging table with these rows (t). Each text becomes a value of the type in which DMS would load it.
+INSERT INTO :"staging_schema".:"staging_table" (:staged_columns)
+SELECT :t_loaded
+FROM :"loaded_texts" AS t;
+
+-- name: trim_keys
+-- Delete the rows of other keys that the load's filter let through: it is on one column of the key.
+DELETE FROM :"staging_schema".:"staging_table" AS s
+WHERE NOT :s_is_selected;
+
 -- name: count_misfits
 -- Count the values that production's types refuse, and those that they change, by column that was loaded in another type.
 SELECT

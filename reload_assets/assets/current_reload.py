@@ -15,8 +15,8 @@ def current_reload(ledger: Ledger, family: Family, partition_key: str, tables: C
 
     Raises ReloadRefused if there is no such reload, or if different reloads loaded the tables.
     """
-    window = family.window(partition_key)
-    found = {name: ledger.latest(family.group, window, name) for name in sorted(tables)}
+    window = family.selected_window(partition_key)
+    found = {name: ledger.latest(family.group, window, partition_key, name) for name in sorted(tables)}
     missing = [name for name, reload in found.items() if reload is None]
     if missing:
         raise NothingLoaded(", ".join(missing), partition_key)

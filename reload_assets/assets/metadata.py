@@ -66,19 +66,27 @@ def column_schema(table: ReloadTable) -> TableSchema:
 
 def reload_metadata(reload: Reload, zone: ZoneInfo) -> dict[str, Any]:
     """Return the metadata that name the reload, its window (in UTC and in the cadence's zone) and its DMS task."""
-    window = {"start": reload.window.start, "end": reload.window.end}
     return {
         "reload": reload.reload_id,
+        **_selection(reload, zone),
+        "DMS task": reload.task_identifier or "",
+        "DMS task ARN": reload.task_arn or "",
+        "started by": reload.started_by,
+        **_cdc(reload),
+    }
+
+
+def _selection(reload: Reload, zone: ZoneInfo) -> dict[str, Any]:
+    if reload.window is None or reload.loaded_window is None:
+        return {"selection": reload.selected}
+    window = {"start": reload.window.start, "end": reload.window.end}
+    return {
         **{
             f"window {bound} ({one.key})": shown_in_zone(instant, one)
             for one in dict.fromkeys((ZoneInfo("UTC"), zone))
             for bound, instant in window.items()
         },
         "loaded from (UTC)": reload.loaded_window.start.isoformat(),
-        "DMS task": reload.task_identifier or "",
-        "DMS task ARN": reload.task_arn or "",
-        "started by": reload.started_by,
-        **_cdc(reload),
     }
 
 

@@ -15,14 +15,16 @@ from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import unchanged_tables
 from reload_assets.resources.reload import ReloadResource
 
+_ROWS = {"cadence": "the window's rows", "adhoc": "the window's rows", "keys": "the requested keys"}
+
 
 def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
-    """Return the merged tables of a group over one family of windows."""
+    """Return the merged tables of a group over one family."""
     settings = config.groups[family.group]
     written = group_tables(config, family.group)
     how = "in one transaction"
     if config.merge.mode == "chunked":
-        how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see a window merged in part"
+        how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see the rows merged in part"
 
     @multi_asset(
         name=f"merge_{family.name}",
@@ -34,14 +36,14 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
                 group_name=family.asset_group,
                 tags=layer_tags("production", "postgres"),
                 owners=settings.owners,
-                description=f"Production table {written.targets[name]} with the window's rows as the source "
+                description=f"Production table {written.targets[name]} with {_ROWS[family.kind]} as the source "
                 f"has them. {table.description or ''}".strip(),
                 metadata={"dagster/table_name": str(written.targets[name])},
             )
             for name, table in settings.tables.items()
         ],
         can_subset=True,
-        description=f"Merge the verified window into production {how}, while CDC keeps writing; then read the source "
+        description=f"Merge the verified rows into production {how}, while CDC keeps writing; then read the source "
         "again and correct what CDC had passed by then.",
     )
     def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:

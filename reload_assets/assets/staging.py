@@ -1,6 +1,7 @@
 """``staging/*``: a graph of ops, so that the UI shows each step of a DMS load."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 from dagster import (
@@ -24,11 +25,17 @@ from reload_assets.assets.metadata import staged_metadata
 from reload_assets.assets.partition_key import partition_key
 from reload_assets.config.model import ReloadConfig
 from reload_assets.dms.tasks import Progress
+from reload_assets.errors import ReloadError
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Opening
-from reload_assets.partitions import Family
+from reload_assets.ledger.requests import note_ended
+from reload_assets.partitions import Family, request_of
 from reload_assets.reload.load import Load
+from reload_assets.requested import requested_keys
 from reload_assets.resources.reload import ReloadResource
+
+_SELECTION = {"cadence": "one window", "adhoc": "one window", "keys": "a list of keys"}
+_ROWS = {"cadence": "The window's rows", "adhoc": "The window's rows", "keys": "The rows with the requested keys"}
 
 REASON_TAG = "reload_assets/reason"
 REQUEST_TAG = "reload_assets/request"
@@ -36,7 +43,7 @@ REQUESTED_BY_TAG = "reload_assets/requested_by"
 
 
 def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
-    """Return the staged tables of a group over one family of windows, loaded together by one DMS task."""
+    """Return the staged tables of a group over one family, loaded together."""
     settings = config.groups[family.group]
     tables = list(settings.tables)
     return AssetsDefinition.from_graph(
@@ -50,9 +57,7 @@ def staging_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
         tags_by_output_name={_output(family, name): layer_tags("staging", "postgres", "dms") for name in tables},
         owners_by_output_name={_output(family, name): settings.owners for name in tables},
         descriptions_by_output_name={
-            _output(
-                family, name
-            ): f"The window's rows of {name}, loaded by a one-time DMS task into a staging table of their own. "
+            _output(family, name): f"{_ROWS[family.kind]} of {name}, loaded into a staging table of their own. "
             f"{table.description or ''}".strip()
             for name, table in settings.tables.items()
         },
@@ -67,44 +72,46 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             return reload.services.load(family.group, context.log.info)
 
     @op(
-        name=f"open_window_{suffix}",
+        name=f"open_reload_{suffix}",
         ins={_input(family, name): In(Nothing) for name in tables},
         out=Out(int, description="The reload's id in the ledger."),
-        description="Freeze the window, refuse what cannot be reloaded, make the staging tables.",
+        description="Freeze the selection, refuse what cannot be reloaded, make the staging tables.",
         tags={"dagster/compute_kind": "postgres"},
     )
-    def open_window(context: OpExecutionContext, reload: ReloadResource) -> int:
-        with readable_errors():
+    def open_reload(context: OpExecutionContext, reload: ReloadResource) -> int:
+        with readable_errors(), _answering(context.run, reload):
             partition = partition_key(context.run)
-            window = family.window(partition)
+            window = family.selected_window(partition)
+            overlap = reload.services.config.windows.overlap
             opening = Opening(
                 group=family.group,
                 window=window,
-                loaded_window=window.widened(reload.services.config.windows.overlap),
+                loaded_window=window.widened(overlap) if window else None,
+                keys={} if window else requested_keys(reload.services, family, partition),
                 partition_key=partition,
                 started_by=_started_by(context.run),
                 reason=context.run.tags.get(REASON_TAG, ""),
                 run_id=context.run_id,
-                request_id=_request_id(context.run),
+                request_id=_request_id(context.run) if window else request_of(partition),
             )
             load = reload.services.load(family.group, context.log.info)
             only = family.tables(context.selected_asset_keys)
             opened = load.open(
                 opening, only, run_is_live=lambda run_id: run_is_live(context.instance, context.run_id, run_id)
             )
-        context.add_output_metadata({"reload": opened.reload_id, "window": str(window), "tables": opened.tables})
+        context.add_output_metadata({"reload": opened.reload_id, "selection": opened.selected, "tables": opened.tables})
         return opened.reload_id
 
     @op(
         name=f"create_task_{suffix}",
-        description="Create the one-time DMS task and wait until it is ready.",
+        description="Create the one-time DMS task and wait until it is ready; keys may need none.",
         tags={"dagster/compute_kind": "dms"},
     )
     def create_task(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> int:
         load = _steps(context, reload)
         with giving_up_on_failure(context, load, reload_id):
             arn = load.create_task(load.ledger.get(reload_id))
-        context.add_output_metadata({"DMS task ARN": arn})
+        context.add_output_metadata({"DMS task ARN": arn or "none: the source connection reads the rows"})
         return reload_id
 
     @op(
@@ -150,7 +157,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
 
     @op(
         name=f"finish_staging_{suffix}",
-        description="Trim the staged rows to the half-open window, key and analyze the staging tables.",
+        description="Trim the staged rows to the selection, key and analyze the staging tables.",
         out={_output(family, name): Out(Nothing, is_required=False) for name in tables},
     )
     def finish(context: OpExecutionContext, reload: ReloadResource, reload_id: int) -> Iterator[Output[None]]:
@@ -163,17 +170,17 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             metadata = staged_metadata(loaded, load.config.windows.zone, staged[name], table)
             yield Output(None, _output(family, name), metadata=metadata)
 
-    ops = [open_window, create_task, start_task, wait_for_load, drop_task, finish]
+    ops = [open_reload, create_task, start_task, wait_for_load, drop_task, finish]
     return GraphDefinition(
         name=f"load_{suffix}",
-        description="Load one window of the group into staging with a one-time DMS task.",
+        description=f"Load {_SELECTION[family.kind]} of the group into staging.",
         node_defs=ops,
         # Each op passes the reload's id to the next one.
         dependencies={after.name: {"reload_id": DependencyDefinition(before.name)} for before, after in pairwise(ops)},
         input_mappings=[
             InputMapping(
                 graph_input_name=_input(family, name),
-                mapped_node_name=open_window.name,
+                mapped_node_name=open_reload.name,
                 mapped_node_input_name=_input(family, name),
             )
             for name in tables
@@ -207,6 +214,18 @@ def _started_by(run: DagsterRun) -> str:
         if tag in tags:
             return f"{kind} {tags[tag]}"
     return tags.get("user") or "Dagster UI"
+
+
+@contextmanager
+def _answering(run: DagsterRun, reload: ReloadResource) -> Iterator[None]:
+    """Write into the request of a run why no reload was opened: the ledger has no reload that could say it."""
+    try:
+        yield
+    except ReloadError as error:
+        request = run.tags.get(REQUEST_TAG, "")
+        if request.isdecimal():
+            note_ended(reload.services.target, int(request), "failed", str(error))
+        raise
 
 
 def _request_id(run: DagsterRun) -> int | None:

@@ -18,11 +18,12 @@ from reload_assets.checks.results import check_result
 from reload_assets.partitions import Family
 from reload_assets.resolved import resolved_tables
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.verify.production import AFTER_CHECKS, verify_merged
+from reload_assets.verify.production import AFTER_CHECKS, AFTER_CHECKS_OF_KEYS, verify_merged
 
 DESCRIPTIONS = {
     "staged_in_production": "Every staged row is in production, or was refused there for a newer one.",
-    "foreign_keys": "No row of the window refers to a row that production does not have.",
+    "foreign_keys": "No selected row refers to a row that production does not have.",
+    "keys_match_source": "The selected keys have the same versions and content in production as in the source.",
     "window_matches_source": "The window has the same keys, versions and content in production as in the source.",
     "confirmed": "The source was read again after the merge, and nothing was left to correct.",
 }
@@ -36,7 +37,7 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
         name=family.step("verify_merged", table),
         specs=[
             AssetCheckSpec(name, asset=asset, description=DESCRIPTIONS[name], partitions_def=family.partitions)
-            for name in AFTER_CHECKS
+            for name in (AFTER_CHECKS_OF_KEYS if family.kind == "keys" else AFTER_CHECKS)
         ],
         description=f"Compare production's rows of {table} with what was staged and with the source.",
         can_subset=True,

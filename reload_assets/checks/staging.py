@@ -18,12 +18,13 @@ from reload_assets.ledger.records import CheckResult
 from reload_assets.partitions import Family
 from reload_assets.resolved import resolved_tables
 from reload_assets.resources.reload import ReloadResource
-from reload_assets.verify.staging import STAGING_CHECKS, verify_staging
+from reload_assets.verify.staging import STAGING_CHECKS, STAGING_CHECKS_OF_KEYS, verify_staging
 
 DESCRIPTIONS = {
-    "row_count": "Every row that the source had in the window all through the load is staged, and none twice.",
+    "row_count": "Every selected row that the source had all through the load is staged, and none twice.",
     "types": "Each staged column has production's declared type, and the source's type fits into it.",
     "window_bounds": "No staged row lies outside the half-open window.",
+    "only_selected": "No staged row has another key than the selected ones.",
     "keys": "Keys are unique and not NULL, and no column that production declares NOT NULL has NULLs.",
     "lob_limit": "No LOB reaches the limit at which DMS cuts it.",
 }
@@ -39,7 +40,7 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
             AssetCheckSpec(
                 name, asset=asset, description=DESCRIPTIONS[name], blocking=True, partitions_def=family.partitions
             )
-            for name in STAGING_CHECKS
+            for name in (STAGING_CHECKS_OF_KEYS if family.kind == "keys" else STAGING_CHECKS)
         ],
         description=f"Verify the staged rows of {table}, with great_expectations and with SQL.",
         can_subset=True,

@@ -1,28 +1,37 @@
-"""``reload-assets reload``: one window from the terminal, by the job that the UI would launch."""
+"""``reload-assets reload``: a window, or some keys, from the terminal, by the job that the UI would launch."""
 
 from __future__ import annotations
 
 import getpass
+import json
 import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from reload_assets.cli.configured import Configured
-from reload_assets.errors.windows import InstantInvalid
+from reload_assets.cli.key_files import read_key_files, split_options
+from reload_assets.errors.windows import InstantInvalid, RequestInvalid
+from reload_assets.ledger.request_keys import parse_keys
+from reload_assets.ledger.requests import at_terminal, note_ended, note_reload
+from reload_assets.reload.parts import group_tables
+from reload_assets.tables import resolve_group
 from reload_assets.windows import Window
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, EventLogEntry, ExecuteInProcessResult
 
-    from reload_assets.ledger.records import Reload
+    from reload_assets.ledger.records import Key, Reload
+    from reload_assets.partitions import Family
 
 # The command shows what a person wants to read; Dagster's own log would show each event.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -31,33 +40,123 @@ _LOOK_SECONDS = 0.3
 
 @click.command()
 @click.argument("group")
-@click.option("--from", "start", required=True, metavar="INSTANT", help="Start of the window.")
-@click.option("--to", "end", required=True, metavar="INSTANT", help="End of the window, which is not part of it.")
+@click.option("--from", "start", metavar="INSTANT", help="Start of the window.")
+@click.option("--to", "end", metavar="INSTANT", help="End of the window, which is not part of it.")
 @click.option("--tables", metavar="A,B", help="Reload only these tables of the group.")
-@click.option("--reason", default="", help="Why the window is reloaded. Kept in admin.reloads.")
+@click.option(
+    "--keys",
+    "key_files",
+    multiple=True,
+    metavar="TABLE=FILE",
+    help="Reload the rows with the keys in a CSV file instead of a window. Once for each table.",
+)
+@click.option("--reason", default="", help="Why it is reloaded. Kept in admin.reloads.")
 @click.pass_obj
-def reload(configured: Configured, group: str, start: str, end: str, tables: str | None, reason: str) -> None:
-    """Reload one window of a group and show the progress.
+def reload(
+    configured: Configured,
+    group: str,
+    start: str | None,
+    end: str | None,
+    tables: str | None,
+    key_files: tuple[str, ...],
+    reason: str,
+) -> None:
+    """Reload one window of a group, or some keys.
 
-    An INSTANT is 2025-01-03T04:10Z, or 2025-01-03 for the beginning of that day in windows.time_zone. The job is that
-    of the UI. The run appears there if DAGSTER_HOME is set. Exits with 0 only if the reload is confirmed.
+    An INSTANT is 2025-01-03T04:10Z, or 2025-01-03 for the beginning of that day in windows.time_zone. A FILE has one
+    key per line; its first line may name the columns. The job is that of the UI. The run appears there if DAGSTER_HOME
+    is set. Exits with 0 only if everything is confirmed.
     """
-    zone = configured.config.windows.zone
-    window = Window(_instant("--from", start, zone), _instant("--to", end, zone))
-    chosen = None if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
-    found = _run(configured, group, window, chosen, reason)
-    if found is None:
-        click.echo("The reload was not opened.")
+    if key_files:
+        if start is not None or end is not None or tables is not None:
+            raise RequestInvalid("--keys", "goes without --from, --to and --tables; leave these out.")
+        found = _reload_keys(configured, group, split_options(key_files), reason)
+    elif start is None or end is None:
+        raise RequestInvalid("--from" if start is None else "--to", "is missing; name the window, or give --keys.")
     else:
-        said = found.error or found.confirm_detail or ""
-        click.echo(f"{found.title} is {found.status}, confirm: {found.confirm_status}. {said}".rstrip())
-    if found is None or found.confirm_status != "confirmed":
+        zone = configured.config.windows.zone
+        window = Window(_instant("--from", start, zone), _instant("--to", end, zone))
+        chosen = None if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
+        found = [_reload_window(configured, group, window, chosen, reason)]
+    for one in found:
+        if one is None:
+            click.echo("The reload was not opened.")
+        else:
+            said = one.error or one.confirm_detail or ""
+            click.echo(f"{one.title} is {one.status}, confirm: {one.confirm_status}. {said}".rstrip())
+    if any(one is None or one.confirm_status != "confirmed" for one in found):
         click.get_current_context().exit(1)
 
 
-def _run(
+def _reload_window(
     configured: Configured, group: str, window: Window, chosen: Sequence[str] | None, reason: str
 ) -> Reload | None:
+    # Imported here because Dagster takes seconds to import.
+    from reload_assets.requested import choose_tables, place_window
+
+    config = configured.config
+    family, key = place_window(config, group, window, datetime.now(timezone.utc))
+    names = choose_tables(config.groups[group].tables, group, chosen)
+    return _run(configured, Launch(family, key, names, str(window), reason, str(uuid.uuid4())))
+
+
+def _reload_keys(configured: Configured, group: str, files: Mapping[str, Path], reason: str) -> list[Reload | None]:
+    """Reload keys from files; where they are too many, the windows that hold them, one after the other."""
+    # Imported here for the same reason.
+    from reload_assets.requested import choose_tables, require_group
+    from reload_assets.split_requests import parts_of, too_long
+
+    config, services = configured.config, configured.services
+    require_group(group, config.groups)
+    names = choose_tables(config.groups[group].tables, group, list(files), "--keys")
+    with services.source() as reader, services.target.connect(autocommit=True) as connection:
+        resolved = resolve_group(group_tables(config, group), connection, reader, names)
+    keys = read_key_files(files, {table.name: [column.name for column in table.key] for table in resolved})
+    if not too_long(config, keys):
+        return [_reload_listed(configured, group, keys, reason)]
+    parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason)
+    click.echo(f"More than {config.keys.most} keys of a table (keys.most): {len(parts)} reloads of what holds them.")
+    return [
+        _reload_window(configured, group, part.window, part.tables, part.reason)
+        if part.window is not None
+        else _reload_listed(configured, group, parse_keys(part.keys or ""), part.reason)
+        for part in parts
+    ]
+
+
+def _reload_listed(configured: Configured, group: str, keys: Mapping[str, Sequence[Key]], reason: str) -> Reload | None:
+    """Insert a request with the keys, and answer it here."""
+    from reload_assets.requested import place_keys
+
+    services, names = configured.services, list(keys)
+    run_id, by = str(uuid.uuid4()), f"{getpass.getuser()} at a terminal"
+    with at_terminal(services.target, group, json.dumps(keys), reason, by, run_id) as request_id:
+        try:
+            family, key = place_keys(configured.config, group, request_id)
+            what = ", ".join(f"{len(some)} keys of {name}" for name, some in keys.items())
+            found = _run(configured, Launch(family, key, names, what, reason, run_id))
+        except BaseException as error:
+            note_ended(services.target, request_id, "failed", str(error) or type(error).__name__)
+            raise
+        note_reload(services.target, request_id)
+        is_done = found is not None and found.status == "merged"
+        note_ended(services.target, request_id, "done" if is_done else "failed", f"Run {run_id} failed.")
+    return found
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run to launch: the partition of a family, its tables, and what is selected, for messages."""
+
+    family: Family
+    partition: str
+    tables: Sequence[str]
+    selected: str
+    reason: str
+    run_id: str
+
+
+def _run(configured: Configured, launch: Launch) -> Reload | None:
     """Run the job in this process. Returns the reload as the ledger has it then; None if it was not opened.
 
     Ctrl-C cancels the run and closes the reload. Raises ConfigError for a group that Dagster does not take.
@@ -68,28 +167,26 @@ def _run(
     from reload_assets.assets.staging import REASON_TAG
     from reload_assets.code_location import build_code_location
     from reload_assets.jobs.reload import reload_job_name
-    from reload_assets.requested import assets_of, choose_tables, place_window
+    from reload_assets.requested import assets_of
     from reload_assets.run_process import process_tags
 
     config = configured.config
-    family, key = place_window(config, group, window, datetime.now(timezone.utc))
-    names = choose_tables(config.groups[group].tables, group, chosen)
+    family, key, run_id = launch.family, launch.partition, launch.run_id
     location = build_code_location(config)
-    if group in location.left_out:
-        raise location.left_out[group]
+    if family.group in location.left_out:
+        raise location.left_out[family.group]
     job = location.definitions.resolve_job_def(reload_job_name(family))
-    run_id = str(uuid.uuid4())
     with _instance() as instance:
         if isinstance(family.partitions, DynamicPartitionsDefinition):
             instance.add_dynamic_partitions(str(family.partitions.name), [key])
-        click.echo(f"Reloading {window} of {group}: {', '.join(names)} (run {run_id})")
+        click.echo(f"Reloading {launch.selected} of {family.group}: {', '.join(launch.tables)} (run {run_id})")
         with _showing(instance, run_id):
             result = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 partition_key=key,
-                asset_selection=assets_of(family, names),
-                tags={REASON_TAG: reason, "user": f"{getpass.getuser()} at a terminal", **process_tags()},
+                asset_selection=assets_of(family, launch.tables),
+                tags={REASON_TAG: launch.reason, "user": f"{getpass.getuser()} at a terminal", **process_tags()},
                 run_config=_QUIET,
                 raise_on_error=False,
             )

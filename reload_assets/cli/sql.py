@@ -45,7 +45,7 @@ def _confirm(chosen: Chosen) -> str:
 
 def _verify(chosen: Chosen) -> str:
     table = chosen.table
-    return verify_script(table.reload, table.table, table.staged, table.bounds, chosen.lob_limit_kb)
+    return verify_script(table.reload, table.table, table.staged, table.zone, chosen.lob_limit_kb)
 
 
 STEPS: Mapping[str, Callable[[Chosen], str]] = {"merge": _merge, "confirm": _confirm, "verify": _verify}

@@ -184,15 +184,19 @@ class Search(Sides):
         name, read = f"reading_{number}", []
         self.create_source_window()
         for one in self._in_time(wanted):
-            self._on_source(partial(self.copy, [one]), int)
+            self._on_source(partial(self._copy, one), int)
             read.append(one)
         self.create_source_ranges(read)
+        self.analyze()
         self._wait()
         create = partial(run, self.connection, "finders/drift:create_reading", self.place, self.pieces)
         self._on_production(partial(create, self._reading(name)), lambda _: 0)
         for table in ("source_window", "source_ranges"):
             drop_table(self.connection, None, table)
         return name, read
+
+    def _copy(self, one: Bounds) -> int:
+        return self.copy(self.rows_in([one]))
 
     def _reading(self, now: str, before: str = "") -> ReadingPieces:
         return ReadingPieces(

@@ -38,6 +38,9 @@ class RangePieces:
     p_is_r: Composable
     r_is_w: Composable
     either_key: Composable
+    source_bounds: str
+    p_is_in_range: Composable
+    """Whether a row of production is in a range, or has a key, of the table ``source_bounds`` (bounds)."""
     production_is_later: Composable
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from psycopg import Connection, sql
@@ -25,9 +26,13 @@ from reload_assets.tables import ReloadTable
 class Sides:
     """One table's rows in production and in the source. The connection is in autocommit mode.
 
+    The temporary table ``bounds_table`` has the ranges, or the keys, of the rows that are compared.
+
     With ``cdc``, production is read once CDC has passed what was read from the source. Raises SourceUnavailable for a
     key or version without text.
     """
+
+    bounds_table = "source_ranges"
 
     def __init__(
         self,
@@ -100,14 +105,17 @@ class Sides:
         run(self.connection, "verify/5_window:create_source_window", {"no_key_texts": keys})
 
     def create_source_ranges(self, ranges: Sequence[Bounds]) -> None:
-        """Create the temporary table of the ranges that were read, and let the planner know both tables."""
+        """Create the temporary table of the ranges in which rows are compared."""
         starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
         run(self.connection, "verify/5_window:create_source_ranges", range_starts=starts, range_ends=ends)
-        for name in ("source_window", "source_ranges"):
+
+    def analyze(self) -> None:
+        """Let the planner know the temporary tables."""
+        for name in ("source_window", self.bounds_table):
             analyze(self.connection, None, name)
 
-    def copy(self, ranges: Iterable[Bounds]) -> int:
-        """Copy the source's rows of some ranges. Returns how many there are."""
+    def rows_in(self, ranges: Iterable[Bounds]) -> Iterator[tuple[str | None, ...]]:
+        """Yield the source's rows of some ranges: the key and the version as text, and the hash of the content."""
         batches = self.reader.contents(
             self.table.source_table,
             [column.source for column in self.table.key],
@@ -116,13 +124,16 @@ class Sides:
             self.table.window.source,
             ranges,
         )
-        rows = 0
+        return chain.from_iterable(batches)
+
+    def copy(self, rows: Iterable[Sequence[Any]]) -> int:
+        """Copy rows of the source into their temporary table. Returns how many there are."""
+        copied = 0
         with self.connection.cursor() as cursor, copy_in(cursor, "source_window") as copy:
-            for batch in batches:
-                rows += len(batch)
-                for row in batch:
-                    copy.write_row(row)
-        return rows
+            for row in rows:
+                copy.write_row(row)
+                copied += 1
+        return copied
 
     def by_key(self, keys: Sequence[Sequence[Any]], columns: Mapping[str, TextRule]) -> list[tuple[Any, ...]]:
         """Return the source's rows with some keys: the key and the version as text, and the hash of some columns."""
@@ -136,6 +147,13 @@ class Sides:
                 columns,
                 keys,
             )
+        )
+
+    @property
+    def is_in_range(self) -> sql.Composable:
+        """Whether a row of production (p) is in what a row of ``bounds_table`` (bounds) names."""
+        return sql.SQL("{0} >= bounds.range_start AND {0} < bounds.range_end").format(
+            sql.Identifier("p", self.table.window.name)
         )
 
     @property
@@ -160,6 +178,8 @@ class Sides:
                 sql.SQL("coalesce({}, {})").format(sql.Identifier("r", name), sql.Identifier("w", name))
                 for name in self.names
             ),
+            source_bounds=self.bounds_table,
+            p_is_in_range=self.is_in_range,
             production_is_later=_is_later(self.compared.rules[self.table.version.source].kind),
         )
 

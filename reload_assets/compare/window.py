@@ -7,7 +7,7 @@ hash of a row (``reload_assets.canonical.row_hash``). Production's rows are comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,34 +69,51 @@ def compare_contents(
     With ``cdc`` production is read once CDC has passed what was read from the source, and again if it differs.
     Raises SourceUnavailable, also for a key or version without canonical text; CdcNotReady; and psycopg's errors.
     """
-    return _Comparison(connection, table, reader, cdc).run(bounds)
+    return Comparison(connection, table, bounds, reader, cdc).run()
 
 
-class _Comparison(Sides):
-    def run(self, bounds: Bounds) -> Contents:
-        length = self.length(bounds)
-        source = self.source_sums(bounds, length)
+class Comparison(Sides):
+    """Compares a window in rounds; see ``compare_contents``."""
+
+    def __init__(
+        self, connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None
+    ) -> None:
+        super().__init__(connection, table, reader, cdc)
+        self.bounds = bounds
+
+    def run(self) -> Contents:
+        """Compare sums, and then the rows of the segments that differ."""
+        length = self.length(self.bounds)
+        source = self.source_sums(self.bounds, length)
         self.wait()
-        production = self.production_sums(bounds, length)
+        production = self.production_sums(self.bounds, length)
         names = differing(source, production)
         counts = {"same": sum(sums.rows for name, sums in source.items() if production.get(name) == sums)}
         segments = len(source.keys() | production.keys())
         found = Contents(counts, segments, len(names), self.compared.left_out)
         if not names:
             return found
-        wanted = list(ranges(names, bounds, early=self.is_early))
+        wanted = list(ranges(names, self.bounds, early=self.is_early))
+        return self._rounds(found, counts["same"], lambda: self._copy(wanted))
+
+    def _rounds(self, found: Contents, same: int, copy: Callable[[], None]) -> Contents:
+        """Compare row by row what ``copy`` puts into the tables of the source, until it is equal or stays different."""
         for _ in range(_ROUNDS):
             # The temporary tables live as long as this transaction. The source is read first, so that production can
             # only be ahead of it.
             with self.connection.transaction():
-                self.create_source_window()
-                self.copy(wanted)
-                self.create_source_ranges(wanted)
+                copy()
                 self.wait()
-                found = self._compare(found, counts["same"])
+                found = self._compare(found, same)
             if found.equal or not self.has_cdc:
                 break
         return found
+
+    def _copy(self, wanted: Sequence[Bounds]) -> None:
+        self.create_source_ranges(wanted)
+        self.create_source_window()
+        self.copy(self.rows_in(wanted))
+        self.analyze()
 
     def _compare(self, before: Contents, same: int) -> Contents:
         pieces = self.pieces

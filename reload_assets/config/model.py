@@ -30,6 +30,7 @@ from reload_assets.config.connections import SourceConnection, TargetConnection
 from reload_assets.config.errors import UniqueKeyLoader, explain
 from reload_assets.config.finders import FindersConfig
 from reload_assets.config.first_window import read_first
+from reload_assets.config.keys import KeysConfig
 from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
 from reload_assets.config.values import YEAR_SECONDS, Section, Text
@@ -339,6 +340,7 @@ class ReloadConfig(Section):
     notify: NotifyConfig = Field(
         default_factory=NotifyConfig, description="Where it is said what happened to reloads, requests and CDC tasks."
     )
+    keys: KeysConfig = Field(default_factory=KeysConfig, description="Reloads of lists of keys.")
     finders: FindersConfig = Field(
         default_factory=FindersConfig, description="What notices wrong rows and asks for their reload."
     )
@@ -365,6 +367,12 @@ class ReloadConfig(Section):
     def _drift_has_a_source(self) -> ReloadConfig:
         if self.finders.drift is not None and self.source.connection is None:
             raise ValueError("finders.drift: needs source.connection; write it, or leave the section out")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_has_a_schema(self) -> ReloadConfig:
+        if self.cdc is None and self.finders.validation:
+            raise ValueError("finders.validation: needs cdc.control_schema; write the section cdc")
         return self
 
     @model_validator(mode="after")

@@ -39,13 +39,14 @@ _MOST_BYTES = 16 << 30
 class TakenUp:
     """A reload whose rows this confirm covers: what it loaded, and when its merge began. Instants are UTC.
 
-    ``merge_started_xid`` is the number of the oldest transaction that was running when the merge began.
+    A reload of keys has no window. ``merge_started_xid`` is the number of the oldest transaction that was running when
+    the merge began.
     """
 
     reload_id: int
     opened_at: datetime
-    load_start: datetime
-    window_end: datetime
+    load_start: datetime | None
+    window_end: datetime | None
     merge_started_xid: int | None
     merge_started_at: datetime | None
 
@@ -63,7 +64,7 @@ class Touched:
     def by(cls, reloads: Sequence[TakenUp]) -> Touched:
         """Combine what several reloads have touched."""
         return cls(
-            [Window(one.load_start, one.window_end) for one in reloads],
+            [Window(one.load_start, one.window_end) for one in reloads if one.load_start and one.window_end],
             min(one.opened_at for one in reloads),
             min((one.merge_started_xid for one in reloads if one.merge_started_xid is not None), default=None),
             min((one.merge_started_at for one in reloads if one.merge_started_at is not None), default=None),

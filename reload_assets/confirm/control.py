@@ -8,6 +8,7 @@ keys, which the load itself read, are looked up too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection, sql
@@ -17,6 +18,7 @@ from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
 from reload_assets.conversions.declared import parse_type
 from reload_assets.errors.reloads import KeyTextDiffers
+from reload_assets.ledger.records import Bounds
 from reload_assets.merge.judge import Named
 from reload_assets.merge.statements import both, comma, in_production, in_staging, texts
 from reload_assets.postgres.session import analyze, drop_table, truncate
@@ -28,6 +30,7 @@ KEYS_PER_SHAPE = 8
 # How many shapes are looked up at a time: about 200 keys at most.
 _MOST_SHAPES = 25
 _ALL = sql.SQL("true")
+_MINUTE = timedelta(minutes=1)
 # Numbers that are equal up to this decimal may be one number that one side rounded.
 _SAME_DECIMALS = 6
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -48,8 +51,9 @@ class Control:
 
         ``connection`` is in autocommit mode and holds the temporary tables. If the source finds at least half of the
         staged keys of a shape, that is the proof. If it does not, a purge may have deleted them, or they cannot be
-        found. Then the source's rows of the window decide: none of them may have the key of a row that counts as gone,
-        or the same key in another spelling. Raises ReloadRefused if one has, and what reading the source raises.
+        found. Then the source's rows of the window decide, or for selected keys those of the same minutes as the rows
+        that count as gone: none of them may have such a key, or the same key in another spelling. Raises ReloadRefused
+        if one has, and what reading the source raises.
         """
         checks = [check for statements in all_statements if (check := self._check(connection, statements)) is not None]
         if not checks:
@@ -73,6 +77,8 @@ class Control:
             return None
         check = _Check(statements, shapes)
         check.run(connection, "3_gone:create_control", sampled=shapes[:_MOST_SHAPES])
+        if statements.merge.bounds is None:
+            check.run(connection, "3_gone:add_neighbours", sampled=shapes[:_MOST_SHAPES])
         return check
 
     def _look_up(self, connection: Connection[Any], checks: Sequence[_Check]) -> None:
@@ -84,8 +90,9 @@ class Control:
         statements = check.statements
         check.run(connection, "3_gone:add_gone", sampled=shapes)
         truncate(connection, None, statements.again)
-        with connection.transaction():
-            self._source.fill_window(connection, statements.merge.table, statements.again, statements.merge.bounds)
+        for bounds in self._listed(connection, check, shapes):
+            with connection.transaction():
+                self._source.fill_window(connection, statements.merge.table, statements.again, bounds)
         analyze(connection, None, statements.again)
         if other := check.run(connection, "3_gone:find_other_key", sampled=shapes).fetchone():
             raise self._refusal(statements, other[0], f"which has {statements.merge.key_of(other[1])}")
@@ -96,6 +103,15 @@ class Control:
         self._look_up(connection, [check])
         if left := check.run(connection, "3_gone:find_unfound").fetchone():
             raise self._refusal(statements, left[0], "which lists it among the rows of the window")
+
+    @staticmethod
+    def _listed(connection: Connection[Any], check: _Check, shapes: Sequence[str]) -> list[Bounds]:
+        """Return the ranges of the window column whose rows the source has to list."""
+        window = check.statements.merge.bounds
+        if window is not None:
+            return [window]
+        moments = check.run(connection, "3_gone:list_moments", sampled=shapes).fetchall()
+        return [(moment, moment + _MINUTE) for (moment,) in moments]
 
     @staticmethod
     def _refusal(statements: ConfirmStatements, key: Sequence[str], proof: str) -> KeyTextDiffers:
@@ -129,6 +145,9 @@ def control_pieces(statements: ConfirmStatements) -> ControlPieces:
         control=_control(statements),
         k_shape=_shape(key, statements.in_key),
         s_shape=_shape(key, in_staging),
+        p_shape=_shape(key, in_production),
+        p_key_descending=comma(sql.SQL("{} DESC").format(in_production(column)) for column in key),
+        p_is_o=statements.merge.same_key(in_production, statements.merge.numbered("o")),
         s_key_text=sql.SQL("array_to_string({}, ',')").format(texts(in_staging(column) for column in key)),
         a_key_texts=texts(statements.in_again(column) for column in key),
         k_is_s=statements.merge.same_key(statements.in_key, in_staging),

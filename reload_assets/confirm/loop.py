@@ -25,7 +25,7 @@ from reload_assets.confirm.report import MOST_REFUSED, Report, report_keys
 from reload_assets.confirm.reread import SourceRows
 from reload_assets.confirm.stale_source import require_current
 from reload_assets.confirm.statements import ConfirmStatements, Reading, read_again
-from reload_assets.confirm.taken_up import collect_written
+from reload_assets.confirm.taken_up import collect_written, mark_written
 from reload_assets.confirm.verdicts import CORRECTED, Verdict, listed
 from reload_assets.errors.reloads import StagingGone, StagingReplaced
 from reload_assets.ledger.ledger import Ledger
@@ -212,7 +212,10 @@ class _Confirm:
             self._left_out += collect_written(
                 connection, statements, self._reload.reload_id, [one.reload_id for one in taken_up[statements.keys]]
             )
-            statements.run(connection, "1_keys:collect_orphans")
+            # Of a window, rows are collected that may be wrong; of keys, all.
+            by_keys = self._reload.window is None
+            statements.run(connection, "1_keys:collect_selected" if by_keys else "1_keys:collect_orphans")
+            self._left_out += mark_written(connection, statements, self._reload.group_name, self._reload.reload_id)
             analyze(connection, None, statements.keys)
         if self._skipped is not None:
             self._skipped.collect(connection)

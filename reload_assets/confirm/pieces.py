@@ -20,7 +20,6 @@ class ConfirmPieces:
     production_window_column: str
     staging_schema: str
     staging_table: str
-    window_column: str
     keys: str
     source_rows: str
     again: str
@@ -54,6 +53,12 @@ class ConfirmPieces:
     r_is_k: Composable
     a_is_k: Composable
     i_is_k: Composable
+    written_is_k: Composable
+
+    # What the reload selects
+    s_is_selected: Composable
+    p_is_selected: Composable
+    selected_keys: Composable
 
     # Conditions on one row
     p_has_key: Composable
@@ -108,6 +113,9 @@ class ControlPieces:
     control: str
     k_shape: Composable
     s_shape: Composable
+    p_shape: Composable
+    p_key_descending: Composable
+    p_is_o: Composable
     s_key_text: Composable
     a_key_texts: Composable
     k_is_s: Composable

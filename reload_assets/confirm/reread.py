@@ -11,8 +11,10 @@ from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.confirm.pieces import TextPieces
 from reload_assets.confirm.refusals import reason_of
-from reload_assets.postgres.session import copy_in, drop_table
+from reload_assets.ledger.records import Bounds
+from reload_assets.postgres.session import drop_table
 from reload_assets.postgres.statements import run
+from reload_assets.source_texts import copy_texts, readable, text_columns, text_names
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 """The values of a row's key columns as canonical text."""
-Bounds = tuple[datetime, datetime]
-"""The half-open bounds of a window, as wall-clock values in the source's time zone."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,6 @@ class SourceRows(Protocol):
 
     def now(self) -> datetime:
         """Return the source's clock (UTC). After a read, it is later than any commit that the read can have seen."""
-
-
-def readable(table: ReloadTable) -> str | None:
-    """Return why the reader cannot give rows of the table as DMS would; None if it can."""
-    if table.source_columns is None:
-        return "there is no source connection"
-    described = {column.name: column for column in table.source_columns}
-    for column in table.columns:
-        source = described[column.source]
-        if not source.is_readable:
-            return f"{source.name} is {source.why_without_text}"
-    return None
 
 
 class ReaderRows:
@@ -96,9 +84,7 @@ class ReaderRows:
     def _fill(connection: Connection[Any], table: ReloadTable, rows: str, read: Iterable[Sequence[Any]]) -> None:
         pieces = text_pieces(table, rows)
         run(connection, "confirm/2_pass:create_texts", pieces)
-        with connection.cursor() as cursor, copy_in(cursor, pieces.texts) as copy:
-            for row in read:
-                copy.write_row([_text(value) for value in row])
+        copy_texts(connection, pieces.texts, read)
         _type(connection, table, pieces, None)
         drop_table(connection, None, pieces.texts)
 
@@ -131,17 +117,15 @@ class RowsByTable:
 
 def text_pieces(table: ReloadTable, rows: str) -> TextPieces:
     """Compose the pieces that turn texts of a table's columns into rows of the temporary table ``rows``."""
-    numbered = [f"v{number}" for number, _ in enumerate(table.columns, start=1)]
-    text_columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in numbered)
     typed = {
         column.name: pair.typed(sql.Identifier("t", name))
-        for name, (column, pair) in zip(numbered, table.pairs, strict=True)
+        for name, (column, pair) in zip(text_names(table), table.pairs, strict=True)
     }
     places = {column.name: number for number, column in enumerate(table.columns, start=1)}
     return TextPieces(
         source_rows=rows,
         texts=f"{rows}_texts",
-        text_columns=text_columns,
+        text_columns=text_columns(table),
         key_numbers=sql.SQL(", ").join(sql.Identifier(f"c{places[column.name]}") for column in table.key),
         t_typed=sql.SQL(", ").join(typed.values()),
         t_key_typed=sql.SQL(", ").join(typed[column.name] for column in table.key),
@@ -166,13 +150,3 @@ def _type(connection: Connection[Any], table: ReloadTable, pieces: TextPieces, p
             _type(connection, table, pieces, places[half:])
         else:
             run(connection, "confirm/2_pass:add_unfit", pieces, refusal=reason_of(table, error))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value in ("", b""):
-        # In Oracle an empty text is NULL, and DMS makes an empty LOB NULL too.
-        return None
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    # DMS turns NUL characters, which PostgreSQL refuses, into spaces.
-    return str(value).replace("\x00", " ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from reload_assets.confirm.reread import Bounds, Key, Wanted
+from reload_assets.confirm.reread import Key, Wanted
 from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
 from reload_assets.dms.tasks import LoadTasks
 from reload_assets.engines.converting import convert_columns
@@ -18,7 +18,7 @@ from reload_assets.engines.dms_task import DmsEngine
 from reload_assets.engines.staging_tables import again_name, make_table
 from reload_assets.errors.dms import LoadUnfit
 from reload_assets.keys import filter_condition
-from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.ledger.records import Bounds, Reload, staging_name
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import copy_in, copy_out, drop_table
 from reload_assets.postgres.statements import Part, run

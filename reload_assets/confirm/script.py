@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -11,7 +12,7 @@ from reload_assets.confirm.control import KEYS_PER_SHAPE, control_pieces
 from reload_assets.confirm.loop import MOST_OVERTAKEN
 from reload_assets.confirm.pieces import CarriedPieces, DifferencePieces, FollowedPieces, RangePieces, WantedPieces
 from reload_assets.confirm.report import MOST_REFUSED
-from reload_assets.confirm.reread import readable, text_pieces
+from reload_assets.confirm.reread import text_pieces
 from reload_assets.confirm.stale_source import older_pieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import WRITTEN, Correction, Verdict
@@ -20,6 +21,7 @@ from reload_assets.merge.side_effects import child_pieces
 from reload_assets.merge.unique_swaps import swap_keys
 from reload_assets.postgres.session import PROBES
 from reload_assets.postgres.statements import Parts, Step, file_names, script, sections
+from reload_assets.source_texts import readable
 
 # These need a key that a skipped statement names, which is not known when the script is written.
 _LEFT_OUT = ("1_keys:find_named", "1_keys:collect_named", "1_keys:find_row")
@@ -36,6 +38,7 @@ _AFTER = {
     "into {again}, then over its connection into {latest}.",
 }
 _TRUE = sql.SQL("true")
+_NO_TIME = datetime(1, 1, 1)
 
 
 def confirm_script(statements: ConfirmStatements) -> str:
@@ -132,17 +135,16 @@ def _differences(statements: ConfirmStatements) -> DifferencePieces:
 
 def _values(statements: ConfirmStatements) -> dict[str, Any]:
     merge = statements.merge
-    start, end = merge.bounds
+    # With keys instead of a window, the statements about a window run for none.
+    start, end = merge.bounds or (_NO_TIME, _NO_TIME)
     return {
         "schema": merge.table.production.schema,
         "table": merge.table.production.name,
         "table_name": merge.table.name,
         "group_name": merge.reload.group_name,
         "reload_id": merge.reload.reload_id,
-        "window_start": merge.reload.load_start,
-        "window_end": merge.reload.window_end,
-        "start": start,
-        "end": end,
+        "window_start": merge.reload.load_start or _NO_TIME,
+        "window_end": merge.reload.window_end or _NO_TIME,
         "range_start": start,
         "range_end": end,
         "since_xid": 0,

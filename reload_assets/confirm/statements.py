@@ -12,6 +12,7 @@ from psycopg import Connection, Cursor, sql
 from reload_assets.confirm.pieces import ConfirmPieces, HolderPieces, MarkPieces, WantedPieces
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
 from reload_assets.confirm.verdicts import CORRECTED, FINISHED, GONE, LOCKED, WRITTEN, Verdict, listed
+from reload_assets.ledger.selected import is_selected, selected_keys
 from reload_assets.merge.holders import can_let_go, holds_value, indexed
 from reload_assets.merge.judge import Named, assigned, differs, newer, written_columns
 from reload_assets.merge.side_effects import acts_on_update
@@ -58,8 +59,6 @@ class ConfirmStatements:
             self.pieces,
             *more,
             **{
-                "start": self.merge.bounds[0],
-                "end": self.merge.bounds[1],
                 "reload_id": self.merge.reload.reload_id,
                 "table_name": self.merge.table.name,
                 **values,
@@ -80,7 +79,6 @@ class ConfirmStatements:
             production_window_column=table.window.name,
             staging_schema=of_merge.staging_schema,
             staging_table=of_merge.staging_table,
-            window_column=of_merge.window_column,
             keys=self.keys,
             source_rows=self.rows,
             again=self.again,
@@ -117,8 +115,10 @@ class ConfirmStatements:
             r_is_k=merge.same_key(self.in_row, self.in_key),
             a_is_k=merge.same_key(self.in_again, self.in_key),
             i_is_k=merge.same_key(merge.numbered("i"), self.in_key),
+            written_is_k=merge.same_key(merge.numbered("written"), self.in_key),
             p_has_key=both(sql.SQL("{} IS NOT NULL").format(in_production(column)) for column in table.key),
             p_is_alive=alive(table),
+            p_is_selected=is_selected(merge.reload, table, merge.zone, "p"),
             p_is_in_window=self._is_in_window(in_production(table.window)),
             p_is_own=of_merge.p_is_own,
             p_is_left_alone=self._is_left_alone(),
@@ -129,6 +129,8 @@ class ConfirmStatements:
             n_is_alive=alive(table, "n"),
             n_differs_from_r=self._names_where(lambda column: _differs_noted(column, self.in_row, _as_noted)),
             n_differs_from_b=self._names_where(lambda column: differs([column], _as_noted_before, _as_noted)),
+            s_is_selected=of_merge.s_is_selected,
+            selected_keys=selected_keys(merge.reload, table),
             judgement=of_merge.judgement,
             verdict_without_source=self._verdict_without_source(),
             verdict_without_production=self._verdict_without_production(),
@@ -209,6 +211,9 @@ class ConfirmStatements:
         )
 
     def _is_in_window(self, value: sql.Composable) -> sql.Composable:
+        if self.merge.bounds is None:
+            # Selected keys are confirmed in any window, and others in none.
+            return sql.SQL("false")
         start, end = (sql.Literal(bound) for bound in self.merge.bounds)
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
 

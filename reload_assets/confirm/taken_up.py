@@ -20,12 +20,27 @@ def collect_written(
     Returns a clause for each earlier reload whose keys are left out. The table's key was another one then: it had other
     columns, or a type whose values today's does not take.
     """
+    return _each(connection, plan, "1_keys:collect_written", reload_id, taken_up)
+
+
+def mark_written(connection: Connection[Any], plan: ConfirmStatements, group: str, reload_id: int) -> list[str]:
+    """Mark the collected keys that earlier, unconfirmed reloads wrote whose selections do not overlap by a window.
+
+    Returns clauses as ``collect_written`` does.
+    """
+    others = [found for (found,) in plan.run(connection, "1_keys:find_others", group_name=group).fetchall()]
+    return _each(connection, plan, "1_keys:mark_written", reload_id, others)
+
+
+def _each(
+    connection: Connection[Any], plan: ConfirmStatements, section: str, reload_id: int, writers: Iterable[int]
+) -> list[str]:
     left_out = []
-    for written_by in taken_up:
+    for written_by in writers:
         values = {"reload_id": written_by, "table_name": plan.merge.table.name}
         try:
             with connection.transaction():
-                plan.run(connection, "1_keys:collect_written", **values)
+                plan.run(connection, section, **values)
         except (DataError, IntegrityError):
             if written_by == reload_id:
                 raise

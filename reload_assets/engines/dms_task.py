@@ -1,4 +1,4 @@
-"""Loads rows with DMS: describes what a one-time task loads, from where and into which table."""
+"""Describes what a one-time task of DMS loads, from where and into which table, or what it compares."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 from reload_assets.config.model import DmsConfig
 from reload_assets.config.values import text
-from reload_assets.dms.mappings import TableLoad, table_mappings
+from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings, whole_mappings
 from reload_assets.dms.patterns import transforms
-from reload_assets.dms.settings import task_settings
-from reload_assets.dms.tasks import TaskRequest, task_identifier
-from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.dms.settings import task_settings, validation_settings
+from reload_assets.dms.tasks import TaskRequest, task_identifier, validation_identifier
+from reload_assets.keys import filter_condition, filter_positions
+from reload_assets.ledger.records import Key, Reload, staging_name
 from reload_assets.staged_columns import lowered
 from reload_assets.tables import ReloadTable
 
@@ -66,6 +67,25 @@ class DmsEngine:
         loads = [self.table_load(table, staging_name(table, reload_id)) for table in tables]
         return table_mappings(loads, *bounds)
 
+    def key_mappings(
+        self, tables: Sequence[ReloadTable], reload_id: int, keys: Mapping[str, Sequence[Key]]
+    ) -> dict[str, Any]:
+        """Return the mapping that loads rows by key into the staging tables of a reload.
+
+        A filter of DMS knows no tuples. So it is on the column of the key that has the most values among those wanted,
+        and lets rows of other keys through. Raises MappingError for a value that no filter of DMS can express.
+        """
+        return key_mappings([self._filtered(table, reload_id, keys[table.name]) for table in tables])
+
+    def _filtered(
+        self, table: ReloadTable, reload_id: int, keys: Sequence[Key]
+    ) -> tuple[TableLoad, str, list[dict[str, str]]]:
+        values = [{key[position] for key in keys} for position, _ in enumerate(table.key)]
+        position = max(filter_positions([column.target for column in table.key]), key=lambda one: len(values[one]))
+        column = table.key[position]
+        conditions = [filter_condition(column.target, value) for value in sorted(values[position])]
+        return self.table_load(table, staging_name(table, reload_id)), column.source, conditions
+
     def task_settings(self) -> dict[str, Any]:
         """Return the settings of a task that loads."""
         tuning = self.settings.task
@@ -90,3 +110,35 @@ class DmsEngine:
             settings=self.task_settings(),
             tags=reload.tags,
         )
+
+    def validation_request(
+        self, group: str, tables: Sequence[ReloadTable], control_schema: str, tags: Mapping[str, str]
+    ) -> TaskRequest:
+        """Return the request for a task that compares whole tables with production's.
+
+        The tables are in one schema of production, because DMS renames a schema as a whole. Raises ConfigError, and
+        MappingError for a name that no rule of DMS can have.
+        """
+        source_arn, target_arn, instance_arn = self.arns()
+        return TaskRequest(
+            identifier=validation_identifier(group, secrets.token_hex(4)),
+            source_endpoint_arn=source_arn,
+            target_endpoint_arn=target_arn,
+            replication_instance_arn=instance_arn,
+            table_mappings=whole_mappings([_compared(table) for table in tables]),
+            settings=validation_settings(self.task_settings(), control_schema),
+            tags=tags,
+        )
+
+
+def _compared(table: ReloadTable) -> TableLoad:
+    """Return the table as if it were loaded into production itself, under production's names."""
+    return TableLoad(
+        source_schema=table.source_schema,
+        source_table=table.source_table,
+        window_column=table.window.source,
+        staging_schema=table.production.schema,
+        staging_table=table.production.name,
+        ignored_columns=tuple(table.options.ignored_source_columns),
+        renamed_columns=tuple((c.source, c.name) for c in table.columns if c.name != lowered(c.source)),
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, sql
@@ -12,7 +11,8 @@ from psycopg.errors import UniqueViolation
 
 from reload_assets.engines.converting import as_json, convert_columns, loaded_type
 from reload_assets.ledger.ledger import Ledger
-from reload_assets.ledger.records import Reload, staging_name
+from reload_assets.ledger.records import Bounds, Reload, staging_name
+from reload_assets.ledger.selected import is_among_keys
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import (
     add_primary_key,
@@ -72,33 +72,38 @@ def finish_staging(
     reload: Reload,
     table: ReloadTable,
     *,
-    bounds: tuple[datetime, datetime],
-    filter_bounds: tuple[datetime, datetime],
+    bounds: Bounds | None,
+    filter_bounds: Bounds | None,
     load_role: str | None,
 ) -> tuple[int, int]:
-    """Trim a loaded staging table to the half-open window and to the columns that are wanted, convert, key, analyze it.
+    """Trim a loaded staging table to the selection and to the columns that are wanted, convert, key, analyze it.
 
-    Returns the rows staged and trimmed.
-
-    ``bounds`` and ``filter_bounds`` are wall-clock values of the source's zone. If the key is not unique or has NULLs,
-    the table gets no primary key, and a column with NULLs stays nullable: the checks report both.
+    Returns the rows staged and trimmed. ``bounds`` are those of the window, and ``filter_bounds`` those of the filter
+    that loaded it; both are wall-clock values of the source's zone, and None if keys are selected. If the key is not
+    unique or has NULLs, the table gets no primary key, and a column with NULLs stays nullable: the checks report both.
     """
     name = staging_name(table, reload.reload_id)
     place = {"staging_schema": schema, "staging_table": name}
     if load_role:
         run(connection, "staging:revoke_load", {**place, "load_role": load_role})
-    trimmed = run(
-        connection,
-        "staging:trim",
-        {**place, "window_column": table.window.staged},
-        start=bounds[0],
-        end=bounds[1],
-        filter_start=filter_bounds[0],
-        filter_end=filter_bounds[1],
-    ).rowcount
+    trimmed = 0
+    if bounds is not None and filter_bounds is not None:
+        trimmed = run(
+            connection,
+            "staging:trim",
+            {**place, "window_column": table.window.staged},
+            start=bounds[0],
+            end=bounds[1],
+            filter_start=filter_bounds[0],
+            filter_end=filter_bounds[1],
+        ).rowcount
     if table.loaded_anyway:
         drop_columns(connection, schema, name, [column.name for column in table.loaded_anyway])
     converted = convert_columns(connection, schema, name, table)
+    if bounds is None:
+        # Once the key has production's types, of which the selected keys are.
+        chosen = is_among_keys(reload, table, "s", staged=True)
+        trimmed = run(connection, "staging:trim_keys", {**place, "s_is_selected": chosen}).rowcount
     staged, nulls = _count(connection, place, table)
     full = [column.staged for column in table.columns if column.target.not_null and not nulls[column.staged]]
     if full:

@@ -104,6 +104,33 @@ class LoadedApart(ReloadRefused):
         )
 
 
+class KeysUnreadable(ReloadRefused):
+    """A list of keys has some that the types of production's key do not take, or that lack a column's value."""
+
+    code = "keys-unreadable"
+    advice = "Write each key as its values in the order of the key's columns, as PostgreSQL reads them; ask again."
+    example = sample(keys=2, table="orders", some="x17; 12, 1", columns="order_id bigint")
+
+    def __init__(self, keys: int, table: str, some: str, columns: str) -> None:
+        super().__init__(
+            f"{keys} of the selected keys cannot be keys of {table} ({some}), whose key is ({columns}); nothing was "
+            "loaded. Fix them and ask again."
+        )
+
+
+class KeysMissing(ReloadRefused):
+    """A run was launched over a partition of keys for tables of which its request names no key."""
+
+    code = "keys-missing"
+    advice = "Launch the run for the tables that the request names, or insert a request with keys of the others."
+    example = sample(partition="request-17", tables="customers")
+
+    def __init__(self, partition: str, tables: str) -> None:
+        super().__init__(
+            f"The partition {partition} has no keys of {tables}; launch it for the tables that its request names."
+        )
+
+
 class WindowBusy(ReloadRefused):
     """Another reload of the group is reloading an overlapping window."""
 

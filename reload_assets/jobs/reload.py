@@ -1,4 +1,4 @@
-"""The jobs that people and the system start: one for backfills over the cadence, one for ad-hoc windows."""
+"""The jobs that people and the system start: for backfills over the cadence, ad-hoc windows and lists of keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ MAX_RUNTIME_SECONDS = 24 * 3600
 
 
 def reload_job_name(family: Family) -> str:
-    """Return the job's name: ``reload_<group>``, or ``reload_window_<group>`` for ad-hoc windows."""
+    """Return the job's name: ``reload_<group>``, ``reload_window_<group>`` (ad-hoc) or ``reload_keys_<group>``."""
     return f"reload_{family.name}"
 
 
 def reload_job(config: ReloadConfig, family: Family) -> UnresolvedAssetJobDefinition:
-    """Return the job that loads, verifies and merges one window of a group."""
+    """Return the job that loads, verifies and merges one selection of a group."""
     keys = [
         family.key(stage, table) for table in config.groups[family.group].tables for stage in ("staging", "production")
     ]
-    cadence = f"{config.windows.cadence}, {config.windows.time_zone}"
-    what = "an ad-hoc window" if family.adhoc else f"one window of the cadence ({cadence})"
+    what = {
+        "cadence": f"one window of the cadence ({config.windows.cadence}, {config.windows.time_zone})",
+        "adhoc": "an ad-hoc window",
+        "keys": "the keys that a row of admin.reload_requests lists",
+    }[family.kind]
     return define_asset_job(
         reload_job_name(family),
         selection=AssetSelection.assets(*keys),

@@ -16,6 +16,7 @@ VIEWS = (
     "oracle_pg_migration_status",
     "oracle_pg_type_verification",
     "window_status",
+    "key_status",
     "metrics",
 )
 """The views in the order in which they are created: ``metrics`` reads ``window_status``."""

@@ -29,10 +29,10 @@ class Ledger:
     def __init__(self, target: TargetDatabase) -> None:
         self._target = target
 
-    def find_unfinished(self, group: str, window: Window) -> list[Reload]:
-        """Return the reloads of a group that overlap a window and have not ended."""
+    def find_unfinished(self, group: str, window: Window | None, partition_key: str) -> list[Reload]:
+        """Return the reloads of a group that overlap a window and have not ended; for keys, those of the partition."""
         with self._target.connect(autocommit=True) as connection:
-            return self._unfinished(connection, group, window)
+            return self._unfinished(connection, group, window, partition_key)
 
     def find_loading(self, run_id: str) -> list[tuple[int, str]]:
         """Return the reloads of a run whose load has not ended, each with the run."""
@@ -48,18 +48,18 @@ class Ledger:
     def open(self, connection: Connection[Any], opening: Opening, tables: Sequence[ReloadTable]) -> Reload:
         """Open a reload in the caller's transaction, which also creates its staging tables.
 
-        Raises ReloadRefused while an overlapping reload of the group is under way.
+        Raises ReloadRefused while an overlapping reload of the group is under way. Reloads of keys overlap nothing:
+        each row that two reloads write is locked by each, and confirmed by each.
         """
         run(connection, "ledger/open:lock_group", group_name=opening.group)
-        if busy := self._unfinished(connection, opening.group, opening.window):
+        if busy := self._unfinished(connection, opening.group, opening.window, opening.partition_key):
             raise WindowBusy(opening.partition_key, opening.group, busy[0].title, busy[0].run_id)
         row = run(
             connection,
             "ledger/open:insert_reload",
             group_name=opening.group,
-            window_start=opening.window.start,
-            window_end=opening.window.end,
-            load_start=opening.loaded_window.start,
+            **_instants(opening.window),
+            load_start=opening.loaded_window.start if opening.loaded_window else None,
             partition_key=opening.partition_key,
             tables=[table.name for table in tables],
             started_by=opening.started_by,
@@ -122,15 +122,18 @@ class Ledger:
             row = run(connection, "ledger/read:find_by_run", run_id=run_id).fetchone()
             return self._find(connection, row[0]) if row else None
 
-    def latest(self, group: str, window: Window, table: str) -> Reload | None:
-        """Return the newest reload of exactly this window that covers the table, or None."""
+    def latest(self, group: str, window: Window | None, partition_key: str, table: str) -> Reload | None:
+        """Return the newest reload of exactly this window that covers the table, or None.
+
+        Without a window, of the keys that the partition is for.
+        """
         with self._target.connect(autocommit=True) as connection:
             row = run(
                 connection,
-                "ledger/read:get_latest_of_window",
+                "ledger/read:get_latest_of_selection",
                 group_name=group,
-                window_start=window.start,
-                window_end=window.end,
+                **_instants(window),
+                partition_key=partition_key,
                 table_name=table,
             ).fetchone()
             return self._get(connection, row[0]) if row and row[0] is not None else None
@@ -165,6 +168,10 @@ class Ledger:
     def set_task(self, reload_id: int, identifier: str, arn: str) -> None:
         """Write the DMS task of a reload."""
         self._write("ledger/load:set_task", reload_id=reload_id, task_identifier=identifier, task_arn=arn)
+
+    def set_loading(self, reload_id: int) -> None:
+        """Write that the load begins, without a DMS task."""
+        self._write("ledger/load:set_loading", reload_id=reload_id)
 
     def set_task_removed(self, reload_id: int) -> None:
         """Write that the DMS task is gone."""
@@ -246,7 +253,7 @@ class Ledger:
         with self._target.connect() as connection:
             run(connection, "ledger/open:lock_group", group_name=reload.group_name)
             taken = run(connection, "ledger/merge:take_up_failed", reload_id=reload.reload_id).fetchone()
-            busy = [] if taken else self._unfinished(connection, reload.group_name, reload.window)
+            busy = [] if taken else self._unfinished(connection, reload.group_name, reload.window, reload.partition_key)
             if busy:
                 raise WindowBusy(reload.partition_key, reload.group_name, busy[0].title, busy[0].run_id)
             return self._get(connection, reload.reload_id)
@@ -338,13 +345,15 @@ class Ledger:
         with self._target.connect(autocommit=True) as connection:
             run(connection, statement, **values)
 
-    def _unfinished(self, connection: Connection[Any], group: str, window: Window) -> list[Reload]:
+    def _unfinished(
+        self, connection: Connection[Any], group: str, window: Window | None, partition_key: str
+    ) -> list[Reload]:
         rows = run(
             connection,
             "ledger/open:find_unfinished",
             group_name=group,
-            window_start=window.start,
-            window_end=window.end,
+            **_instants(window),
+            partition_key=partition_key,
         ).fetchall()
         return [self._get(connection, row[0]) for row in rows]
 
@@ -358,3 +367,7 @@ class Ledger:
     def _find(connection: Connection[Any], reload_id: int) -> Reload | None:
         with connection.cursor(row_factory=class_row(Reload)) as cursor:
             return cursor.execute(compose("ledger/read:get_reload"), {"reload_id": reload_id}).fetchone()
+
+
+def _instants(window: Window | None) -> dict[str, datetime | None]:
+    return {"window_start": window.start if window else None, "window_end": window.end if window else None}

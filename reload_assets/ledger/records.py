@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
 
 TAG_PREFIX = "reload_assets:"
+RUN_TAG = f"{TAG_PREFIX}run_id"
+VALIDATES_TAG = f"{TAG_PREFIX}validates"
+"""Of a task that belongs to a run and to no reload: the group that it validates."""
 # PostgreSQL cuts names after 63 bytes.
 _LONGEST_STAGING_NAME = 63 - len("_again")
+
+Key = tuple[str, ...]
+"""The values of a row's key as text, in the order of the key's columns."""
+Bounds = tuple[datetime, datetime]
+"""The half-open bounds of a window, as wall-clock values in the source's time zone."""
 
 
 @dataclass(frozen=True)
 class Reload:
-    """A reload: one window of one table group, one attempt. Instants are UTC."""
+    """A reload: one selection of one table group, one attempt. Instants are UTC.
+
+    The selection is a window, or a list of keys: then there are no instants.
+    """
 
     reload_id: int
     group_name: str
-    window_start: datetime
-    window_end: datetime
-    load_start: datetime
+    window_start: datetime | None
+    window_end: datetime | None
+    load_start: datetime | None
     partition_key: str
     tables: list[str]
     status: str
@@ -47,22 +60,31 @@ class Reload:
     confirm_detail: str | None
 
     @property
-    def window(self) -> Window:
-        """The window the user asked for."""
-        return Window(self.window_start, self.window_end)
+    def window(self) -> Window | None:
+        """The window the user asked for; None if the reload selects keys."""
+        return _window(self.window_start, self.window_end)
 
     @property
-    def loaded_window(self) -> Window:
-        """The window with the margin for late commits, which is loaded, verified and merged."""
-        return Window(self.load_start, self.window_end)
+    def loaded_window(self) -> Window | None:
+        """The window with the margin for late commits, which is loaded, verified and merged; None for keys."""
+        return _window(self.load_start, self.window_end)
+
+    @property
+    def selected(self) -> str:
+        """The selection as one text, which no other selection of the group has."""
+        return self.window.key if self.window else f"keys of {self.partition_key}"
+
+    def bounds(self, zone: ZoneInfo) -> Bounds | None:
+        """Return the bounds of the loaded window in the source's ``zone``; None for keys. Raises WindowError."""
+        return self.loaded_window.in_zone(zone) if self.loaded_window else None
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags of the reload's DMS tasks, by which they can be found no matter which process dies."""
         return {
             f"{TAG_PREFIX}reload_id": str(self.reload_id),
-            f"{TAG_PREFIX}run_id": self.run_id,
-            f"{TAG_PREFIX}window": self.window.key,
+            RUN_TAG: self.run_id,
+            **({f"{TAG_PREFIX}window": self.window.key} if self.window else {f"{TAG_PREFIX}keys": self.partition_key}),
             f"{TAG_PREFIX}group": self.group_name,
         }
 
@@ -118,16 +140,28 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Opening:
-    """The values with which a reload is opened."""
+    """The values with which a reload is opened: for a window, or for ``keys`` by table (as people write them)."""
 
     group: str
-    window: Window
-    loaded_window: Window
+    window: Window | None
+    loaded_window: Window | None
     partition_key: str
     started_by: str
     reason: str
     run_id: str
     request_id: int | None
+    keys: Mapping[str, Sequence[Key]] = field(default_factory=dict)
+
+    @property
+    def selected(self) -> str:
+        """What is selected, for messages."""
+        if self.window is not None:
+            return f"window {self.window}"
+        return ", ".join(f"{len(keys)} keys of {table}" for table, keys in self.keys.items())
+
+
+def _window(start: datetime | None, end: datetime | None) -> Window | None:
+    return None if start is None or end is None else Window(start, end)
 
 
 def staging_name(table: ReloadTable, reload_id: int) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from psycopg import Connection
 from psycopg.rows import class_row
 
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
+from reload_assets.windows import Window
 
 # How many requests one tick of the sensor handles; the next tick handles more.
 BATCH = 100
@@ -17,15 +21,22 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Request:
-    """A row of ``admin.reload_requests``. Instants are UTC; None stands for one that no window can have."""
+    """A row of ``admin.reload_requests``: for a window, or for ``keys`` (JSON, as it was written).
+
+    Instants are UTC; None stands for one that no window can have. ``whole_windows``: the windows that hold the keys are
+    to be reloaded.
+    """
 
     request_id: int
     group_name: str
     window_start: datetime | None
     window_end: datetime | None
     tables: list[str] | None
+    keys: str | None
+    whole_windows: bool
     reason: str
     requested_by: str
+    found_by: str
     status: str
     run_id: str | None
 
@@ -37,6 +48,75 @@ def open_requests(target: TargetDatabase) -> list[Request]:
         connection.cursor(row_factory=class_row(Request)) as cursor,
     ):
         return cursor.execute(compose("requests:list_open"), {"limit": BATCH}).fetchall()
+
+
+def get_request(target: TargetDatabase, request_id: int) -> Request | None:
+    """Return the request with this id, or None."""
+    with (
+        target.connect(autocommit=True) as connection,
+        connection.cursor(row_factory=class_row(Request)) as cursor,
+    ):
+        return cursor.execute(compose("requests:get_request"), {"request_id": request_id}).fetchone()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a request is split into: a window of some tables, or keys by table (JSON)."""
+
+    window: Window | None
+    tables: list[str] | None
+    keys: str | None
+    reason: str
+
+
+def split_request(target: TargetDatabase, request: Request, parts: Sequence[Part]) -> list[int]:
+    """Replace a pending request by requests for its parts. Returns their ids; none if it is not pending any more."""
+    with target.connect() as connection:
+        if run(connection, "requests:set_split", request_id=request.request_id).rowcount == 0:
+            return []
+        return [_insert_part(connection, request.request_id, part) for part in parts]
+
+
+def _insert_part(connection: Connection[Any], request_id: int, part: Part) -> int:
+    row = run(
+        connection,
+        "requests:insert_part",
+        request_id=request_id,
+        window_start=part.window.start if part.window else None,
+        window_end=part.window.end if part.window else None,
+        tables=part.tables,
+        request_keys=part.keys,
+        reason=part.reason,
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def at_terminal(target: TargetDatabase, group: str, keys: str, reason: str, by: str, run_id: str) -> Iterator[int]:
+    """Insert a request for keys that this process answers itself by a run, and yield its id.
+
+    While the block runs, the sensor leaves the request alone; ``is_at_terminal`` tells it.
+    """
+    with target.connect(autocommit=True) as connection:
+        row = run(
+            connection,
+            "requests:insert_started",
+            group_name=group,
+            request_keys=keys,
+            reason=reason,
+            requested_by=by,
+            run_id=run_id,
+        ).fetchone()
+        assert row is not None
+        yield int(row[0])
+
+
+def is_at_terminal(target: TargetDatabase, request_id: int) -> bool:
+    """Return whether another process answers a request itself, and still lives."""
+    with target.connect(autocommit=True) as connection:
+        row = run(connection, "requests:is_at_terminal", request_id=request_id).fetchone()
+        return row is not None and bool(row[0])
 
 
 def note_started(target: TargetDatabase, request_id: int, run_id: str) -> None:

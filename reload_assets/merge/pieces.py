@@ -20,8 +20,6 @@ class MergePieces:
     table: str
     staging_schema: str
     staging_table: str
-    window_column: str
-    """The window column's name in staging."""
     delta: str
     late: str
     givers: str
@@ -29,6 +27,8 @@ class MergePieces:
     columns: Composable
     """The columns of production that are staged, in the order of staging."""
     key: Composable
+    s_is_selected: Composable
+    """Whether the reload selects a staged row: by its window, or by its keys."""
     s_in_range: Composable
     """Whether a staged row belongs to the chunk that is merged."""
     s_key: Composable
@@ -132,10 +132,10 @@ class ParentPieces:
     parent_table: str
     parent_staging_schema: str
     parent_staging_table: str
-    parent_window_column: str
     s_references: Composable
     s_has_references: Composable
     d_has_references: Composable
+    q_is_selected: Composable
     q_is_parent_of_s: Composable
     q_is_parent_of_d: Composable
     q_is_staged_parent_of_d: Composable

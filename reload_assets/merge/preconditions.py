@@ -47,10 +47,9 @@ def require_mergeable(
     """
     locked = run(
         connection,
-        "merge/1_preconditions:lock_window",
+        "merge/1_preconditions:lock_selection",
         group_name=reload.group_name,
-        window_start=reload.window_start,
-        window_end=reload.window_end,
+        selected=reload.selected,
     ).fetchone()
     if not locked or not locked[0]:
         raise MergeBusy(reload.title)
@@ -68,17 +67,17 @@ def require_mergeable(
 
 
 def count_verified(connection: Connection[Any], statements: MergeStatements) -> tuple[int, datetime]:
-    """Return how many rows of a whole staging table lie in the window, and when they were counted (UTC).
+    """Return how many rows of a whole staging table are selected, and when they were counted (UTC).
 
     Raises NeverMergeable if the number of rows is not the one that was verified.
     """
     counted = statements.run(connection, "1_preconditions:count_staged").fetchone()
     assert counted is not None
-    rows, in_window, counted_at = counted
+    rows, selected, counted_at = counted
     if rows != statements.staged.staged_rows:
         place = f"{statements.staged.staging_schema}.{statements.staged.staging_table}"
         raise StagingChanged(statements.reload.title, place, rows, statements.staged.staged_rows)
-    return in_window, counted_at
+    return selected, counted_at
 
 
 def require_late_parents(connection: Connection[Any], all_statements: Sequence[MergeStatements]) -> None:

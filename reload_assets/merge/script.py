@@ -41,8 +41,7 @@ def merge_script(statements: MergeStatements, others: Sequence[MergeStatements] 
     )
     values = {
         "group_name": reload.group_name,
-        "window_start": reload.window_start,
-        "window_end": reload.window_end,
+        "selected": reload.selected,
         **statements.values,
     }
     return script(head, _steps(statements, others), values)
@@ -72,7 +71,7 @@ def _steps(statements: MergeStatements, others: Sequence[MergeStatements]) -> Li
 
 
 def _preconditions(statements: MergeStatements, late: Mapping[str, MergeStatements]) -> Lines:
-    for name in ("lock_window", "lock_reload", "find_staging"):
+    for name in ("lock_selection", "lock_reload", "find_staging"):
         yield _step(statements, f"1_preconditions:{name}")
     yield _lock(statements.staged.staging_schema, statements.staged.staging_table, "SHARE")
     for key in statements.table.production.foreign_keys:

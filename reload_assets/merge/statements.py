@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +15,8 @@ from psycopg import Connection, Cursor, sql
 
 from reload_assets.canonical.postgres import production_text
 from reload_assets.keys import key_rule
-from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.ledger.records import Bounds, Reload, StagedTable
+from reload_assets.ledger.selected import is_selected
 from reload_assets.merge.judge import Named, assigned, differs, judgement, not_newer, written_columns
 from reload_assets.merge.pieces import MergePieces, ParentPieces, SequencePieces, UniquePieces
 from reload_assets.postgres.catalog import ForeignKey, UniqueKey
@@ -57,7 +57,7 @@ class MergeStatements:
     reload: Reload
     table: ReloadTable
     staged: StagedTable
-    bounds: tuple[datetime, datetime]
+    zone: ZoneInfo
     position: int
     keys: KeyRange = EVERY_KEY
     """The staged rows that one transaction merges: all of them, or a chunk."""
@@ -74,13 +74,16 @@ class MergeStatements:
         return {
             "reload_id": self.reload.reload_id,
             "table_name": self.table.name,
-            "start": self.bounds[0],
-            "end": self.bounds[1],
             "schema": self.table.production.schema,
             "table": self.table.production.name,
             "staging_schema": self.staged.staging_schema,
             "staging_table": self.staged.staging_table,
         }
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The bounds of the loaded window as wall-clock values of the source's zone; None if keys are selected."""
+        return self.reload.bounds(self.zone)
 
     @property
     def delta(self) -> str:
@@ -131,13 +134,13 @@ class MergeStatements:
             table=table.production.name,
             staging_schema=self.staged.staging_schema,
             staging_table=self.staged.staging_table,
-            window_column=table.window.staged,
             delta=self.delta,
             late=self.late,
             givers=self.givers,
             reread=self.reread,
             columns=comma(sql.Identifier(column.name) for column in columns),
             key=comma(sql.Identifier(column.name) for column in table.key),
+            s_is_selected=self.is_selected("s"),
             s_in_range=self._in_range(),
             s_key=comma(in_staging(column) for column in table.key),
             s_key_texts=texts(in_staging(column) for column in table.key),
@@ -201,7 +204,7 @@ class MergeStatements:
             parent_table=key.parent_table,
             parent_staging_schema=place.staged.staging_schema,
             parent_staging_table=place.staged.staging_table,
-            parent_window_column=place.table.window.staged,
+            q_is_selected=place.is_selected("q"),
             s_references=comma(
                 _named(in_staging(column), reference) for column, reference in zip(columns, references, strict=True)
             ),
@@ -268,6 +271,10 @@ class MergeStatements:
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
         return [column for column in self.table.columns if column.name in names]
 
+    def is_selected(self, staged_row: str) -> sql.Composable:
+        """Return the SQL condition that a staged row is one that the reload selects."""
+        return is_selected(self.reload, self.table, self.zone, staged_row, staged=True)
+
     def same_key(self, left: Named, right: Named) -> sql.Composable:
         """Return the SQL condition that two rows have the same key."""
         return _equal([left(column) for column in self.table.key], [right(column) for column in self.table.key])
@@ -277,9 +284,8 @@ def merge_statements(
     reload: Reload, tables: Iterable[ReloadTable], staged: Mapping[str, StagedTable], zone: ZoneInfo
 ) -> list[MergeStatements]:
     """Return the statements of each table of a reload, in the order of the merge."""
-    bounds = reload.loaded_window.in_zone(zone)
     return [
-        MergeStatements(reload, table, staged[table.name], bounds, position)
+        MergeStatements(reload, table, staged[table.name], zone, position)
         for position, table in enumerate(tables, start=1)
     ]
 

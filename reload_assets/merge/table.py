@@ -53,7 +53,7 @@ class TableMerge:
 
     def run(self) -> Outcomes:
         """Merge the rows and write their outcomes into the ledger. Raises MergeFailed and psycopg's errors."""
-        in_window, started_at = self._count_staged()
+        selected, started_at = self._count_staged()
         self._statements.run(self._connection, "2_judge:judge_rows")
         analyze(self._connection, None, self._statements.delta)
         counts = self._count(self._statements)
@@ -64,7 +64,7 @@ class TableMerge:
                 counts = self._write_locked(counts) if self._moved.possible else self._write_seen(counts)
             if self._triggers:
                 self._require_taken(self._statements)
-        identical = in_window - sum(counts.values()) + counts.pop("identical", 0)
+        identical = selected - sum(counts.values()) + counts.pop("identical", 0)
         outcomes = Outcomes(identical=identical, **counts)
         self._advance_sequences()
         run(

@@ -16,7 +16,7 @@ from psycopg import Connection
 from reload_assets.cdc.fence import Fence
 from reload_assets.cdc.obstacles import find_obstacles
 from reload_assets.confirm import Confirmed, Confirmer
-from reload_assets.confirm.reread import Key, ReaderRows, RowsByTable, SourceRows, Wanted, readable
+from reload_assets.confirm.reread import Key, ReaderRows, RowsByTable, SourceRows, Wanted
 from reload_assets.confirm.reread_by_dms import LoadedRows
 from reload_assets.errors import ReloadError
 from reload_assets.ledger.records import Reload
@@ -25,6 +25,7 @@ from reload_assets.reload.failures import describe
 from reload_assets.reload.parts import beside_cdc
 from reload_assets.reload.steps import Steps
 from reload_assets.resolved import require_unchanged_source
+from reload_assets.source_texts import readable
 from reload_assets.tables import ReloadTable
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from reload_assets.finders.held import hold_parts, release_caught_up
 from reload_assets.finders.requesting import Asked, ask
 from reload_assets.finders.skipped import FedTable, WindowsFrom
 from reload_assets.finders.skipped_finder import SkippedFinder
+from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.request_ends import close_healed, close_split
 from reload_assets.notify.cdc_watch import Watched
@@ -41,6 +42,7 @@ from reload_assets.reload.parts import dms_engine, group_tables
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
 from reload_assets.reload.sweep import Sweeper
+from reload_assets.reload.validation import Validation, find_validation_failures
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -134,6 +136,17 @@ class Services:
     def publication(self, group: str, say: Callable[[str], None]) -> Publication:
         """Return the steps that bring a group from staging into production, which report to ``say``."""
         return self._steps(Publication, group, say)
+
+    def validation(self, group: str, say: Callable[[str], None]) -> Validation:
+        """Return what has DMS validate a group, which reports to ``say``."""
+        return self._steps(Validation, group, say)
+
+    def validation_failures(self, patience: float, most: int) -> FoundFailures:
+        """Return what DMS's validation has listed and nobody has taken up: about ``most`` of it.
+
+        ``patience`` is as for a reader of the source.
+        """
+        return find_validation_failures(self.config, self.target, lambda: self.open_source(patience), most=most)
 
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""

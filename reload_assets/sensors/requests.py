@@ -21,13 +21,24 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ConfigError, ReloadError
+from reload_assets.errors import ConfigError, ReloadError, SourceUnavailable
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
-from reload_assets.ledger.requests import Request, note_ended, note_reload, note_started, open_requests
+from reload_assets.ledger.request_keys import parse_keys
+from reload_assets.ledger.requests import (
+    Request,
+    is_at_terminal,
+    note_ended,
+    note_reload,
+    note_started,
+    open_requests,
+    split_request,
+)
 from reload_assets.partitions import Family
-from reload_assets.requested import assets_of, choose_tables, place_window, require_group
+from reload_assets.reload.services import Services
+from reload_assets.requested import assets_of, choose_tables, place_keys, place_window, require_group
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.split_requests import parts_of, too_long
 from reload_assets.windows import Window
 
 _INTERVAL_SECONDS = 15
@@ -68,14 +79,22 @@ def requests_sensor(
                 try:
                     if request.group_name in left_out:
                         raise left_out[request.group_name]
-                    family, key = _place(config, request, datetime.now(timezone.utc))
-                    wanted.append(_run_request(config, family, key, request))
+                    placed = _place(reload.services, request, datetime.now(timezone.utc))
+                    if placed is None:
+                        continue
+                    family, key, tables = placed
+                    wanted.append(_run_request(family, key, request, tables))
+                except SourceUnavailable as error:
+                    # To split a request, the source is asked; the next tick asks again.
+                    context.log.warning(f"Request {request.request_id} waits: {error}")
+                    continue
                 except ReloadError as error:
                     note_ended(target, request.request_id, "refused", str(error))
                     continue
-                if family.adhoc:
-                    assert isinstance(family.partitions, DynamicPartitionsDefinition)
+                if isinstance(family.partitions, DynamicPartitionsDefinition):
                     additions.setdefault(str(family.partitions.name), []).append(key)
+            elif is_at_terminal(target, request.request_id):
+                waiting += 1
             else:
                 note_ended(target, request.request_id, "failed", f"The run {request.run_id} was deleted.")
         if not wanted:
@@ -113,11 +132,25 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
     return 0
 
 
-def _place(config: ReloadConfig, request: Request, now: datetime) -> tuple[Family, str]:
-    """Return the family and partition of a request."""
-    require_group(request.group_name, config.groups)
-    window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
-    return place_window(config, request.group_name, window, now)
+def _place(services: Services, request: Request, now: datetime) -> tuple[Family, str, Sequence[str]] | None:
+    """Return the family, partition and tables of a request; None if it has been split into others."""
+    config, group = services.config, request.group_name
+    require_group(group, config.groups)
+    known = config.groups[group].tables
+    if request.keys is None:
+        window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
+        wanted = None if request.tables is None else [str(name) for name in request.tables]
+        return *place_window(config, group, window, now), choose_tables(known, group, wanted)
+    if request.window_start is not None or request.window_end is not None or request.tables is not None:
+        raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
+    keys = parse_keys(request.keys)
+    tables = choose_tables(known, group, list(keys), "keys")
+    if too_long(config, keys, whole_windows=request.whole_windows):
+        reason = f"{request.reason} [request {request.request_id}]"
+        parts = parts_of(services, group, keys, now, reason, whole_windows=request.whole_windows)
+        split_request(services.target, request, parts)
+        return None
+    return *place_keys(config, group, request.request_id), tables
 
 
 def _instant(field: str, instant: datetime | None) -> datetime:
@@ -126,15 +159,13 @@ def _instant(field: str, instant: datetime | None) -> datetime:
     return instant.astimezone(timezone.utc)
 
 
-def _run_request(config: ReloadConfig, family: Family, key: str, request: Request) -> RunRequest:
-    wanted = None if request.tables is None else [str(name) for name in request.tables]
-    chosen = choose_tables(config.groups[family.group].tables, family.group, wanted)
+def _run_request(family: Family, key: str, request: Request, tables: Sequence[str]) -> RunRequest:
     return RunRequest(
         # Dagster starts one run per run key, so a tick that is evaluated twice does not start a run twice.
         run_key=f"request/{request.request_id}",
         job_name=reload_job_name(family),
         partition_key=key,
-        asset_selection=assets_of(family, chosen),
+        asset_selection=assets_of(family, tables),
         tags={
             REQUEST_TAG: str(request.request_id),
             REASON_TAG: request.reason,

@@ -64,9 +64,7 @@ class Context:
         """The staged rows matched with the source's by key, or a text: why that is not possible, and the fix."""
         if self.reader is None or self.staged.source_rows_before is None:
             return "its rows were not noted before the load; reload the window again."
-        staging = (self.staged.staging_table, self.staged.staging_oid)
-        bounds = self.reload.loaded_window.in_zone(self.zone)
-        noted = SourceKeys(self.connection, self.reader, self.table, self.staged.staging_schema, staging, bounds)
+        noted = SourceKeys(self.connection, self.reader, self.reload, self.table, self.staged, self.zone)
         try:
             found = noted.match()
         except SourceUnavailable as error:

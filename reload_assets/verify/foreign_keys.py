@@ -1,15 +1,18 @@
-"""The check ``foreign_keys``: every row of the window has its parents in production."""
+"""The check ``foreign_keys``: every selected row has its parents in production."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
+from reload_assets.ledger.records import Reload
+from reload_assets.ledger.selected import is_selected
 from reload_assets.postgres.catalog import ForeignKey, read_foreign_keys
+from reload_assets.postgres.session import prefer_probes
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
@@ -20,32 +23,27 @@ NAME = "foreign_keys"
 
 @dataclass(frozen=True)
 class Parentless:
-    """The rows of the window whose foreign key finds no parent, with the keys of some."""
+    """The selected rows whose foreign key finds no parent, with the keys of some."""
 
     key: ForeignKey
     rows: int
     some: Sequence[str]
 
 
-def check_foreign_keys(
-    connection: Connection[Any], table: ReloadTable, bounds: tuple[datetime, datetime]
-) -> CheckOutcome:
-    """Look for parentless rows. ``bounds`` are wall-clock values in the source's zone. Raises psycopg's errors."""
+def check_foreign_keys(connection: Connection[Any], reload: Reload, table: ReloadTable, zone: ZoneInfo) -> CheckOutcome:
+    """Look for parentless rows among those that a reload selects. ``zone`` is the source's. Raises psycopg's errors."""
     # Read the keys as they are now: a reload may be verified long after it was opened.
     keys = read_foreign_keys(connection, table.production.schema, table.production.name)
-    return _outcome(table, keys, [_count(connection, table, key, bounds) for key in keys])
+    selected = is_selected(reload, table, zone, "c")
+    return _outcome(table, keys, [_count(connection, table, key, selected) for key in keys])
 
 
-def _count(
-    connection: Connection[Any], table: ReloadTable, key: ForeignKey, bounds: tuple[datetime, datetime]
-) -> Parentless:
-    row = run(
-        connection,
-        "verify/4_after_merge:count_parentless",
-        foreign_key_pieces(table, key),
-        start=bounds[0],
-        end=bounds[1],
-    ).fetchone()
+def _count(connection: Connection[Any], table: ReloadTable, key: ForeignKey, selected: sql.Composable) -> Parentless:
+    with connection.transaction():
+        prefer_probes(connection)
+        row = run(
+            connection, "verify/4_after_merge:count_parentless", foreign_key_pieces(table, key, selected)
+        ).fetchone()
     assert row is not None
     return Parentless(key, *row)
 
@@ -65,7 +63,7 @@ def _sentence(table: ReloadTable, keys: Sequence[ForeignKey], found: Sequence[Pa
         if one.rows
     ]
     if lacking:
-        return f"{table.target} has {'; '.join(lacking)} in the window; reload the parents' window, or remove the rows."
+        return f"{table.target} has {'; '.join(lacking)}, of those selected; reload the parents, or remove the rows."
     if not keys:
         return f"{table.target} has no foreign keys."
-    return f"Every row of the window in {table.target} has its parents ({', '.join(key.name for key in keys)})."
+    return f"Every selected row of {table.target} has its parents ({', '.join(key.name for key in keys)})."

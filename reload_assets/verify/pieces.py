@@ -89,9 +89,9 @@ class ForeignKeyPieces:
 
     schema: str
     table: str
-    window_column: str
     parent_schema: str
     parent_table: str
+    c_is_selected: Composable
     c_key_shown: Composable
     c_has_references: Composable
     q_is_parent_of_c: Composable
@@ -183,12 +183,12 @@ def judge_pieces(table: ReloadTable, numbers: dict[str, str], source_rows: str) 
     )
 
 
-def foreign_key_pieces(table: ReloadTable, key: ForeignKey) -> ForeignKeyPieces:
-    """Compose how the rows of a foreign key find their parents."""
+def foreign_key_pieces(table: ReloadTable, key: ForeignKey, selected: Composable) -> ForeignKeyPieces:
+    """Compose how the rows of a foreign key find their parents. ``selected``: whether a row ``c`` is examined."""
     return ForeignKeyPieces(
         schema=table.production.schema,
         table=table.production.name,
-        window_column=table.window.name,
+        c_is_selected=selected,
         parent_schema=key.parent_schema,
         parent_table=key.parent_table,
         c_key_shown=shown_key("c", [column.name for column in table.key]),

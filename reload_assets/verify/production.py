@@ -6,9 +6,10 @@ They share no SQL with the merge. They compare inside the database: no value pas
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from psycopg import Connection
 from psycopg import Error as DatabaseError
 
 from reload_assets.cdc.position import Cdc
@@ -20,13 +21,16 @@ from reload_assets.tables import ReloadTable
 from reload_assets.verify.foreign_keys import check_foreign_keys
 from reload_assets.verify.outcome import CheckOutcome, Fact
 from reload_assets.verify.staged_in_production import staged_in_production
-from reload_assets.verify.window_matches_source import compare_with_source
+from reload_assets.verify.window_matches_source import compare_keys_with_source, compare_with_source
 from reload_assets.verify.windowless import with_windowless
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
 AFTER_CHECKS = ("staged_in_production", "foreign_keys", "window_matches_source", "confirmed")
+"""The checks after the merge of a window."""
+AFTER_CHECKS_OF_KEYS = ("staged_in_production", "foreign_keys", "keys_match_source", "confirmed")
+"""The checks after the merge of a list of keys."""
 
 
 def verify_merged(
@@ -41,27 +45,38 @@ def verify_merged(
     """Verify one table of a merged reload. Returns the outcomes of AFTER_CHECKS, none of them blocking.
 
     Read ``staged`` from the ledger after the merge, as it holds the counts of outcomes. Without a ``reader``, or if the
-    source cannot be read, the result of window_matches_source is 'could not verify'. With ``cdc`` it waits for CDC
+    source cannot be read, the result of the comparison is 'could not verify'. With ``cdc`` it waits for CDC
     first. Raises TargetError.
     """
-    bounds = reload.loaded_window.in_zone(zone)
     with target.connect(autocommit=True) as connection:
         return [
             _guarded(
                 "staged_in_production",
                 lambda: staged_in_production(connection, reload, table, staged, reader, cdc),
             ),
-            _guarded("foreign_keys", lambda: check_foreign_keys(connection, table, bounds)),
-            _guarded(
-                "window_matches_source",
-                lambda: with_windowless(
-                    compare_with_source("window_matches_source", connection, table, bounds, reader, cdc),
-                    connection,
-                    table,
-                ),
-            ),
+            _guarded("foreign_keys", lambda: check_foreign_keys(connection, reload, table, zone)),
+            _compared(connection, reload, table, zone, reader, cdc),
             _confirmed(reload, staged),
         ]
+
+
+def _compared(
+    connection: Connection[Any],
+    reload: Reload,
+    table: ReloadTable,
+    zone: ZoneInfo,
+    reader: SourceReader | None,
+    cdc: Cdc | None,
+) -> CheckOutcome:
+    bounds = reload.bounds(zone)
+    if bounds is None:
+        name = "keys_match_source"
+        return _guarded(name, lambda: compare_keys_with_source(name, connection, reload, table, reader, cdc))
+    name = "window_matches_source"
+    return _guarded(
+        name,
+        lambda: with_windowless(compare_with_source(name, connection, table, bounds, reader, cdc), connection, table),
+    )
 
 
 def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
@@ -76,10 +91,10 @@ def _confirmed(reload: Reload, staged: StagedTable) -> CheckOutcome:
         "waited_seconds": round(reload.confirm_waited_seconds, 1),
     }
     if reload.confirm_status in ("none", "pending"):
-        detail = f"{reload.title} has not been confirmed yet; materialize production of the window."
+        detail = f"{reload.title} has not been confirmed yet; materialize production of its partition."
         return CheckOutcome("confirmed", "could not verify", False, detail, facts)
     status: CheckStatus = "passed" if reload.confirm_status == "confirmed" else "failed"
-    fix = "" if status == "passed" else " Materialize production of the window once more, without staging."
+    fix = "" if status == "passed" else " Materialize production of its partition once more, without staging."
     return CheckOutcome("confirmed", status, False, f"{reload.confirm_detail or ''}{fix}", facts)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.ledger.selected import is_selected
 from reload_assets.postgres.statements import Parts, Step, script
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.column_types import misfits
@@ -17,31 +18,31 @@ _NO_KEYS = "-- row_count has only counts to compare here: the source's keys are 
 _FOUND_BY_GREAT_EXPECTATIONS = "-- Run only if great_expectations finds keys that repeat, or values that are NULL."
 
 
-def verify_script(
-    reload: Reload, table: ReloadTable, staged: StagedTable, bounds: tuple[datetime, datetime], lob_limit_kb: int
-) -> str:
+def verify_script(reload: Reload, table: ReloadTable, staged: StagedTable, zone: ZoneInfo, lob_limit_kb: int) -> str:
     """Return the statements of one table's checks before the merge in their order, with its values.
 
-    ``bounds`` are the loaded window as wall-clock values in the source's zone.
+    ``zone`` is the source's.
     """
     head = (
         f"The checks on {staged.staging_schema}.{staged.staging_table}, staged by {reload.title}. It ends with "
         "ROLLBACK: nothing is changed.\n"
         "great_expectations verifies row count, types, uniqueness and NULLs besides; its statements are not here."
     )
+    bounds = reload.bounds(zone)
     values = {
         "reload_id": reload.reload_id,
         "table_name": table.name,
-        "start": bounds[0],
-        "end": bounds[1],
+        **({"start": bounds[0], "end": bounds[1]} if bounds else {}),
         "staging_schema": staged.staging_schema,
         "staging_table": staged.staging_table,
         "staging_oid": staged.staging_oid,
     }
-    return script(head, _steps(table, staged, lob_limit_kb), values)
+    return script(head, _steps(reload, table, staged, zone, lob_limit_kb), values)
 
 
-def _steps(table: ReloadTable, staged: StagedTable, lob_limit_kb: int) -> Iterator[Step | str]:
+def _steps(
+    reload: Reload, table: ReloadTable, staged: StagedTable, zone: ZoneInfo, lob_limit_kb: int
+) -> Iterator[Step | str]:
     staging = StagingTable(staging_schema=staged.staging_schema, staging_table=staged.staging_table)
 
     def step(name: str, *pieces: Parts, **values: object) -> Step:
@@ -58,8 +59,12 @@ def _steps(table: ReloadTable, staged: StagedTable, lob_limit_kb: int) -> Iterat
     yield step("2_staging:list_type_differences")
     for _, misfit in misfits(table, staged):
         yield step("3_staged_values:list_misfits", staged_key_pieces(table), misfit)
-    yield step("3_staged_values:count_outside", {"staged_window_column": table.window.staged})
     key = staged_key_pieces(table)
+    if reload.window is not None:
+        yield step("3_staged_values:count_outside", {"staged_window_column": table.window.staged})
+    else:
+        selected = is_selected(reload, table, zone, "s", staged=True)
+        yield step("3_staged_values:count_unselected", key, {"s_is_selected": selected})
     yield _FOUND_BY_GREAT_EXPECTATIONS
     yield step("3_staged_values:count_duplicates", key)
     for name in needed_columns(table, table.production.columns):

@@ -18,13 +18,16 @@ and come back. It is counted, and left to confirm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
-from reload_assets.compare.segments import Bounds, characters, ranges
+from reload_assets.compare.segments import characters, ranges
+from reload_assets.ledger.records import Bounds, Key, Reload, StagedTable
+from reload_assets.ledger.selected import read_keys
 from reload_assets.postgres.session import analyze, copy_in, drop_table
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
@@ -74,44 +77,42 @@ def unmatched(table: ReloadTable) -> str | None:
 
 
 class SourceKeys:
-    """The noted rows of one table of a reload. ``bounds`` are wall-clock values in the source's zone.
+    """The noted rows of one table of a reload: those of its window, or those with its keys.
 
-    Only for a table for which ``unmatched`` returns None. ``staging`` is the name and the oid of its staging table in
-    ``schema``.
+    Only for a table for which ``unmatched`` returns None. ``staged`` is its staging table, ``zone`` the source's.
     """
 
     def __init__(
         self,
         connection: Connection[Any],
         reader: SourceReader,
+        reload: Reload,
         table: ReloadTable,
-        schema: str,
-        staging: tuple[str, int],
-        bounds: Bounds,
+        staged: StagedTable,
+        zone: ZoneInfo,
     ) -> None:
         self._connection, self._reader, self._table = connection, reader.of(table.source_schema), table
-        self._bounds = bounds
+        self._reload, self._bounds = reload, reload.bounds(zone)
         self._described = {column.name: column for column in table.source_columns or ()}
         self._names = [f"k{number}" for number, _ in enumerate(table.key, start=1)]
-        self._schema, self._noted = schema, source_keys_name(staging[1])
-        self._staging = StagingTable(staging_schema=schema, staging_table=staging[0])
+        self._schema, self._noted = staged.staging_schema, source_keys_name(staged.staging_oid)
+        self._staging = StagingTable(staging_schema=staged.staging_schema, staging_table=staged.staging_table)
         self._pieces = source_key_pieces(table, self._noted)
 
     def note(self) -> int:
-        """Note the rows that the source has in the window, in the caller's transaction. Returns how many there are.
+        """Note the selected rows that the source has, in the caller's transaction. Returns how many there are.
 
         Replaces what was noted before. Raises SourceUnavailable.
         """
-        first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
         drop_table(self._connection, self._schema, self._noted)
         run(self._connection, "verify/1_source_keys:create_source_keys", self._staging, self._pieces)
         noted = 0
+        # Read before the connection takes in rows.
+        keys = [] if self._bounds else read_keys(self._connection, self._reload.reload_id, self._table.name)
         with self._connection.cursor() as cursor, copy_in(cursor, self._noted, schema=self._schema) as copy:
-            for row in self._read([self._bounds]):
-                # A fraction of a microsecond may be rounded up beyond the window, as DMS rounds too.
-                if first <= str(row[-2]) < last:
-                    copy.write_row(row)
-                    noted += 1
+            for row in self._all(keys):
+                copy.write_row(row)
+                noted += 1
         analyze(self._connection, self._schema, self._noted)
         return noted
 
@@ -128,36 +129,58 @@ class SourceKeys:
         stood: list[tuple[str | None, ...]] = []
         looked_at = 0
         if not_staged:
-            length = characters(self._bounds, noted)
             with self._connection.transaction(), self._connection.cursor(name="lacking_rows") as cursor:
                 cursor.execute(compose("verify/1_source_keys:list_lacking", *parts))
                 while not stood and (batch := cursor.fetchmany(_BATCH)):
                     looked_at += len(batch)
-                    stood = self._still_there(batch, length)
+                    stood = self._still_there(batch, noted)
         some = sorted(key_example(row[: len(self._names)]) for row in stood[:_EXAMPLES])
         exact = not stood or looked_at == not_staged
         return Matched(noted, len(stood), looked_at - len(stood), arrived, exact, some)
 
-    def _still_there(self, rows: Sequence[tuple[str | None, ...]], length: int) -> list[tuple[str | None, ...]]:
+    def _all(self, keys: Sequence[Key]) -> Iterator[Sequence[str | None]]:
+        """Yield the selected rows of the source, with the window column and the content at the end."""
+        if self._bounds is None:
+            yield from self._read_keys(keys)
+            return
+        first, last = (bound.isoformat(sep=" ", timespec="microseconds") for bound in self._bounds)
+        for row in self._read([self._bounds]):
+            # A fraction of a microsecond may be rounded up beyond the window, as DMS rounds too.
+            if first <= str(row[-2]) < last:
+                yield row
+
+    def _still_there(self, rows: Sequence[tuple[str | None, ...]], noted: int) -> list[tuple[str | None, ...]]:
         wanted = set(rows)
+        if self._bounds is None:
+            keys = [row[: len(self._names)] for row in rows]
+            return sorted((row for row in self._read_keys(keys) if row in wanted), key=str)
+        length = characters(self._bounds, noted)
         # The canonical text rounds a TIMESTAMP with more than six decimals.
         early = (self._described[self._table.window.source].scale or 0) > 6
         segments = sorted({str(row[-2])[:length] for row in rows})
         there = {row for row in self._read(list(ranges(segments, self._bounds, early=early))) if row in wanted}
         return sorted(there, key=str)
 
-    def _read(self, wanted: Sequence[Bounds]) -> Any:
+    def _read(self, wanted: Sequence[Bounds]) -> Iterator[tuple[str | None, ...]]:
         table = self._table
-        compared = [c.source for c in table.columns if self._is_hashed(c.source)]
         for batch in self._reader.contents(
             table.source_table,
             [column.source for column in table.key],
             table.window.source,
-            compared,
+            self._compared,
             table.window.source,
             wanted,
         ):
             yield from batch
+
+    def _read_keys(self, keys: Sequence[Sequence[Any]]) -> Iterator[tuple[str | None, ...]]:
+        table = self._table
+        names = [column.source for column in table.key]
+        return self._reader.contents_by_key(table.source_table, names, table.window.source, self._compared, keys)
+
+    @property
+    def _compared(self) -> list[str]:
+        return [column.source for column in self._table.columns if self._is_hashed(column.source)]
 
     def _is_hashed(self, source: str) -> bool:
         return self._described[source].is_compared

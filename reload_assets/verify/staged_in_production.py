@@ -19,13 +19,14 @@ from psycopg import Connection, sql
 
 from reload_assets.canonical.postgres import TextRule
 from reload_assets.cdc.position import Cdc
-from reload_assets.confirm.reread import Key, ReaderRows, Wanted, readable
+from reload_assets.confirm.reread import Key, ReaderRows, Wanted
 from reload_assets.errors.reloads import StagingChanged, StagingGone
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.statements import without_domains
 from reload_assets.postgres.session import drop_table, truncate
 from reload_assets.postgres.statements import Part, run
+from reload_assets.source_texts import readable
 from reload_assets.tables import ReloadColumn, ReloadTable
 from reload_assets.verify.context import is_there
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples

@@ -1,9 +1,10 @@
-"""The checks ``window_bounds``, ``keys`` and ``lob_limit``, which look only at the staged rows."""
+"""The checks ``window_bounds``, ``only_selected``, ``keys`` and ``lob_limit``, which look only at the staged rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reload_assets.ledger.selected import is_selected
 from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -28,7 +29,9 @@ class WindowBounds:
     def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
         """Return the outcome, with the number of rows before, after and without a place in the window."""
         column = context.table.window.staged
-        start, end = context.reload.loaded_window.in_zone(context.zone)
+        bounds = context.reload.bounds(context.zone)
+        assert bounds is not None, "the check is for a window"
+        start, end = bounds
         window = f"[{start.isoformat(' ')}, {end.isoformat(' ')}) in {context.zone}"
         facts: dict[str, Fact] = {"window_start": start.isoformat(), "window_end": end.isoformat()}
         found = run(
@@ -53,6 +56,35 @@ class WindowBounds:
             "then reload the window."
         )
         return CheckOutcome(self.NAME, "failed", True, detail, facts)
+
+
+class OnlySelected:
+    """No staged row has another key than those that the reload selects."""
+
+    NAME = "only_selected"
+
+    def expect(self, context: Context) -> Sequence[Expectation]:
+        """Return no expectation: the selected keys are in another table."""
+        return []
+
+    def judge(self, context: Context, verdicts: Sequence[Verdict]) -> CheckOutcome:
+        """Return the outcome, with some of the keys that are not selected."""
+        selected = is_selected(context.reload, context.table, context.zone, "s", staged=True)
+        pieces = {"s_is_selected": selected}
+        key = staged_key_pieces(context.table)
+        row = run(
+            context.connection, "verify/3_staged_values:count_unselected", context.staging, key, pieces
+        ).fetchone()
+        assert row is not None
+        rows, some = row
+        if rows:
+            names = [column.name for column in context.table.key]
+            detail = (
+                f"{context.name} has {counted(rows, 'row')} of keys that were not selected "
+                f"({examples(some, names, rows)}); somebody wrote into it: reload the keys again."
+            )
+            return CheckOutcome(self.NAME, "failed", True, detail, {"unselected": rows})
+        return CheckOutcome(self.NAME, "passed", True, f"{context.name} has rows of selected keys only.", {})
 
 
 class Keys:

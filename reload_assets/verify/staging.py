@@ -18,15 +18,28 @@ from reload_assets.verify.context import Context, StagingCheck, is_there, unveri
 from reload_assets.verify.expectations import Verdict, validate
 from reload_assets.verify.outcome import CheckOutcome
 from reload_assets.verify.row_count import RowCount
-from reload_assets.verify.staged_values import Keys, LobLimit, WindowBounds
+from reload_assets.verify.staged_values import Keys, LobLimit, OnlySelected, WindowBounds
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
 
 STAGING_CHECKS = ("row_count", "types", "window_bounds", "keys", "lob_limit")
-_CHECKS: Mapping[str, StagingCheck] = dict(
-    zip(STAGING_CHECKS, (RowCount(), ColumnTypes(), WindowBounds(), Keys(), LobLimit()), strict=True)
-)
+"""The checks on the staged rows of a window."""
+STAGING_CHECKS_OF_KEYS = ("row_count", "types", "only_selected", "keys", "lob_limit")
+"""The checks on the staged rows of a list of keys."""
+_CHECKS: Mapping[str, StagingCheck] = {
+    "row_count": RowCount(),
+    "types": ColumnTypes(),
+    "window_bounds": WindowBounds(),
+    "only_selected": OnlySelected(),
+    "keys": Keys(),
+    "lob_limit": LobLimit(),
+}
+
+
+def staging_checks(reload: Reload) -> tuple[str, ...]:
+    """Return the checks that the staged rows of a reload have to pass."""
+    return STAGING_CHECKS_OF_KEYS if reload.window is None else STAGING_CHECKS
 
 
 def verify_staging(
@@ -41,18 +54,19 @@ def verify_staging(
     checks: Collection[str],
     reader: SourceReader | None = None,
 ) -> list[CheckOutcome]:
-    """Return the outcomes of the chosen checks on one table of a reload, in the order of STAGING_CHECKS.
+    """Return the outcomes of the chosen checks on one table of a reload, in the order of ``staging_checks``.
 
     ``zone`` is the time zone of the source's timestamps. DMS cuts LOBs at ``lob_limit_kb``. ``source_configured`` says
     whether there is a source connection. Its ``reader`` finds the rows that a load lacks. If a check cannot be carried
     out, its outcome is 'could not verify'. Raises TargetError, and ValueError for an unknown check.
     """
-    if unknown := set(checks) - set(STAGING_CHECKS):
-        raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(STAGING_CHECKS)}.")
+    known = staging_checks(reload)
+    if unknown := set(checks) - set(known):
+        raise ValueError(f"There is no check {', '.join(sorted(unknown))}; there are {', '.join(known)}.")
     with target.connect(autocommit=True) as connection:
         production = read_columns(connection, table.production.schema, table.production.name)
         context = Context(connection, zone, lob_limit_kb, reload, table, staged, production, source_configured, reader)
-        chosen = {name: check for name, check in _CHECKS.items() if name in checks}
+        chosen = {name: _CHECKS[name] for name in known if name in checks}
         if not is_there(connection, staged):
             return [_gone(name, context) for name in chosen]
         expectations = [one for check in chosen.values() for one in check.expect(context)]

@@ -1,4 +1,4 @@
-"""The check ``window_matches_source``: production's window has the source's keys, versions and content."""
+"""The checks ``window_matches_source`` and ``keys_match_source``: keys, versions and content are the source's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from reload_assets.cdc.position import Cdc
+from reload_assets.ledger.records import Reload
+from reload_assets.ledger.selected import read_keys, selected_keys
 from reload_assets.tables import ReloadTable
 from reload_assets.verify.outcome import CheckOutcome, Fact, counted, examples
 
@@ -41,15 +43,39 @@ def compare_with_source(
     Raises SourceUnavailable, CdcNotReady, and psycopg's errors.
     """
     if reader is None:
-        detail = f"{table.target} could not be compared with the source: configure source.connection to do so."
-        return CheckOutcome(name, "could not verify", False, detail)
+        return _without_source(name, table)
     # Imported here because it imports SQLAlchemy, which a process without a source does not need.
     from reload_assets.compare.window import compare_contents
 
-    return _outcome(name, table, compare_contents(connection, table, bounds, reader, cdc))
+    return _outcome(name, table, "window", compare_contents(connection, table, bounds, reader, cdc))
 
 
-def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
+def compare_keys_with_source(
+    name: str,
+    connection: Connection[Any],
+    reload: Reload,
+    table: ReloadTable,
+    reader: SourceReader | None,
+    cdc: Cdc | None,
+) -> CheckOutcome:
+    """Return the outcome for the keys that a reload selects; see ``compare_with_source``."""
+    if reader is None:
+        return _without_source(name, table)
+    # Imported here for the same reason.
+    from reload_assets.compare.by_key import compare_keys
+
+    keys = read_keys(connection, reload.reload_id, table.name)
+    found = compare_keys(connection, table, keys, selected_keys(reload, table), reader, cdc)
+    return _outcome(name, table, "selected keys", found)
+
+
+def _without_source(name: str, table: ReloadTable) -> CheckOutcome:
+    detail = f"{table.target} could not be compared with the source: configure source.connection to do so."
+    return CheckOutcome(name, "could not verify", False, detail)
+
+
+def _outcome(name: str, table: ReloadTable, what: str, found: Contents) -> CheckOutcome:
+    are, have = ("is", "has") if what == "window" else ("are", "have")
     counts = {kind: found.counts.get(kind, 0) for kind in ("same", "newer", *_WORDS)}
     facts: dict[str, Fact] = {
         **counts,
@@ -77,13 +103,13 @@ def _outcome(name: str, table: ReloadTable, found: Contents) -> CheckOutcome:
             kind: found.counts[kind] if kind == "extra" and count else count for kind, count in found.wrong.items()
         }
         detail = (
-            f"The window of {table.target} is not the source's: {_sentences(table, found, wrong)}{lag}{apart}; "
-            f"check again once CDC has caught up, then reload the window{_meddlers(table)}."
+            f"The {what} of {table.target} {are} not the source's: {_sentences(table, found, wrong)}{lag}{apart}; "
+            f"check again once CDC has caught up, then reload the {what}{_meddlers(table)}."
         )
         return CheckOutcome(name, "failed", False, detail, facts)
     total = counts["same"] + counts["newer"]
     detail = (
-        f"The window of {table.target} has the keys, versions and content of the source's {counted(total, 'row')}"
+        f"The {what} of {table.target} {have} the keys, versions and content of the source's {counted(total, 'row')}"
         f"{but}{lag}{apart}."
     )
     return CheckOutcome(name, "passed", False, detail, facts)

@@ -147,7 +147,9 @@ def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
     states = {each["name"]: each["scheduleState"]["status"] for each in repository["schedules"]}
     states |= {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
     names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
-    assert states == dict.fromkeys(names, "RUNNING")
+    # Those of finders follow the configuration.
+    finders = ("find_skipped", "find_validation_failures")
+    assert states == dict.fromkeys(names, "RUNNING") | dict.fromkeys(finders, "STOPPED")
 
     def answered() -> list[tuple[Any, ...]]:
         return served.query(

@@ -241,7 +241,7 @@ class Reloader:
         if what == "merged":
             self.done.merged_at = time.time()
             self.done.unmerged.discard(reload.reload_id)
-        self.done.note(f"reload {reload.reload_id} of {reload.window.key} {what}")
+        self.done.note(f"reload {reload.reload_id} of {reload.selected} {what}")
 
     def _open_source(self) -> SourceReader:
         url = source_url(

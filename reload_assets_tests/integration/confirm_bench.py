@@ -21,7 +21,7 @@ from reload_assets.config.model import MergeConfig
 from reload_assets.confirm import Confirmed, Confirmer
 from reload_assets.confirm.reread import ReaderRows, SourceRows
 from reload_assets.dms.examination import TaskDescription
-from reload_assets.ledger.records import Reload
+from reload_assets.ledger.records import Key, Reload
 from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
 from reload_assets.reload.parts import group_tables
@@ -124,9 +124,9 @@ class ConfirmBench:
         """Rows of the target."""
         return self.made.rows(query)
 
-    def merge(self, rows: Mapping[str, Rows]) -> Reload:
-        """Stage, verify and merge; the reload then awaits its confirm."""
-        reload = self.made.stage(rows)
+    def merge(self, rows: Mapping[str, Rows], keys: Mapping[str, Sequence[Key]] | None = None) -> Reload:
+        """Stage, verify and merge a window, or some keys; the reload then awaits its confirm."""
+        reload = self.made.stage(rows, keys=keys)
         self.made.merge(reload, awaits_confirm=True)
         return self.made.ledger.get(reload.reload_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 from reload_assets.config.model import ReloadConfig, parse_config
 from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.ledger.ledger import Ledger
-from reload_assets.ledger.records import CheckResult, Opening, Reload, staging_name
+from reload_assets.ledger.records import CheckResult, Key, Opening, Reload, staging_name
+from reload_assets.ledger.selected import note_keys
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.reload.parts import group_tables
@@ -39,6 +41,7 @@ UPDATED_AT: Mapping[str, Any] = {"window_column": "updated_at"}
 
 Rows = Sequence[Sequence[Any]]
 
+_numbers = itertools.count(1)
 _PATIENCE = [field.name for field in fields(Patience)]
 
 _CONFIG: Mapping[str, Any] = {
@@ -110,16 +113,31 @@ class MergeBench:
         """The group's tables, or some of them."""
         return resolve_group(group_tables(self.config, GROUP), self.connection, None, names)
 
-    def stage(self, rows: Mapping[str, Rows], window: Window = DAY, *, verified: bool = True) -> Reload:
-        """A reload of the tables named, with these rows in staging, and with its check passed."""
+    def stage(
+        self,
+        rows: Mapping[str, Rows],
+        window: Window = DAY,
+        *,
+        verified: bool = True,
+        keys: Mapping[str, Sequence[Key]] | None = None,
+    ) -> Reload:
+        """A reload of the tables named, with these rows in staging, and with its check passed.
+
+        It selects the window, or the ``keys`` of each table.
+        """
         tables = self.resolve(list(rows))
         with self.target.connect() as connection:
             opening = Opening(GROUP, window, window, str(window), "test", "", "run", None)
+            if keys is not None:
+                number = next(_numbers)
+                opening = Opening(GROUP, None, None, f"request-{number}", "test", "", "run", number, keys)
             reload = self.ledger.open(connection, opening, tables)
             for table in tables:
                 create_staging(connection, "staging", reload, table, None)
                 self.ledger.add_table(connection, reload.reload_id, table, "staging", definition(table))
                 self.ledger.expect_checks(connection, reload.reload_id, table.name, ["row_count"])
+                if keys is not None:
+                    note_keys(connection, reload.reload_id, table, keys[table.name])
         self.ledger.set_task(reload.reload_id, "task", "arn")
         with self.target.connect() as connection:
             for table in tables:
@@ -182,16 +200,16 @@ class MergeBench:
         insert = f"INSERT INTO {place} VALUES ({', '.join(['%s'] * len(table.columns))})".encode()
         with connection.cursor() as cursor:
             cursor.executemany(insert, rows)
-        start, end = reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = reload.bounds(self.config.source.zone)
         # A filter that let nothing through beside the window: what is staged beside it is left for the merge.
-        nothing_beside = (start, end - timedelta(microseconds=1))
+        nothing_beside = (bounds[0], bounds[1] - timedelta(microseconds=1)) if bounds else None
         finish_staging(
             connection,
             self.ledger,
             "staging",
             reload,
             table,
-            bounds=(start, end),
+            bounds=bounds,
             filter_bounds=nothing_beside,
             load_role=None,
         )

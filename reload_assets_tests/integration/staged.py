@@ -98,7 +98,8 @@ class StagedReload:
 
     def finish(self, *, source: int | None = None, source_after: int | None = None, dms: int | None = None) -> None:
         """End the load: finish every staging table and note the counts of rows, the same for each table."""
-        bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
+        bounds = self.reload.bounds(self.config.source.zone)
+        assert bounds is not None
         number = self.reload.reload_id
         self.ledger.set_task(number, "task", "arn")
         with self.target.connect() as connection:
@@ -126,11 +127,10 @@ class StagedReload:
 
     def _note(self, reader: SourceReader) -> None:
         """Note the source's rows, as before the load."""
-        bounds = self.reload.loaded_window.in_zone(self.config.source.zone)
+        zone = self.config.source.zone
         for name, known in self.ledger.tables(self.reload.reload_id).items():
             with self.target.connect(autocommit=True) as connection, connection.transaction():
-                place = (known.staging_table, known.staging_oid)
-                rows = SourceKeys(connection, reader, self.tables[name], known.staging_schema, place, bounds).note()
+                rows = SourceKeys(connection, reader, self.reload, self.tables[name], known, zone).note()
             self.ledger.set_source_rows(self.reload.reload_id, {name: rows}, when="before")
 
     def staged(self, name: str) -> StagedTable:

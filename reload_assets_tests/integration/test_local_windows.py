@@ -40,7 +40,7 @@ def database(postgres: PostgresServer) -> Iterator[Connection[Any]]:
 
 def family(cadence: str, zone: str) -> Family:
     config = WindowsConfig(cadence=cadence, time_zone=zone, first="2025-01-01")
-    return Family("sales", (), "sales", cadence_partitions(config, "reload.yaml"), adhoc=False, labels={})
+    return Family("sales", "cadence", "sales", cadence_partitions(config, "reload.yaml"), {})
 
 
 def keys_between(family: Family, start: datetime, end: datetime) -> list[str]:

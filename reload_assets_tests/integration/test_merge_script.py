@@ -137,7 +137,7 @@ def test_the_script_does_in_psql_what_the_merge_does(
     merged = content(made, case.table)
     assert merged != before
     # The preconditions are asked once more before the transaction.
-    ran = noted[len(noted) - noted[::-1].index("merge/1_preconditions:lock_window") - 1 :]
+    ran = noted[len(noted) - noted[::-1].index("merge/1_preconditions:lock_selection") - 1 :]
     left = iter(re.findall(r"^(?:-- )+(merge/\S+)$", script, re.MULTILINE))
     assert [name for name in ran if name not in left] == []
     # The same statements once more, and kept.

@@ -19,12 +19,11 @@ CREATE TABLE production.odd (
 """
 TABLES = "odd: {window_column: updated_at}"
 # Run before the load, or for values that do not fit; without a source no keys are noted.
-ELSEWHERE = {"list_misfits", "create_source_keys", "match_source_keys", "list_lacking"}
+ELSEWHERE = {"list_misfits", "create_source_keys", "match_source_keys", "list_lacking", "count_unselected"}
 
 
 def script_of(reload: StagedReload, name: str) -> str:
-    bounds = reload.reload.loaded_window.in_zone(reload.config.source.zone)
-    return verify_script(reload.reload, reload.table(name), reload.staged(name), bounds, 1)
+    return verify_script(reload.reload, reload.table(name), reload.staged(name), reload.config.source.zone, 1)
 
 
 def test_the_script_finds_what_the_checks_find_and_changes_nothing(

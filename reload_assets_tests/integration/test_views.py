@@ -33,6 +33,7 @@ TABLES = "customers: {window_column: updated_at}\norders: {window_column: update
 NEXT = Window(DAY.end, DAY.end + timedelta(days=1))
 # The columns that older scripts expect, in their order.
 EXPECTED = {
+    "key_status": ["group_name", "request_id", "found_by", "table_name", "reload_id", "keys", "state", "status"],
     "metrics": ["name", "labels", "value"],
     "merge_logs": ["id", "table_name", "merge_time", "records_updated", "records_inserted"],
     "merge_summary": ["id", "merge_start", "merge_end", "status", "notes"],

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from dagster import RunRequest, SensorResult, SkipReason, build_schedule_context, build_sensor_context
+from dagster import build_schedule_context
 
 from reload_assets.jobs.maintenance import drop_expired_staging
 from reload_assets.local import compare, damage
+from reload_assets_tests.scenarios.requesting import answer, ask, launch, tick
 from reload_assets_tests.scenarios.runs import Runner
 
 Bounds = tuple[datetime, datetime]
 
 
-def launch(runner: Runner, request: RunRequest) -> bool:
-    """What the daemon does with a run request."""
-    assets = [key.to_user_string() for key in request.asset_selection] if request.asset_selection else None
-    assert request.partition_key is not None
-    result = runner.run(
-        request.partition_key, job=request.job_name or "reload_sales", assets=assets, tags=dict(request.tags)
-    )
-    return result.success
+DOCUMENTS = ["staging/documents", "production/documents"]
 
 
-def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bounds: Bounds) -> None:
+def test_the_nightly_schedule_reloads_yesterday_and_staging_is_dropped_when_its_retention_is_over(
+    runner: Runner, day: date, bounds: Bounds
+) -> None:
     with runner.stack.connect_target() as target:
         damage.damage(target, *bounds, seed=1)
     schedule = runner.definitions.resolve_schedule_def("reload_sales_nightly")
@@ -37,14 +32,24 @@ def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bound
     ) as context:
         requests = schedule.evaluate_tick(context).run_requests
     assert requests is not None
-    assert [request.partition_key for request in requests] == [day.isoformat()]
-    assert launch(runner, requests[0])
+    assert [(request.partition_key, request.asset_selection) for request in requests] == [(day.isoformat(), None)]
+    assert schedule.job_name == "reload_sales"
+    assert launch(runner, requests[0], DOCUMENTS)
     with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
-        assert all(found.same for found in compare.compare_window(source, target, *bounds).values())
-    assert runner.query(
-        "SELECT status, reason FROM admin.reloads WHERE partition_key = %s ORDER BY reload_id DESC LIMIT 1",
-        day.isoformat(),
-    ) == [("merged", f"nightly reload of {day}")]
+        assert compare.compare_window(source, target, *bounds)["documents"].same
+    ((reload_id, status, reason),) = runner.query(
+        "SELECT reload_id, status, reason FROM admin.reloads WHERE partition_key = %s", day.isoformat()
+    )
+    assert (status, reason) == ("merged", f"nightly reload of {day}")
+
+    with runner.stack.connect_target() as target:
+        target.execute(
+            "UPDATE admin.reloads SET closed_at = closed_at - interval '8 days' WHERE reload_id = %s", (reload_id,)
+        )
+    job = runner.definitions.resolve_job_def(drop_expired_staging.name)
+    result = job.execute_in_process(instance=runner.instance)
+    assert f"staging.documents_r{reload_id}" in result.output_for_node("drop_expired_tables")
+    assert runner.query("SELECT to_regclass(%s)", f"staging.documents_r{reload_id}") == [(None,)]
 
 
 @pytest.fixture
@@ -52,41 +57,6 @@ def requests(runner: Runner) -> Iterator[None]:
     yield
     with runner.stack.connect_target() as target:
         target.execute("DELETE FROM admin.reload_requests")
-
-
-def ask(runner: Runner, **columns: Any) -> int:
-    names = ", ".join(columns)
-    values = ", ".join(["%s"] * len(columns))
-    with runner.stack.connect_target() as target:
-        row = target.execute(
-            f"INSERT INTO admin.reload_requests ({names}) VALUES ({values}) RETURNING request_id".encode(),
-            list(columns.values()),
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def tick(runner: Runner) -> list[RunRequest]:
-    sensor = runner.definitions.resolve_sensor_def("reload_requests")
-    with build_sensor_context(
-        runner.instance,
-        repository_def=runner.definitions.get_repository_def(),
-        resources={"reload": runner.definitions.resources["reload"]} if runner.definitions.resources else {},
-    ) as context:
-        result = sensor(context)
-    if isinstance(result, SkipReason):
-        return []
-    assert isinstance(result, SensorResult)
-    for addition in result.dynamic_partitions_requests or []:
-        runner.instance.add_dynamic_partitions(addition.partitions_def_name, list(addition.partition_keys))
-    return list(result.run_requests or [])
-
-
-def answer(runner: Runner, request_id: int) -> tuple[Any, ...]:
-    (row,) = runner.query(
-        "SELECT status, run_id, reload_id, error FROM admin.reload_requests WHERE request_id = %s", request_id
-    )
-    return row
 
 
 @pytest.mark.usefixtures("requests")
@@ -115,7 +85,12 @@ def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date
     # Until its run exists, a row is asked for again under the same run key, which Dagster starts once.
     assert [request.run_key for request in tick(runner)] == [request.run_key for request in first]
 
-    assert launch(runner, first[0])
+    assert {key.to_user_string() for key in first[0].asset_selection or []} == {
+        f"{layer}/{table}"
+        for layer in ("staging", "production")
+        for table in ("customers", "orders", "order_items", "documents")
+    }
+    assert launch(runner, first[0], DOCUMENTS)
     assert launch(runner, first[1])
     assert tick(runner) == []
     for number in (whole, part):
@@ -127,7 +102,15 @@ def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date
     assert runner.query("SELECT started_by, reason FROM admin.reloads WHERE request_id = %s", whole) == [
         (f"request {whole} by ana", "late file")
     ]
-    assert tick(runner) == []
+
+    # One that a reload has answered since needs no run. One that waited for CDC gets its run, as CDC keeps up.
+    earlier = {"requested_at": utc[0], "window_start": utc[0], "reason": "the same"}
+    healed = ask(runner, group_name="sales", window_end=utc[1], tables=["documents"], **earlier)
+    why = {"status": "held", "held_because": "it lagged [held-for-cdc]", "found_by": "drift"}
+    later = {"window_end": utc[1] + timedelta(hours=1), "tables": ["orders"]}
+    waited = ask(runner, group_name="sales", **earlier, **why, **later)
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(waited)]
+    assert answer(runner, healed)[:3] == ("healed", None, answer(runner, whole)[2])
 
 
 @pytest.mark.usefixtures("requests")
@@ -157,7 +140,7 @@ def test_a_request_whose_run_failed_says_why(
     runner: Runner, day: date, bounds: Bounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
-    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, tables=["orders"], reason="r")
     (request,) = tick(runner)
     from reload_assets.local.dms.faults import TableError
 
@@ -169,16 +152,3 @@ def test_a_request_whose_run_failed_says_why(
     assert run_id
     assert reload_id
     assert "no space left" in error
-
-
-def test_staging_is_dropped_when_its_retention_is_over(runner: Runner, day: date) -> None:
-    assert runner.run(day.isoformat(), assets=["staging/documents", "production/documents"]).success
-    reload_id = runner.query("SELECT max(reload_id) FROM admin.reloads")[0][0]
-    with runner.stack.connect_target() as target:
-        target.execute(
-            "UPDATE admin.reloads SET closed_at = closed_at - interval '8 days' WHERE reload_id = %s", (reload_id,)
-        )
-    job = runner.definitions.resolve_job_def(drop_expired_staging.name)
-    result = job.execute_in_process(instance=runner.instance)
-    assert f"staging.documents_r{reload_id}" in result.output_for_node("drop_expired_tables")
-    assert runner.query("SELECT to_regclass(%s)", f"staging.documents_r{reload_id}") == [(None,)]

@@ -26,12 +26,16 @@ from reload_assets.checks.drift import COMPARED_WITHIN
 from reload_assets.code_location import build_code_location
 from reload_assets.config.finders import FindersConfig
 from reload_assets.config.model import ReloadConfig, load_config
-from reload_assets.verify.production import AFTER_CHECKS
-from reload_assets.verify.staging import STAGING_CHECKS
+from reload_assets.verify.production import AFTER_CHECKS, AFTER_CHECKS_OF_KEYS
+from reload_assets.verify.staging import STAGING_CHECKS, STAGING_CHECKS_OF_KEYS
 
 CHECKOUT = Path(__file__).parents[2]
 TABLES = ("customers", "orders", "order_items", "documents")
-FAMILIES = ("", "adhoc/")
+FAMILIES = ("", "adhoc/", "keys/")
+CHECKS = {
+    "windows": (("staging", STAGING_CHECKS, True), ("production", AFTER_CHECKS, False)),
+    "keys": (("staging", STAGING_CHECKS_OF_KEYS, True), ("production", AFTER_CHECKS_OF_KEYS, False)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +104,7 @@ def test_every_asset_has_its_group_kinds_owners_and_description(graph: AssetGrap
         assert source.metadata["time zone"] == "UTC"
     for stage, kinds in (("staging", {"staging", "dms", "postgres"}), ("production", {"production", "postgres"})):
         for family, table, asset in nodes(graph, stage):
-            assert asset.group_name == ("sales_adhoc" if family else "sales")
+            assert asset.group_name == "_".join(["sales", *family.split("/")[:-1]])
             assert (asset.kinds, asset.owners) == (kinds, ["team:data-platform"])
             # It would hide the kinds, which are all that tells the layers apart in the lineage.
             made_by = asset.assets_def
@@ -134,7 +138,7 @@ def test_both_stages_share_the_partitions_of_their_family(graph: AssetGraph) -> 
             partitions = asset.partitions_def
             if family:
                 assert isinstance(partitions, DynamicPartitionsDefinition)
-                assert partitions.name == "sales_windows"
+                assert partitions.name == {"adhoc/": "sales_windows", "keys/": "sales_keys"}[family]
             else:
                 assert isinstance(partitions, TimeWindowPartitionsDefinition)
                 assert (partitions.timezone, partitions.cron_schedule) == ("UTC", "0 0 * * *")
@@ -148,7 +152,7 @@ def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(gra
         AssetCheckKey(AssetKey([*family.split("/")[:-1], stage, table]), name): blocking
         for family in FAMILIES
         for table in TABLES
-        for stage, names, blocking in (("staging", STAGING_CHECKS, True), ("production", AFTER_CHECKS, False))
+        for stage, names, blocking in CHECKS["keys" if family.startswith("keys") else "windows"]
         for name in names
     }
     expected |= {AssetCheckKey(AssetKey(["drift", table]), DRIFT_FREE): False for table in TABLES}
@@ -161,10 +165,22 @@ def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(gra
 
 def test_the_jobs_and_what_each_of_them_makes(repository: RepositoryDefinition) -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"reload_sales", "reload_window_sales", "drift_sales", "drop_expired_staging"}
+    assert set(jobs) == {
+        "reload_sales",
+        "reload_window_sales",
+        "reload_keys_sales",
+        "validate_sales",
+        "drift_sales",
+        "drop_expired_staging",
+    }
+    assert jobs["validate_sales"].description
     compared = {key.to_user_string() for key in jobs["drift_sales"].asset_layer.executable_asset_keys}
     assert compared == {f"drift/{table}" for table in TABLES}
-    for name, family in (("reload_sales", ""), ("reload_window_sales", "adhoc/")):
+    for name, family in (
+        ("reload_sales", ""),
+        ("reload_window_sales", "adhoc/"),
+        ("reload_keys_sales", "keys/"),
+    ):
         job = jobs[name]
         made = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
         assert made == {f"{family}{stage}/{table}" for stage in ("staging", "production") for table in TABLES}
@@ -181,7 +197,7 @@ def test_the_visible_steps_of_a_load(repository: RepositoryDefinition) -> None:
     assert isinstance(load, GraphDefinition)
     # In an order in which they can run, which is the only one.
     assert [step.name for step in load.nodes_in_topological_order] == [
-        "open_window_sales",
+        "open_reload_sales",
         "create_task_sales",
         "start_task_sales",
         "wait_for_load_sales",
@@ -200,14 +216,25 @@ def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "find_skipped", "sweeper", "notifier"}
-    assert {target.job_name for target in sensors["reload_requests"].targets} == {"reload_sales", "reload_window_sales"}
+    assert set(sensors) == {"reload_requests", "find_skipped", "find_validation_failures", "sweeper", "notifier"}
+    assert {target.job_name for target in sensors["reload_requests"].targets} == {
+        "reload_sales",
+        "reload_window_sales",
+        "reload_keys_sales",
+    }
     assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 3
-    for name in ("reload_requests", "find_skipped"):
+    for name in ("reload_requests", "find_skipped", "find_validation_failures"):
         assert sensors[name].default_status is DefaultSensorStatus.STOPPED
     for name in ("sweeper", "notifier"):
         assert sensors[name].default_status is DefaultSensorStatus.RUNNING
         assert sensors[name].targets == []
+
+
+def test_a_finder_runs_only_if_it_is_switched_on(config: ReloadConfig) -> None:
+    finders = config.finders.model_copy(update={"validation": True})
+    location = build_code_location(config.model_copy(update={"finders": finders}))
+    sensor = location.definitions.resolve_sensor_def("find_validation_failures")
+    assert sensor.default_status is DefaultSensorStatus.RUNNING
 
 
 def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:

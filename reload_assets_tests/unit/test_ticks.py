@@ -21,6 +21,8 @@ CODES = {
     "find_skipped": "target-unreachable",
     "sweeper": "sweep-incomplete",
     "notifier": "target-unreachable",
+    # Without the section cdc nobody knows where DMS writes.
+    "find_validation_failures": "config-value",
 }
 
 

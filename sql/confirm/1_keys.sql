@@ -5,7 +5,8 @@
 -- name: find_unconfirmed
 -- Find this reload, and earlier ones of its group that overlap its window, were merged in whole or in part, and were
 -- never confirmed. Their rows of a table are confirmed too, unless a confirmed reload has taken them up. Returns since
--- when each of them has been writing production, and what it loaded.
+-- when each of them has been writing production, and what it loaded. Reloads of keys overlap no window: see
+-- mark_written.
 SELECT
     r.reload_id,
     r.opened_at,
@@ -121,7 +122,7 @@ WHERE FALSE;
 CREATE TEMPORARY TABLE :"again" (LIKE :"source_rows");
 
 -- name: collect_staged
--- Collect the staged rows of the window that production lacks or has with other content: the merge refused them, or CDC
+-- Collect the selected staged rows that production lacks or has with other content: the merge refused them, or CDC
 -- has written them since.
 INSERT INTO :"keys" (:key_numbers, is_staged)
 SELECT
@@ -130,7 +131,7 @@ SELECT
 FROM (
     SELECT :s_numbered
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+    WHERE :s_is_selected
 ) AS d
 LEFT JOIN LATERAL (
     SELECT :judgement AS outcome
@@ -169,7 +170,7 @@ INSERT INTO :"keys" (:key_numbers)
 SELECT :p_key
 FROM :"schema".:"table" AS p
 WHERE
-    p.:"production_window_column" >= :'start'::timestamp AND p.:"production_window_column" < :'end'::timestamp
+    :p_is_selected
     AND :p_has_key AND :p_is_alive
     AND NOT EXISTS (
         SELECT 1
@@ -177,6 +178,44 @@ WHERE
         WHERE :p_is_s
     )
 ON CONFLICT (:key_numbers) DO NOTHING;
+
+-- name: collect_selected
+-- If the reload selects keys: collect all of them, also those whose rows are equal. So a pass compares each.
+INSERT INTO :"keys" (:key_numbers)
+:selected_keys
+ON CONFLICT (:key_numbers) DO NOTHING;
+
+-- name: find_others
+-- Find the earlier reloads of the group that were never confirmed and that find_unconfirmed does not return, because
+-- they or this reload select keys.
+SELECT r.reload_id
+FROM admin.reloads AS r
+WHERE
+    r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed' AND r.reload_id < :'reload_id'::bigint
+    AND :'table_name' = any(r.tables)
+    AND (
+        r.selection = 'keys'
+        OR EXISTS (SELECT 1 FROM admin.reloads AS o WHERE o.reload_id = :'reload_id'::bigint AND o.selection = 'keys')
+    )
+ORDER BY r.reload_id;
+
+-- name: mark_written
+-- Mark those of the collected keys that such a reload wrote, according to the audit. A row that it inserted is there
+-- because of it.
+UPDATE :"keys" AS k
+SET
+    is_ours = TRUE,
+    is_brought_back = k.is_brought_back OR written.is_inserted
+FROM (
+    SELECT
+        :p_key_numbered,
+        bool_or(c.operation = 'inserted') AS is_inserted
+    FROM admin.reload_changes AS c
+    CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
+    WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name'
+    GROUP BY :p_key
+) AS written
+WHERE :written_is_k;
 
 -- name: find_named
 -- Return whether a key that a skipped statement names is one of the confirm's, and whether a row with it was staged.

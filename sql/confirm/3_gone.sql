@@ -29,6 +29,41 @@ SELECT
 FROM drawn
 INNER JOIN :"staging_schema".:"staging_table" AS s ON drawn.place = s.ctid;
 
+-- name: add_neighbours
+-- If the reload selects keys, few or no rows are staged. Add rows of production whose keys are next to those that count
+-- as gone, and that have the same shape: an index finds them. CDC brought them from the source.
+INSERT INTO :"control" (:key_numbers, shape, is_found)
+SELECT DISTINCT
+    :p_key,
+    :p_shape,
+    FALSE
+FROM (
+    SELECT *
+    FROM :"keys" AS k
+    WHERE (k.is_open AND k.verdict IN (:gone)) AND :k_shape = any(:'shapes'::text [])
+    LIMIT :'each'::integer
+) AS k
+CROSS JOIN LATERAL (
+    (
+        SELECT *
+        FROM :"schema".:"table" AS p
+        WHERE (:p_key) > (:k_key) AND :p_is_alive
+        ORDER BY :p_key
+        LIMIT :'each'::integer
+    )
+    UNION ALL
+    (
+        SELECT *
+        FROM :"schema".:"table" AS p
+        WHERE (:p_key) < (:k_key) AND :p_is_alive
+        ORDER BY :p_key_descending
+        LIMIT :'each'::integer
+    )
+) AS p
+WHERE
+    :p_shape = any(:'shapes'::text [])
+    AND NOT EXISTS (SELECT 1 FROM :"keys" AS o WHERE :p_is_o);
+
 -- name: mark_found
 -- Mark the keys that the source has found.
 UPDATE :"control" AS k
@@ -44,9 +79,19 @@ SELECT
 FROM :"control"
 GROUP BY shape;
 
+-- name: list_moments
+-- If the reload selects keys and too few were found: list when the rows lie, in production, whose keys count as gone.
+SELECT DISTINCT date_trunc('minute', p.:"production_window_column") AS moment
+FROM :"keys" AS k
+INNER JOIN :"schema".:"table" AS p ON :p_is_k
+WHERE
+    (k.is_open AND k.verdict IN (:gone)) AND :k_shape = any(:'shapes'::text [])
+    AND p.:"production_window_column" IS NOT NULL
+ORDER BY moment;
+
 -- name: add_gone
--- If too few were found, the source's rows of the window decide. Add all keys whose rows count as gone, to look for
--- them among those rows.
+-- If too few were found, the source's rows of the window decide, or those of the same minutes as the rows that count as
+-- gone. Add all keys whose rows count as gone, to look for them among those rows.
 INSERT INTO :"control" (:key_numbers, shape, is_found)
 SELECT
     :k_key,

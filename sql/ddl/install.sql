@@ -29,4 +29,4 @@ INSERT INTO admin.schema_versions (version, name) VALUES (:'file_number'::intege
 -- Drop the views, which each installation recreates, because their columns may differ from the last version's.
 DROP VIEW IF EXISTS
 admin.metrics, admin.merge_logs, admin.merge_summary, admin.oracle_pg_migration_status,
-admin.oracle_pg_type_verification, admin.window_status;
+admin.oracle_pg_type_verification, admin.window_status, admin.key_status;

@@ -16,9 +16,8 @@ WITH production_window AS (
         :p_version AS version,
         :p_content AS content,
         TRUE AS is_there
-    FROM pg_temp.source_ranges AS bounds
-    INNER JOIN :"schema".:"table" AS p
-        ON p.:"range_column" >= bounds.range_start AND p.:"range_column" < bounds.range_end
+    FROM pg_temp.:"source_bounds" AS bounds
+    INNER JOIN :"schema".:"table" AS p ON :p_is_in_range
     WHERE :p_is_alive
 ),
 

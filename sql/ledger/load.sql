@@ -15,6 +15,11 @@ UPDATE admin.reloads
 SET task_identifier = :'task_identifier', task_arn = :'task_arn', status = 'loading'
 WHERE reload_id = :'reload_id'::bigint;
 
+-- name: set_loading
+-- Note that a load begins that needs no DMS task.
+UPDATE admin.reloads SET status = 'loading'
+WHERE reload_id = :'reload_id'::bigint AND status = 'open';
+
 -- name: set_dms_rows
 -- Write how many rows DMS reports as loaded into a table of a reload.
 UPDATE admin.reload_tables SET dms_rows = :'dms_rows'::bigint

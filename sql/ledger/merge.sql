@@ -21,7 +21,10 @@ WHERE
         FROM admin.reloads AS later
         WHERE
             later.group_name = r.group_name AND later.reload_id > r.reload_id
-            AND later.window_start < r.window_end AND later.window_end > r.window_start
+            AND (
+                (later.window_start < r.window_end AND later.window_end > r.window_start)
+                OR (later.selection = 'keys' AND r.selection = 'keys' AND later.partition_key = r.partition_key)
+            )
             AND (
                 later.status IN ('open', 'loading', 'loaded', 'verified', 'merging')
                 OR later.confirm_status = 'pending'

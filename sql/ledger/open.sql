@@ -8,13 +8,17 @@ SELECT pg_advisory_xact_lock(hashtextextended('reload_assets:open:' || :'group_n
 
 -- name: find_unfinished
 -- Find the reloads of a group that overlap a window and have not ended. Margins for late commits do not count: if two
--- neighbours load the same row, the merge locks it and never overwrites it with an older version.
+-- neighbours load the same row, the merge locks it and never overwrites it with an older version. So reloads of keys
+-- overlap nothing; window_start is NULL for one, and finds other attempts to reload the same request.
 SELECT reload_id
 FROM admin.reloads
 WHERE
     group_name = :'group_name'
     AND (status IN ('open', 'loading', 'loaded', 'verified', 'merging') OR confirm_status = 'pending')
-    AND window_start < :'window_end'::timestamptz AND window_end > :'window_start'::timestamptz
+    AND (
+        (window_start < :'window_end'::timestamptz AND window_end > :'window_start'::timestamptz)
+        OR (:'window_start'::timestamptz IS NULL AND selection = 'keys' AND partition_key = :'partition_key')
+    )
 ORDER BY reload_id;
 
 -- name: insert_reload

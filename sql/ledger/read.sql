@@ -36,13 +36,16 @@ SELECT
 FROM admin.reloads
 WHERE reload_id = :'reload_id'::bigint;
 
--- name: get_latest_of_window
--- Get the newest reload of a window of a group that covers a table.
+-- name: get_latest_of_selection
+-- Get the newest reload of a window of a group that covers a table. Without a window: of the keys of a partition.
 SELECT max(reload_id) AS reload_id
 FROM admin.reloads
 WHERE
     group_name = :'group_name'
-    AND window_start = :'window_start'::timestamptz AND window_end = :'window_end'::timestamptz
+    AND (
+        (window_start = :'window_start'::timestamptz AND window_end = :'window_end'::timestamptz)
+        OR (:'window_start'::timestamptz IS NULL AND selection = 'keys' AND partition_key = :'partition_key')
+    )
     AND :'table_name' = any(tables);
 
 -- name: get_latest_of_table

@@ -1,16 +1,11 @@
 -- Merge, step 1 of 6: check that the reload may be merged. Nothing is changed; locks last until the transaction ends.
 -- By hand: psql -f sql/example.psql -f sql/merge/1_preconditions.sql
 
--- name: lock_window
--- Allow one merge per window of a group at a time, no matter which reload it belongs to.
+-- name: lock_selection
+-- Allow one merge per window of a group at a time, or per list of keys, no matter which reload it belongs to.
 SELECT
     pg_try_advisory_xact_lock(
-        hashtextextended(
-            'reload_assets:merge:' || :'group_name' || ':'
-            || extract(EPOCH FROM :'window_start'::timestamptz) || ':'
-            || extract(EPOCH FROM :'window_end'::timestamptz),
-            0
-        )
+        hashtextextended('reload_assets:merge:' || :'group_name' || ':' || :'selected', 0)
     ) AS locked;
 
 -- name: lock_reload
@@ -28,7 +23,7 @@ FOR UPDATE;
 SELECT to_regclass(quote_ident(:'staging_schema') || '.' || quote_ident(:'staging_table'))::oid AS staging_oid;
 
 -- name: find_missing_parents
--- Count the staged rows of the window whose parent is neither in production nor staged in the same reload. Also return
+-- Count the selected staged rows whose parent is neither in production nor staged in the same reload. Also return
 -- one of them: its key, and the values that refer to its parent. If the reload does not have the parent's table,
 -- q_is_parent_of_m is false, and any staging table stands for the parent's.
 WITH missing AS (
@@ -36,7 +31,7 @@ WITH missing AS (
         :s_references,
         :s_key_texts AS child_key
     FROM :"staging_schema".:"staging_table" AS s
-    -- One index probe per row, because production may be large while the window is not.
+    -- One index probe per row, because production may be large while the selection is not.
     LEFT JOIN LATERAL (
         SELECT TRUE AS found
         FROM :"parent_schema".:"parent_table" AS q
@@ -44,7 +39,7 @@ WITH missing AS (
         LIMIT 1
     ) AS parent ON TRUE
     WHERE
-        s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+        :s_is_selected
         AND :s_has_references
         AND parent.found IS NULL
 )
@@ -58,9 +53,7 @@ WHERE
     NOT EXISTS (
         SELECT 1
         FROM :"parent_staging_schema".:"parent_staging_table" AS q
-        WHERE
-            :q_is_parent_of_m
-            AND q.:"parent_window_column" >= :'start'::timestamp AND q.:"parent_window_column" < :'end'::timestamp
+        WHERE :q_is_parent_of_m AND :q_is_selected
     );
 
 -- name: find_chunk_end
@@ -74,13 +67,10 @@ OFFSET :'rows'::bigint - 1
 LIMIT 2;
 
 -- name: count_staged
--- Count the rows of the staging table, or of a range of its keys: all of them, and those in the half-open window
--- (bounds are wall-clock values in the source's time zone).
+-- Count the rows of the staging table, or of a range of its keys: all of them, and those that the reload selects.
 SELECT
     count(*) AS staged,
-    count(*) FILTER (
-        WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
-    ) AS in_window,
+    count(*) FILTER (WHERE :s_is_selected) AS selected,
     clock_timestamp() AS counted_at
 FROM :"staging_schema".:"staging_table" AS s
 WHERE :s_in_range;

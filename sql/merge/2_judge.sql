@@ -2,11 +2,11 @@
 -- By hand: psql -f sql/example.psql -f sql/merge/2_judge.sql
 
 -- name: judge_rows
--- Create the delta: the staged rows of the window that production lacks or has with other content, each with its
+-- Create the delta: the selected staged rows that production lacks or has with other content, each with its
 -- outcome, in the order of their keys. Its columns are numbered; c1 is the first column of staging. The columns
 -- judged_* say which row version of production was judged. changes_parent: the staged row refers to another parent than
 -- production's. This is a plain read, which locks nothing. The merge's settings allow only one index probe per row, so
--- the cost depends on the window and not on the size of production. Parallel workers share it if the server has some.
+-- the cost depends on the selection and not on the size of production. Parallel workers share it if the server has some.
 CREATE TEMPORARY TABLE :"delta" ON COMMIT DROP AS
 SELECT *
 FROM (
@@ -20,9 +20,7 @@ FROM (
     FROM (
         SELECT :s_numbered
         FROM :"staging_schema".:"staging_table" AS s
-        WHERE
-            s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
-            AND :s_in_range
+        WHERE :s_is_selected AND :s_in_range
     ) AS d
     LEFT JOIN :"schema".:"table" AS p ON :p_is_d
 ) AS d
@@ -109,9 +107,7 @@ WHERE
     AND EXISTS (
         SELECT 1
         FROM :"parent_staging_schema".:"parent_staging_table" AS q
-        WHERE
-            :q_is_staged_parent_of_d
-            AND q.:"parent_window_column" >= :'start'::timestamp AND q.:"parent_window_column" < :'end'::timestamp
+        WHERE :q_is_staged_parent_of_d AND :q_is_selected
     );
 
 -- name: create_reread

@@ -116,9 +116,7 @@ CROSS JOIN pg_sequence AS q
 CROSS JOIN (
     SELECT floor(max(s.:"sequence_column"))::numeric AS top
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE
-        s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
-        AND :s_in_range
+    WHERE :s_is_selected AND :s_in_range
 ) AS loaded
 WHERE
     q.seqrelid = :'sequence'::regclass

@@ -3,14 +3,12 @@
 -- By hand: psql -f sql/example.psql -f sql/merge/6_refused_row.sql
 
 -- name: find_null
--- NOT NULL: find the key of a staged row of the window with NULL in the column.
+-- NOT NULL: find the key of a selected staged row with NULL in the column.
 SELECT :d_key_texts AS key
 FROM (
     SELECT :s_numbered
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE
-        s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
-        AND s.:"null_column" IS NULL
+    WHERE :s_is_selected AND s.:"null_column" IS NULL
 ) AS d
 LIMIT 1;
 
@@ -24,19 +22,19 @@ WHERE
     AND conrelid = to_regclass(quote_ident(:'schema') || '.' || quote_ident(:'table'));
 
 -- name: find_unfit
--- CHECK: find the key of a staged row of the window that violates the condition. The columns of u have production's
+-- CHECK: find the key of a selected staged row that violates the condition. The columns of u have production's
 -- names, because the condition uses them.
 SELECT :u_key_texts AS key
 FROM (
     SELECT :s_named
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+    WHERE :s_is_selected
 ) AS u
 WHERE NOT (:check_condition)
 LIMIT 1;
 
 -- name: find_holder
--- UNIQUE: find a staged row of the window that needs a unique value of a row of production, its holder, which was not
+-- UNIQUE: find a selected staged row that needs a unique value of a row of production, its holder, which was not
 -- loaded. Returns both keys, the holder's value in the window column, and whether the holder is marked as deleted.
 SELECT
     :d_key_texts AS key,
@@ -46,7 +44,7 @@ SELECT
 FROM (
     SELECT :s_numbered
     FROM :"staging_schema".:"staging_table" AS s
-    WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+    WHERE :s_is_selected
 ) AS d
 CROSS JOIN LATERAL :d_indexed AS w
 CROSS JOIN LATERAL (
@@ -64,7 +62,7 @@ WHERE
 LIMIT 1;
 
 -- name: find_rival
--- UNIQUE: find the key of a staged row of the window whose value another row has: a row of production that the reload
+-- UNIQUE: find the key of a selected staged row whose value another row has: a row of production that the reload
 -- does not touch, or another staged row.
 SELECT :d_key_texts AS key
 FROM (
@@ -74,7 +72,7 @@ FROM (
     FROM (
         SELECT :s_numbered
         FROM :"staging_schema".:"staging_table" AS s
-        WHERE s.:"window_column" >= :'start'::timestamp AND s.:"window_column" < :'end'::timestamp
+        WHERE :s_is_selected
     ) AS d
 ) AS d
 WHERE

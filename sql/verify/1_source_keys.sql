@@ -1,4 +1,4 @@
--- Verify, step 1: find out which rows a load must bring. Before the load, the source's rows of the window are noted in
+-- Verify, step 1: find out which rows a load must bring. Before the load, the selected rows of the source are noted in
 -- a table beside staging: key and window column as text, content as a hash. After it, they are matched with staged
 -- rows.
 -- s: a staged row, with its key as canonical text. e: a row that the source had earlier, before the load.
@@ -9,7 +9,7 @@
 -- is unlogged like staging, and is dropped with it.
 CREATE UNLOGGED TABLE :"staging_schema".:"source_keys" (
     :key_text_columns,
-    window_text text COLLATE "C" NOT NULL,
+    window_text text COLLATE "C",
     content text COLLATE "C" NOT NULL
 );
 
@@ -23,7 +23,7 @@ WITH staged AS (
 
 paired AS (
     SELECT
-        e.window_text IS NOT NULL AS is_noted,
+        e.content IS NOT NULL AS is_noted,
         s.is_staged IS NOT NULL AS is_staged
     FROM :"staging_schema".:"source_keys" AS e
     FULL JOIN (SELECT staged.*, TRUE AS is_staged FROM staged) AS s ON :e_is_s

@@ -18,6 +18,18 @@ WHERE
     OR s.:"staged_window_column" IS NULL
 HAVING count(*) > 0;
 
+-- name: count_unselected
+-- only_selected: count the staged rows of keys that the reload does not select, with some of the keys. Those with NULL
+-- in the key are left to the check keys.
+SELECT
+    count(*) AS rows,
+    coalesce((array_agg(key_text ORDER BY key_text))[1:5], '{}') AS examples
+FROM (
+    SELECT :s_key_shown AS key_text
+    FROM :"staging_schema".:"staging_table" AS s
+    WHERE NOT :s_is_selected
+) AS unselected;
+
 -- name: count_duplicates
 -- keys, if some repeat: count the keys that are staged more than once, and their rows, with some of the keys.
 SELECT

@@ -114,7 +114,7 @@ LEFT JOIN LATERAL (
 DELETE FROM pg_temp.staged_differing WHERE ctid = any(:'places'::tid[]);
 
 -- name: count_parentless
--- foreign_keys: count the rows of the window without a parent. A writer bypassed the constraint, or the rows are older
+-- foreign_keys: count the selected rows without a parent. A writer bypassed the constraint, or the rows are older
 -- than it. One index probe per row, so the cost does not depend on the number of parents.
 SELECT
     count(*) AS rows,
@@ -127,6 +127,6 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS parent ON TRUE
 WHERE
-    c.:"window_column" >= :'start'::timestamp AND c.:"window_column" < :'end'::timestamp
+    :c_is_selected
     AND :c_has_references
     AND parent.is_there IS NULL;

@@ -45,6 +45,12 @@ SELECT
     ranges.range_end
 FROM unnest(:'range_starts'::timestamp[], :'range_ends'::timestamp[]) AS ranges (range_start, range_end);
 
+-- name: create_source_keys
+-- For selected keys instead: create the table of the keys that are compared, as values of production's types.
+CREATE TEMPORARY TABLE source_keys ON COMMIT DROP AS
+SELECT :compared_keys
+FROM (:selected_keys) AS x (:compared_keys);
+
 -- name: compare_ranges
 -- The source's rows against production's, row by row, by canonical text: outcome, rows, some keys. A row that production
 -- has outside the ranges is found by its key. newer: production holds a later version than the source gave; the source
@@ -56,9 +62,8 @@ WITH production_window AS (
         :p_version AS version,
         :p_content AS content,
         TRUE AS is_there
-    FROM pg_temp.source_ranges AS bounds
-    INNER JOIN :"schema".:"table" AS p
-        ON p.:"range_column" >= bounds.range_start AND p.:"range_column" < bounds.range_end
+    FROM pg_temp.:"source_bounds" AS bounds
+    INNER JOIN :"schema".:"table" AS p ON :p_is_in_range
     WHERE :p_is_alive
 ),
 
@@ -151,9 +156,8 @@ FROM (
         :p_key_texts,
         :p_version AS version,
         :p_content AS content
-    FROM pg_temp.source_ranges AS bounds
-    INNER JOIN :"schema".:"table" AS p
-        ON p.:"range_column" >= bounds.range_start AND p.:"range_column" < bounds.range_end
+    FROM pg_temp.:"source_bounds" AS bounds
+    INNER JOIN :"schema".:"table" AS p ON :p_is_in_range
     WHERE :p_is_alive
 ) AS w
 WHERE NOT EXISTS (SELECT 1 FROM pg_temp.source_window AS r WHERE :r_is_w)

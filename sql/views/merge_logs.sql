@@ -9,6 +9,7 @@ SELECT
     t.inserted AS records_inserted,
     t.reload_id,
     r.group_name,
+    r.selection,
     r.window_start,
     r.window_end,
     t.staged_rows AS staged,

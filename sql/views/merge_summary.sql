@@ -20,6 +20,7 @@ SELECT
         ELSE 'The merge has been begun and has not ended'
     END AS notes,
     r.group_name,
+    r.selection,
     r.window_start,
     r.window_end,
     r.status AS reload_status,

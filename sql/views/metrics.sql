@@ -29,10 +29,10 @@ GROUP BY r.group_name, t.table_name, o.outcome
 UNION ALL
 SELECT
     'reload_assets_reloads_total',
-    jsonb_build_object('group', group_name, 'status', status, 'confirm', confirm_status),
+    jsonb_build_object('group', group_name, 'selection', selection, 'status', status, 'confirm', confirm_status),
     count(*)::double precision
 FROM admin.reloads
-GROUP BY group_name, status, confirm_status
+GROUP BY group_name, selection, status, confirm_status
 UNION ALL
 SELECT
     'reload_assets_last_confirmed_timestamp_seconds',

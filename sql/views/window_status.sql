@@ -79,6 +79,7 @@ LEFT JOIN LATERAL (
     ORDER BY o.compared_at DESC
     LIMIT 1
 ) AS last_whole ON TRUE
+WHERE r.selection = 'window'
 ORDER BY r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name ASC, r.reload_id DESC;
 COMMENT ON VIEW admin.window_status IS
 'One row per window and table: the latest reload of it. state: green (merged, no check failed), red (rejected, failed, '

@@ -1,0 +1,37 @@
+"""Reads the keys of a request: a JSON object with a list of keys for each table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from reload_assets.errors.windows import RequestInvalid
+from reload_assets.ledger.records import Key
+
+_FIX = 'write a list of keys for each table, such as {"orders": [1001, 1002], "order_lines": [[1001, 1]]}.'
+
+
+def parse_keys(written: str) -> dict[str, list[Key]]:
+    """Return the keys by table, their values as text. Raises RequestInvalid.
+
+    A number keeps the spelling of the JSON text, however many digits it has.
+    """
+    found = json.loads(written, parse_float=str, parse_int=str)
+    if not isinstance(found, dict) or not found:
+        raise RequestInvalid("keys", f"is not an object with tables; {_FIX}")
+    return {str(table): _keys(str(table), keys) for table, keys in found.items()}
+
+
+def _keys(table: str, keys: Any) -> list[Key]:
+    if not isinstance(keys, list) or not keys:
+        raise RequestInvalid("keys", f"{table!r} has no list of keys; {_FIX}")
+    return [_key(table, key) for key in keys]
+
+
+def _key(table: str, key: Any) -> Key:
+    values = key if isinstance(key, list) else [key]
+    if not values or not all(isinstance(value, str) for value in values):
+        raise RequestInvalid(
+            "keys", f"{json.dumps(key)} is not a key of {table!r}, which are texts and numbers; {_FIX}"
+        )
+    return tuple(values)

@@ -1,0 +1,96 @@
+"""Splits a request for many keys into the windows of the cadence that hold them.
+
+Keys whose rows lie in no such window, on neither side, stay keys: those of rows without a time or of a window that has
+not ended, and keys that neither side has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
+
+from dagster import TimeWindowPartitionsDefinition
+
+from reload_assets.config.model import ReloadConfig
+from reload_assets.ledger.records import Key
+from reload_assets.ledger.requests import Part
+from reload_assets.partitions import cadence_window, families
+from reload_assets.reload.services import Services
+from reload_assets.reload.split import Moments, moments_of
+from reload_assets.windows import Window
+
+
+def too_long(config: ReloadConfig, keys: Mapping[str, Sequence[Key]], *, whole_windows: bool = False) -> list[str]:
+    """Return the tables whose keys become windows: too many, or all if ``whole_windows`` are asked for."""
+    return [name for name, some in keys.items() if whole_windows or len(some) > config.keys.most]
+
+
+def parts_of(
+    services: Services,
+    group: str,
+    keys: Mapping[str, Sequence[Key]],
+    now: datetime,
+    reason: str,
+    *,
+    whole_windows: bool = False,
+) -> list[Part]:
+    """Return the parts of a list of keys that is too long. ``now`` is UTC; ``reason`` begins the reason of each part.
+
+    Raises ConfigError, KeysUnreadable and SourceUnavailable.
+    """
+    config, target = services.config, services.target
+    regular = families(config, group)[0].partitions
+    assert isinstance(regular, TimeWindowPartitionsDefinition)
+    long = too_long(config, keys, whole_windows=whole_windows)
+    with services.source() as reader:
+        placed = moments_of(config, target, reader, group, {name: keys[name] for name in long})
+    windows: dict[Window, dict[str, int]] = {}
+    rest: dict[str, list[Key]] = {name: list(some) for name, some in keys.items() if name not in long}
+    for name, moments in placed.items():
+        for key, held in _windows(regular, config.source.zone, moments, now):
+            for window in held:
+                windows.setdefault(window, {}).setdefault(name, 0)
+                windows[window][name] += 1
+            if not held:
+                rest.setdefault(name, []).append(key)
+    return [*_window_parts(reason, windows), *_key_parts(reason, rest, config.keys.most)]
+
+
+def _windows(
+    regular: TimeWindowPartitionsDefinition, zone: ZoneInfo, moments: Moments, now: datetime
+) -> Iterator[tuple[Key, Collection[Window]]]:
+    """Yield each key with the ended windows of the cadence in which its rows lie."""
+    known: dict[datetime, Window | None] = {}
+    for key, times in moments.items():
+        for moment in times:
+            if moment not in known:
+                known[moment] = _window(regular, zone, moment, now)
+        yield key, {window for moment in times if (window := known[moment]) is not None}
+
+
+def _window(regular: TimeWindowPartitionsDefinition, zone: ZoneInfo, moment: datetime, now: datetime) -> Window | None:
+    """Return the ended window of the cadence that holds a wall-clock value of the source's zone; None if none does."""
+    instant = moment.replace(tzinfo=zone).astimezone(timezone.utc)
+    if instant < regular.start or instant >= now:
+        return None
+    window = cadence_window(regular, regular.get_partition_key_for_timestamp(instant.timestamp()))
+    first, last = window.in_zone(zone)
+    # Where the clock changes, a value may belong to the neighbour: then the row is reloaded by its key.
+    return window if window.end <= now and first <= moment < last else None
+
+
+def _window_parts(why: str, windows: Mapping[Window, Mapping[str, int]]) -> Iterator[Part]:
+    for window in sorted(windows):
+        counts = windows[window]
+        listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        yield Part(window, list(counts), None, f"{why} (keys in this window: {listed})".strip())
+
+
+def _key_parts(why: str, keys: Mapping[str, Sequence[Key]], most: int) -> Iterator[Part]:
+    """Yield requests for at most ``most`` keys of each table, the tables together."""
+    longest = max((len(some) for some in keys.values()), default=0)
+    for first in range(0, longest, most):
+        some = {name: held for name, all_keys in keys.items() if (held := all_keys[first : first + most])}
+        yield Part(None, None, json.dumps(some), f"{why} (keys that no ended window holds)".strip())
