@@ -46,8 +46,9 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
+            partition = partition_key(context.run)
             ledger, target, config = reload.services.ledger, reload.services.target, reload.services.config
-            current = current_reload(ledger, family, partition_key(context.run), [table])
+            current = current_reload(ledger, family, partition, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]

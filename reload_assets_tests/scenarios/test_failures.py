@@ -130,8 +130,14 @@ def test_a_wait_that_loses_dms_attaches_to_the_same_task_again(
     outage.join()
     assert failures(result) == []
     assert result.success
-    retried = [event.step_key for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
-    assert retried == ["load_sales.wait_for_load_sales"]
+    (retried,) = [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+    assert retried.step_key == "load_sales.wait_for_load_sales"
+    # The Dagster UI shows the causes, and not the request itself.
+    shown = retried.step_retry_data.error
+    assert shown is not None
+    assert shown.cause is not None
+    assert "[dms-unanswered]" in shown.cause.message
+    assert (shown.cause.stack, shown.cause.cause, shown.cause.context) == ([], None, None)
     assert runner.ledger(result.run_id)["status"] == "merged"
     assert runner.dms_tasks() == []
 
