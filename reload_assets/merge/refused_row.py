@@ -30,9 +30,11 @@ _PATIENCE = "30s"
 _LOG = logging.getLogger(__name__)
 
 _UNIQUE, _FOREIGN_KEY, _NOT_NULL, _CHECK, _EXCLUSION = "23505", "23503", "23502", "23514", "23P01"
+_RESTRICT = "23001"
 _KINDS = {
     _UNIQUE: "unique constraint",
     _FOREIGN_KEY: "foreign key",
+    _RESTRICT: "foreign key",
     _NOT_NULL: "column",
     _CHECK: "check constraint",
     _EXCLUSION: "exclusion constraint",
@@ -69,7 +71,7 @@ def explain(
         return held
     key = _find(target, all_statements, statements, state, rule or "")
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
-    names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _EXCLUSION)
+    names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _RESTRICT, _EXCLUSION)
     if key is None:
         shown_words = said if names_values_only else diag.message_primary or said
         return RowRefused(head, f"{where} refuses a staged row ({because}): {shown_words!r}")

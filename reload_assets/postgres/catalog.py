@@ -57,8 +57,9 @@ class UniqueKey:
 class UniqueIndex:
     """Any unique index, or an exclusion constraint's. ``expressions`` and ``predicate`` are SQL that names ``columns``.
 
-    No predicate: all rows. ``key_columns``: a unique index's columns in their order; empty if it has an expression.
-    ``operators``: which values an exclusion constraint does not allow beside each other, one per expression.
+    No predicate: all rows. That of an index which only a partition has says which rows lie there. ``key_columns``: a
+    unique index's columns in their order; empty if it has an expression. ``operators``: which values an exclusion
+    constraint does not allow beside each other, one per expression.
     """
 
     name: str
@@ -169,7 +170,7 @@ class CatalogTable:
     @property
     def has_deferrable(self) -> bool:
         """Whether a constraint of the table can wait until the commit."""
-        return any(key.deferrable for key in self.foreign_keys) or any(key.deferrable for key in self.unique_keys)
+        return any(key.deferrable for key in self.foreign_keys) or any(one.deferrable for one in self.unique_indexes)
 
     @property
     def column_names(self) -> list[str]:

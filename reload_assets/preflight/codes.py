@@ -56,6 +56,7 @@ FINDINGS: Mapping[str, Code] = {
     "look-refused": _problem("PostgreSQL refused a statement."),
     "look-timed-out": _warn("A statement took longer than `doctor` waits."),
     "not-encrypted": _warn("A connection over the network is not encrypted."),
+    "not-cut": _warn("A table is merged in one transaction although `merge.mode` is `chunked`."),
     "notify-ready": _ok("Events of reloads and of CDC go to a channel that can be used."),
     "notify-silent": _warn("Nobody hears of a reload that failed or of CDC that is stopped."),
     "nulls-refused": _warn("A column may be NULL in the source, but not in production."),

@@ -16,7 +16,7 @@ from reload_assets.errors import DmsUnreachable
 from reload_assets.postgres.session import limit_statements
 from reload_assets.preflight import cdc, dms, load, source, target
 from reload_assets.preflight.finding import Finding, Findings, found
-from reload_assets.preflight.foreseen import require_partitions, require_text
+from reload_assets.preflight.foreseen import require_partitions, require_text, uncut
 from reload_assets.preflight.remarks import ready, remarks
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
@@ -143,6 +143,8 @@ class CheckUp:
                 settings = self._engine.task_settings()
                 self._findings.take(group, load.look_at_mapping(group, tables, mapping, settings))
                 self._findings.take(group, target.look_at_locks(connection, group, tables))
+                if self._config.merge.mode == "chunked":
+                    self._findings.take(group, uncut(group, tables))
 
     def _of_table(
         self, connection: Connection[Any], table: ReloadTable, owners: Mapping[str, str]

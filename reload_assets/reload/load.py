@@ -19,7 +19,7 @@ from reload_assets.errors import SourceUnavailable
 from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
 from reload_assets.ledger.records import Opening, Reload
 from reload_assets.preflight.cdc import clocks_apart
-from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text
+from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text, uncut
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
@@ -75,6 +75,8 @@ class Load(Steps):
                         *require_partitions(connection, table, bounds),
                     )
                 ]
+                if self.config.merge.mode == "chunked":
+                    warnings += uncut(opening.group, tables)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
                     create_staging(connection, staging_schema, reload, table, self.config.target.load_role)

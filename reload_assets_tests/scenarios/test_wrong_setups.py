@@ -188,6 +188,12 @@ SETUPS = {
         table={"orphans": "delete"},
         severity="warn",
     ),
+    "unique values that no chunk may part": Wrong(
+        "odd.things is merged in one transaction although merge.mode is chunked: values of things_lower_idx may move",
+        "CREATE UNIQUE INDEX ON odd.things (lower(note)) WHERE id > 0",
+        config={"merge": {"mode": "chunked"}},
+        severity="warn",
+    ),
     "a trigger": Wrong(
         "odd.things has triggers that fire when a reload writes (touch)",
         "CREATE FUNCTION odd.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
@@ -219,8 +225,8 @@ def written(wrong: Wrong, folder: Path) -> str:
     document["groups"] = {"odd": {"tables": {"things": things}}}
     if wrong.config.get("twice"):
         document["groups"]["again"] = {"tables": {"things": things}}
-    for section in ("source", "target", "windows"):
-        document[section] |= wrong.config.get(section, {})
+    for section in ("source", "target", "windows", "merge"):
+        document[section] = document.get(section, {}) | wrong.config.get(section, {})
     file = folder / "reload.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return str(file)
