@@ -125,3 +125,12 @@ WHERE
 -- As PostgreSQL does it: what is set for the role outdoes what is set for the database.
 ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
 LIMIT 1;
+
+-- name: try_condition
+-- Return whether a condition holds for a new row, as a CHECK constraint takes it: NULL counts as yes.
+SELECT (:condition) IS NOT FALSE AS holds
+FROM (SELECT :new_values) AS new_row;
+
+-- name: try_value
+-- Give a default the type of its column, which a domain may refuse.
+SELECT cast(:expression AS :column_type) AS value;

@@ -17,6 +17,7 @@ from reload_assets.postgres.session import limit_statements
 from reload_assets.preflight import cdc, dms, load, source, target
 from reload_assets.preflight.finding import Finding, Findings, found
 from reload_assets.preflight.foreseen import require_partitions, require_text, uncut
+from reload_assets.preflight.new_rows import require_insertable
 from reload_assets.preflight.remarks import ready, remarks
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
@@ -152,6 +153,7 @@ class CheckUp:
         if self._reader is not None:
             yield load.look_at_lobs(self._reader, table, self._config.dms.task.lob_limit_kb)
         yield self._windows(connection, table)
+        yield self._new_rows(connection, table)
         yield remarks(connection, self._reader, table, owners)
 
     def _windows(self, connection: Connection[Any], table: ReloadTable) -> Iterator[Finding]:
@@ -160,6 +162,9 @@ class CheckUp:
         if start < end:
             yield from require_partitions(connection, table, (start, end))
             require_text(connection, table, str(self._services.target), (start, end))
+
+    def _new_rows(self, connection: Connection[Any], table: ReloadTable) -> Iterator[Finding]:
+        yield from require_insertable(connection, table)
 
     def _look_at_target(self, groups: Groups, endpoint: Mapping[str, Any] | None) -> None:
         """Look at what reloads of all tables need of the target."""

@@ -20,6 +20,7 @@ from reload_assets.errors.reloads import LedgerMissing, ReloadNotLoading
 from reload_assets.ledger.records import Opening, Reload
 from reload_assets.preflight.cdc import clocks_apart
 from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text, uncut
+from reload_assets.preflight.new_rows import require_insertable
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
@@ -73,6 +74,7 @@ class Load(Steps):
                     for warning in (
                         *foreseen(table),
                         *require_partitions(connection, table, bounds),
+                        *require_insertable(connection, table),
                     )
                 ]
                 if self.config.merge.mode == "chunked":

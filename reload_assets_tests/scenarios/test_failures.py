@@ -286,3 +286,16 @@ def test_a_missing_production_table_is_named(runner: Runner, configured: Callabl
     with production_untouched(runner):
         result = other.run(day.isoformat())
     assert "groups.sales.tables.documents.target: there is no table production.papers" in failures(result)[0]
+
+
+def test_a_check_that_no_new_row_can_meet_is_named_before_the_load(runner: Runner, day: date) -> None:
+    add = "ALTER TABLE production.documents ADD score integer, ADD CONSTRAINT rated CHECK (score IS NOT NULL) NOT VALID"
+    with runner.stack.connect_target() as target, production_untouched(runner):
+        target.execute(add)
+        try:
+            result = runner.run(day.isoformat(), assets=DOCUMENTS)
+        finally:
+            target.execute("ALTER TABLE production.documents DROP score")
+    (said,) = failures(result)
+    assert "the check rated does not hold for a new row, where score = NULL" in said
+    assert runner.query("SELECT count(*) FROM admin.reloads WHERE run_id = %s", result.run_id) == [(0,)]

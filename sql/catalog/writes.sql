@@ -1,4 +1,4 @@
--- The catalog: triggers, rules and row security, which can change what happens to a row that is written.
+-- The catalog: triggers, rules, row security, defaults and checks, which can change what happens to a row that is written.
 -- By hand: psql -f sql/example.psql -f sql/catalog/writes.sql
 
 -- name: list_triggers
@@ -130,3 +130,80 @@ FROM above AS a
 INNER JOIN pg_class AS c ON a.oid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 ORDER BY name;
+
+-- name: list_defaults
+-- List the columns of a table that an insert can leave out, with the value that they get then: an SQL expression, NULL
+-- for none. is_known: the value is the same for every row, as far as the catalog tells.
+SELECT
+    a.attname::text AS name,
+    format_type(a.atttypid, a.atttypmod) AS type,
+    coalesce(pg_get_expr(f.adbin, f.adrelid), pg_get_expr(t.typdefaultbin, 0)) AS expression,
+    a.attidentity = ''
+    AND NOT EXISTS (
+        SELECT 1
+        FROM regexp_matches(coalesce(f.adbin, t.typdefaultbin)::text, ':(?:op)?funcid (\d+)', 'g') AS called (parts)
+        INNER JOIN pg_proc AS p ON p.oid = called.parts[1]::oid
+        WHERE p.provolatile = 'v'
+    ) AS is_known
+FROM pg_attribute AS a
+INNER JOIN pg_class AS c ON a.attrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_type AS t ON a.atttypid = t.oid
+LEFT JOIN pg_attrdef AS f ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+WHERE
+    n.nspname = :'schema' AND c.relname = :'table'
+    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY a.attnum;
+
+-- name: list_checks
+-- List the CHECK constraints that new rows of a table meet, those of its partitions too: the condition as SQL over the
+-- names of columns, and the columns that it names (NULL if it is about more than columns). is_known: it says the same of
+-- equal rows, as far as the catalog tells.
+WITH RECURSIVE parts AS (
+    SELECT
+        c.oid,
+        TRUE AS is_whole
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT
+        c.oid,
+        FALSE AS is_whole
+    FROM parts
+    INNER JOIN pg_inherits AS h ON parts.oid = h.inhparent
+    INNER JOIN pg_class AS c ON h.inhrelid = c.oid
+    WHERE c.relispartition
+)
+
+SELECT
+    con.conname::text AS name,
+    n.nspname || '.' || c.relname AS part,
+    parts.is_whole,
+    pg_get_expr(con.conbin, con.conrelid) AS condition,
+    CASE
+        WHEN 1 <= all(coalesce(con.conkey, '{}')) THEN
+            array(
+                SELECT a.attname::text
+                FROM pg_attribute AS a
+                WHERE a.attrelid = con.conrelid AND a.attnum = any(con.conkey)
+                ORDER BY a.attnum
+            )
+    END AS columns,
+    NOT EXISTS (
+        SELECT 1
+        FROM regexp_matches(con.conbin::text, ':(?:op)?funcid (\d+)', 'g') AS called (parts)
+        INNER JOIN pg_proc AS p ON p.oid = called.parts[1]::oid
+        WHERE p.provolatile = 'v'
+    ) AS is_known
+FROM parts
+INNER JOIN pg_constraint AS con ON parts.oid = con.conrelid
+INNER JOIN pg_class AS c ON parts.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE
+    con.contype = 'c'
+    -- A partition has those of its parent as well.
+    AND (parts.is_whole OR con.coninhcount = 0)
+    -- Only newer servers have this column, for NOT ENFORCED.
+    AND coalesce((to_jsonb(con) ->> 'conenforced')::boolean, TRUE)
+ORDER BY parts.is_whole DESC, part, con.conname;
