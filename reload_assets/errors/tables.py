@@ -369,6 +369,25 @@ class ReplicaIdentityMissing(ConfigError):
         )
 
 
+class PublicationUnsuitable(ConfigError):
+    """PostgreSQL refuses to change rows, because a publication's row filter or columns do not suit their identity."""
+
+    code = "publication-unsuitable"
+    advice = (
+        "Let the row filter name columns of the replica identity only, and the list of columns name all of these; or "
+        "`ALTER TABLE ... REPLICA IDENTITY`; or publish inserts only."
+    )
+    example = sample(place=f"{_PLACE}.target", table="production.orders", publications="reports")
+
+    def __init__(self, place: str, table: str, publications: str) -> None:
+        super().__init__(
+            place,
+            f"PostgreSQL refuses updates and deletes of {table}, because it is in a publication ({publications}) whose "
+            "row filter names columns outside of its replica identity, or whose list of columns does not have all of "
+            "that; change the publication, or ALTER TABLE ... REPLICA IDENTITY",
+        )
+
+
 class RewriteRules(ConfigError):
     """A production table has rules (`CREATE RULE`) that rewrite INSERT, UPDATE or DELETE."""
 

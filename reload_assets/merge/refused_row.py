@@ -18,7 +18,6 @@ from reload_assets.errors.merge import (
     RowRefused,
     ValueHeld,
 )
-from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.merge.holders import advice, holder_pieces, shown, unique_indexes
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
@@ -89,7 +88,7 @@ def _find_holder(target: TargetDatabase, statements: MergeStatements, rule: str,
         with target.connect() as connection:
             set_locally(connection, statement_timeout=_PATIENCE)
             found = statements.run(connection, "6_refused_row:find_holder", holder_pieces(statements, index)).fetchone()
-    except (psycopg.Error, DatabaseUnreachable):
+    except (psycopg.Error, TargetError):
         _LOG.warning("%s: the holder of a value could not be looked up", statements.reload.title, exc_info=True)
         return None
     if found is None:

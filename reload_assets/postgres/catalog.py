@@ -152,6 +152,8 @@ class CatalogTable:
     """The foreign tables among its partitions and heirs."""
     lacks_replica_identity: bool = False
     """Whether PostgreSQL refuses updates or deletes, as a publication has the table and could not name its rows."""
+    unsuitable_publications: list[str] = field(default_factory=list)
+    """Publications for whose row filter or list of columns PostgreSQL refuses updates or deletes."""
 
     @property
     def unique_keys(self) -> list[UniqueKey]:
@@ -238,7 +240,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
     part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
     rewrites = run(connection, "catalog/writes:get_rewrites", **names).fetchone()
-    hides_rows, rules, foreign_parts, lacks_replica_identity = rewrites or (False, [], [], False)
+    hides_rows, rules, foreign_parts, lacks_identity, unsuitable = rewrites or (False, [], [], False, [])
     return CatalogTable(
         schema,
         name,
@@ -252,5 +254,6 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         hides_rows,
         rules,
         foreign_parts,
-        lacks_replica_identity,
+        lacks_identity,
+        unsuitable,
     )

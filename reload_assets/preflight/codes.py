@@ -67,6 +67,7 @@ FINDINGS: Mapping[str, Code] = {
     "rows-windowless": _warn("Rows have no value in the window column, and so are in no window."),
     "server-ready": _ok("The target runs a version of PostgreSQL for which the project is tested."),
     "server-version-new": _warn("The target runs a version of PostgreSQL for which the project is not tested."),
+    "sessions-few": _warn("A limit on connections leaves a run too little room beside the sessions that there are."),
     "source-index-missing": _warn("No index of the source begins with the window column."),
     "source-ready": _ok("The source can be read, and is the primary."),
     "source-unconfigured": _warn("The configuration has no source connection."),

@@ -12,12 +12,16 @@ from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from reload_assets.errors.preflight import LedgerOutdated, LoadRoleMismatch, LoadRoleUnknown, RightsMissing
 from reload_assets.errors.reloads import LedgerMissing
 from reload_assets.merge.judge import written_columns
+from reload_assets.merge.side_effects import acts_on_update
 from reload_assets.merge.unique_swaps import movable
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import file_names, run
 from reload_assets.preflight.finding import Finding, found
 from reload_assets.tables import ReloadTable
 
+# What a reload reads and writes of the ledger. Each has a partition of the audit, which only the audit's owner makes.
+_LEDGER = ("reloads", "reload_tables", "reload_checks", "reload_requests", "notifications")
+_AUDIT, _CHANGE_NUMBERS = "reload_changes", "reload_change_id"
 # By these a row is known again that somebody else has written meanwhile.
 _VERSION_OF_ROW = ("ctid", "tableoid", "xmin")
 # A sequence's last value is read before it is advanced past the loaded keys.
@@ -39,9 +43,9 @@ class Right(NamedTuple):
 
 def require_rights(connection: Connection[Any], login: str, staging_schema: str, tables: Sequence[ReloadTable]) -> None:
     """Require all rights that reloads of the tables need. ``login`` names the connection. Raises RightsMissing."""
-    ((user,),) = connection.execute("SELECT current_user").fetchall()
-    missing, commands = _missing(connection, str(user), _needed(staging_schema, tables))
-    for _, what, command in _unusable(connection, str(user), tables):
+    user = _user(connection)
+    missing, commands = _missing(connection, user, _needed(staging_schema, tables))
+    for _, what, command in _unusable(connection, user, tables):
         missing.append(what)
         commands.append(command)
     if missing:
@@ -66,7 +70,10 @@ def find_rights_of_cdc(connection: Connection[Any], login: str, tables: Sequence
 
 
 def require_ledger(connection: Connection[Any], login: str) -> None:
-    """Require the ledger as this version installs it. Raises LedgerMissing and LedgerOutdated."""
+    """Require the ledger as this version installs it, and the rights to write it.
+
+    Raises LedgerMissing, LedgerOutdated and RightsMissing.
+    """
     try:
         with connection.transaction():
             applied = {version for (version,) in run(connection, "ddl/install:list_versions")}
@@ -75,6 +82,9 @@ def require_ledger(connection: Connection[Any], login: str) -> None:
     files = [name for name in file_names("ddl") if name.removeprefix("ddl/")[:4].isdigit()]
     if lacking := [name for name in files if int(name.removeprefix("ddl/")[:4]) not in applied]:
         raise LedgerOutdated(login, lacking)
+    missing, commands = _missing(connection, _user(connection), _ledger())
+    if missing:
+        raise RightsMissing(login, missing, commands)
 
 
 def require_load_role(
@@ -112,9 +122,24 @@ def _needed(staging_schema: str, tables: Sequence[ReloadTable]) -> Iterator[Righ
             if column.target.sequence is not None:
                 for privilege in _ADVANCES:
                     yield Right("SEQUENCE", *_split(column.target.sequence), privilege)
+        # A merge changes no value to which rows refer that a foreign key would change as well.
+        for reference in acts_on_update(table, [column.name for column in written_columns(table)]):
+            yield Right("SCHEMA", reference.child_schema, "", "USAGE")
+            yield Right("TABLE", reference.child_schema, reference.child_table, "SELECT", reference.columns)
         # A merge looks for parents that are missing.
         for key in table.production.foreign_keys:
+            yield Right("SCHEMA", key.parent_schema, "", "USAGE")
             yield Right("TABLE", key.parent_schema, key.parent_table, "SELECT", key.parent_columns)
+
+
+def _ledger() -> Iterator[Right]:
+    for privilege in ("USAGE", "CREATE"):
+        yield Right("SCHEMA", "admin", "", privilege)
+    for name in _LEDGER:
+        for privilege in ("SELECT", "INSERT", "UPDATE"):
+            yield Right("TABLE", "admin", name, privilege)
+    yield Right("OWNER", "admin", _AUDIT, "USAGE")
+    yield Right("SEQUENCE", "admin", _CHANGE_NUMBERS, "USAGE")
 
 
 def _inserted(table: ReloadTable) -> list[str]:
@@ -141,6 +166,11 @@ def _schemas(tables: Sequence[ReloadTable]) -> Iterator[Right]:
 
 def _on(table: ReloadTable, privilege: str, columns: Sequence[str] = ()) -> Right:
     return Right("TABLE", table.production.schema, table.production.name, privilege, columns)
+
+
+def _user(connection: Connection[Any]) -> str:
+    ((user,),) = connection.execute("SELECT current_user").fetchall()
+    return str(user)
 
 
 def _missing(connection: Connection[Any], login: str, needed: Iterable[Right]) -> tuple[list[str], list[str]]:

@@ -18,6 +18,7 @@ from reload_assets.preflight import cdc, dms, load, source, target
 from reload_assets.preflight.finding import Finding, Findings, found
 from reload_assets.preflight.foreseen import require_partitions, require_text, uncut
 from reload_assets.preflight.new_rows import require_insertable
+from reload_assets.preflight.rehearsal import rehearse
 from reload_assets.preflight.remarks import ready, remarks
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
@@ -180,6 +181,10 @@ class CheckUp:
         with self._findings.looking("target"):
             dms_login = endpoint.get("Username") if endpoint else None
             require_load_role(connection, f"{self._config.file}: target", database, settings.load_role, dms_login)
+        if self._findings.problems == before:
+            with self._findings.looking("target"):
+                rehearse(connection, str(database), settings.staging_schema, tables, settings.load_role)
+        self._findings.take("target", target.look_at_limits(connection, str(database)))
         if tables and self._findings.problems == before:
             which = counted(len(tables), "table")
             what = f"target: {database} has the rights that reloads of {which} need, and the ledger is up to date"

@@ -143,6 +143,12 @@ PARTS = (
         ("", "; CREATE UNIQUE INDEX ON production.accounts (lower(email), (id % 1))"),
         ("", "; CREATE UNIQUE INDEX ON production.accounts (email) WHERE id > 0"),
         ("", "; CREATE UNIQUE INDEX ON production.accounts (lower(email)) WHERE updated_at > '2000-01-01'"),
+        # As CREATE INDEX CONCURRENTLY leaves it if a row was in its way: it refuses rows all the same.
+        (
+            "",
+            "; CREATE UNIQUE INDEX bad ON production.accounts (email);"
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'production.bad'::regclass",
+        ),
         # An index that only a partition has.
         ("", PARTS.format("") + "CREATE UNIQUE INDEX ON production.low (email)"),
         ("NOT NULL", PARTS.format("") + "ALTER TABLE production.low ADD UNIQUE (email) DEFERRABLE"),

@@ -130,3 +130,14 @@ def test_a_table_without_any_partition_is_refused(make_bench: MakeBench) -> None
         require_insertable(made.connection, table)
     with pytest.raises(MergeFailed, match="partition-missing"):
         made.reload([(1, "a", NOON)])
+
+
+def test_a_foreign_key_that_is_not_enforced_asks_for_no_parent(make_bench: MakeBench) -> None:
+    made = made_with(make_bench, "")
+    if made.connection.info.server_version < 180000:
+        pytest.skip("PostgreSQL 18 is the first that has NOT ENFORCED for foreign keys")
+    made.execute(
+        "CREATE TABLE production.notes (note text PRIMARY KEY);"
+        "ALTER TABLE production.things ADD FOREIGN KEY (note) REFERENCES production.notes NOT ENFORCED"
+    )
+    assert made.reload([(1, "a", NOON)]) == Outcomes(inserted=1)

@@ -59,6 +59,9 @@ def test_production_alone_is_refused_after_a_failed_check_and_after_a_merge(
         result = runner.run(day.isoformat(), assets=DOCUMENTS)
         assert not result.success
         assert checks(result)["staging/documents.row_count"] is False
+        (said,) = failures(result)
+        assert "is not verified: the check row_count of documents is failed (" in said
+        assert said.endswith("[not-verified]")
         assert not [key for key in checks(result) if key.startswith("production/")]
         row = runner.ledger(result.run_id)
         assert row["status"] == "rejected"

@@ -82,6 +82,47 @@ SETUPS = {
         + THINGS_DDL.replace("integer", "integer CHECK (odd.fits(id))").replace("varchar(20)", "elsewhere.nick")
         + "; CREATE UNIQUE INDEX ON odd.things (elsewhere.low(note))",
     ),
+    "no right to the schema of the parent, nor to children that would follow": Wrong(
+        "lacks USAGE on closed; SELECT on closed.parts; run: GRANT USAGE ON SCHEMA closed TO reload_job; GRANT SELECT",
+        "CREATE SCHEMA closed; CREATE TABLE closed.kinds (note varchar(20) PRIMARY KEY);"
+        "ALTER TABLE odd.things ADD FOREIGN KEY (note) REFERENCES closed.kinds;"
+        "CREATE TABLE closed.parts (note varchar(20) REFERENCES odd.things (note) ON UPDATE CASCADE);"
+        "GRANT SELECT ON closed.kinds TO reload_job",
+        "DROP SCHEMA closed CASCADE",
+        ddl=THINGS_DDL.replace("varchar(20)", "varchar(20) UNIQUE"),
+    ),
+    "a ledger of somebody else": Wrong(
+        "lacks SELECT, INSERT, UPDATE on admin.reloads; ownership on admin.reload_changes; run: GRANT SELECT, INSERT,",
+        "ALTER TABLE admin.reloads OWNER TO CURRENT_USER; ALTER TABLE admin.reload_changes OWNER TO CURRENT_USER",
+        "ALTER TABLE admin.reloads OWNER TO reload_job; ALTER TABLE admin.reload_changes OWNER TO reload_job",
+    ),
+    "a staging schema that is not there": Wrong(
+        "in the schema stagin (target.staging_schema): PostgreSQL says 'schema \"stagin\" does not exist'",
+        config={"target": {"staging_schema": "stagin"}},
+    ),
+    "an event trigger": Wrong(
+        "cannot make and use the tables of a reload of odd.things in the schema staging (target.staging_schema): "
+        "PostgreSQL says 'no tables today'",
+        "CREATE FUNCTION odd.no_tables() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF current_user = 'reload_job' THEN RAISE EXCEPTION 'no tables today'; END IF; END $$;"
+        "CREATE EVENT TRIGGER no_tables ON ddl_command_start EXECUTE FUNCTION odd.no_tables()",
+        "DROP EVENT TRIGGER no_tables; DROP FUNCTION odd.no_tables",
+    ),
+    "default privileges without the owner": Wrong(
+        "permission denied for table reload_assets_rehearsal",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE reload_job REVOKE INSERT ON TABLES FROM reload_job",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE reload_job GRANT INSERT ON TABLES TO reload_job",
+    ),
+    "a limit of connections": Wrong(
+        "the login may have 2 sessions at once, and a reload needs up to 3; run: ALTER ROLE",
+        "ALTER ROLE reload_job CONNECTION LIMIT 2",
+        "ALTER ROLE reload_job CONNECTION LIMIT -1",
+    ),
+    "a database without room": Wrong(
+        "can have no other session now (connection to server",
+        "ALTER DATABASE target CONNECTION LIMIT 1",
+        "ALTER DATABASE target CONNECTION LIMIT -1",
+    ),
     "no temporary tables": Wrong(
         "lacks TEMPORARY on target",
         "REVOKE TEMPORARY ON DATABASE target FROM PUBLIC",
@@ -175,6 +216,11 @@ SETUPS = {
     "a publication that cannot name rows": Wrong(
         "has no replica identity",
         "CREATE PUBLICATION odd FOR TABLE odd.things; ALTER TABLE odd.things REPLICA IDENTITY NOTHING",
+        "DROP PUBLICATION odd",
+    ),
+    "a publication whose filter is about other columns": Wrong(
+        "it is in a publication (odd) whose row filter names columns outside of its replica identity",
+        "CREATE PUBLICATION odd FOR TABLE odd.things WHERE (note <> 'x')",
         "DROP PUBLICATION odd",
     ),
     "two entries of one table": Wrong("the table is in group 'again' too", config={"twice": True}),

@@ -6,7 +6,8 @@
 -- constraints: what they index and under which condition (NULL: all rows), as SQL over the names of columns, and the
 -- columns that these name. An index that only a partition has is one over the rows of that partition.
 -- key_columns: the columns of the key in their order; none if it has an expression. operators: which values an
--- exclusion constraint does not allow beside each other; none for a unique index.
+-- exclusion constraint does not allow beside each other; none for a unique index. An invalid index has no key_columns,
+-- because no statement can rely on it.
 WITH RECURSIVE parts AS (
     SELECT
         c.oid,
@@ -46,7 +47,7 @@ SELECT
     NOT i.indimmediate AS deferrable,
     i.indnullsnotdistinct AS nulls_equal,
     CASE
-        WHEN i.indexprs IS NULL AND NOT i.indisexclusion THEN
+        WHEN i.indexprs IS NULL AND NOT i.indisexclusion AND i.indisvalid THEN
             array(
                 SELECT a.attname::text
                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
@@ -128,7 +129,9 @@ FROM parts
 INNER JOIN pg_index AS i ON parts.oid = i.indrelid
 INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
 WHERE
-    (i.indisunique OR i.indisexclusion) AND i.indisvalid
+    (i.indisunique OR i.indisexclusion)
+    -- One that CREATE INDEX CONCURRENTLY left invalid refuses rows all the same.
+    AND (i.indisvalid OR (i.indisready AND ic.relkind = 'i'))
     AND (
         parts.is_whole
         -- A part of an index of a larger table adds nothing.
@@ -158,6 +161,9 @@ INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = c
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
 WHERE
     f.contype = 'f'
+    -- Only newer servers have these columns, for NOT ENFORCED and for keys over PERIOD, which only PostgreSQL can check.
+    AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
+    AND NOT coalesce((to_jsonb(f) ->> 'conperiod')::boolean, FALSE)
     -- Not as two more joins: PostgreSQL would take longer to plan them than to run all of this.
     AND f.conrelid = (
         SELECT c.oid

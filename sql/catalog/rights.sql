@@ -35,6 +35,7 @@ missing AS (
                 )
             )
         )
+        OR (w.kind = 'OWNER' AND NOT pg_has_role(:'login', c.relowner, w.privilege))
         OR (w.kind = 'SEQUENCE' AND NOT has_sequence_privilege(:'login', c.oid, w.privilege))
     UNION ALL
     SELECT
@@ -57,11 +58,15 @@ missing AS (
 
 SELECT
     object,
-    string_agg(privilege, ', ' ORDER BY number) AS privileges,
-    format(
-        'GRANT %s ON %s %s TO %I',
-        string_agg(privilege, ', ' ORDER BY number), kind, object, :'login'::text
-    ) AS command
+    CASE kind WHEN 'OWNER' THEN 'ownership' ELSE string_agg(privilege, ', ' ORDER BY number) END AS privileges,
+    CASE kind
+        WHEN 'OWNER' THEN format('ALTER TABLE %s OWNER TO %I', object, :'login'::text)
+        ELSE
+            format(
+                'GRANT %s ON %s %s TO %I',
+                string_agg(privilege, ', ' ORDER BY number), kind, object, :'login'::text
+            )
+    END AS command
 FROM missing
 GROUP BY kind, object
 ORDER BY min(number);

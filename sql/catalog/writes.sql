@@ -43,8 +43,88 @@ ORDER BY n.nspname || '.' || c.relname, t.tgname;
 -- name: get_rewrites
 -- Return how PostgreSQL rewrites this role's statements on a table: whether row security hides rows from it, and the
 -- rules that are not compatible with ON CONFLICT, RETURNING or WITH. Also return the foreign tables among its partitions and
--- heirs, to which other servers write, and whether PostgreSQL refuses updates or deletes, because a publication has the
--- table and nothing identifies its rows there.
+-- heirs, to which other servers write. Because of publications PostgreSQL refuses updates or deletes: if nothing identifies
+-- the table's rows there, and if a publication's row filter names columns outside of that identity, or its list of columns
+-- does not have all of it.
+WITH RECURSIVE parts AS (
+    SELECT c.oid
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT i.inhrelid
+    FROM pg_inherits AS i
+    INNER JOIN parts ON i.inhparent = parts.oid
+),
+
+-- By which columns a publication can name the rows of a table: none of its columns, or no row at all.
+leaves AS (
+    SELECT
+        l.oid,
+        l.relnamespace,
+        l.relreplident = 'f' AS is_full,
+        CASE
+            WHEN l.relreplident = 'f' THEN
+                array(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = l.oid AND a.attnum > 0)
+            ELSE
+                (
+                    SELECT array_agg(a.attname::text)
+                    FROM pg_index AS x
+                    INNER JOIN pg_attribute AS a ON x.indrelid = a.attrelid AND a.attnum = any(x.indkey::int2 [])
+                    WHERE
+                        x.indrelid = l.oid
+                        AND CASE l.relreplident
+                            WHEN 'd' THEN x.indisprimary AND x.indimmediate
+                            ELSE l.relreplident = 'i' AND x.indisreplident
+                        END
+                )
+        END AS identity,
+        array(SELECT a.relid::oid FROM pg_partition_ancestors(l.oid) AS a (relid)) || l.oid AS places
+    FROM parts
+    INNER JOIN pg_class AS l ON parts.oid = l.oid AND l.relkind = 'r' AND l.relpersistence = 'p'
+),
+
+published AS (
+    SELECT
+        u.pubname::text AS publication,
+        l.identity,
+        l.is_full,
+        r.filtered,
+        r.listed
+    FROM leaves AS l
+    CROSS JOIN pg_publication AS u
+    LEFT JOIN LATERAL (
+        SELECT
+            TRUE AS is_named,
+            array(
+                SELECT a.attname::text
+                FROM regexp_matches(r.prqual::text, ':varattno (\d+)', 'g') AS named (parts)
+                INNER JOIN pg_attribute AS a ON r.prrelid = a.attrelid AND a.attnum = named.parts[1]::integer
+            ) AS filtered,
+            (
+                SELECT array_agg(a.attname::text)
+                FROM pg_attribute AS a
+                WHERE a.attrelid = r.prrelid AND a.attnum = any(r.prattrs::int2 [])
+            ) AS listed
+        FROM pg_publication_rel AS r
+        WHERE u.oid = r.prpubid AND r.prrelid = any(l.places)
+        -- The topmost one counts.
+        ORDER BY array_position(l.places, r.prrelid) DESC
+        LIMIT 1
+    ) AS r ON TRUE
+    WHERE
+        (u.pubupdate OR u.pubdelete)
+        AND (
+            u.puballtables OR r.is_named
+            OR EXISTS (
+                SELECT 1
+                FROM pg_publication_namespace AS m
+                INNER JOIN pg_class AS place ON m.pnnspid = place.relnamespace
+                WHERE u.oid = m.pnpubid AND place.oid = any(l.places)
+            )
+        )
+)
+
 SELECT
     row_security_active(c.oid) AS hides_rows,
     array(
@@ -75,38 +155,21 @@ SELECT
         ORDER BY fn.nspname || '.' || f.relname
     ) AS foreign_parts,
     EXISTS (
-        WITH RECURSIVE parts AS (
-            SELECT c.oid
-            UNION
-            SELECT i.inhrelid
-            FROM pg_inherits AS i
-            INNER JOIN parts ON i.inhparent = parts.oid
-        )
-
         SELECT 1
-        FROM parts
-        INNER JOIN pg_class AS l ON parts.oid = l.oid AND l.relkind = 'r' AND l.relpersistence = 'p'
-        INNER JOIN pg_publication AS u ON u.pubupdate OR u.pubdelete
+        FROM published AS o
+        WHERE o.identity IS NULL
+    ) AS lacks_replica_identity,
+    array(
+        SELECT DISTINCT o.publication
+        FROM published AS o
         WHERE
-            (
-                u.puballtables
-                OR EXISTS (
-                    SELECT 1 FROM pg_publication_rel AS r WHERE u.oid = r.prpubid AND r.prrelid IN (l.oid, c.oid)
-                )
-                OR EXISTS (
-                    SELECT 1
-                    FROM pg_publication_namespace AS m
-                    WHERE u.oid = m.pnpubid AND m.pnnspid IN (l.relnamespace, c.relnamespace)
-                )
-            )
+            o.identity IS NOT NULL
             AND (
-                l.relreplident = 'n'
-                OR (
-                    l.relreplident = 'd'
-                    AND NOT EXISTS (SELECT 1 FROM pg_index AS x WHERE x.indrelid = l.oid AND x.indisprimary)
-                )
+                NOT (coalesce(o.filtered, '{}') <@ o.identity)
+                OR (o.listed IS NOT NULL AND (o.is_full OR NOT (o.identity <@ o.listed)))
             )
-    ) AS lacks_replica_identity
+        ORDER BY o.publication
+    ) AS unsuitable_publications
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p');
