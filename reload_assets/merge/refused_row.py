@@ -63,7 +63,9 @@ def explain(
     if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:
         return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
     if lacks_partition(error):
-        return PartitionMissing(head, where, said)
+        # A table that is a partition itself is refused with the whole row instead of its partition key.
+        is_key = (diag.message_detail or "").startswith("Partition key")
+        return PartitionMissing(head, where, said if is_key else diag.message_primary or said)
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
     if state in (_UNIQUE, _EXCLUSION) and (held := _find_holder(target, statements, rule or "", head)):

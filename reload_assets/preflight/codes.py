@@ -62,6 +62,7 @@ FINDINGS: Mapping[str, Code] = {
     "notify-silent": _warn("Nobody hears of a reload that failed or of CDC that is stopped."),
     "nulls-refused": _warn("A column may be NULL in the source, but not in production."),
     "parent-elsewhere": _warn("A table refers to one that another group reloads."),
+    "partition-alone": _warn("The production table is a partition, and other rows than its own are refused."),
     "partition-gap": _warn("Production has no partition for a part of the windows' time, or of the key's hashes."),
     "rows-ahead": _warn("The newest row of the source is ahead of its clock in `source.time_zone`."),
     "rows-windowless": _warn("Rows have no value in the window column, and so are in no window."),

@@ -62,6 +62,15 @@ def require_insertable(connection: Connection[Any], table: ReloadTable) -> list[
 
 def _places(connection: Connection[Any], table: ReloadTable) -> Iterator[Finding]:
     names = {"schema": table.production.schema, "table": table.production.name}
+    if (bound := run(connection, "catalog/targets:get_bound", **names).fetchone()) is not None:
+        rows, parent = bound
+        yield found(
+            "partition-alone",
+            table.target,
+            f"{table.target} is a partition of {parent} ({rows}); a window that has a row for another partition is not "
+            "merged",
+            f"name {parent} in target",
+        )
     for part, is_whole, is_empty, key in run(connection, "catalog/targets:list_open_tables", **names).fetchall():
         if is_whole and is_empty:
             raise PartitionsLacking(table.target, key)

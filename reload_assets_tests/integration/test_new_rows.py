@@ -132,6 +132,20 @@ def test_a_table_without_any_partition_is_refused(make_bench: MakeBench) -> None
         made.reload([(1, "a", NOON)])
 
 
+def test_a_partition_alone_is_a_warning_and_no_refusal_shows_a_row(make_bench: MakeBench) -> None:
+    made = made_with(make_bench, "")
+    made.execute(
+        "CREATE TABLE production.whole (LIKE production.things INCLUDING ALL) PARTITION BY RANGE (id);"
+        "ALTER TABLE production.whole ATTACH PARTITION production.things FOR VALUES FROM (0) TO (9)"
+    )
+    (table,) = made.resolve()
+    (warning,) = require_insertable(made.connection, table)
+    assert "is a partition of production.whole (FOR VALUES FROM (0) TO (9));" in warning.text
+    with pytest.raises(MergeFailed, match="partition-missing") as caught:
+        made.reload([(10, "secret", NOON)])
+    assert "secret" not in str(caught.value)
+
+
 def test_a_foreign_key_that_is_not_enforced_asks_for_no_parent(make_bench: MakeBench) -> None:
     made = made_with(make_bench, "")
     if made.connection.info.server_version < 180000:

@@ -130,3 +130,15 @@ INNER JOIN pg_class AS c ON t.partrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE t.partitions = 0 OR (t.partstrat = 'h' AND t.hashed < 0.999999)
 ORDER BY t.is_whole DESC, part;
+
+-- name: get_bound
+-- Return which rows a partition takes, and of which table it is one: no row for a table that is not a partition.
+SELECT
+    pg_get_expr(c.relpartbound, c.oid) AS bound,
+    pn.nspname || '.' || p.relname AS parent
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_inherits AS h ON c.oid = h.inhrelid
+INNER JOIN pg_class AS p ON h.inhparent = p.oid
+INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
+WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relispartition;
