@@ -206,7 +206,9 @@ class MergeConfig(Section):
     mode: Literal["atomic", "chunked"] = Field(
         "atomic",
         description="atomic: one transaction for all tables of a window. chunked: one transaction per chunk_rows, "
-        "which limits how long CDC waits, but readers may see a window that is merged in part.",
+        "which limits how long CDC waits, but readers may see a window that is merged in part. A table with another "
+        "unique index than the key's, or whose rows refer to each other, is merged in one transaction; `doctor` "
+        "names it.",
     )
     chunk_rows: int = Field(
         20_000,

@@ -20,13 +20,16 @@ from reload_assets.tables import ReloadTable
 
 
 def unique_indexes(table: ReloadTable) -> list[UniqueIndex]:
-    """Return the unique indexes, except the key's, whose values are known from the source's columns."""
+    """Return the unique indexes whose values are known from the source's columns, except those that hold the key.
+
+    Two rows never have the same values in an index that holds the key.
+    """
     known = {column.name for column in table.columns} | {table.options.soft_delete_column}
-    key = sorted(column.name for column in table.key)
+    key = {column.name for column in table.key}
     return [
         index
         for index in table.production.unique_indexes
-        if known.issuperset(read_columns(table, index)) and (index.predicate or sorted(index.columns) != key)
+        if known.issuperset(read_columns(table, index)) and not key.issubset(index.key_columns)
     ]
 
 

@@ -4,12 +4,12 @@ from functools import partial
 
 from dagster import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext, SkipReason, sensor
 
-from reload_assets.assets.load_steps import readable_errors
 from reload_assets.cadence import windows_from
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors.requests import FinderIncomplete
 from reload_assets.partitions import cadence_partitions
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.sensors.failed_ticks import readable_ticks
 
 _INTERVAL_SECONDS = 60
 # Dagster waits 60 s for a sensor.
@@ -26,7 +26,7 @@ def skipped_sensor(config: ReloadConfig) -> SensorDefinition:
         default_status=DefaultSensorStatus.RUNNING if config.finders.skipped else DefaultSensorStatus.STOPPED,
         description="Ask for the reload of rows about which CDC skipped statements, and of tables that it suspended.",
     )
-    @readable_errors()
+    @readable_ticks()
     def find_skipped(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
         """Look once. Raises ReadableError, which shows the tick as failed, if something could not be looked at."""
         finder = reload.services.skipped_finder(partial(windows_from, partitions), _PATIENCE_SECONDS)

@@ -2,9 +2,9 @@
 
 from dagster import DefaultSensorStatus, SensorDefinition, SkipReason, sensor
 
-from reload_assets.assets.load_steps import readable_errors
 from reload_assets.config.model import ReloadConfig
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.sensors.failed_ticks import readable_ticks
 
 INTERVAL_SECONDS = 60
 # Dagster waits 60 s for a sensor.
@@ -24,7 +24,7 @@ def validation_failures_sensor(config: ReloadConfig) -> SensorDefinition:
         default_status=DefaultSensorStatus.RUNNING if is_on else DefaultSensorStatus.STOPPED,
         description="Ask for the reload of the keys that DMS's validation lists as failures, each failure once.",
     )
-    @readable_errors()
+    @readable_ticks()
     def find_validation_failures(reload: ReloadResource) -> SkipReason:
         found = reload.services.validation_failures(PATIENCE_SECONDS, _MOST_AT_ONCE)
         asked = reload.services.ask(found.findings, PATIENCE_SECONDS)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from dagster import SensorEvaluationContext, SkipReason, build_sensor_context
+from dagster._core.errors import DagsterUserCodeProcessError
 
 from reload_assets.cadence import windows_from
 from reload_assets.code_location import build_code_location
@@ -20,7 +21,6 @@ from reload_assets.config.model import load_config
 from reload_assets.finders.skipped_finder import SkippedTick
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.partitions import cadence_partitions
-from reload_assets.reload.failures import ReadableError
 from reload_assets.reload.services import Services
 from reload_assets_tests.integration.reload_bench import CONTROL, ReloadBench, reload_bench
 from reload_assets_tests.integration.test_request_ends import reloaded
@@ -154,7 +154,7 @@ def test_what_cdc_skipped_is_asked_for_once(
         assert said(cursor)[0] == said(None)[0] == "CDC has skipped nothing new."
 
         bench.on_production(f"DROP TABLE {CONTROL}.awsdms_apply_exceptions")
-        with pytest.raises(ReadableError, match=r"control-table-missing\] \[finder-incomplete"):
+        with pytest.raises(DagsterUserCodeProcessError, match=r"control-table-missing\] \[finder-incomplete"):
             said(cursor)
 
 

@@ -44,9 +44,7 @@ def test_a_tick_that_fails_shows_one_sentence_with_its_code(tmp_path: Path) -> N
             )
             assert isinstance(answer, SensorExecutionErrorSnap)
             assert answer.error is not None
-            said = answer.error.cause
-            assert said is not None, answer.error.message
+            said = answer.error
             assert (said.stack, said.cause, said.context) == ([], None, None)
             assert said.message.count("\n") == 1
             assert code_of(said.message) == code
-            assert [frame for frame in answer.error.stack if "/reload_assets/" in frame.split(",")[0]] == []

@@ -7,7 +7,10 @@ SELECT DISTINCT ON (r.group_name, r.partition_key, t.table_name)
     q.found_by,
     t.table_name,
     r.reload_id,
-    (SELECT count(*) FROM admin.reload_keys AS k WHERE k.reload_id = r.reload_id AND k.table_name = t.table_name) AS keys,
+    (
+        SELECT count(*) FROM admin.reload_keys AS k
+        WHERE k.reload_id = r.reload_id AND k.table_name = t.table_name
+    ) AS keys,
     CASE
         WHEN r.status IN ('rejected', 'failed', 'cancelled') OR c.failed > 0 THEN 'red'
         WHEN r.confirm_status = 'unconfirmed' THEN 'red'
