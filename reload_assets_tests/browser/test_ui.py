@@ -149,7 +149,7 @@ def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
     names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
     # Those of finders follow the configuration.
     finders = ("find_skipped", "find_validation_failures")
-    assert states == dict.fromkeys(names, "RUNNING") | dict.fromkeys(finders, "STOPPED")
+    assert states == dict.fromkeys([*names, *finders], "RUNNING")
 
     def answered() -> list[tuple[Any, ...]]:
         return served.query(
@@ -159,3 +159,20 @@ def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
     ((status, error),) = wait_for(answered, "an answer to the request", 90)
     assert status == "refused"
     assert "there is no group 'sails'" in error
+
+
+def test_a_change_that_cdc_lost_is_found_and_reloaded_without_anybody(served: Served, healed: list[str]) -> None:
+    match = re.search(r"lost a change of order (\d+)", served.printed)
+    assert match
+    order = match[1]
+
+    def done() -> list[tuple[Any, ...]]:
+        return served.query(
+            "SELECT keys FROM admin.reload_requests "
+            "WHERE found_by = 'skipped' AND status = 'done' AND keys -> 'orders' ? %s",
+            order,
+        )
+
+    assert wait_for(done, "the reload of the order", 150)
+    assert served.query("SELECT amount FROM production.orders WHERE order_id = %s", int(order)) == [(95000000,)]
+    assert served.materialized(["keys", "production", "orders"]) >= 1
