@@ -88,7 +88,7 @@ def _welcome(stack: Stack, url: str, unannounced: int) -> None:
         f"  the days of production/orders: {url}/assets/production/orders?view=partitions",
         f"  {one_more}, from a second terminal:",
         f"    . {shlex.quote(str(write_environment(stack)))} && {command}",
-        f"  CDC lost a change of order {unannounced}, and nobody said so; a finder has it reloaded in about two minutes:",
+        f"  CDC lost a change of order {unannounced}, and nobody said so; a finder reloads it within two minutes:",
         f"    {url}/assets/keys/production/orders?view=partitions",
         f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows",
         f"  psql {stack.postgres.url('target')}",
