@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from dagster import TimeWindow, TimeWindowPartitionsDefinition
 
+from reload_assets.windows import Window
+
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
@@ -55,6 +57,21 @@ def described(partitions: TimeWindowPartitionsDefinition, first: datetime, now: 
             "later windows.first, and reload older rows by ad-hoc windows"
         )
     return Cadence(keys[0] if keys else None, keys[-1] if keys else None, len(keys), warnings)
+
+
+def windows_from(partitions: TimeWindowPartitionsDefinition, start: datetime, end: datetime) -> list[Window]:
+    """Return the cadence's windows from the one that holds ``start`` on, the last of them cut at ``end``.
+
+    Windows before the first of the cadence are cut in the same way.
+    """
+    found = []
+    while start < end:
+        key = partitions.get_partition_key_for_timestamp(start.timestamp())
+        window = partitions.time_window_for_partition_key(key)
+        first, last = (moment.astimezone(timezone.utc) for moment in (window.start, window.end))
+        found.append(Window(first, min(last, end)))
+        start = last
+    return found
 
 
 @lru_cache

@@ -26,6 +26,7 @@ from reload_assets.errors.tables import (
     KeyNotFilterable,
     KeyNotOfSource,
     KeyNotUnique,
+    PublicationUnsuitable,
     ReplicaIdentityMissing,
     RewriteRules,
     RowSecurity,
@@ -280,6 +281,8 @@ class _Resolver:
             raise RewriteRules(f"{self.place}.target", self._target, rules)
         if self.production.lacks_replica_identity:
             raise ReplicaIdentityMissing(f"{self.place}.target", self._target)
+        if publications := ", ".join(self.production.unsuitable_publications):
+            raise PublicationUnsuitable(f"{self.place}.target", self._target, publications)
 
     def _require_mark(self, described: Sequence[SourceColumn] | None) -> None:
         """Require that only production has the column that marks rows as deleted, and that a row can be unmarked."""

@@ -18,11 +18,13 @@ _AREAS = {
     "config": "reload.yaml",
     "tables": "Tables of reload.yaml",
     "windows": "Windows and requests",
+    "requests": "Requests of finders",
     "target": "The target database",
     "preflight": "What a reload needs of the target",
     "source": "The source",
     "cdc": "The CDC task",
     "dms": "DMS and its load tasks",
+    "validation": "DMS's validation",
     "reloads": "A reload and its ledger",
     "merge": "The merge and the corrections of a confirm",
 }
@@ -38,7 +40,7 @@ and in
 - `admin.reloads`: `error_code` is the code of `error`; if a confirm did not finish, `confirm_detail` ends with a code;
 - `admin.reload_checks`: `error_code`, if an error stopped a check; the check's metadata has it as `code`;
 - `admin.window_status`: `error_code` of the latest reload of each window;
-- `admin.reload_requests`: `error` ends with the code.
+- `admin.reload_requests`: `error` ends with the code, and so does `held_because`.
 
 `reload-assets doctor` prints the same codes before anything is loaded, and
 [some of its own](#findings-of-doctor).

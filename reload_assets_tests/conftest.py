@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -23,6 +24,10 @@ settings.load_profile("reload_assets")
 
 # Many tests start processes, which would compile this package each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Dagster and great_expectations leave so many objects that each search for cycles among all of them takes a third of a
+# second; by default there are several in each file of tests.
+gc.set_threshold(50_000, 20, 100)
 
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 4 << 30

@@ -36,6 +36,22 @@ WHERE
     AND "ERROR_TIME" >= :'since'::timestamptz AT TIME ZONE 'UTC'
 ORDER BY "ERROR_TIME";
 
+-- name: list_skipped_page
+-- List the first of the same statements, and all that have the same time as the last of them.
+SELECT
+    "ERROR_TIME" AT TIME ZONE 'UTC' AS skipped_at,
+    "STATEMENT" AS statement,
+    "ERROR" AS error,
+    "TABLE_OWNER" AS owner,
+    "TABLE_NAME" AS table_name
+FROM :"control_schema".awsdms_apply_exceptions
+WHERE
+    upper("TASK_NAME") = upper(:'task_name')
+    AND lower("TABLE_NAME") = any(:'tables'::text [])
+    AND "ERROR_TIME" >= :'since'::timestamptz AT TIME ZONE 'UTC'
+ORDER BY "ERROR_TIME"
+FETCH FIRST (:'most'::bigint) ROWS WITH TIES;
+
 -- name: lock_fence
 -- Let only one reload at a time keep a CDC task stopped. The lock lasts until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('reload_assets:fence:' || :'task_arn', 0));

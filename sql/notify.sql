@@ -74,8 +74,28 @@ events AS (
         ''
     FROM admin.reload_requests AS q
     CROSS JOIN installed AS i
-    -- If a request has become a reload, that reload says what happened.
-    WHERE q.status IN ('refused', 'failed') AND q.reload_id IS NULL AND q.updated_at >= i.at
+    -- If a request has become a reload, or several requests, these say what happened.
+    WHERE
+        q.status IN ('refused', 'failed') AND q.reload_id IS NULL AND q.updated_at >= i.at
+        AND NOT EXISTS (SELECT FROM admin.reload_requests AS p WHERE p.split_from = q.request_id)
+    UNION ALL
+    -- Requests that are held together are one event. Its subject stays, whichever of them are released first.
+    SELECT
+        'request_held',
+        'the finder ' || q.found_by,
+        q.updated_at::text,
+        array_agg(DISTINCT q.group_name ORDER BY q.group_name),
+        CASE WHEN count(*) = 1 THEN min(q.window_start)::text || ' -- ' || min(q.window_end)::text END,
+        NULL,
+        NULL,
+        NULL,
+        substring(min(q.held_because) FROM '.*\[([a-z0-9]+(?:-[a-z0-9]+)+)\]'),
+        'request ' || min(q.request_id)::text
+        || CASE WHEN count(*) > 1 THEN ' and ' || (count(*) - 1)::text || ' more' ELSE '' END
+    FROM admin.reload_requests AS q
+    CROSS JOIN installed AS i
+    WHERE q.status = 'held' AND q.updated_at >= i.at
+    GROUP BY q.found_by, q.updated_at
 )
 
 INSERT INTO admin.notifications (

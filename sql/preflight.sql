@@ -125,3 +125,27 @@ WHERE
 -- As PostgreSQL does it: what is set for the role outdoes what is set for the database.
 ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
 LIMIT 1;
+
+-- name: try_condition
+-- Return whether a condition holds for a new row, as a CHECK constraint takes it: NULL counts as yes.
+SELECT (:condition) IS NOT FALSE AS holds
+FROM (SELECT :new_values) AS new_row;
+
+-- name: try_value
+-- Give a default the type of its column, which a domain may refuse.
+SELECT cast(:expression AS :column_type) AS value;
+
+-- name: get_connection_limits
+-- Return how many sessions the login and the database may have at once, and how many others they have; -1 for no limit
+-- of their own. A superuser has none.
+SELECT
+    CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END AS of_role,
+    CASE WHEN r.rolsuper THEN -1 ELSE d.datconnlimit END AS of_database,
+    count(*) FILTER (WHERE a.usesysid = r.oid) AS by_role,
+    count(*) FILTER (WHERE a.datid = d.oid) AS in_database
+FROM pg_roles AS r
+INNER JOIN pg_database AS d ON d.datname = current_database()
+LEFT JOIN pg_stat_activity AS a
+    ON a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' AND (a.usesysid = r.oid OR a.datid = d.oid)
+WHERE r.rolname = current_user
+GROUP BY r.rolsuper, r.rolconnlimit, d.datconnlimit;

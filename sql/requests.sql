@@ -124,3 +124,208 @@ SET
     END,
     updated_at = clock_timestamp()
 WHERE q.request_id = :'request_id'::bigint AND q.status IN ('pending', 'started');
+
+-- name: close_healed_windows
+-- Close the requests for a window that another reload has reloaded since, with all of their tables. What finders added
+-- to a request later is not healed by an earlier reload. A run that has opened a reload answers for its request itself.
+-- NULL as tables stands for all tables of the group. A reload that is limited to columns heals no request.
+WITH healed AS (
+    SELECT
+        q.request_id,
+        max(r.reload_id) AS reload_id
+    FROM admin.reload_requests AS q
+    CROSS JOIN LATERAL (
+        SELECT greatest(q.requested_at, max(f.seen_at)) AS asked_at
+        FROM admin.findings AS f
+        WHERE f.request_id = q.request_id
+    ) AS since
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(
+                q.tables,
+                array(
+                    SELECT t.name
+                    FROM jsonb_array_elements_text(:'tables_of_groups'::jsonb -> q.group_name) AS t (name)
+                )
+            ) AS tables
+    ) AS wanted
+    INNER JOIN admin.reloads AS r
+        ON
+            r.group_name = q.group_name AND r.window_start <= q.window_start AND r.window_end >= q.window_end
+            AND r.tables @> wanted.tables
+    WHERE
+        q.status IN ('pending', 'held', 'started') AND wanted.tables <> '{}'
+        AND r.status = 'merged' AND r.confirm_status = 'confirmed' AND r.columns IS NULL
+        AND r.opened_at > since.asked_at
+        AND NOT EXISTS (SELECT FROM admin.reloads AS o WHERE o.request_id = q.request_id)
+    GROUP BY q.request_id
+)
+
+UPDATE admin.reload_requests AS q
+SET status = 'healed', reload_id = h.reload_id, updated_at = clock_timestamp()
+FROM healed AS h
+WHERE q.request_id = h.request_id AND q.status IN ('pending', 'held', 'started');
+
+-- name: close_healed_keys
+-- Close the requests for keys all of which other reloads have reloaded since. reload_id: the last of these.
+WITH wanted AS (
+    SELECT
+        q.request_id,
+        q.group_name,
+        t.key AS table_name,
+        k.value AS key,
+        greatest(
+            q.requested_at, (SELECT max(f.seen_at) FROM admin.findings AS f WHERE f.request_id = q.request_id)
+        ) AS asked_at
+    FROM admin.reload_requests AS q
+    CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(q.keys) WHEN 'object' THEN q.keys ELSE '{}' END) AS t
+    -- What is not a list of keys is one key that nobody has reloaded.
+    CROSS JOIN LATERAL jsonb_array_elements(
+        CASE jsonb_typeof(t.value) WHEN 'array' THEN t.value ELSE '[null]' END
+    ) AS k
+    WHERE
+        q.status IN ('pending', 'held', 'started') AND NOT q.whole_windows
+        AND NOT EXISTS (SELECT FROM admin.reloads AS o WHERE o.request_id = q.request_id)
+),
+
+healed AS (
+    SELECT
+        w.request_id,
+        max(h.reload_id) AS reload_id
+    FROM wanted AS w
+    LEFT JOIN LATERAL (
+        SELECT max(r.reload_id) AS reload_id
+        FROM admin.reload_keys AS x
+        INNER JOIN admin.reloads AS r ON x.reload_id = r.reload_id
+        WHERE
+            r.group_name = w.group_name AND r.status = 'merged' AND r.confirm_status = 'confirmed'
+            AND r.columns IS NULL AND r.opened_at > w.asked_at
+            AND x.table_name = w.table_name
+            AND x.key = array(
+                SELECT e.text
+                FROM jsonb_array_elements_text(
+                    CASE jsonb_typeof(w.key) WHEN 'array' THEN w.key ELSE jsonb_build_array(w.key) END
+                ) WITH ORDINALITY AS e (text, place)
+                ORDER BY e.place
+            )
+    ) AS h ON TRUE
+    GROUP BY w.request_id
+    HAVING bool_and(h.reload_id IS NOT NULL)
+)
+
+UPDATE admin.reload_requests AS q
+SET status = 'healed', reload_id = h.reload_id, updated_at = clock_timestamp()
+FROM healed AS h
+WHERE q.request_id = h.request_id AND q.status IN ('pending', 'held', 'started');
+
+-- name: close_split
+-- Close the requests that were split, once all of their parts have ended: done, or failed if a part did not succeed.
+WITH parts AS (
+    SELECT
+        p.split_from AS request_id,
+        string_agg(p.request_id::text, ', ' ORDER BY p.request_id) FILTER (
+            WHERE p.status IN ('failed', 'refused')
+        ) AS failed
+    FROM admin.reload_requests AS p
+    WHERE p.split_from IS NOT NULL
+    GROUP BY p.split_from
+    HAVING bool_and(p.status IN ('done', 'healed', 'failed', 'refused'))
+)
+
+UPDATE admin.reload_requests AS q
+SET
+    status = CASE WHEN p.failed IS NULL THEN 'done' ELSE 'failed' END,
+    error = 'Of the requests into which it was split, these failed: ' || p.failed || '; see their errors.',
+    updated_at = clock_timestamp()
+FROM parts AS p
+WHERE q.request_id = p.request_id AND q.status = 'split';
+
+-- name: list_unfinished
+-- List the requests that have not ended, for people: the newest last. age_seconds: since when they wait.
+SELECT
+    q.request_id,
+    q.status,
+    q.group_name,
+    CASE WHEN q.window_start > '-infinity' THEN q.window_start END AS window_start,
+    CASE WHEN q.window_end < 'infinity' THEN q.window_end END AS window_end,
+    q.tables,
+    q.keys,
+    q.columns,
+    q.whole_windows,
+    q.found_by,
+    q.requested_by,
+    q.reason,
+    extract(EPOCH FROM clock_timestamp() - q.requested_at)::double precision AS age_seconds,
+    CASE WHEN q.status = 'held' THEN q.held_because END AS held_because,
+    q.split_from
+FROM admin.reload_requests AS q
+WHERE q.status IN ('pending', 'held', 'started', 'split')
+ORDER BY q.request_id;
+
+-- name: lock_requests
+-- Lock some requests, so that their status stays as it is until the transaction ends.
+SELECT
+    request_id,
+    status
+FROM admin.reload_requests
+WHERE request_id = any(:'request_ids'::bigint [])
+ORDER BY request_id
+FOR UPDATE;
+
+-- name: release_requests
+-- Let held requests go ahead. held_because stays, so that a limit does not hold them once more.
+UPDATE admin.reload_requests
+SET status = 'pending', updated_at = clock_timestamp()
+WHERE request_id = any(:'request_ids'::bigint []) AND status = 'held';
+
+-- name: refuse_requests
+-- Refuse requests that have not begun, and say why.
+UPDATE admin.reload_requests
+SET status = 'refused', error = :'error', updated_at = clock_timestamp()
+WHERE request_id = any(:'request_ids'::bigint []) AND status IN ('pending', 'held');
+
+-- name: hold_request
+-- Hold a request back, and say why. Those that are held in one transaction have the same updated_at, and are one event.
+UPDATE admin.reload_requests
+SET status = 'held', held_because = :'held_because', updated_at = now()
+WHERE request_id = :'request_id'::bigint AND status = 'pending';
+
+-- name: list_waiting_for_cdc
+-- List the requests that are held only until CDC carries their tables again.
+SELECT
+    q.request_id,
+    q.group_name,
+    coalesce(
+        q.tables,
+        CASE
+            WHEN jsonb_typeof(q.keys) = 'object' THEN array(SELECT t.key FROM jsonb_each(q.keys) AS t ORDER BY t.key)
+        END,
+        '{}'
+    ) AS tables
+FROM admin.reload_requests AS q
+WHERE q.status = 'held' AND q.held_because LIKE '%[held-for-cdc]'
+ORDER BY q.request_id;
+
+-- name: list_parts_beyond
+-- List the pending parts of requests with which finders would have more windows reloaded within 24 hours than the
+-- limit. What a person has released is not held once more.
+SELECT
+    w.request_id,
+    w.place
+FROM (
+    SELECT
+        q.request_id,
+        q.status,
+        q.split_from,
+        q.held_because,
+        row_number() OVER (ORDER BY q.request_id) AS place
+    FROM admin.reload_requests AS q
+    WHERE
+        q.found_by <> 'person' AND q.window_start IS NOT NULL
+        AND q.requested_at > clock_timestamp() - interval '24 hours'
+        AND q.status <> 'refused' AND NOT (q.status = 'held' AND q.held_because LIKE '%[held-by-limit]')
+) AS w
+WHERE
+    w.split_from IS NOT NULL AND w.status = 'pending' AND w.held_because IS NULL
+    AND w.place > :'most_windows'::integer
+ORDER BY w.request_id;

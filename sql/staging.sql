@@ -7,6 +7,16 @@
 -- recovered.
 CREATE UNLOGGED TABLE :"staging_schema".:"new_table" (:column_definitions);
 
+-- name: use_table
+-- In a rehearsal that is rolled back: do with a staging table what a load and a merge do with it: no row is there.
+INSERT INTO :"staging_schema".:"new_table" SELECT s.* FROM :"staging_schema".:"new_table" AS s;
+DELETE FROM :"staging_schema".:"new_table" AS s;
+
+-- name: make_temporary
+-- In a rehearsal: make a temporary table as a merge does.
+CREATE TEMPORARY TABLE reload_assets_rehearsal ON COMMIT DROP AS
+SELECT s.* FROM :"staging_schema".:"new_table" AS s;
+
 -- name: grant_load
 -- Let the role that DMS logs in as write to the table.
 GRANT USAGE ON SCHEMA :"staging_schema" TO :"load_role";

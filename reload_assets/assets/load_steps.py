@@ -26,7 +26,7 @@ def run_is_live(instance: DagsterInstance, own_run_id: str, run_id: str) -> bool
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Show the user of the UI only the error's sentence, of a step as of a tick."""
+    """Show the user of the UI only the error's sentence."""
     try:
         yield
     except (ReloadError, psycopg.Error) as error:
@@ -52,10 +52,11 @@ def giving_up_on_failure(context: OpExecutionContext, load: Load, reload_id: int
     try:
         yield
     except DmsUnreachable as error:
+        sentence = ReadableError(str(error))
         if context.retry_number < RETRIES:
-            raise RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_SECONDS) from error
+            raise RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_SECONDS) from sentence
         load.sweeper.give_up(reload_id, "failed", str(error))
-        raise ReadableError(str(error)) from None
+        raise sentence from None
     except (ReloadError, psycopg.Error) as error:
         load.sweeper.give_up(reload_id, "failed", describe(error))
         raise ReadableError(describe(error)) from None

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
+from dagster import (
+    AssetsDefinition,
+    DependencyDefinition,
+    GraphDefinition,
+    In,
+    InputMapping,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    Output,
+    OutputMapping,
+    op,
+)
 
 from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
 from reload_assets.assets.layers import layer_tags
@@ -21,32 +33,55 @@ _ROWS = {"cadence": "the window's rows", "adhoc": "the window's rows", "keys": "
 def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
     """Return the merged tables of a group over one family."""
     settings = config.groups[family.group]
+    targets = group_tables(config, family.group).targets
+    names = list(settings.tables)
+    outputs = {name: _output(family, name) for name in names}
+    return AssetsDefinition.from_graph(
+        _merge_graph(config, family),
+        keys_by_input_name={_input(family, name): family.key("staging", name) for name in names},
+        keys_by_output_name={outputs[name]: family.key("production", name) for name in names},
+        internal_asset_deps={outputs[name]: {family.key("staging", name)} for name in names},
+        partitions_def=family.partitions,
+        group_name=family.asset_group,
+        can_subset=True,
+        tags_by_output_name={outputs[name]: layer_tags("production", "postgres") for name in names},
+        owners_by_output_name={outputs[name]: settings.owners for name in names},
+        descriptions_by_output_name={
+            outputs[name]: f"Production table {targets[name]} with {_ROWS[family.kind]} as the source has them. "
+            f"{table.description or ''}".strip()
+            for name, table in settings.tables.items()
+        },
+        metadata_by_output_name={outputs[name]: {"dagster/table_name": str(targets[name])} for name in names},
+    )
+
+
+def _merge_graph(config: ReloadConfig, family: Family) -> GraphDefinition:
     written = group_tables(config, family.group)
+    tables = list(written.tables)
     how = "in one transaction"
     if config.merge.mode == "chunked":
         how = f"in transactions of {config.merge.chunk_rows} rows, between which readers see the rows merged in part"
 
-    @multi_asset(
+    @op(
+        name=f"find_selection_{family.name}",
+        ins={_input(family, name): In(Nothing) for name in tables},
+        out=Out(Nothing),
+        description="Refuse a run that is not for one partition.",
+    )
+    def find_selection(context: OpExecutionContext) -> None:
+        # Not in the merge's own op: Dagster looks up the staged partitions before an op that yields assets begins, and
+        # fails with a stack trace of its own if the run has none.
+        with readable_errors():
+            family.selected_window(partition_key(context.run))
+
+    @op(
         name=f"merge_{family.name}",
-        specs=[
-            AssetSpec(
-                key=family.key("production", name),
-                deps=[family.key("staging", name)],
-                partitions_def=family.partitions,
-                group_name=family.asset_group,
-                tags=layer_tags("production", "postgres"),
-                owners=settings.owners,
-                description=f"Production table {written.targets[name]} with {_ROWS[family.kind]} as the source "
-                f"has them. {table.description or ''}".strip(),
-                metadata={"dagster/table_name": str(written.targets[name])},
-            )
-            for name, table in settings.tables.items()
-        ],
-        can_subset=True,
+        ins={"selection": In(Nothing)},
+        out={_output(family, name): Out(Nothing, is_required=False) for name in tables},
         description=f"Merge the verified rows into production {how}, while CDC keeps writing; then read the source "
         "again and correct what CDC had passed by then.",
     )
-    def merge(context: AssetExecutionContext, reload: ReloadResource) -> Iterator[MaterializeResult[None]]:
+    def merge(context: OpExecutionContext, reload: ReloadResource) -> Iterator[Output[None]]:
         names = family.tables(context.selected_asset_keys)
         with readable_errors():
             partition = partition_key(context.run)
@@ -56,16 +91,44 @@ def production_assets(config: ReloadConfig, family: Family) -> AssetsDefinition:
             # The sweeper has to know which run is working on the reload now, and the notifier which one failed.
             take_up(ledger, current, context.run.run_id)
             with production.target.connect(autocommit=True) as connection:
-                tables = unchanged_tables(connection, written.place, current, names)
+                resolved = unchanged_tables(connection, written.place, current, names)
             # If an earlier run died between merge and confirm, this one resumes with the confirm.
-            merged = None if awaits_confirm(current, names) else production.merge(current, tables)
-            confirmed = production.confirm(current, tables)
+            merged = None if awaits_confirm(current, names) else production.merge(current, resolved)
+            confirmed = production.confirm(current, resolved)
             current = ledger.get(current.reload_id)
             staged = ledger.tables(current.reload_id)
-        for table in tables:
-            yield MaterializeResult(
-                asset_key=family.key("production", table.name),
-                metadata=merged_metadata(current, config.windows.zone, staged[table.name], table, merged, confirmed),
-            )
+        for table in resolved:
+            metadata = merged_metadata(current, config.windows.zone, staged[table.name], table, merged, confirmed)
+            yield Output(None, _output(family, table.name), metadata=metadata)
 
-    return merge
+    return GraphDefinition(
+        name=f"publish_{family.name}",
+        description="Merge one verified selection of the group into production.",
+        node_defs=[find_selection, merge],
+        dependencies={merge.name: {"selection": DependencyDefinition(find_selection.name)}},
+        input_mappings=[
+            InputMapping(
+                graph_input_name=_input(family, name),
+                mapped_node_name=find_selection.name,
+                mapped_node_input_name=_input(family, name),
+            )
+            for name in tables
+        ],
+        output_mappings=[
+            OutputMapping(
+                graph_output_name=_output(family, name),
+                mapped_node_name=merge.name,
+                mapped_node_output_name=_output(family, name),
+            )
+            for name in tables
+        ],
+    )
+
+
+def _input(family: Family, table: str) -> str:
+    # With something before it: a label alone may be a word of Dagster's or Python's own.
+    return f"staged_{family.labels[table]}"
+
+
+def _output(family: Family, table: str) -> str:
+    return f"merged_{family.labels[table]}"

@@ -15,8 +15,12 @@ from reload_assets.errors.source import SourceKeyValue
 if TYPE_CHECKING:
     from sqlalchemy.sql.type_api import TypeEngine
 
-Kind = Literal["number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid"]
-"""The rules that make a canonical text. The last three are for what production's type keeps of a value."""
+Kind = Literal[
+    "number", "bare", "text", "padded", "blanks", "date", "timestamp", "raw", "day", "short time", "uuid",
+    "clob", "nclob", "blob", "double", "real", "instant",
+]  # fmt: skip
+"""The rules that make a canonical text. From ``day`` to ``uuid`` they are for what production's type keeps of a value.
+The last six are for types that only a search for drift compares; their texts may differ for values that do not."""
 
 Family = Literal["number", "float", "string", "lob", "bytes", "time", "zoned", "interval"]
 """How DMS delivers a type: a number, a binary float, text, a LOB's text, bytes, a timestamp, or a time as a string."""
@@ -31,8 +35,9 @@ class OracleType:
     be keys and can be filtered, by values bound as ``bind``. ``is_compared``: the content is compared, because it
     arrives exactly. ``is_read_whole``: it has no canonical text, but a value read over the connection can be made into
     what DMS loads; of a LOB, Oracle tells the length, too. ``most_bytes``: where DMS cuts a LOB regardless of the
-    task's limit. ``float_bits``: the precision of a binary float. ``length_in``: the unit of the column's length in the
-    dictionary.
+    task's limit. ``float_bits``: the precision of a binary float. ``inexact_kind``: the rule by which only a search for
+    drift compares it. ``would_take``: why it is not compared, and what that would take. ``length_in``: the unit of the
+    column's length in the dictionary.
     """
 
     family: Family | None
@@ -44,6 +49,8 @@ class OracleType:
     is_national: bool = False
     most_bytes: int | None = None
     float_bits: int | None = None
+    inexact_kind: Kind | None = None
+    would_take: str | None = None
     length_in: Literal["characters", "bytes"] | None = None
 
 
@@ -57,14 +64,21 @@ def _string(kind: Kind, bind: Bind, *, is_national: bool = False) -> OracleType:
 
 # DMS cuts LONG and LONG RAW at 64 KB.
 _LONG_BYTES = 64 * 1024
+_UNREADABLE = "Oracle has no function that reads it; it would take a {} in the source"
+_DELIVERED = "DMS delivers it as a text of its own; it would take "
+_ZONED = OracleType("zoned", inexact_kind="instant", would_take=f"{_DELIVERED}timestamp with time zone in production")
+_INTERVAL = OracleType("interval", would_take=f"{_DELIVERED}a number in the source")
+_XML = OracleType(
+    "lob", is_lob=True, would_take="each side writes a document in its own way; it would take a CLOB in the source"
+)
 # Some types have no kind on purpose. The text of binary floats and LOBs differs between Oracle and PostgreSQL. The text
 # of times with a time zone differs between source and production, because DMS turns them into strings.
 ORACLE_TYPES: Mapping[str, OracleType] = {
     "NUMBER": _exact("number", "number", "number"),
     # DMS rounds this number to 15 digits.
-    "FLOAT": OracleType("float", "number", "number", float_bits=126),
-    "BINARY_FLOAT": OracleType("float", is_read_whole=True, float_bits=24),
-    "BINARY_DOUBLE": OracleType("float", is_read_whole=True, float_bits=53),
+    "FLOAT": OracleType("float", "number", "number", float_bits=126, inexact_kind="double"),
+    "BINARY_FLOAT": OracleType("float", is_read_whole=True, float_bits=24, inexact_kind="real"),
+    "BINARY_DOUBLE": OracleType("float", is_read_whole=True, float_bits=53, inexact_kind="double"),
     "VARCHAR2": _string("text", "text"),
     "VARCHAR": _string("text", "text"),
     "NVARCHAR2": _string("text", "national text", is_national=True),
@@ -72,18 +86,18 @@ ORACLE_TYPES: Mapping[str, OracleType] = {
     "NCHAR": _string("padded", "national char", is_national=True),
     "DATE": _exact("time", "date", "date"),
     "TIMESTAMP": _exact("time", "timestamp", "timestamp"),
-    "TIMESTAMP WITH TIME ZONE": OracleType("zoned"),
-    "TIMESTAMP WITH LOCAL TIME ZONE": OracleType("zoned"),
-    "INTERVAL YEAR TO MONTH": OracleType("interval"),
-    "INTERVAL DAY TO SECOND": OracleType("interval"),
+    "TIMESTAMP WITH TIME ZONE": _ZONED,
+    "TIMESTAMP WITH LOCAL TIME ZONE": _ZONED,
+    "INTERVAL YEAR TO MONTH": _INTERVAL,
+    "INTERVAL DAY TO SECOND": _INTERVAL,
     "RAW": _exact("bytes", "raw", "bytes", length_in="bytes"),
-    "CLOB": OracleType("lob", is_lob=True, is_read_whole=True),
-    "NCLOB": OracleType("lob", is_lob=True, is_read_whole=True),
-    "BLOB": OracleType("bytes", is_lob=True, is_read_whole=True),
-    "LONG": OracleType("lob", is_lob=True, most_bytes=_LONG_BYTES),
-    "LONG RAW": OracleType("bytes", is_lob=True, most_bytes=_LONG_BYTES),
-    "XMLTYPE": OracleType("lob", is_lob=True),
-    "SYS.XMLTYPE": OracleType("lob", is_lob=True),
+    "CLOB": OracleType("lob", is_lob=True, is_read_whole=True, inexact_kind="clob"),
+    "NCLOB": OracleType("lob", is_lob=True, is_read_whole=True, inexact_kind="nclob"),
+    "BLOB": OracleType("bytes", is_lob=True, is_read_whole=True, inexact_kind="blob"),
+    "LONG": OracleType("lob", is_lob=True, most_bytes=_LONG_BYTES, would_take=_UNREADABLE.format("CLOB")),
+    "LONG RAW": OracleType("bytes", is_lob=True, most_bytes=_LONG_BYTES, would_take=_UNREADABLE.format("BLOB")),
+    "XMLTYPE": _XML,
+    "SYS.XMLTYPE": _XML,
 }
 """Oracle's types by name, without sizes. This is the only place that says how each is treated."""
 

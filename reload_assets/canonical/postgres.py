@@ -18,6 +18,37 @@ TIME_TEXT = (
     "COALESCE(CASE WHEN {0} < TIMESTAMP '0001-01-01' THEN TO_CHAR({0}, 'YYYY-MM-DD HH24:MI:SS.US\" BC\"') "
     "ELSE TO_CHAR({0}, 'YYYY-MM-DD HH24:MI:SS.US') END, CAST({0} AS TEXT))"
 )
+LOB_CHARACTERS, LOB_BYTES = 1_000, 2_000
+"""The most that Oracle gives of a LOB at once, whatever the character set."""
+_PIECES_IN_PART = 32
+DOUBLE_DECIMALS, REAL_DECIMALS = 13, 5
+"""The decimals of a float's first digits: one digit less than the type holds exactly."""
+
+
+def _lob(value: str, size: int, piece: str) -> str:
+    """Return a LOB's text: its length, and the sum of the hashes of its numbered pieces of ``size``.
+
+    Pieces are cut from parts of many pieces. To find a character, PostgreSQL counts from the beginning of a text.
+    """
+    part = _PIECES_IN_PART * size
+    hashed = piece.replace("PIECE", f"SUBSTR(part, n * {size} + 1, {size})")
+    digits = f"SUBSTR(MD5(CONCAT(m * {_PIECES_IN_PART} + n + 1, '.', MD5({hashed}))), 1, 15)"
+    return (
+        f"CASE WHEN LENGTH({value}) > 0 THEN CONCAT(LENGTH({value}), '.', (SELECT SUM(CAST(CAST('x' || {digits} "
+        f"AS BIT(60)) AS BIGINT)) FROM GENERATE_SERIES(0, (LENGTH({value}) - 1) / {part}) AS m CROSS JOIN LATERAL "
+        f"(SELECT SUBSTR({value}, m * {part} + 1, {part}) AS part OFFSET 0) AS parts CROSS JOIN LATERAL "
+        f"GENERATE_SERIES(0, (LENGTH(part) - 1) / {size}) AS n)) END"
+    )
+
+
+def _float(decimals: int) -> str:
+    """Return a binary float's text: its first digits, and the exponent."""
+    return (
+        "CASE WHEN {0} IN ('NaN', 'Infinity', '-Infinity') THEN CAST({0} AS TEXT) WHEN {0} = 0 THEN '0' "
+        f"ELSE UPPER(TRIM(TO_CHAR(CAST({{0}} AS DOUBLE PRECISION), '9.{'9' * decimals}EEEE'))) END"
+    )
+
+
 POSTGRESQL: Mapping[Kind, str] = {
     "number": "CAST(TRIM_SCALE(CAST({0} AS NUMERIC)) AS TEXT)",
     "bare": "CAST(TRIM_SCALE(ROUND(CAST({0} AS NUMERIC), {1})) AS TEXT)",
@@ -31,6 +62,12 @@ POSTGRESQL: Mapping[Kind, str] = {
     "raw": "ENCODE({0}, 'hex')",
     "text": "{0}",
     "uuid": "LOWER(TRANSLATE({0}, 'x-{{}}', 'x'))",
+    "clob": _lob("CAST({0} AS TEXT)", LOB_CHARACTERS, "CONVERT_TO(PIECE, 'UTF8')"),
+    "nclob": _lob("CAST({0} AS TEXT)", LOB_CHARACTERS, "CONVERT_TO(PIECE, 'UTF8')"),
+    "blob": _lob("{0}", LOB_BYTES, "PIECE"),
+    "double": _float(DOUBLE_DECIMALS),
+    "real": _float(REAL_DECIMALS),
+    "instant": TIME_TEXT.format("CAST({0} AT TIME ZONE 'UTC' AS TIMESTAMP(6))"),
 }
 """The template of canonical text on PostgreSQL, by kind. The stand-in for the source uses it too."""
 

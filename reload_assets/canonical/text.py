@@ -18,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import TextRule
+from reload_assets.canonical.postgres import DOUBLE_DECIMALS, LOB_BYTES, LOB_CHARACTERS, REAL_DECIMALS, TextRule
 
 # The third argument overrides the session's settings, such as a decimal comma or a Buddhist calendar.
 _PLAIN = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
@@ -30,6 +30,33 @@ _TIME = (
     "CASE WHEN {0} < DATE '0001-01-01' THEN TO_CHAR({0}, '{1}', 'NLS_CALENDAR=GREGORIAN') "
     "ELSE TO_CHAR({0}, '{2}', 'NLS_CALENDAR=GREGORIAN') END"
 )
+
+
+def _lob(size: int, piece: str) -> str:
+    """Return a LOB's text: its length, and the sum of the hashes of its numbered pieces of ``size``.
+
+    It needs no right: everybody may use DBMS_LOB, and STANDARD_HASH takes the pieces, though not the LOB.
+    """
+    length = "DBMS_LOB.GETLENGTH({0})"
+    hashed = piece.replace("PIECE", f"DBMS_LOB.SUBSTR({{0}}, {size}, (LEVEL - 1) * {size} + 1)")
+    hexadecimal = f"LOWER(RAWTOHEX(STANDARD_HASH({hashed}, 'MD5')))"
+    digits = f"SUBSTR(RAWTOHEX(STANDARD_HASH(LEVEL || '.' || {hexadecimal}, 'MD5')), 1, 15)"
+    return (
+        f"CASE WHEN {length} > 0 THEN {length} || '.' || (SELECT SUM(TO_NUMBER({digits}, '{'X' * 15}')) "
+        f"FROM DUAL CONNECT BY LEVEL <= CEIL({length} / {size})) END"
+    )
+
+
+def _float(decimals: int) -> str:
+    """Return a binary float's text: its first digits, and the exponent."""
+    return (
+        "CASE WHEN {0} = BINARY_DOUBLE_NAN THEN 'NaN' WHEN {0} = BINARY_DOUBLE_INFINITY THEN 'Infinity' "
+        "WHEN {0} = -BINARY_DOUBLE_INFINITY THEN '-Infinity' "
+        f"WHEN {{0}} = 0 THEN '0' ELSE TRIM(TO_CHAR({{0}}, '9.{'9' * decimals}EEEE', "
+        "'NLS_NUMERIC_CHARACTERS=''.,''')) END"
+    )
+
+
 _ORACLE: dict[Kind, str] = {
     "number": _NUMBER,
     # Rounded as DMS does it for a NUMBER without precision: {1} is NumberDatatypeScale.
@@ -48,6 +75,14 @@ _ORACLE: dict[Kind, str] = {
     "raw": "LOWER(RAWTOHEX({0}))",
     "uuid": "LOWER(TRANSLATE({0}, 'x-{{}}', 'x'))",
     "text": "REPLACE({0}, CHR(0), ' ')",
+    "clob": _lob(LOB_CHARACTERS, "CONVERT(REPLACE(PIECE, CHR(0), ' '), 'AL32UTF8')"),
+    "nclob": _lob(LOB_CHARACTERS, "CONVERT(REPLACE(TO_CHAR(PIECE), CHR(0), ' '), 'AL32UTF8')"),
+    "blob": _lob(LOB_BYTES, "PIECE"),
+    "double": _float(DOUBLE_DECIMALS),
+    "real": _float(REAL_DECIMALS),
+    "instant": _TIME.format(
+        "CAST(SYS_EXTRACT_UTC({0}) AS TIMESTAMP(6))", 'YYYY-MM-DD HH24:MI:SS.FF6" BC"', "YYYY-MM-DD HH24:MI:SS.FF6"
+    ),
 }
 
 

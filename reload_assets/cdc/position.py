@@ -242,6 +242,22 @@ class Cdc:
             ).fetchall()
         return [Skipped(*row) for row in rows]
 
+    def skipped_page(
+        self, connection: Connection[Any], tables: Sequence[str], since: datetime, most: int
+    ) -> list[Skipped]:
+        """Return the first ``most`` of these statements, with all of the last one's time. Raises CdcNotReady."""
+        with self._readable("awsdms_apply_exceptions", "ControlSchema"):
+            rows = run(
+                connection,
+                "cdc:list_skipped_page",
+                {"control_schema": self._settings.control_schema},
+                task_name=self.task.resource,
+                tables=[table.lower() for table in tables],
+                since=since,
+                most=most,
+            ).fetchall()
+        return [Skipped(*row) for row in rows]
+
     @contextmanager
     def _readable(self, table: str, setting: str) -> Iterator[None]:
         place = f"{self._settings.control_schema}.{table}"

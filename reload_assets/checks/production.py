@@ -44,8 +44,9 @@ def production_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
+            partition = partition_key(context.run)
             ledger, target = reload.services.ledger, reload.services.target
-            current = current_reload(ledger, family, partition_key(context.run), [table])
+            current = current_reload(ledger, family, partition, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             cdc = reload.services.cdc(family.group, context.log.info)

@@ -15,6 +15,7 @@ from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.partition_key import partition_key
 from reload_assets.checks.results import check_result
 from reload_assets.ledger.records import CheckResult
+from reload_assets.merge.preconditions import not_verified
 from reload_assets.partitions import Family
 from reload_assets.resolved import resolved_tables
 from reload_assets.resources.reload import ReloadResource
@@ -47,8 +48,9 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
     )
     def verify(context: AssetCheckExecutionContext, reload: ReloadResource) -> Iterator[AssetCheckResult]:
         with readable_errors():
+            partition = partition_key(context.run)
             ledger, target, config = reload.services.ledger, reload.services.target, reload.services.config
-            current = current_reload(ledger, family, partition_key(context.run), [table])
+            current = current_reload(ledger, family, partition, [table])
             with target.connect(autocommit=True) as connection:
                 (resolved,) = resolved_tables(connection, current, [table])
             staged = ledger.tables(current.reload_id)[table]
@@ -64,15 +66,16 @@ def staging_checks(family: Family, table: str) -> AssetChecksDefinition:
                     checks={key.name for key in context.selected_asset_check_keys},
                     reader=reader,
                 )
-            ledger.record_checks(
-                current.reload_id,
-                table,
-                [
-                    CheckResult(table, outcome.check_name, outcome.status, outcome.blocking, outcome.detail)
-                    for outcome in outcomes
-                ],
-            )
+            results = [
+                CheckResult(table, outcome.check_name, outcome.status, outcome.blocking, outcome.detail)
+                for outcome in outcomes
+            ]
+            ledger.record_checks(current.reload_id, table, results)
         for outcome in outcomes:
             yield check_result(asset, current, outcome)
+        # Or Dagster would fail the step for that, with a stack trace of its own.
+        if unpassed := [result for result in results if result.blocking and result.status != "passed"]:
+            with readable_errors():
+                raise not_verified(current, unpassed)
 
     return verify

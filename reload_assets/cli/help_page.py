@@ -19,18 +19,15 @@ _COLUMNS = 78
 
 
 def commands_page(main: click.Group) -> str:
-    """Return the page as Markdown: the help of the main command, then that of each of its commands."""
-    name = "reload-assets"
+    """Return the page as Markdown: the help of the main command, then that of each of its commands, and of theirs."""
     # Its own settings come from make_context only.
-    parent = click.Context(main, info_name=name, terminal_width=_COLUMNS, **main.context_settings)
-    parts = [_HEAD, *_help(name, parent)]
-    for command in main.list_commands(parent):
-        found = main.get_command(parent, command)
-        assert found is not None
-        parts += _help(f"{name} {command}", click.Context(found, parent, command, terminal_width=_COLUMNS))
-    return "\n".join(parts)
+    context = click.Context(main, info_name="reload-assets", terminal_width=_COLUMNS, **main.context_settings)
+    return "\n".join([_HEAD, *_help("reload-assets", context)])
 
 
 def _help(title: str, context: click.Context) -> Iterator[str]:
     yield f"## {title}\n"
     yield f"```text\n{context.get_help()}\n```\n"
+    if isinstance(context.command, click.Group):
+        for name, command in sorted(context.command.commands.items()):
+            yield from _help(f"{title} {name}", click.Context(command, context, name, terminal_width=_COLUMNS))

@@ -14,6 +14,7 @@ from reload_assets.cli.install import install
 from reload_assets.cli.lint import lint
 from reload_assets.cli.reference import reference
 from reload_assets.cli.reload import reload
+from reload_assets.cli.requests import requests
 from reload_assets.cli.sql import sql
 from reload_assets.cli.status import status
 from reload_assets.errors import ReloadError
@@ -51,5 +52,5 @@ def main(context: click.Context, config: str | None) -> None:
     context.obj = Configured(config)
 
 
-for command in (init, install, doctor, reload, status, sql, lint, reference):
+for command in (init, install, doctor, reload, status, requests, sql, lint, reference):
     main.add_command(command)

@@ -52,11 +52,14 @@ class _KeyComparison(Comparison):
 
     def _copy_keys(self) -> None:
         names = sql.SQL(", ").join(sql.Identifier(name) for name in self.names)
+        self.create_source_window()
         keys = {"compared_keys": names, "selected_keys": self._selected}
         run(self.connection, "verify/5_window:create_source_keys", keys)
-        self._copy_rows(self._by_key(self._keys, self.compared.sources))
+        self.copy(self.by_key(self._keys, self.compared.sources))
+        self.analyze()
 
-    def _is_in_range(self) -> sql.Composable:
+    @property
+    def is_in_range(self) -> sql.Composable:
         return sql.SQL(" AND ").join(
             sql.SQL("{} = {}").format(sql.Identifier("p", column.name), sql.Identifier("bounds", name))
             for name, column in zip(self.names, self.table.key, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Connection, sql
 
@@ -11,19 +11,30 @@ from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import TextRule, production_text
 from reload_assets.canonical.row_hash import Hashed, row_hash
 from reload_assets.canonical.text import production_column
+from reload_assets.conversions.pair import Pair
 from reload_assets.errors.source import SourceColumnType, SourceNotDescribed
 from reload_assets.tables import ReloadColumn, ReloadTable
+
+Inexact = Literal["none", "without lobs", "all"]
+"""Which columns are compared by a text that may differ for equal values."""
 
 
 class ComparedColumns:
     """The columns of one table that have the same text in source and production.
 
-    ``columns`` are compared. ``left_out`` has the reasons why others are not, by their names in the source; columns to
-    which a reload is not limited are in neither. Raises
-    SourceUnavailable if the source is not described, or if a key or version column has no such text.
+    ``columns`` are compared; of these, ``inexact`` ones have a text that may differ for values that do not.
+    ``left_out`` has the reasons why others are not, by their names in the source; columns to which a reload is not
+    limited are in neither. Raises SourceUnavailable if the source is not described, or if a key or version column has
+    no such text.
     """
 
-    def __init__(self, connection: Connection[Any], table: ReloadTable, paired: Sequence[ReloadColumn]) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        table: ReloadTable,
+        paired: Sequence[ReloadColumn],
+        inexact: Inexact = "none",
+    ) -> None:
         """``paired``: the columns by whose text rows are matched. Each of them must have one."""
         if table.source_columns is None:
             raise SourceNotDescribed(table.source)
@@ -31,6 +42,7 @@ class ComparedColumns:
         self.described = {column.name: column for column in table.source_columns}
         self.rules: dict[str, TextRule] = {column.source: self.rule(column) for column in paired}
         self.columns: list[ReloadColumn] = []
+        self.inexact: list[ReloadColumn] = []
         self.left_out: dict[str, str] = {}
         self._to_utf8 = connection.info.parameter_status("server_encoding") != "UTF8"
         for column in table.judged_columns:
@@ -38,7 +50,14 @@ class ComparedColumns:
             if pair is not None and (rule := pair.shared_rule) is not None:
                 self.columns.append(column)
                 self.rules[column.source] = rule
-            elif column.source not in self.rules:
+            elif column.source in self.rules:
+                # Rows are matched by it.
+                continue
+            elif pair is not None and (rule := _inexact(pair, inexact)) is not None:
+                self.columns.append(column)
+                self.inexact.append(column)
+                self.rules[column.source] = rule
+            else:
                 self.left_out[column.source] = _why_not(self.described[column.source], column)
 
     def rule(self, column: ReloadColumn) -> TextRule:
@@ -90,6 +109,12 @@ def typed_key(text: sql.Composable, column: ReloadColumn) -> sql.Composable:
     """Give the text of a key production's type, where the value is assigned."""
     # No cast of a text: it would cut one that is too long, where an assignment refuses it.
     return text if column.target.collatable else _typed(text, column)
+
+
+def _inexact(pair: Pair, wanted: Inexact) -> TextRule | None:
+    if wanted == "none" or (wanted == "without lobs" and pair.source.type.is_lob):
+        return None
+    return pair.inexact_rule
 
 
 def _typed(text: sql.Composable, column: ReloadColumn) -> sql.Composed:

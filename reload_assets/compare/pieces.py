@@ -52,3 +52,23 @@ class NewerPieces:
 
     r_key: Composable
     p_rest: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingPieces:
+    """The temporary tables of two readings, and how their rows meet (``sql/finders/drift.sql``)."""
+
+    reading: str
+    reading_before: str
+    either_key_named: Composable
+    n_is_b: Composable
+    n_key: Composable
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPieces:
+    """The keys of some rows, and what is read of these (``finders/drift:list_by_key``)."""
+
+    r_key: Composable
+    key_columns: Composable
+    p_values: Composable

@@ -7,25 +7,19 @@ hash of a row (``reload_assets.canonical.row_hash``). Production's rows are comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from psycopg import Connection, sql
 
-from reload_assets.canonical.oracle_types import Kind
-from reload_assets.canonical.postgres import TextRule
-from reload_assets.canonical.row_hash import checksum, segment
-from reload_assets.canonical.text import canonical_text, in_production, production_column
+from reload_assets.canonical.text import in_production
 from reload_assets.cdc.position import Cdc
-from reload_assets.compare.compared_columns import ComparedColumns
-from reload_assets.compare.pieces import NewerPieces, RangePieces, SegmentPieces, WindowTable
-from reload_assets.compare.segments import Bounds, Sums, characters, differing, ranges
+from reload_assets.compare.pieces import NewerPieces, RangePieces
+from reload_assets.compare.segments import Bounds, differing, ranges
+from reload_assets.compare.sides import Sides
 from reload_assets.compare.versions import is_later
-from reload_assets.postgres.session import analyze, copy_in
 from reload_assets.postgres.statements import run
-from reload_assets.soft_delete import alive
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
 
@@ -77,36 +71,28 @@ def compare_contents(
     return Comparison(connection, table, bounds, reader, cdc).run()
 
 
-class Comparison:
-    """Compares a window in rounds; see ``compare_contents``. ``bounds_table`` has the ranges, or keys, of a round."""
-
-    bounds_table = "source_ranges"
+class Comparison(Sides):
+    """Compares a window in rounds; see ``compare_contents``."""
 
     def __init__(
         self, connection: Connection[Any], table: ReloadTable, bounds: Bounds, reader: SourceReader, cdc: Cdc | None
     ) -> None:
-        self.connection, self.table, self.bounds, self.cdc = connection, table, bounds, cdc
-        self.reader = reader.of(table.source_schema)
-        self.compared = ComparedColumns(connection, table, (*table.key, table.version))
-        self.names = [f"k{number}" for number in range(1, len(table.key) + 1)]
-        self.place = WindowTable(
-            schema=table.production.schema,
-            table=table.production.name,
-            range_column=table.window.name,
-            p_is_alive=alive(table),
-        )
+        super().__init__(connection, table, reader, cdc)
+        self.bounds = bounds
 
     def run(self) -> Contents:
         """Compare sums, and then the rows of the segments that differ."""
-        source, production = self._sums()
+        length = self.length(self.bounds)
+        source = self.source_sums(self.bounds, length)
+        self.wait()
+        production = self.production_sums(self.bounds, length)
         names = differing(source, production)
         counts = {"same": sum(sums.rows for name, sums in source.items() if production.get(name) == sums)}
         segments = len(source.keys() | production.keys())
         found = Contents(counts, segments, len(names), self.compared.left_out)
         if not names:
             return found
-        rounded = (self.compared.described[self.table.window.source].scale or 0) > 6
-        wanted = list(ranges(names, self.bounds, early=rounded))
+        wanted = list(ranges(names, self.bounds, early=self.is_early))
         return self._rounds(found, counts["same"], lambda: self._copy(wanted))
 
     def _rounds(self, found: Contents, same: int, copy: Callable[[], None]) -> Contents:
@@ -116,91 +102,20 @@ class Comparison:
             # only be ahead of it.
             with self.connection.transaction():
                 copy()
-                self._wait()
+                self.wait()
                 found = self._compare(found, same)
-            if found.equal or self.cdc is None:
+            if found.equal or not self.has_cdc:
                 break
         return found
 
-    def _sums(self) -> tuple[dict[str, Sums], dict[str, Sums]]:
-        """Return both sides' sums by segment."""
-        window = {"start": self.bounds[0], "end": self.bounds[1]}
-        ((estimate,),) = run(self.connection, "verify/5_window:estimate_window", self.place, **window).fetchall()
-        length = characters(self.bounds, estimate[0]["Plan"]["Plan Rows"])
-        source = {
-            name: Sums(rows, total)
-            for name, rows, total in self.reader.segments(
-                self.table.source_table,
-                self.compared.sources,
-                self.table.window.source,
-                *self.bounds,
-                length,
-            )
-        }
-        self._wait()
-        column = self.table.window
-        text = canonical_text(production_column("p", column.name), self.compared.rule(column))
-        pieces = SegmentPieces(
-            p_segment=in_production(segment(text, length)),
-            p_checksum=in_production(checksum(self.compared.row_hash("p"))),
-        )
-        rows = run(self.connection, "verify/5_window:sum_segments", self.place, pieces, **window).fetchall()
-        return source, {name: Sums(count, total) for name, count, total in rows}
-
-    def _wait(self) -> None:
-        if self.cdc is not None:
-            self.cdc.wait_passed(self.reader.now())
-
     def _copy(self, wanted: Sequence[Bounds]) -> None:
-        starts, ends = zip(*wanted, strict=True)
-        run(self.connection, "verify/5_window:create_source_ranges", range_starts=list(starts), range_ends=list(ends))
-        batches = self.reader.contents(
-            self.table.source_table,
-            [column.source for column in self.table.key],
-            self.table.version.source,
-            self.compared.sources,
-            self.table.window.source,
-            wanted,
-        )
-        self._copy_rows(chain.from_iterable(batches))
-
-    def _copy_rows(self, rows: Iterable[Sequence[Any]]) -> None:
-        keys = sql.SQL(", ").join(sql.SQL("NULL::text AS {}").format(sql.Identifier(name)) for name in self.names)
-        run(self.connection, "verify/5_window:create_source_window", {"no_key_texts": keys})
-        with self.connection.cursor() as cursor, copy_in(cursor, "source_window") as copy:
-            for row in rows:
-                copy.write_row(row)
-        for name in ("source_window", self.bounds_table):
-            analyze(self.connection, None, name)
+        self.create_source_ranges(wanted)
+        self.create_source_window()
+        self.copy(self.rows_in(wanted))
+        self.analyze()
 
     def _compare(self, before: Contents, same: int) -> Contents:
-        pairs = list(zip(self.names, self.table.key, strict=True))
-        version, kind = self.table.version, self.compared.rules[self.table.version.source].kind
-        pieces = RangePieces(
-            p_key_texts=sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(self.compared.text("p", column), sql.Identifier(name))
-                for name, column in pairs
-            ),
-            p_version=self.compared.text("p", version),
-            p_content=in_production(self.compared.row_hash("p")),
-            p_is_r=sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(
-                    sql.Identifier("p", column.name), self.compared.typed(sql.Identifier("r", name), column)
-                )
-                for name, column in pairs
-            ),
-            r_is_w=sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(sql.Identifier("r", name), sql.Identifier("w", name)) for name in self.names
-            ),
-            either_key=sql.SQL(", ").join(
-                sql.SQL("coalesce({}, {})").format(sql.Identifier("r", name), sql.Identifier("w", name))
-                for name in self.names
-            ),
-            source_bounds=self.bounds_table,
-            p_is_in_range=self._is_in_range(),
-            production_is_later=_is_later(kind),
-            is_same_version=self._is_same_version(),
-        )
+        pieces = self.pieces
         rows = run(self.connection, "verify/5_window:compare_ranges", self.place, pieces).fetchall()
         counts = {outcome: count for outcome, count, _ in rows}
         some = {outcome: keys for outcome, _, keys in rows}
@@ -220,17 +135,6 @@ class Comparison:
         left = _left(self.table, counts, looked_up, gone)
         return Contents(
             counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
-        )
-
-    def _is_same_version(self) -> sql.Composable:
-        """Return the condition, besides equal content, for a row to be the same: none where columns are compared."""
-        if self.table.limited_to is not None:
-            return sql.SQL("true")
-        return sql.SQL("source_version IS NOT DISTINCT FROM production_version")
-
-    def _is_in_range(self) -> sql.Composable:
-        return sql.SQL("{0} >= bounds.range_start AND {0} < bounds.range_end").format(
-            sql.Identifier("p", self.table.window.name)
         )
 
     def _look_up_newer(self, pieces: RangePieces) -> dict[str, list[str]]:
@@ -254,11 +158,11 @@ class Comparison:
             limit=_LOOKED_UP,
         ).fetchall()
         keys = [row[:size] for row in noted]
-        now = {row[:size]: row[size:] for row in self._by_key(keys, self.compared.sources)}
+        now = {row[:size]: row[size:] for row in self.by_key(keys, self.compared.sources)}
         older = [
             key for key, version, content, _ in _split(noted, size) if self._is_older(now.get(key), version, content)
         ]
-        rests = {row[:size]: row[-1] for row in self._by_key(older, self.compared.rules_of(rest))} if rest else {}
+        rests = {row[:size]: row[-1] for row in self.by_key(older, self.compared.rules_of(rest))} if rest else {}
         wrong: dict[str, list[str]] = {"later": [], "content": []}
         for key, version, content, rest_hash in _split(noted, size):
             if key not in now or now[key][1] == content:
@@ -275,20 +179,6 @@ class Comparison:
             return False
         return not is_later(found[0], version, self.compared.rules[self.table.version.source].kind)
 
-    def _by_key(self, keys: Sequence[Sequence[Any]], columns: Mapping[str, TextRule]) -> list[tuple[Any, ...]]:
-        """Return the source's rows with some keys: the key and the version as text, and the hash of some columns."""
-        if not keys:
-            return []
-        return list(
-            self.reader.contents_by_key(
-                self.table.source_table,
-                [column.source for column in self.table.key],
-                self.table.version.source,
-                columns,
-                keys,
-            )
-        )
-
     def _look_up_extra(self, pieces: RangePieces) -> tuple[int, int, int, list[str]]:
         """Return how many extra rows were looked up, how many the source lacks, and how many it has by now.
 
@@ -296,7 +186,7 @@ class Comparison:
         """
         extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
-        there = {row[:size]: row for row in self._by_key([row[:size] for row in extra], self.compared.sources)}
+        there = {row[:size]: row for row in self.by_key([row[:size] for row in extra], self.compared.sources)}
         if self.table.limited_to is None:
             wrong = [row for row in extra if there.get(row[:size]) != row]
         else:
@@ -328,13 +218,3 @@ def _split(rows: Sequence[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[s
     for row in rows:
         version, content, rest = row[size:]
         yield row[:size], version, content, rest
-
-
-def _is_later(kind: Kind) -> sql.SQL:
-    if kind in ("number", "bare"):
-        return sql.SQL("production_version::numeric > source_version::numeric")
-    if kind in ("date", "timestamp"):
-        # Compared as text, years before Christ would sort among later ones.
-        return sql.SQL("production_version::timestamp > source_version::timestamp")
-    # Compare by code points, as Oracle does, regardless of the database's collation.
-    return sql.SQL('production_version COLLATE "C" > source_version COLLATE "C"')

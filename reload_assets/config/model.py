@@ -206,7 +206,9 @@ class MergeConfig(Section):
     mode: Literal["atomic", "chunked"] = Field(
         "atomic",
         description="atomic: one transaction for all tables of a window. chunked: one transaction per chunk_rows, "
-        "which limits how long CDC waits, but readers may see a window that is merged in part.",
+        "which limits how long CDC waits, but readers may see a window that is merged in part. A table with another "
+        "unique index than the key's, or whose rows refer to each other, is merged in one transaction; `doctor` "
+        "names it.",
     )
     chunk_rows: int = Field(
         20_000,
@@ -361,6 +363,18 @@ class ReloadConfig(Section):
             if self.cdc is None and (group.against_cdc == "fence" or group.cdc_task_arn is not None):
                 field = "against_cdc" if group.against_cdc == "fence" else "cdc_task_arn"
                 raise ValueError(f"groups.{name}.{field}: needs the section cdc; write it")
+        return self
+
+    @model_validator(mode="after")
+    def _drift_has_a_source(self) -> ReloadConfig:
+        if self.finders.drift is not None and self.source.connection is None:
+            raise ValueError("finders.drift: needs source.connection; write it, or leave the section out")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_has_a_schema(self) -> ReloadConfig:
+        if self.cdc is None and self.finders.validation:
+            raise ValueError("finders.validation: needs cdc.control_schema; write the section cdc")
         return self
 
     @model_validator(mode="after")

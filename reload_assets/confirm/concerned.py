@@ -7,29 +7,25 @@ is judged or was staged. So a row that nobody reloads, and that production has l
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection, sql
 from psycopg.errors import DataError, InsufficientPrivilege, IntegrityError
 
+from reload_assets.cdc.logged import is_harmless, is_of, readable, sqlstate
 from reload_assets.cdc.position import Cdc, Skipped
 from reload_assets.cdc.skipped import Key, Statement, read_statement
 from reload_assets.confirm.pieces import NamedKey, NamedOutside, NamedPieces
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.merge.statements import both, in_staging
 from reload_assets.postgres.statements import run
-from reload_assets.tables import ReloadTable
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """The allowance for the two servers' clocks: better to read a skipped statement twice than not at all."""
 
-_SQLSTATE = re.compile(r"sql_?state\W*([0-9A-Z]{5})\b", re.IGNORECASE)
-_DATA_EXCEPTION, _FOREIGN_KEY = "22", "23503"
-# DMS writes these words if the server reported no error.
-_NO_ROW = re.compile(r"^\W*0 rows? affected", re.IGNORECASE)
+_FOREIGN_KEY = "23503"
 
 
 class SkippedStatements:
@@ -102,18 +98,19 @@ class SkippedStatements:
         table = statements.merge.table
         target, source = (table.production.schema, table.production.name), (table.source_schema, table.source_table)
         listed = self._cdc.skipped(connection, [target[1], source[1]], self._scanned_until)
-        return [one for one in listed if _is_of(one, target) or _is_of(one, source)]
+        return [one for one in listed if is_of(one, target) or is_of(one, source)]
 
     def _add(self, connection: Connection[Any], statements: ConfirmStatements, skipped: Skipped) -> int:
-        key = [column.name for column in statements.merge.table.key]
+        columns = [column.target for column in statements.merge.table.key]
+        key = [column.name for column in columns]
         statement = read_statement(skipped.statement)
-        named = _readable(statements.merge.table, statement.keys(key)) if statement else set()
+        named = readable(columns, statement.keys(key)) if statement else set()
         if statement is None or not statement.is_read(key):
             self._unread.add(skipped)
         ours = skipped.skipped_at >= self._ours_since
         try:
             with connection.transaction():
-                concerned = (ours and not _is_harmless(skipped, statement)) or any(
+                concerned = (ours and not is_harmless(skipped, statement)) or any(
                     self._is_judged(connection, statements, one) for one in named
                 )
                 if not concerned or statement is None:
@@ -121,7 +118,7 @@ class SkippedStatements:
                 if ours and named and statements.merge.table.limited_to is not None:
                     # Our values may be why it was skipped, and a repair of columns cannot do what it would have done.
                     self._limited.setdefault(statements.merge.table.target, set()).update(named)
-                removed = _readable(statements.merge.table, statement.removed(key))
+                removed = readable(columns, statement.removed(key))
                 return sum(self._collect(connection, statements, one, ours, ours and one in removed) for one in named)
         except (DataError, IntegrityError):
             # A value that does not fit the key's type or domain: the statement has a form that we cannot read.
@@ -150,10 +147,10 @@ class SkippedStatements:
     def _look_outside(self, connection: Connection[Any], schema: str, table: str, key: list[str] | None) -> None:
         """Note what a foreign key refused in a table outside the reload, unless the change is there by now."""
         for skipped in self._cdc.skipped(connection, [table], self._ours_since):
-            if not _is_of(skipped, (schema, table)) or _state(skipped) not in (None, _FOREIGN_KEY):
+            if not is_of(skipped, (schema, table)) or sqlstate(skipped) not in (None, _FOREIGN_KEY):
                 continue
             statement = read_statement(skipped.statement)
-            if _is_harmless(skipped, statement):
+            if is_harmless(skipped, statement):
                 continue
             named = sorted(statement.keys(key)) if statement and key else []
             if statement is None or not named or not self._is_done(connection, schema, table, key or [], statement):
@@ -184,37 +181,3 @@ class SkippedStatements:
             return False
         assert row is not None
         return bool(row[0]) == (statement.verb == "INSERT")
-
-
-def _readable(table: ReloadTable, keys: Iterable[Key]) -> set[Key]:
-    """Return keys as production's types read them: CDC writes a RAW as bytes, also where production has a uuid."""
-    is_uuid = [column.target.base_type == "uuid" for column in table.key]
-    return {
-        tuple(value.removeprefix("\\x") if uuid else value for value, uuid in zip(key, is_uuid, strict=True))
-        for key in keys
-    }
-
-
-def _is_of(skipped: Skipped, table: tuple[str, str]) -> bool:
-    """Return whether a statement is about a table, by the columns of DMS's list or by its own text."""
-    if (skipped.owner.lower(), skipped.table.lower()) == (table[0].lower(), table[1].lower()):
-        return True
-    statement = read_statement(skipped.statement)
-    return statement is not None and tuple(name.lower() for name in statement.table[-2:]) == (
-        table[0].lower(),
-        table[1].lower(),
-    )
-
-
-def _state(skipped: Skipped) -> str | None:
-    """Return the SQLSTATE of the error; None if it has none."""
-    found = _SQLSTATE.search(skipped.error)
-    return found[1].upper() if found else None
-
-
-def _is_harmless(skipped: Skipped, statement: Statement | None) -> bool:
-    """Return whether no row of a reload can be the cause: no row was found, or a value does not fit its column."""
-    state = _state(skipped)
-    if state is not None:
-        return state.startswith(_DATA_EXCEPTION)
-    return statement is not None and statement.verb != "INSERT" and bool(_NO_ROW.match(skipped.error))

@@ -55,7 +55,7 @@ class Corrections:
         )
         chunk_rows = patience.chunk_rows
         self._in_chunks = (
-            chunk_rows is not None and inseparable([statements.merge for statements in all_statements]) is None
+            chunk_rows is not None and inseparable([statements.merge.table for statements in all_statements]) is None
         )
         self._most = chunk_rows if self._in_chunks and chunk_rows else _ALL
         # The maximum number of rows of the next batch, and the number of rows of the last one.

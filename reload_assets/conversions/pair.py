@@ -11,7 +11,7 @@ from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import TextRule, own_rule
 from reload_assets.conversions.declared import INSTANT, INTEGERS, DeclaredType, parse_type
 from reload_assets.conversions.rules import Conversion, convert
-from reload_assets.conversions.shared_text import shared_rule
+from reload_assets.conversions.shared_text import inexact_rule, shared_rule
 from reload_assets.conversions.staged import Staged, staged
 from reload_assets.postgres.catalog import Column
 
@@ -52,6 +52,11 @@ class Pair:
     def shared_rule(self) -> TextRule | None:
         """The rule by which the content is compared; None where it is not."""
         return shared_rule(self.source, self._type, self.conversion, self.zone)
+
+    @property
+    def inexact_rule(self) -> TextRule | None:
+        """The rule by which a search for drift compares a column that has no shared one; None where it cannot."""
+        return inexact_rule(self.source, self._type, self.conversion)
 
     @property
     def matching_rule(self) -> TextRule | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from psycopg import sql
 
-from reload_assets.canonical.oracle_types import SourceColumn
+from reload_assets.canonical.oracle_types import Kind, SourceColumn
 from reload_assets.canonical.postgres import POSTGRESQL, TIME_TEXT, TextRule, own_rule
 from reload_assets.conversions.declared import (
+    FLOATS,
     INSTANT,
     INTEGERS,
     MONEY,
@@ -54,6 +57,36 @@ def shared_rule(source: SourceColumn, base_type: str, conversion: Conversion, zo
     if target.base not in (*TEXTS, "character"):
         return None
     return TextRule("padded") if "trailing blanks" in conversion.lost else rule
+
+
+def inexact_rule(source: SourceColumn, base_type: str, conversion: Conversion) -> TextRule | None:
+    """Return the rule by which a search for drift compares a column without a shared text; None where it cannot.
+
+    Equal values may have different texts: of binary floats, the last digits differ, and Oracle cuts a LOB at characters
+    of UTF-16. So rows that differ by these alone are compared by value.
+    """
+    target, kind = parse_type(base_type), source.type.inexact_kind
+    fitting: Mapping[Kind, tuple[str, ...]] = {
+        "double": (*FLOATS, "numeric"),
+        "real": (*FLOATS, "numeric"),
+        "clob": TEXTS,
+        "nclob": TEXTS,
+        "blob": ("bytea",),
+        "instant": (INSTANT,),
+    }
+    if kind is None or target.base not in fitting[kind] or conversion.lost:
+        return None
+    return TextRule("real" if kind == "double" and target.base == "real" else kind)
+
+
+def why_not_compared(source: SourceColumn, base_type: str) -> str:
+    """Return why a search for drift does not compare a column, and what that would take."""
+    declared = source.why_without_text
+    if source.type.is_lob and inexact_rule(source, base_type, Conversion()) is not None:
+        return f"{declared}: set finders.drift.lobs"
+    if source.type.would_take is not None:
+        return f"{declared}: {source.type.would_take}"
+    return f"{declared}, {base_type} in production: their values have no text in common"
 
 
 def _number(rule: TextRule, target: DeclaredType, conversion: Conversion) -> TextRule | None:

@@ -75,15 +75,19 @@ class CdcTask:
         endpoints = {endpoint["EndpointArn"]: endpoint for endpoint in found}
         if missing := [arn for arn in arns if arn not in endpoints]:
             raise DmsResourceUnknown("endpoint", missing[0])
-        statistics = self._calls.found(
+        statistics = self.statistics()
+        source, target, load_source = (endpoints[arn] for arn in arns)
+        return TaskDescription(task, source, target, load_source, statistics)
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return what DMS says about each table of the task. Raises DmsError."""
+        return self._calls.found(
             "describe_table_statistics",
             "TableStatistics",
-            f"reading the table statistics of the CDC task {name_of(task)}",
+            f"reading the table statistics of the CDC task {self.resource}",
             page_size=500,
             ReplicationTaskArn=self.arn,
         )
-        source, target, load_source = (endpoints[arn] for arn in arns)
-        return TaskDescription(task, source, target, load_source, statistics)
 
     def stop(self) -> None:
         """Stop the task and wait until it has stopped. Does nothing if it is stopped already."""

@@ -167,7 +167,7 @@ def _validation(group: Mapping[str, Any], full_load: Mapping[str, Any]) -> Itera
     ):
         said = "ValidationOnly needs EnableValidation and TargetTablePrepMode DO_NOTHING; set both."
         yield _finding("validation-only", said)
-    if group.get("EnableValidation"):
+    elif group.get("EnableValidation") and not group.get("ValidationOnly"):
         yield _finding(
             "validation-enabled",
             "ValidationSettings.EnableValidation is on: a leftover awsdms_validation_failures_v2 can kill the load; "

@@ -89,10 +89,18 @@ def key_mappings(tables: Sequence[tuple[TableLoad, str, Sequence[dict[str, str]]
     return _mappings([table for table, _, _ in tables], filters)
 
 
+def whole_mappings(tables: Sequence[TableLoad]) -> dict[str, Any]:
+    """Return the mapping of whole tables, without a filter, for a task that compares them."""
+    return _mappings(tables, {})
+
+
 def _mappings(
     tables: Sequence[TableLoad], filters: Mapping[tuple[str, str], tuple[str, list[dict[str, str]]]]
 ) -> dict[str, Any]:
-    """Return the mapping. ``filters`` holds, by source table, the column of its only filter and the conditions."""
+    """Return the mapping.
+
+    ``filters`` holds, by source table, the column of its only filter and the conditions; nothing for a whole table.
+    """
     _check(tables)
     rules: list[dict[str, Any]] = []
 
@@ -102,17 +110,21 @@ def _mappings(
         readable = re.sub(r"[^0-9A-Za-z]+", "-", name)
         rules.append({"rule-type": rule_type, "rule-id": number, "rule-name": f"{number}-{readable}", **rule})
 
+    def named(name: str, siblings: Iterable[str]) -> str:
+        # Only a filter needs a plain name.
+        return _locator_name(name, siblings) if filters else escaped(name)
+
     for table in tables:
-        add("selection", f"load {table.source_table}", _selection(table, *filters[table.source]))
+        add("selection", f"load {table.source_table}", _selection(table, filters.get(table.source)))
     schemas = {table.source_schema: table.staging_schema for table in tables}
     for source, staging in schemas.items():
-        locator = {"schema-name": _locator_name(source, schemas)}
+        locator = {"schema-name": named(source, schemas)}
         add("transformation", f"schema {source}", _rename("schema", locator, staging))
     for table in tables:
         siblings = [other.source_table for other in tables if other.source_schema == table.source_schema]
         locator = {
-            "schema-name": _locator_name(table.source_schema, schemas),
-            "table-name": _locator_name(table.source_table, siblings),
+            "schema-name": named(table.source_schema, schemas),
+            "table-name": named(table.source_table, siblings),
         }
         add("transformation", f"table {table.source_table}", _rename("table", locator, table.staging_table))
         # Before the lowercase rule: if two rules match a column, DMS applies only that of the lower rule-id.
@@ -127,13 +139,17 @@ def _mappings(
             place = {**locator, "column-name": escaped(column)}
             add("transformation", f"column {table.source_table} {column}", _rename("column", place, staged))
     for source in schemas:
-        locator = {"schema-name": _locator_name(source, schemas), "table-name": "%", "column-name": "%"}
+        locator = {"schema-name": named(source, schemas), "table-name": "%", "column-name": "%"}
         rule = {"rule-target": "column", "object-locator": locator, "rule-action": "convert-lowercase"}
         add("transformation", f"columns {source}", rule)
     return {"rules": rules}
 
 
-def _selection(table: TableLoad, column: str, conditions: list[dict[str, str]]) -> dict[str, Any]:
+def _selection(table: TableLoad, only: tuple[str, list[dict[str, str]]] | None) -> dict[str, Any]:
+    if only is None:
+        locator = {"schema-name": escaped(table.source_schema), "table-name": escaped(table.source_table)}
+        return {"object-locator": locator, "rule-action": "include"}
+    column, conditions = only
     return {
         "object-locator": {"schema-name": table.source_schema, "table-name": table.source_table},
         "rule-action": "include",

@@ -1,8 +1,11 @@
-"""The task settings of a reload: stop at the first error, and use the existing staging tables."""
+"""The settings of our tasks: a load uses the existing tables and stops at the first error, a validation only looks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from reload_assets.dms.validation import MOST_FAILURES_OF_A_TABLE, MOST_FAILURES_OF_A_TASK
 
 
 def task_settings(
@@ -42,4 +45,24 @@ def task_settings(
         },
         # A leftover table awsdms_validation_failures_v2 can make a load fail; our own checks compare the rows instead.
         "ValidationSettings": {"EnableValidation": False},
+    }
+
+
+def validation_settings(load_settings: Mapping[str, Any], control_schema: str) -> dict[str, Any]:
+    """Return the settings of a full-load task that loads nothing and compares both sides once.
+
+    It takes what both kinds of tasks have from the settings of a load. DMS notes the rows that differ in
+    ``control_schema``.
+    """
+    return {
+        **load_settings,
+        "ControlTablesSettings": {"ControlSchema": control_schema},
+        "ValidationSettings": {
+            "EnableValidation": True,
+            "ValidationOnly": True,
+            # Otherwise keys that the two sides sort differently may be reported although their rows are equal.
+            "HandleCollationDiff": True,
+            "TableFailureMaxCount": MOST_FAILURES_OF_A_TABLE,
+            "FailureMaxCount": MOST_FAILURES_OF_A_TASK,
+        },
     }

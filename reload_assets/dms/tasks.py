@@ -13,6 +13,7 @@ from reload_assets.dms.calls import ALREADY_EXISTS, NOT_FOUND, WRONG_STATE, DmsC
 from reload_assets.dms.endpoints import EndpointCheck
 from reload_assets.dms.lint import Finding, lint_mapping, lint_settings
 from reload_assets.dms.polling import PollLimits
+from reload_assets.dms.validation import TableValidation, require_finished, validations
 from reload_assets.dms.verdict import LoadResult, Progress, TableName, judge, name_of, progress_of
 from reload_assets.errors import DmsRefusal
 from reload_assets.errors.dms import (
@@ -24,12 +25,13 @@ from reload_assets.errors.dms import (
     TaskNotReady,
     TaskNotRemoved,
 )
+from reload_assets.errors.validation import ValidationFailed
 from reload_assets.retries import NotYet, wait_for
 
 __all__ = ["LoadResult", "LoadTasks", "PollLimits", "Progress", "TableName", "TaskRequest", "task_identifier"]
 
 _LONGEST_IDENTIFIER = 255
-_NAME_PREFIX = "reload-"
+_NAME_PREFIXES = ("reload-", "validate-")
 _NOT_STARTED = frozenset({"creating", "ready"})
 _ENDED = frozenset({"stopped", "failed", "failed-move"})
 _STARTED = frozenset({"starting", "running", "stopping"}) | _ENDED
@@ -59,6 +61,11 @@ def task_identifier(group: str, reload_id: int, token: str) -> str:
     tail = _slug(f"{reload_id}-{token}")
     head = _slug(f"reload-{group}")[: max(len("reload"), _LONGEST_IDENTIFIER - len(tail) - 1)]
     return _slug(f"{head}-{tail}")[:_LONGEST_IDENTIFIER].strip("-")
+
+
+def validation_identifier(group: str, token: str) -> str:
+    """Return a name for a task that validates a group: ``validate-<group>-<token>``."""
+    return _slug(f"validate-{group}-{token}")
 
 
 def _slug(text: str) -> str:
@@ -186,6 +193,32 @@ class LoadTasks:
 
         return wait_for(look, self._limits.watching, self._limits.load_timeout)
 
+    def wait_validated(
+        self, arn: str, on_progress: Callable[[str, list[TableValidation]], None]
+    ) -> list[TableValidation]:
+        """Wait for the end of a task that only validates. Returns what it says about each table.
+
+        ``on_progress`` is called with the task's status after every poll, as by ``wait_loaded``. Raises
+        ValidationFailed if the task does not end by itself within ``load_timeout``; then it is left running.
+        """
+
+        def look() -> list[TableValidation]:
+            task = self._described(arn)
+            if task is None or task["Status"] == "deleting":
+                raise ValidationFailed(arn, "was deleted before it had ended")
+            status = task["Status"]
+            tables = validations(self._statistics(arn)) if status in _HAVE_STATISTICS else []
+            on_progress(status, tables)
+            if status in _ENDED:
+                require_finished(task)
+                return tables
+            limit = "dms.polling.load_timeout_seconds"
+            raise NotYet(
+                lambda took: ValidationFailed(name_of(task), f"is still {status} after {took:.0f} s ({limit})")
+            )
+
+        return wait_for(look, self._limits.watching, self._limits.load_timeout)
+
     def remove(self, arn: str) -> None:
         """Stop the task if it runs, and have DMS delete it. Does nothing if the task does not exist.
 
@@ -216,10 +249,10 @@ class LoadTasks:
         arns = [str(task["ReplicationTaskArn"]) for task in self._full_loads()]
         return [arn for arn in arns if tags.items() <= self._tags(arn).items()]
 
-    def find_reloads(self) -> dict[str, dict[str, str]]:
-        """Return, by ARN, the tags of the full-load tasks whose names look like those of ``task_identifier``."""
+    def find_own(self) -> dict[str, dict[str, str]]:
+        """Return, by ARN, the tags of the full-load tasks whose names look like those of a reload or a validation."""
         arns = [
-            str(task["ReplicationTaskArn"]) for task in self._full_loads() if name_of(task).startswith(_NAME_PREFIX)
+            str(task["ReplicationTaskArn"]) for task in self._full_loads() if name_of(task).startswith(_NAME_PREFIXES)
         ]
         return {arn: self._tags(arn) for arn in arns}
 

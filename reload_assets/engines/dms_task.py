@@ -1,4 +1,4 @@
-"""Loads rows with DMS: describes what a one-time task loads, from where and into which table."""
+"""Describes what a one-time task of DMS loads, from where and into which table, or what it compares."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from reload_assets.config.model import DmsConfig
 from reload_assets.config.values import text
-from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings
+from reload_assets.dms.mappings import TableLoad, key_mappings, table_mappings, whole_mappings
 from reload_assets.dms.patterns import transforms
-from reload_assets.dms.settings import task_settings
-from reload_assets.dms.tasks import TaskRequest, task_identifier
+from reload_assets.dms.settings import task_settings, validation_settings
+from reload_assets.dms.tasks import TaskRequest, task_identifier, validation_identifier
 from reload_assets.keys import filter_condition, filter_positions
 from reload_assets.ledger.records import Key, Reload, staging_name
 from reload_assets.staged_columns import lowered
@@ -110,3 +110,35 @@ class DmsEngine:
             settings=self.task_settings(),
             tags=reload.tags,
         )
+
+    def validation_request(
+        self, group: str, tables: Sequence[ReloadTable], control_schema: str, tags: Mapping[str, str]
+    ) -> TaskRequest:
+        """Return the request for a task that compares whole tables with production's.
+
+        The tables are in one schema of production, because DMS renames a schema as a whole. Raises ConfigError, and
+        MappingError for a name that no rule of DMS can have.
+        """
+        source_arn, target_arn, instance_arn = self.arns()
+        return TaskRequest(
+            identifier=validation_identifier(group, secrets.token_hex(4)),
+            source_endpoint_arn=source_arn,
+            target_endpoint_arn=target_arn,
+            replication_instance_arn=instance_arn,
+            table_mappings=whole_mappings([_compared(table) for table in tables]),
+            settings=validation_settings(self.task_settings(), control_schema),
+            tags=tags,
+        )
+
+
+def _compared(table: ReloadTable) -> TableLoad:
+    """Return the table as if it were loaded into production itself, under production's names."""
+    return TableLoad(
+        source_schema=table.source_schema,
+        source_table=table.source_table,
+        window_column=table.window.source,
+        staging_schema=table.production.schema,
+        staging_table=table.production.name,
+        ignored_columns=tuple(table.options.ignored_source_columns),
+        renamed_columns=tuple((c.source, c.name) for c in table.columns if c.name != lowered(c.source)),
+    )

@@ -127,6 +127,23 @@ class FenceBusy(CdcNotReady):
         )
 
 
+class CdcTableSuspended(CdcNotReady):
+    """The CDC task runs and does not carry a table: it suspended it after an error, or is loading it again."""
+
+    code = "cdc-table-suspended"
+    advice = (
+        "Read `awsdms_apply_exceptions` and the task's log, fix the cause, and let the task carry the table again: "
+        "reload the table in DMS (ReloadTables), or stop and resume the task. Only then reload windows of it."
+    )
+    example = sample(task="ABCDEFGH", tables="SALES.ORDERS (Table error)")
+
+    def __init__(self, task: str, tables: str) -> None:
+        super().__init__(
+            f"The CDC task {task} does not carry the changes of {tables}; see its log and awsdms_apply_exceptions, and "
+            "let it carry the table again."
+        )
+
+
 class CdcUnsuitable(CdcNotReady):
     """The CDC task does not carry the group's tables as a reload needs it to. Each finding has its own code."""
 

@@ -179,12 +179,12 @@ class TaskNotReady(DmsError):
 
     code = "task-not-ready"
     advice = (
-        "Fix the reason that DMS gives, then launch the window again. `dms.polling.ready_timeout_seconds` is the limit."
+        "Fix the reason that DMS gives, then launch the run again. `dms.polling.ready_timeout_seconds` is the limit."
     )
     example = sample(task="reload-sales-7-a1b2c3", status="creating", problem="after 600 s")
 
     def __init__(self, task: str, status: str, problem: str) -> None:
-        super().__init__(f"The DMS task {task} is {status} and not ready: {problem}; launch the window again.")
+        super().__init__(f"The DMS task {task} is {status} and not ready: {problem}; launch the run again.")
 
 
 class TaskNotRemoved(DmsError):

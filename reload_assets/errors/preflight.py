@@ -24,6 +24,38 @@ class RightsMissing(TargetError):
         super().__init__(f"{login} lacks {'; '.join(missing)}; run: {'; '.join(commands)}.")
 
 
+class StagingRefused(TargetError):
+    """The login of `target.connection` cannot make, fill and empty the tables of a reload."""
+
+    code = "staging-refused"
+    advice = (
+        "Fix the cause that PostgreSQL names: the schema in `target.staging_schema`, an event trigger, or default "
+        "privileges."
+    )
+    example = sample(login=_LOGIN, schema="staging", table="production.orders", said='schema "staging" does not exist')
+
+    def __init__(self, login: str, schema: str, table: str, said: str) -> None:
+        super().__init__(
+            f"{login} cannot make and use the tables of a reload of {table} in the schema {schema} "
+            f"(target.staging_schema): PostgreSQL says {said!r}; fix that, or run reload-assets install if the schema "
+            "is missing."
+        )
+
+
+class ConnectionsLimited(TargetError):
+    """The login of `target.connection`, or its database, may have fewer sessions at once than a reload needs."""
+
+    code = "connections-limited"
+    advice = "`ALTER ROLE ... CONNECTION LIMIT` or `ALTER DATABASE ... CONNECTION LIMIT` with a higher number, or -1."
+    example = sample(login=_LOGIN, whose="the login", limit=2, needed=5, command="ALTER ROLE reload_job")
+
+    def __init__(self, login: str, whose: str, limit: int, needed: int, command: str) -> None:
+        super().__init__(
+            f"{login}: {whose} may have {limit} sessions at once, and a reload needs up to {needed}; run: {command} "
+            "CONNECTION LIMIT -1, or a higher number."
+        )
+
+
 class LedgerOutdated(LedgerError):
     """The schema `admin` is that of an older version."""
 

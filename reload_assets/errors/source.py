@@ -35,6 +35,17 @@ class SourceEncryption(SourceUnavailable):
         )
 
 
+class SourceNotConfigured(SourceUnavailable):
+    """A window is to be compared with the source, and no source connection is configured."""
+
+    code = "source-not-configured"
+    advice = "Write `source.connection`: a read-only login to the primary."
+    example = sample(place="reload.yaml: groups.sales.tables")
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{place} cannot be compared with the source: configure source.connection to do so.")
+
+
 class SourceUnreadable(SourceUnavailable):
     """The source is reachable, but a read failed."""
 

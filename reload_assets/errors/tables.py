@@ -100,6 +100,46 @@ class ColumnNotFed(ConfigError):
         )
 
 
+class CheckNotFed(ConfigError):
+    """A constraint of production refuses what every new row has in a column that no column of the source feeds."""
+
+    code = "check-not-fed"
+    advice = (
+        "Give the column a default for which the constraint holds, drop the constraint, or write in `columns` from "
+        "which column of the source it is loaded."
+    )
+    example = sample(
+        place="production.orders",
+        what="the check orders_score_check does not hold for a new row, where score = NULL",
+        source="SALES.ORDERS",
+        columns=("score",),
+    )
+
+    def __init__(self, place: str, what: str, source: str, columns: Sequence[str]) -> None:
+        if not columns:
+            super().__init__(place, f"{what}, so that no missing row can be inserted; drop it")
+            return
+        names = ", ".join(columns)
+        super().__init__(
+            place,
+            f"{what}, and no column of {source} feeds {names}, so that no missing row can be inserted; give it a "
+            "default for which that holds, or write in columns from which column of the source it is loaded",
+        )
+
+
+class PartitionsLacking(ConfigError):
+    """A partitioned table of production has no partition at all, so that no row can be written."""
+
+    code = "partitions-lacking"
+    advice = "`CREATE TABLE ... PARTITION OF ...`, or attach the partitions."
+    example = sample(place="production.orders", key="HASH (id)")
+
+    def __init__(self, place: str, key: str) -> None:
+        super().__init__(
+            place, f"it is partitioned by {key} and has no partition, so no row can be written; create one"
+        )
+
+
 class ColumnAlwaysIdentity(ConfigError):
     """A loaded column outside the key is an identity column that is always generated, so no update can set it."""
 
@@ -326,6 +366,25 @@ class ReplicaIdentityMissing(ConfigError):
             place,
             f"{table} is in a publication but has no replica identity, so that PostgreSQL refuses updates and deletes; "
             "give it a primary key or ALTER TABLE ... REPLICA IDENTITY, or take it out of the publication",
+        )
+
+
+class PublicationUnsuitable(ConfigError):
+    """PostgreSQL refuses to change rows, because a publication's row filter or columns do not suit their identity."""
+
+    code = "publication-unsuitable"
+    advice = (
+        "Let the row filter name columns of the replica identity only, and the list of columns name all of these; or "
+        "`ALTER TABLE ... REPLICA IDENTITY`; or publish inserts only."
+    )
+    example = sample(place=f"{_PLACE}.target", table="production.orders", publications="reports")
+
+    def __init__(self, place: str, table: str, publications: str) -> None:
+        super().__init__(
+            place,
+            f"PostgreSQL refuses updates and deletes of {table}, because it is in a publication ({publications}) whose "
+            "row filter names columns outside of its replica identity, or whose list of columns does not have all of "
+            "that; change the publication, or ALTER TABLE ... REPLICA IDENTITY",
         )
 
 

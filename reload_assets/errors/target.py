@@ -21,6 +21,23 @@ class DatabaseUnreachable(TargetError):
         )
 
 
+class TargetFull(TargetError):
+    """The target, the database or the login may have no more sessions at once."""
+
+    code = "target-full"
+    advice = (
+        "Raise the limit: `ALTER ROLE` or `ALTER DATABASE ... CONNECTION LIMIT`, or `max_connections`; or end sessions "
+        "that nobody needs."
+    )
+    example = sample(login=_LOGIN, reason='FATAL: too many connections for role "reload_job"')
+
+    def __init__(self, login: str, reason: str) -> None:
+        super().__init__(
+            f"target.connection: {login} can have no other session now ({reason}); raise that limit, or end sessions "
+            "that nobody needs."
+        )
+
+
 class TargetEncryption(TargetError):
     """The target and this process do not agree on an encrypted connection, or on whom they talk to."""
 

@@ -14,6 +14,9 @@ from reload_assets.tables import ReloadTable
 from reload_assets.windows import Window
 
 TAG_PREFIX = "reload_assets:"
+RUN_TAG = f"{TAG_PREFIX}run_id"
+VALIDATES_TAG = f"{TAG_PREFIX}validates"
+"""Of a task that belongs to a run and to no reload: the group that it validates."""
 # PostgreSQL cuts names after 63 bytes.
 _LONGEST_STAGING_NAME = 63 - len("_again")
 
@@ -82,7 +85,7 @@ class Reload:
         """The tags of the reload's DMS tasks, by which they can be found no matter which process dies."""
         return {
             f"{TAG_PREFIX}reload_id": str(self.reload_id),
-            f"{TAG_PREFIX}run_id": self.run_id,
+            RUN_TAG: self.run_id,
             **({f"{TAG_PREFIX}window": self.window.key} if self.window else {f"{TAG_PREFIX}keys": self.partition_key}),
             f"{TAG_PREFIX}group": self.group_name,
         }

@@ -16,27 +16,28 @@ from psycopg.rows import class_row
 from reload_assets.ledger.records import Reload, StagedTable
 from reload_assets.merge.result import Outcomes
 from reload_assets.merge.statements import KeyRange, MergeStatements
-from reload_assets.merge.unique_swaps import swap_keys
+from reload_assets.merge.unique_swaps import movable
 from reload_assets.postgres.statements import compose
+from reload_assets.tables import ReloadTable
 
 
-def uncut_because(statements: MergeStatements) -> str | None:
+def uncut_because(table: ReloadTable) -> str | None:
     """Return why a table is merged in one transaction regardless of its size; None if it can be cut."""
-    for unique in swap_keys(statements):
-        return f"values of {unique.index.name} may move between its rows"
-    for key in statements.table.production.foreign_keys:
-        if key.parent == statements.table.target:
+    for index in movable(table):
+        return f"values of {index.name} may move between its rows"
+    for key in table.production.foreign_keys:
+        if key.parent == table.target:
             return f"its rows refer to each other ({key.name})"
     return None
 
 
-def inseparable(all_statements: Sequence[MergeStatements]) -> str | None:
-    """Return why the tables of a reload must be merged together; None if parents can be merged before children."""
-    positions = {statements.table.target: statements.position for statements in all_statements}
-    for statements in all_statements:
-        for key in statements.table.production.foreign_keys:
-            if positions.get(key.parent, 0) > statements.position:
-                return f"{key.name} of {statements.table.target} refers to a table that is merged later"
+def inseparable(tables: Sequence[ReloadTable]) -> str | None:
+    """Return why tables, in the order of their merge, must be merged together; None if parents come before children."""
+    positions = {table.target: position for position, table in enumerate(tables)}
+    for position, table in enumerate(tables):
+        for key in table.production.foreign_keys:
+            if positions.get(key.parent, 0) > position:
+                return f"{key.name} of {table.target} refers to a table that is merged later"
     return None
 
 
@@ -46,7 +47,7 @@ def next_chunk(connection: Connection[Any], statements: MergeStatements, rows: i
     The chunk begins after the last key that the ledger has as merged.
     """
     rest = replace(statements, keys=KeyRange(after=statements.staged.merged_through))
-    if uncut_because(statements):
+    if uncut_because(statements.table):
         return rest
     found = rest.run(connection, "1_preconditions:find_chunk_end", rows=rows).fetchall()
     if len(found) < 2:

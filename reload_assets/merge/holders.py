@@ -20,16 +20,17 @@ from reload_assets.tables import ReloadTable
 
 
 def unique_indexes(table: ReloadTable) -> list[UniqueIndex]:
-    """Return the unique indexes, except the key's, whose values are known from the source's columns.
+    """Return the unique indexes whose values are known from the source's columns, except those that hold the key.
 
-    If the reload is limited to columns, only the indexes over these: the other values stay as they are.
+    Two rows never have the same values in an index that holds the key. If the reload is limited to
+    columns, only the indexes over these count: the other values stay as they are.
     """
     known = {column.name for column in table.columns} | {table.options.soft_delete_column}
-    key = sorted(column.name for column in table.key)
+    key = {column.name for column in table.key}
     return [
         index
         for index in table.production.unique_indexes
-        if known.issuperset(read := read_columns(table, index)) and (index.predicate or sorted(index.columns) != key)
+        if known.issuperset(read := read_columns(table, index)) and not key.issubset(index.key_columns)
         if table.limited_to is None or read.intersection(table.limited_to)
     ]
 

@@ -122,6 +122,15 @@ def refuse_parentless(
     raise ParentMissing(statements.reload.title, missing, statements.table.name, key.parent, example, fix)
 
 
+def not_verified(reload: Reload, unpassed: Sequence[CheckResult]) -> NotVerified:
+    """Return the error that names the checks that keep a reload from being merged, and what to do about the first."""
+    found = "; ".join(
+        f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
+        for check in unpassed
+    )
+    return NotVerified(reload.title, found, _FIXES[unpassed[0].status])
+
+
 def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     row = run(connection, "merge/1_preconditions:lock_reload", reload_id=reload.reload_id).fetchone()
     if row is None:
@@ -135,9 +144,8 @@ def _require_verdict(connection: Connection[Any], reload: Reload) -> None:
     # One whose merge failed has been verified, and its staged rows are still there.
     if status == "cancelled" or (status == "failed" and (unpassed or not checks)):
         raise ReloadEnded(reload.title, status, error)
-    for check in unpassed:
-        found = f"the check {check.check_name} of {check.table_name} is {check.status}{in_brackets(check.detail)}"
-        raise NotVerified(reload.title, found, _FIXES[check.status])
+    if unpassed:
+        raise not_verified(reload, unpassed)
     if status not in ("verified", "merging", "failed"):
         raise NotVerified(reload.title, f"it is {status}", "load it and run its checks first")
 

@@ -18,7 +18,6 @@ from reload_assets.errors.merge import (
     RowRefused,
     ValueHeld,
 )
-from reload_assets.errors.target import DatabaseUnreachable
 from reload_assets.merge.holders import advice, holder_pieces, shown, unique_indexes
 from reload_assets.merge.pieces import CheckPieces, NullPieces
 from reload_assets.merge.statements import MergeStatements
@@ -30,9 +29,11 @@ _PATIENCE = "30s"
 _LOG = logging.getLogger(__name__)
 
 _UNIQUE, _FOREIGN_KEY, _NOT_NULL, _CHECK, _EXCLUSION = "23505", "23503", "23502", "23514", "23P01"
+_RESTRICT = "23001"
 _KINDS = {
     _UNIQUE: "unique constraint",
     _FOREIGN_KEY: "foreign key",
+    _RESTRICT: "foreign key",
     _NOT_NULL: "column",
     _CHECK: "check constraint",
     _EXCLUSION: "exclusion constraint",
@@ -62,14 +63,16 @@ def explain(
     if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:
         return ColumnWithoutDefault(head, f"{where}.{diag.column_name}")
     if lacks_partition(error):
-        return PartitionMissing(head, where, said)
+        # A table that is a partition itself is refused with the whole row instead of its partition key.
+        is_key = (diag.message_detail or "").startswith("Partition key")
+        return PartitionMissing(head, where, said if is_key else diag.message_primary or said)
     rule = diag.column_name if state == _NOT_NULL else diag.constraint_name
     because = f"{_KINDS[state]} {rule}" if rule and state in _KINDS else f"SQLSTATE {state}"
     if state in (_UNIQUE, _EXCLUSION) and (held := _find_holder(target, statements, rule or "", head)):
         return held
     key = _find(target, all_statements, statements, state, rule or "")
     # For the other constraints PostgreSQL's detail holds the whole row, whose values do not belong in a message.
-    names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _EXCLUSION)
+    names_values_only = state in (_UNIQUE, _FOREIGN_KEY, _RESTRICT, _EXCLUSION)
     if key is None:
         shown_words = said if names_values_only else diag.message_primary or said
         return RowRefused(head, f"{where} refuses a staged row ({because}): {shown_words!r}")
@@ -87,7 +90,7 @@ def _find_holder(target: TargetDatabase, statements: MergeStatements, rule: str,
         with target.connect() as connection:
             set_locally(connection, statement_timeout=_PATIENCE)
             found = statements.run(connection, "6_refused_row:find_holder", holder_pieces(statements, index)).fetchone()
-    except (psycopg.Error, DatabaseUnreachable):
+    except (psycopg.Error, TargetError):
         _LOG.warning("%s: the holder of a value could not be looked up", statements.reload.title, exc_info=True)
         return None
     if found is None:

@@ -248,11 +248,12 @@ class _Merge:
             return True
         if self._patience.chunk_rows is None:
             return False
-        if reason := inseparable(self._all_statements):
+        tables = [statements.table for statements in self._all_statements]
+        if reason := inseparable(tables):
             _LOG.info("%s is merged in one transaction: %s", self._reload.title, reason)
-        for statements in self._all_statements:
-            if why := uncut_because(statements):
-                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, statements.table.target, why)
+        for table in tables:
+            if why := uncut_because(table):
+                _LOG.info("%s: %s is merged in one transaction: %s", self._reload.title, table.target, why)
         return reason is None
 
     def _step(

@@ -22,6 +22,7 @@ from reload_assets.postgres.catalog import UniqueIndex
 from reload_assets.postgres.session import drop_table, lock_against_checks, prefer_hash_joins
 from reload_assets.postgres.transaction import Contention
 from reload_assets.soft_delete import unmarked
+from reload_assets.tables import ReloadTable
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,22 @@ class SwapKey:
     """The column that is set to NULL while values move; None if that would not free them."""
 
 
-def swap_keys(statements: MergeStatements) -> list[SwapKey]:
+def movable(table: ReloadTable) -> list[UniqueIndex]:
     """Return the unique indexes of a table whose values could move between rows, deferrable ones included."""
+    written = {column.name for column in written_columns(table)}
+    return [index for index in unique_indexes(table) if written & read_columns(table, index)]
+
+
+def swap_keys(statements: MergeStatements) -> list[SwapKey]:
+    """Return the unique indexes of a table whose values could move between rows, with what moves them."""
     written = {column.name: column for column in written_columns(statements.table)}
     found = []
-    for index in unique_indexes(statements.table):
-        if not written.keys() & read_columns(statements.table, index):
-            continue
+    for index in movable(statements.table):
         columns = [] if index.nulls_equal else index.key_columns
         nullable = [name for name in columns if name in written and not written[name].target.not_null]
+        if not _acting_on_delete(statements.table):
+            # A row that is recreated at once may be referred to by its value, and one whose value is NULL may not.
+            nullable = [name for name in nullable if not _is_referred_to(statements.table, name)]
         nullable.sort(key=lambda name: bool(acts_on_update(statements.table, [name])))
         found.append(SwapKey(index, moving_pieces(statements, index), nullable[0] if nullable else None))
     return found
@@ -128,11 +136,19 @@ class UniqueSwaps:
         return bool(moved)
 
     def _require_no_action(self, unique: SwapKey, example: str) -> None:
-        acting = [
-            reference.name
-            for reference in self._statements.table.production.referenced_by
-            if reference.on_delete != "a"
-        ]
-        if acting:
+        if acting := _acting_on_delete(self._statements.table):
             statements = self._statements
             raise ValuesSwap(statements.reload.title, unique.index.name, statements.table.target, example, acting[0])
+
+
+def _acting_on_delete(table: ReloadTable) -> list[str]:
+    """Return the names of the foreign keys that do something, or refuse, as soon as a row of the table is deleted."""
+    return [reference.name for reference in table.production.referenced_by if reference.on_delete != "a"]
+
+
+def _is_referred_to(table: ReloadTable, column: str) -> bool:
+    """Return whether a foreign key refuses that a value of the column goes while rows refer to it."""
+    return any(
+        reference.on_update in ("a", "r") and column in reference.parent_columns
+        for reference in table.production.referenced_by
+    )

@@ -36,6 +36,10 @@ _EVENTS: Mapping[str, tuple[str, str]] = {
         "{subject} was refused",
         "Read its error in admin.reload_requests, and insert another request.",
     ),
+    "request_held": (
+        "what {subject} asks for is held back: {detail}",
+        "Read with `reload-assets requests` why it is held.",
+    ),
     "request_failed": (
         "{subject} failed before a reload was opened",
         "Read the error in its run, fix the cause, and insert another request.",

@@ -57,8 +57,9 @@ class UniqueKey:
 class UniqueIndex:
     """Any unique index, or an exclusion constraint's. ``expressions`` and ``predicate`` are SQL that names ``columns``.
 
-    No predicate: all rows. ``key_columns``: a unique index's columns in their order; empty if it has an expression.
-    ``operators``: which values an exclusion constraint does not allow beside each other, one per expression.
+    No predicate: all rows. That of an index which only a partition has says which rows lie there. ``key_columns``: a
+    unique index's columns in their order; empty if it has an expression. ``operators``: which values an exclusion
+    constraint does not allow beside each other, one per expression.
     """
 
     name: str
@@ -151,6 +152,8 @@ class CatalogTable:
     """The foreign tables among its partitions and heirs."""
     lacks_replica_identity: bool = False
     """Whether PostgreSQL refuses updates or deletes, as a publication has the table and could not name its rows."""
+    unsuitable_publications: list[str] = field(default_factory=list)
+    """Publications for whose row filter or list of columns PostgreSQL refuses updates or deletes."""
 
     @property
     def unique_keys(self) -> list[UniqueKey]:
@@ -169,7 +172,7 @@ class CatalogTable:
     @property
     def has_deferrable(self) -> bool:
         """Whether a constraint of the table can wait until the commit."""
-        return any(key.deferrable for key in self.foreign_keys) or any(key.deferrable for key in self.unique_keys)
+        return any(key.deferrable for key in self.foreign_keys) or any(one.deferrable for one in self.unique_indexes)
 
     @property
     def column_names(self) -> list[str]:
@@ -237,7 +240,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
     partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
     part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
     rewrites = run(connection, "catalog/writes:get_rewrites", **names).fetchone()
-    hides_rows, rules, foreign_parts, lacks_replica_identity = rewrites or (False, [], [], False)
+    hides_rows, rules, foreign_parts, lacks_identity, unsuitable = rewrites or (False, [], [], False, [])
     return CatalogTable(
         schema,
         name,
@@ -251,5 +254,6 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         hides_rows,
         rules,
         foreign_parts,
-        lacks_replica_identity,
+        lacks_identity,
+        unsuitable,
     )

@@ -15,6 +15,7 @@ from reload_assets.errors import without_secret
 from reload_assets.errors.target import (
     DatabaseUnreachable,
     TargetEncryption,
+    TargetFull,
     TargetPooled,
     TargetReadOnly,
     TargetVersion,
@@ -69,6 +70,7 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 # What PgBouncer and RDS Proxy answer to settings that they cannot carry to a server.
 _POOLER = re.compile(r"unsupported startup parameter|\bRDS Proxy\b")
+_FULL = re.compile(r"too many (?:connections|clients)|remaining connection slots")
 _ENCRYPTION = re.compile(r"\bSSL\b|sslmode|certificate|private key|no encryption")
 # Of a server that takes no such login, encrypted or not.
 _NO_ENTRY = ", SSL encryption"
@@ -158,10 +160,12 @@ class TargetDatabase:
                 "switch it off, or name another database",
             )
 
-    def _refusal(self, said: str) -> DatabaseUnreachable | TargetEncryption | TargetPooled:
+    def _refusal(self, said: str) -> DatabaseUnreachable | TargetEncryption | TargetFull | TargetPooled:
         reason = self._reason(said)
         if _POOLER.search(reason):
             return TargetPooled(str(self), reason)
+        if _FULL.search(reason):
+            return TargetFull(str(self), reason)
         if _ENCRYPTION.search(reason) and _NO_ENTRY not in reason:
             return TargetEncryption(str(self), reason)
         return DatabaseUnreachable(str(self), reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg.errors import CharacterNotInRepertoire
 
 from reload_assets.errors.target import TextNotUtf8
 from reload_assets.errors.windows import WindowWithoutPartition
+from reload_assets.merge.chunks import inseparable, uncut_because
 from reload_assets.merge.holders import kept_indexes
 from reload_assets.postgres.catalog import uncovered
 from reload_assets.postgres.statements import run
@@ -24,6 +25,19 @@ _OTHER_TEXT = {"json", "jsonb", "xml"}
 def foreseen(table: ReloadTable) -> list[Finding]:
     """Return the warnings about one table, from what both catalogs say."""
     return [*_unfed(table), *_nullable(table), *_kept_values(table), *_moving(table)]
+
+
+def uncut(group: str, tables: Sequence[ReloadTable]) -> Iterator[Finding]:
+    """Yield a warning for what a merge in chunks does not cut. The tables are in the order of their merge."""
+    fix = "if CDC must not wait for that long, set against_cdc: fence or reload shorter windows"
+    if reason := inseparable(tables):
+        what = f"{group} is merged in one transaction although merge.mode is chunked: {reason}"
+        yield found("not-cut", group, what, fix)
+        return
+    for table in tables:
+        if reason := uncut_because(table):
+            what = f"{table.target} is merged in one transaction although merge.mode is chunked: {reason}"
+            yield found("not-cut", table.target, what, fix)
 
 
 def require_partitions(

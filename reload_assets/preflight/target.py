@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from reload_assets.conversions.declared import INSTANT
+from reload_assets.errors.preflight import ConnectionsLimited
 from reload_assets.postgres.statements import run
 from reload_assets.preflight.finding import Finding, found
 from reload_assets.preflight.network import look_at_encryption
@@ -16,6 +17,8 @@ from reload_assets.verify.outcome import counted
 
 NEWEST_VERSION = 18
 """The newest version of PostgreSQL for which the project is tested. The oldest is in ``postgres/connection.py``."""
+SESSIONS = 3
+"""How many sessions a run has at once at most: one that works, one for the ledger, one that watches who waits."""
 LONG_SECONDS = 600
 """After how many seconds a transaction is long: no merge waits so long for a row."""
 
@@ -50,6 +53,28 @@ def look_at_server(connection: Connection[Any], login: str, waits_ms: int) -> It
             "deadlock PostgreSQL could end CDC's transaction",
             "raise deadlock_timeout, or lower merge.lock_timeout_ms and merge.stall_limit_ms",
         )
+
+
+def look_at_limits(connection: Connection[Any], login: str) -> Iterator[Finding]:
+    """Yield a warning if a run may find no room for its sessions. Raises ConnectionsLimited if it never has any."""
+    row = run(connection, "preflight:get_connection_limits").fetchone()
+    assert row is not None
+    of_role, of_database, by_role, in_database = row
+    user, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
+    for whose, limit, others, of in (
+        ("the login", of_role, by_role, sql.SQL("ALTER ROLE {}").format(user)),
+        ("the database", of_database, in_database, sql.SQL("ALTER DATABASE {}").format(database)),
+    ):
+        if 0 <= limit < SESSIONS:
+            raise ConnectionsLimited(login, whose, limit, SESSIONS, of.as_string())
+        if 0 <= limit < SESSIONS + others:
+            yield found(
+                "sessions-few",
+                "target",
+                f"target: {whose} of {login} may have {limit} sessions at once, has {others} others now, and a reload "
+                f"needs up to {SESSIONS}",
+                f"run: {of.as_string()} CONNECTION LIMIT -1, or a higher number",
+            )
 
 
 def look_at_sessions(

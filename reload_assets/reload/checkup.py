@@ -15,8 +15,11 @@ from psycopg import Connection
 from reload_assets.errors import DmsUnreachable
 from reload_assets.postgres.session import limit_statements
 from reload_assets.preflight import cdc, dms, load, source, target
+from reload_assets.preflight.drift import look_at_columns
 from reload_assets.preflight.finding import Finding, Findings, found
-from reload_assets.preflight.foreseen import require_partitions, require_text
+from reload_assets.preflight.foreseen import require_partitions, require_text, uncut
+from reload_assets.preflight.new_rows import require_insertable
+from reload_assets.preflight.rehearsal import rehearse
 from reload_assets.preflight.remarks import ready, remarks
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.reload.parts import beside_cdc, dms_engine, group_tables
@@ -143,13 +146,18 @@ class CheckUp:
                 settings = self._engine.task_settings()
                 self._findings.take(group, load.look_at_mapping(group, tables, mapping, settings))
                 self._findings.take(group, target.look_at_locks(connection, group, tables))
+                if self._config.merge.mode == "chunked":
+                    self._findings.take(group, uncut(group, tables))
 
     def _of_table(
         self, connection: Connection[Any], table: ReloadTable, owners: Mapping[str, str]
     ) -> Iterator[Iterator[Finding]]:
         if self._reader is not None:
             yield load.look_at_lobs(self._reader, table, self._config.dms.task.lob_limit_kb)
+            if (settings := self._config.finders.drift) is not None:
+                yield look_at_columns(table, settings)
         yield self._windows(connection, table)
+        yield self._new_rows(connection, table)
         yield remarks(connection, self._reader, table, owners)
 
     def _windows(self, connection: Connection[Any], table: ReloadTable) -> Iterator[Finding]:
@@ -158,6 +166,9 @@ class CheckUp:
         if start < end:
             yield from require_partitions(connection, table, (start, end))
             require_text(connection, table, str(self._services.target), (start, end))
+
+    def _new_rows(self, connection: Connection[Any], table: ReloadTable) -> Iterator[Finding]:
+        yield from require_insertable(connection, table)
 
     def _look_at_target(self, groups: Groups, endpoint: Mapping[str, Any] | None) -> None:
         """Look at what reloads of all tables need of the target."""
@@ -173,6 +184,10 @@ class CheckUp:
         with self._findings.looking("target"):
             dms_login = endpoint.get("Username") if endpoint else None
             require_load_role(connection, f"{self._config.file}: target", database, settings.load_role, dms_login)
+        if self._findings.problems == before:
+            with self._findings.looking("target"):
+                rehearse(connection, str(database), settings.staging_schema, tables, settings.load_role)
+        self._findings.take("target", target.look_at_limits(connection, str(database)))
         if tables and self._findings.problems == before:
             which = counted(len(tables), "table")
             what = f"target: {database} has the rights that reloads of {which} need, and the ledger is up to date"

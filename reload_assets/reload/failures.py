@@ -13,7 +13,7 @@ from reload_assets.errors.target import SessionLost, StatementRefused
 class ReadableError(Exception):
     """One sentence for a person who reads it in the Dagster UI, which shows no stack trace below it.
 
-    The UI shows the traceback of an error that ended a step or a tick. The sentence says all that a user needs, and the
+    The UI shows the traceback of an error that ended a step. The sentence says all that a user needs, and the
     frames would only hide it. Python's own report of an uncaught error still has them.
     """
 

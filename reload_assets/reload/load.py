@@ -12,7 +12,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
-from psycopg.errors import UndefinedTable
 
 from reload_assets.cdc.obstacles import require_carried
 from reload_assets.cdc.position import Readiness
@@ -21,13 +20,16 @@ from reload_assets.dms.tasks import LoadResult, Progress
 from reload_assets.engines.over_connection import load_by_key
 from reload_assets.engines.staging_tables import create_staging, finish_staging
 from reload_assets.errors import SourceUnavailable
-from reload_assets.errors.reloads import KeysMissing, LedgerMissing, ReloadNotLoading
+from reload_assets.errors.reloads import KeysMissing, ReloadNotLoading
 from reload_assets.ledger.records import Bounds, Opening, Reload
 from reload_assets.ledger.selected import note_keys, read_keys
 from reload_assets.preflight.cdc import clocks_apart
 from reload_assets.preflight.finding import Finding
-from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text
+from reload_assets.preflight.foreseen import foreseen, require_partitions, require_text, uncut
+from reload_assets.preflight.new_rows import require_insertable
+from reload_assets.preflight.rehearsal import rehearse
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
+from reload_assets.preflight.target import look_at_limits
 from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
@@ -57,26 +59,32 @@ class Load(Steps):
         """
         bounds = self._require_selection(opening, only)
         self.tasks.check_endpoints(*self.engine.arns())
-        try:
-            self.sweeper.clear_selection(opening.group, opening.window, opening.partition_key, run_is_live)
-        except UndefinedTable:
-            raise LedgerMissing(str(self.target)) from None
+        with self.target.connect() as connection:
+            require_ledger(connection, str(self.target))
+            warnings = [*look_at_limits(connection, str(self.target))]
+        self.sweeper.clear_selection(opening.group, opening.window, opening.partition_key, run_is_live)
         staging_schema = self.config.target.staging_schema
         with self.source() as reader:
             ready = self._gate(reader)
             with self.target.connect() as connection:
-                require_ledger(connection, str(self.target))
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
                 if opening.columns:
                     tables = limited_tables(tables, opening.columns)
                 self._require_rights(connection, tables)
-                warnings = [warning for table in tables for warning in foreseen(table)]
+                load_role = self.config.target.load_role
+                rehearse(connection, str(self.target), staging_schema, tables, load_role)
+                remarks = self._remarks(opening.group, tables, ready)
+                for table in tables:
+                    warnings += foreseen(table)
+                    if table.limited_to is None:
+                        warnings += require_insertable(connection, table)
                 if bounds is not None:
                     warnings += self._require_window(connection, tables, bounds)
-                remarks = self._remarks(opening.group, tables, ready)
+                if self.config.merge.mode == "chunked":
+                    warnings += uncut(opening.group, tables)
                 reload = self.ledger.open(connection, opening, tables)
                 for table in tables:
-                    create_staging(connection, staging_schema, reload, table, self.config.target.load_role)
+                    create_staging(connection, staging_schema, reload, table, load_role)
                     self.ledger.add_table(connection, reload.reload_id, table, staging_schema, definition(table))
                     self.ledger.expect_checks(connection, reload.reload_id, table.name, staging_checks(reload))
                     if bounds is None:

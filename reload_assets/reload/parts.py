@@ -5,6 +5,7 @@ from __future__ import annotations
 from reload_assets.cdc.obstacles import Beside
 from reload_assets.config.model import ReloadConfig
 from reload_assets.engines.dms_task import DmsEngine
+from reload_assets.finders.watched import WatchedTable, WatchedTables
 from reload_assets.tables import GroupTables
 
 
@@ -40,4 +41,13 @@ def beside_cdc(config: ReloadConfig, group: str) -> Beside:
         source_endpoint_arn=dms_engine(config).source_arn(),
         lob_limit_kb=config.dms.task.lob_limit_kb,
         fenced=config.groups[group].against_cdc == "fence",
+    )
+
+
+def watched_tables(config: ReloadConfig) -> WatchedTables:
+    """Return the tables of all groups, as finders look for them by their names."""
+    return WatchedTables(
+        WatchedTable(group, name, config.source_of(group, name), config.target_of(group, name))
+        for group, one in config.groups.items()
+        for name in one.tables
     )

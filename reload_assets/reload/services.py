@@ -5,13 +5,15 @@ Dagster's resource, the commands and the steps of a reload all get them here, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reload_assets.canonical.oracle_types import Delivery
+from reload_assets.cdc.carrying import why_wait
 from reload_assets.cdc.position import Cdc
+from reload_assets.config.finders import DriftConfig
 from reload_assets.config.model import ReloadConfig
 from reload_assets.config.values import text
 from reload_assets.dms.cdc import CdcTask
@@ -19,17 +21,28 @@ from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors import ReloadError
+from reload_assets.finders.drift import DriftFinder
+from reload_assets.finders.finding import Finding
+from reload_assets.finders.held import hold_parts, release_caught_up
+from reload_assets.finders.requesting import Asked, ask
+from reload_assets.finders.skipped import FedTable, WindowsFrom
+from reload_assets.finders.skipped_finder import SkippedFinder
+from reload_assets.finders.validation import FoundFailures
 from reload_assets.ledger.ledger import Ledger
+from reload_assets.ledger.request_ends import close_healed, close_split
 from reload_assets.notify.cdc_watch import Watched
 from reload_assets.notify.channels import Send, to_log, to_slack, to_sns
 from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.failures import describe
 from reload_assets.reload.load import Load
 from reload_assets.reload.logins import SecretLookup, secret, source_reader, target_login
-from reload_assets.reload.parts import dms_engine
+from reload_assets.reload.parts import dms_engine, group_tables
 from reload_assets.reload.publish import Publication
 from reload_assets.reload.steps import Steps, opened
 from reload_assets.reload.sweep import Sweeper
+from reload_assets.reload.validation import Validation, find_validation_failures
 
 if TYPE_CHECKING:
     from reload_assets.source.reader import SourceReader
@@ -101,13 +114,20 @@ class Services:
         arns = dict.fromkeys(self.cdc_task_arn(group) for group in self.config.groups)
         return [CdcTask(self._client, self._limits(patience), arn) for arn in arns if arn is not None]
 
-    def cdc(self, group: str, say: Callable[[str], None], patience: float | None = None) -> Cdc | None:
-        """Return the CDC task of a group as reloads see it; None if none is configured."""
-        arn = self.cdc_task_arn(group)
-        if arn is None or self.config.cdc is None:
+    def cdc(
+        self, group: str, say: Callable[[str], None], patience: float | None = None, most_wait: float | None = None
+    ) -> Cdc | None:
+        """Return the CDC task of a group as reloads see it; None if none is configured.
+
+        ``most_wait`` is the longest wait for CDC, if that is less than what is configured (seconds).
+        """
+        arn, settings = self.cdc_task_arn(group), self.config.cdc
+        if arn is None or settings is None:
             return None
         task = CdcTask(self._client, self._limits(patience), arn)
-        return Cdc(self.config.cdc, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
+        if most_wait is not None:
+            settings = settings.model_copy(update={"wait_seconds": min(most_wait, settings.wait_seconds)})
+        return Cdc(settings, task, self.target, lambda: bool(self.ledger.find_fenced(arn)), say)
 
     def load(self, group: str, say: Callable[[str], None]) -> Load:
         """Return the steps of a load of a group, which report to ``say``."""
@@ -117,6 +137,17 @@ class Services:
         """Return the steps that bring a group from staging into production, which report to ``say``."""
         return self._steps(Publication, group, say)
 
+    def validation(self, group: str, say: Callable[[str], None]) -> Validation:
+        """Return what has DMS validate a group, which reports to ``say``."""
+        return self._steps(Validation, group, say)
+
+    def validation_failures(self, patience: float, most: int) -> FoundFailures:
+        """Return what DMS's validation has listed and nobody has taken up: about ``most`` of it.
+
+        ``patience`` is as for a reader of the source.
+        """
+        return find_validation_failures(self.config, self.target, lambda: self.open_source(patience), most=most)
+
     def sweeper(self, say: Callable[[str], None], patience: float | None = None) -> Sweeper:
         """Return the sweeper of all groups, which reports to ``say``. ``patience`` is as for load tasks."""
         return Sweeper(self.target, self.ledger, self.load_tasks(patience), self.cdc_tasks(patience), say)
@@ -124,6 +155,59 @@ class Services:
     def notifier(self, say: Callable[[str], None], patience: float | None = None) -> Notifier:
         """Return what sends the events of all groups; ``say`` is the log. ``patience`` is as for load tasks."""
         return Notifier(self.target, self.channels(say), lambda: self._watched(patience))
+
+    def ask(self, findings: Iterable[Finding], patience: float | None = None) -> Asked:
+        """Note what a finder has found, and make requests for it. ``patience`` is as for load tasks."""
+        limits = self.config.finders.limits
+        return ask(self.target, limits, findings, lambda group, tables: self.why_wait(group, tables, patience))
+
+    def drift_finder(self, group: str, say: Callable[[str], None]) -> DriftFinder:
+        """Return what compares windows of a group with the source, and asks for reloads if ``finders.drift`` is set."""
+        settings = self.config.finders.drift or DriftConfig()
+        return DriftFinder(
+            group,
+            group_tables(self.config, group),
+            settings,
+            self.config.source.zone,
+            self.target,
+            # No call may take longer than the whole.
+            lambda: self.source(settings.seconds),
+            self.cdc(group, say, most_wait=settings.seconds),
+            self.ask if self.config.finders.drift is not None else None,
+            describe,
+        )
+
+    def skipped_finder(self, windows_from: WindowsFrom, patience: float | None = None) -> SkippedFinder:
+        """Return the finder of what the CDC tasks of all groups skipped. ``patience`` is as for load tasks."""
+        tasks = []
+        for cdc, groups in self._cdc_with_groups(patience):
+            tables = [
+                FedTable(group, name, self.config.source_of(group, name), self.config.target_of(group, name), key)
+                for group in groups
+                for name, table in self.config.groups[group].tables.items()
+                for key in [None if table.key is None else tuple(table.key)]
+            ]
+            tasks.append((cdc, tables))
+        return SkippedFinder(self.target, tasks, windows_from, lambda findings: self.ask(findings, patience))
+
+    def settle_requests(self, patience: float | None = None) -> None:
+        """Bring requests up to date before any is started: those that need no run, and those that are held.
+
+        ``patience`` is as for load tasks.
+        """
+        close_healed(self.target, {name: list(group.tables) for name, group in self.config.groups.items()})
+        close_split(self.target)
+        hold_parts(self.target, self.config.finders.limits)
+        release_caught_up(self.target, lambda group, tables: self.why_wait(group, tables, patience))
+
+    def why_wait(self, group: str, tables: Sequence[str], patience: float | None = None) -> ReloadError | None:
+        """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none."""
+        known = self.config.groups.get(group)
+        cdc = None if known is None else self.cdc(group, lambda said: None, patience)
+        if known is None or cdc is None:
+            return None
+        sources = (self.config.source_of(group, name) for name in tables if name in known.tables)
+        return why_wait(cdc, [(source.schema, source.name) for source in sources])
 
     def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:
         """Return the channels of notifications by name. What makes one raises ConfigError if it cannot be used."""
@@ -143,14 +227,18 @@ class Services:
         return found
 
     def _watched(self, patience: float | None) -> list[Watched]:
-        if self.config.cdc is None:
-            return []
+        cdc = self.config.cdc
+        each = self._cdc_with_groups(patience)
+        return [] if cdc is None else [Watched(one, names, cdc.max_lag_seconds) for one, names in each]
+
+    def _cdc_with_groups(self, patience: float | None) -> list[tuple[Cdc, list[str]]]:
+        """Return each CDC task with the groups that it feeds."""
         groups: dict[str, list[str]] = {}
         for group in self.config.groups:
             if (arn := self.cdc_task_arn(group)) is not None:
                 groups.setdefault(arn, []).append(group)
         each = [(self.cdc(names[0], lambda said: None, patience), names) for names in groups.values()]
-        return [Watched(cdc, names, self.config.cdc.max_lag_seconds) for cdc, names in each if cdc is not None]
+        return [(cdc, names) for cdc, names in each if cdc is not None]
 
     def _steps(self, kind: type[_Steps], group: str, say: Callable[[str], None]) -> _Steps:
         return kind(

@@ -1,8 +1,8 @@
 """Removes what ended or dead runs left behind.
 
-That is a stopped CDC task, a DMS task of a load or a confirm, tables of rows that were read again, and a row of the
-ledger that says that a reload is under way. A step that fails, a run that ends, the next reload of the window and the
-sensor ``sweeper`` all call this module. A killed process cannot; the sensor does it in its place.
+That is a stopped CDC task, a DMS task of a load, a confirm or a validation, tables of rows that were read again, and a
+row of the ledger that says that a reload is under way. A step that fails, a run that ends, the next reload of the
+window and the sensor ``sweeper`` all call this module. A killed process cannot; the sensor does it in its place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reload_assets.dms.tasks import LoadTasks
 from reload_assets.engines.staging_tables import again_name
 from reload_assets.errors import DmsError
 from reload_assets.ledger.ledger import Ledger
-from reload_assets.ledger.records import TAG_PREFIX, Reload
+from reload_assets.ledger.records import RUN_TAG, TAG_PREFIX, VALIDATES_TAG, Reload
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import drop_table
 from reload_assets.reload.failures import describe
@@ -70,11 +70,14 @@ class Sweeper:
         noting._resume_each(run_is_live, swept)
         noting._close_each(self.ledger.find_left, run_is_live, swept)
         with swept.trying("the DMS tasks of dead runs"):
-            for arn, tags in self.tasks.find_reloads().items():
+            for arn, tags in self.tasks.find_own().items():
                 reload = self._owner(arn, tags)
                 if reload is not None and not run_is_live(reload.run_id):
                     with swept.trying(f"the DMS task {arn} of {reload.title}"):
                         noting._remove_task(reload, arn)
+                elif VALIDATES_TAG in tags and not run_is_live(tags.get(RUN_TAG, "")):
+                    with swept.trying(f"the DMS task {arn}, which validates {tags[VALIDATES_TAG]}"):
+                        noting._remove(arn)
         return swept
 
     def end_run(self, run_id: str) -> Swept:
@@ -178,8 +181,11 @@ class Sweeper:
         self.give_up(reload.reload_id, "cancelled", f"Run {reload.run_id} ended and left it {doing}.")
 
     def _remove_task(self, reload: Reload, arn: str) -> None:
-        self.tasks.remove(arn)
+        self._remove(arn)
         self.ledger.set_task_removed(reload.reload_id)
+
+    def _remove(self, arn: str) -> None:
+        self.tasks.remove(arn)
         self.say(f"DMS task {arn} is stopped and deleted")
 
     def _owner(self, arn: str, tags: dict[str, str]) -> Reload | None:

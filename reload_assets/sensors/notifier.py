@@ -14,10 +14,11 @@ from dagster import (
     sensor,
 )
 
-from reload_assets.assets.load_steps import readable_errors, said_by
+from reload_assets.assets.load_steps import said_by
 from reload_assets.errors import code_of
 from reload_assets.errors.reloads import NotifyIncomplete
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.sensors.failed_ticks import readable_ticks
 
 INTERVAL_SECONDS = 30
 # Dagster waits 60 s for a sensor.
@@ -31,9 +32,9 @@ PATIENCE_SECONDS = 15.0
     default_status=DefaultSensorStatus.RUNNING,
     description="Say once, to each channel of the section notify, what happened to reloads, requests and CDC tasks.",
 )
-@readable_errors()
+@readable_ticks()
 def notifier(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
-    """Send what is new. Raises ReadableError, which shows the tick as failed, if something could not be sent."""
+    """Send what is new. The tick fails if something could not be sent."""
     send = reload.services.notifier(context.log.warning, PATIENCE_SECONDS)
     sent = send.tick(partial(_failed_runs, context.instance))
     if sent.left:

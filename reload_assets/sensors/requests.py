@@ -18,7 +18,6 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from reload_assets.assets.load_steps import readable_errors
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, ReloadError, SourceUnavailable
@@ -40,10 +39,13 @@ from reload_assets.reload.services import Services
 from reload_assets.requested import assets_of, choose_limited, choose_tables, place_keys, place_window, require_group
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.run_process import has_died
+from reload_assets.sensors.failed_ticks import readable_ticks
 from reload_assets.split_requests import parts_of, too_long
 from reload_assets.windows import Window
 
 _INTERVAL_SECONDS = 15
+# Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
+_PATIENCE_SECONDS = 15.0
 
 
 def requests_sensor(
@@ -61,12 +63,13 @@ def requests_sensor(
         default_status=DefaultSensorStatus.STOPPED,
         description="Start a reload for each new row of admin.reload_requests and write back what became of it.",
     )
-    @readable_errors()
+    @readable_ticks()
     def reload_requests(context: SensorEvaluationContext, reload: ReloadResource) -> SensorResult | SkipReason:
         target = reload.services.target
         wanted: list[RunRequest] = []
         additions: dict[str, list[str]] = {}
         waiting = 0
+        reload.services.settle_requests(_PATIENCE_SECONDS)
         for request in open_requests(target):
             run = _run_of(context, request)
             if run is not None:

@@ -2,10 +2,10 @@
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from reload_assets.assets.load_steps import readable_errors
 from reload_assets.errors.reloads import SweepIncomplete
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.run_process import has_died
+from reload_assets.sensors.failed_ticks import readable_ticks
 
 INTERVAL_SECONDS = 30
 # Dagster waits 60 s for a sensor. If DMS takes longer to stop or resume a task, the next tick continues.
@@ -20,9 +20,9 @@ PATIENCE_SECONDS = 15.0
     description="Clean what killed runs left behind: resume a CDC task that one had stopped, delete its DMS tasks, "
     "close its reload.",
 )
-@readable_errors()
+@readable_ticks()
 def sweeper(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
-    """Sweep once. Raises ReadableError, which shows the tick as failed, if something could not be cleaned."""
+    """Sweep once. The tick fails if something could not be cleaned."""
     strangers: set[str] = set()
 
     def run_is_live(run_id: str) -> bool:

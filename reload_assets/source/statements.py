@@ -184,8 +184,10 @@ class SourceTable:
         rules = compared if isinstance(compared, Mapping) else {}
         hashed = []
         for column in (self.column(name) for name in compared):
-            value = self._typed(column, "compared by its text")
-            rule = rules.get(column.name) or _own_rule(column)
+            rule = rules.get(column.name)
+            # A rule may be for a type that has no text of its own.
+            value = self._plain(column) if rule and column.kind is None else self._typed(column, "compared by its text")
+            rule = rule or _own_rule(column)
             # What production's type asks for is not for a source that is PostgreSQL, too.
             hashed.append(Hashed(value, column, replace(rule, production=None)))
         return row_hash(hashed)

@@ -48,7 +48,7 @@ GROUP = "sales"
 CONTROL = "dmslogs"
 WINDOW = Window(datetime(2025, 1, 3, tzinfo=timezone.utc), datetime(2025, 1, 4, tzinfo=timezone.utc))
 LIMITS = PollLimits(
-    interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
+    interval=0.05, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
 )
 
 

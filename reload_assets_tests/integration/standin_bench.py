@@ -190,7 +190,7 @@ class Bench:
         deadline = time.monotonic() + seconds
         while (task := self.task(arn))["Status"] not in statuses:
             assert time.monotonic() < deadline, f"still {task['Status']}, not {statuses}"
-            time.sleep(0.01)
+            time.sleep(0.03)
         return task
 
     def statistics(self, arn: str) -> dict[str, dict[str, Any]]:

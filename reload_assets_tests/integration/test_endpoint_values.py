@@ -50,7 +50,12 @@ def compared(bench: ReloadBench) -> Any:
     ("source", "price", "code"),
     [
         ({}, Decimal("0.1234567890"), "ab"),
-        ({"OracleSettings": {"NumberDatatypeScale": 20}}, Decimal("0.12345678901234567890"), "ab"),
+        pytest.param(
+            {"OracleSettings": {"NumberDatatypeScale": 20}},
+            Decimal("0.12345678901234567890"),
+            "ab",
+            marks=pytest.mark.thorough,
+        ),
         ({"ExtraConnectionAttributes": "numberDatatypeScale=3;trimSpaceInChar=false"}, Decimal("0.123"), "ab   "),
         ({"OracleSettings": {"NumberDatatypeScale": -2, "TrimSpaceInChar": False}}, PRICE, "ab   "),
     ],

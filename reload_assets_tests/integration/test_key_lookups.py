@@ -24,7 +24,7 @@ from reload_assets.canonical.postgres import production_text
 from reload_assets.dms.lint import lint_mapping
 from reload_assets.dms.mappings import TableLoad, key_mappings
 from reload_assets.keys import filter_condition, filter_position, inexact, key_rule
-from reload_assets.local.dms.catalog import SourceTable, source_columns
+from reload_assets.local.dms import catalog as carried
 from reload_assets.local.dms.parsing import parse_rules
 from reload_assets.local.dms.rules import SelectionRule
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
@@ -129,12 +129,17 @@ class Sides:
     target: Connection[Any]
     reader: SourceReader
     sources: dict[str, SourceColumn] = field(default_factory=dict)
+    as_loaded: dict[str, carried.SourceColumn] = field(default_factory=dict)
     targets: dict[str, Column] = field(default_factory=dict)
 
     def describe(self) -> None:
         """Read both catalogs once."""
         for source_type in SOURCES:
-            (self.sources[source_type],) = self.reader.columns(self.source_table(source_type))
+            name = self.source_table(source_type)
+            (self.sources[source_type],) = self.reader.columns(name)
+            (self.as_loaded[source_type],) = carried.source_columns(
+                self.source, carried.SourceTable("SALES", name, "table")
+            )
         for target_type in TARGETS:
             table = read_table(self.target, "production", self.target_table(target_type))
             (self.targets[target_type],) = table.columns
@@ -147,25 +152,25 @@ class Sides:
     def target_table(target_type: str) -> str:
         return f"t{TARGETS.index(target_type)}"
 
-    def load(self, source_type: str, target_type: str, values: list[Any]) -> bool:
-        """Put keys into the source, and what DMS makes of them into production; whether production takes them."""
+    def fill(self, source_type: str, values: list[Any]) -> bytes:
+        """Put keys into the source. Returns what DMS makes of them, for COPY."""
         place = sql.Identifier("SALES", self.source_table(source_type))
-        target = sql.Identifier("production", self.target_table(target_type))
         self.source.execute(sql.SQL("DELETE FROM {}").format(place))
         with self.source.cursor() as cursor:
             insert = sql.SQL("INSERT INTO {} VALUES (%s) ON CONFLICT DO NOTHING").format(place)
             cursor.executemany(insert, [(value,) for value in values])
-        (column,) = source_columns(self.source, SourceTable("SALES", self.source_table(source_type), "table"))
-        read = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(column.value(None), place)
+        read = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(self.as_loaded[source_type].value(None), place)
+        with self.source.cursor().copy(read) as rows:
+            return b"".join(rows)
+
+    def load(self, rows: bytes, target_type: str) -> bool:
+        """Load keys into production; whether it takes them."""
+        target = sql.Identifier("production", self.target_table(target_type))
         try:
             with self.target.transaction():
                 self.target.execute(sql.SQL("DELETE FROM {}").format(target))
-                with (
-                    self.source.cursor().copy(read) as rows,
-                    self.target.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(target)) as sink,
-                ):
-                    for row in rows:
-                        sink.write(row)
+                with self.target.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(target)) as sink:
+                    sink.write(rows)
         except (psycopg.DataError, psycopg.IntegrityError):
             return False
         return True
@@ -189,11 +194,6 @@ class Sides:
         (selection,) = [rule for rule in rules if isinstance(rule, SelectionRule)]
         (condition,) = [one.condition() for one in selection.filters]
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(sql.Identifier("SALES", name), condition)
-        ((rows,),) = self.source.execute(query).fetchall()
-        return int(rows)
-
-    def rows(self, source_type: str) -> int:
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("SALES", self.source_table(source_type)))
         ((rows,),) = self.source.execute(query).fetchall()
         return int(rows)
 
@@ -286,8 +286,9 @@ def test_a_loaded_key_is_found_over_the_connection(sides: Sides, source_type: st
     @_examples
     @given(st.lists(SOURCES[source_type], min_size=1, max_size=8))
     def found(values: list[Any]) -> None:
+        rows = sides.fill(source_type, values)
         for target_type in sorted(PASSING[source_type]):
-            if not sides.load(source_type, target_type, values):
+            if not sides.load(rows, target_type):
                 continue
             taken.add(target_type)
             keys = sides.texts(source_type, target_type, described=True)
@@ -305,15 +306,14 @@ def test_a_loaded_key_is_found_by_a_filter(sides: Sides, source_type: str) -> No
     @_examples
     @given(st.lists(SOURCES[source_type].filter(_is_literal), min_size=1, max_size=8))
     def found(values: list[Any]) -> None:
+        rows = sides.fill(source_type, values)
         for target_type in sorted(PASSING[source_type]):
-            if filter_position([sides.targets[target_type]]) is None or not sides.load(
-                source_type, target_type, values
-            ):
+            if filter_position([sides.targets[target_type]]) is None or not sides.load(rows, target_type):
                 continue
             taken.add(target_type)
             for described in (False, True):
                 keys = sides.texts(source_type, target_type, described=described)
-                assert sides.found_by_filter(source_type, target_type, keys) == sides.rows(source_type)
+                assert sides.found_by_filter(source_type, target_type, keys) == rows.count(b"\n")
 
     found()
     assert taken
@@ -324,6 +324,6 @@ def test_what_oracle_cannot_hold_is_not_there(sides: Sides) -> None:
         ("NUMBER", ["NaN", "Infinity", "-Infinity", "1"]),
         ("DATE", ["infinity", "-infinity", "10000-01-01 00:00:00.000000", "2025-01-01 00:00:00.000000"]),
     ):
-        assert sides.load(source_type, "numeric" if source_type == "NUMBER" else "timestamp", [])
+        assert sides.load(sides.fill(source_type, []), "numeric" if source_type == "NUMBER" else "timestamp")
         read = sides.reader.rows_as_text(sides.source_table(source_type), ["K"], ["K"], [(key,) for key in keys])
         assert list(read) == []

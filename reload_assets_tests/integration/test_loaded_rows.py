@@ -24,7 +24,7 @@ from reload_assets_tests.integration.standin_bench import Bench
 from reload_assets_tests.integration.throwaway import throwaway_database
 
 LIMITS = PollLimits(
-    interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
+    interval=0.05, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
 )
 UPPER = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"
 Make = Callable[..., ConfirmBench]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reload_assets.errors.merge import ColumnWithoutDefault, ValueHeld, ValuesSwap
+from reload_assets.errors.merge import ColumnWithoutDefault, RowsWouldFollow, ValueHeld, ValuesSwap
 from reload_assets.merge import Outcomes
 from reload_assets_tests.integration.merge_bench import CUSTOMERS, EARLIER, LATER, NOON, UPDATED_AT, MakeBench
 
@@ -124,24 +124,45 @@ def test_hazard_16_reordered_columns_are_merged_by_name(make_bench: MakeBench) -
     assert made.rows(query) == [(1, "Ada", "Bern"), (2, "Bo", "Chur")]
 
 
+PARTS = (
+    " PARTITION BY RANGE (id); CREATE TABLE production.rest PARTITION OF production.accounts DEFAULT;"
+    "CREATE TABLE production.low PARTITION OF production.accounts FOR VALUES FROM (0) TO (100) {};"
+)
+
+
 @pytest.mark.parametrize(
-    "unique",
+    ("column", "index"),
     [
-        "UNIQUE",
-        "NOT NULL UNIQUE",
-        "UNIQUE NULLS NOT DISTINCT",
-        "NOT NULL UNIQUE DEFERRABLE",
-        ", upper_email text GENERATED ALWAYS AS (upper(email)) STORED UNIQUE",
-        ", EXCLUDE USING btree (email WITH =)",
-        "; CREATE UNIQUE INDEX ON production.accounts (lower(email), (id % 1))",
-        "; CREATE UNIQUE INDEX ON production.accounts (email) WHERE id > 0",
-        "; CREATE UNIQUE INDEX ON production.accounts (lower(email)) WHERE updated_at > '2000-01-01'",
+        ("UNIQUE", ""),
+        ("NOT NULL UNIQUE", ""),
+        ("UNIQUE NULLS NOT DISTINCT", ""),
+        ("NOT NULL UNIQUE DEFERRABLE", ""),
+        (", upper_email text GENERATED ALWAYS AS (upper(email)) STORED UNIQUE", ""),
+        (", EXCLUDE USING btree (email WITH =)", ""),
+        (", EXCLUDE USING btree (email WITH =) DEFERRABLE", ""),
+        ("", "; CREATE UNIQUE INDEX ON production.accounts (lower(email), (id % 1))"),
+        ("", "; CREATE UNIQUE INDEX ON production.accounts (email) WHERE id > 0"),
+        ("", "; CREATE UNIQUE INDEX ON production.accounts (lower(email)) WHERE updated_at > '2000-01-01'"),
+        # As CREATE INDEX CONCURRENTLY leaves it if a row was in its way: it refuses rows all the same.
+        (
+            "",
+            "; CREATE UNIQUE INDEX bad ON production.accounts (email);"
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'production.bad'::regclass",
+        ),
+        # An index that only a partition has.
+        ("", PARTS.format("") + "CREATE UNIQUE INDEX ON production.low (email)"),
+        ("NOT NULL", PARTS.format("") + "ALTER TABLE production.low ADD UNIQUE (email) DEFERRABLE"),
+        (
+            "",
+            PARTS.format("PARTITION BY HASH (id)")
+            + "CREATE TABLE production.lowest PARTITION OF production.low FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+            "CREATE UNIQUE INDEX ON production.lowest (lower(email)) WHERE id > 0",
+        ),
     ],
 )
-def test_hazard_19_unique_values_move_between_rows(make_bench: MakeBench, unique: str) -> None:
-    column, semicolon, index = unique.partition(";")
+def test_hazard_19_unique_values_move_between_rows(make_bench: MakeBench, column: str, index: str) -> None:
     options = {**ON_ACCOUNTS, "accounts": {**ON_ACCOUNTS["accounts"], "columns": ["id", "email", "name", "updated_at"]}}
-    made = make_bench(f"{ACCOUNTS.format(column)}{semicolon}{index}", options)
+    made = make_bench(f"{ACCOUNTS.format(column)}{index}", options)
     made.execute(
         "INSERT INTO production.accounts (id, email, name, updated_at) SELECT i, chr(96 + i), 'p', "
         f"CASE WHEN i = 3 THEN timestamp '{NOON}' ELSE '{EARLIER}' END FROM generate_series(1, 8) AS i"
@@ -212,19 +233,41 @@ def test_hazard_19_rows_made_anew_keep_columns_of_their_own_and_their_children(m
 
 
 def test_hazard_19_what_cannot_move_says_so(make_bench: MakeBench) -> None:
-    made = make_bench(
-        ACCOUNTS.format("NOT NULL UNIQUE") + ";"
-        "CREATE TABLE production.visits (account integer REFERENCES production.accounts ON DELETE CASCADE)",
-        ON_ACCOUNTS,
-    )
+    made = make_bench(ACCOUNTS.format("NOT NULL UNIQUE"), ON_ACCOUNTS)
+    made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{NOON}'), (2, 'b', 'p', '{NOON}')")
+    swapped = [(1, "b", "s", NOON), (2, "a", "s", NOON)]
+    followed = {
+        "integer REFERENCES production.accounts ON DELETE CASCADE": ValuesSwap,
+        "integer DEFAULT 2 REFERENCES production.accounts ON DELETE SET DEFAULT": ValuesSwap,
+        "integer REFERENCES production.accounts ON DELETE RESTRICT": ValuesSwap,
+        "text REFERENCES production.accounts (email) ON DELETE SET NULL": ValuesSwap,
+        "text REFERENCES production.accounts (email) ON UPDATE CASCADE": RowsWouldFollow,
+        "text REFERENCES production.accounts (email) ON UPDATE SET NULL": RowsWouldFollow,
+    }
+    for child, error in followed.items():
+        value = "1" if child.startswith("integer") else "a"
+        made.execute(
+            f"CREATE TABLE production.visits (account {child}); INSERT INTO production.visits VALUES ('{value}')"
+        )
+        with pytest.raises(error, match=r"(accounts_email_key .*|visits_account_fkey.*) \(id\)=\([12]\)"):
+            made.reload(swapped)
+        assert made.rows("SELECT email, name FROM production.accounts ORDER BY id") == [("a", "p"), ("b", "p")]
+        assert made.rows("SELECT account::text FROM production.visits") == [(value,)]
+        made.execute("DROP TABLE production.visits")
+
+
+@pytest.mark.parametrize("unique", ["NOT NULL UNIQUE", "UNIQUE"])
+def test_hazard_19_values_move_to_which_other_rows_refer(make_bench: MakeBench, unique: str) -> None:
+    made = make_bench(ACCOUNTS.format(unique), ON_ACCOUNTS)
+    made.execute(f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{NOON}'), (2, 'b', 'p', '{NOON}')")
     made.execute(
-        f"INSERT INTO production.accounts VALUES (1, 'a', 'p', '{NOON}'), (2, 'b', 'p', '{NOON}');"
-        "INSERT INTO production.visits VALUES (1)"
+        "CREATE TABLE production.visits (account text REFERENCES production.accounts (email) ON UPDATE RESTRICT);"
+        "CREATE TABLE production.calls (account text REFERENCES production.accounts (email));"
+        "INSERT INTO production.visits VALUES ('a'); INSERT INTO production.calls VALUES ('b')"
     )
-    with pytest.raises(ValuesSwap, match=r"accounts_email_key .* \(id\)=\([12]\)"):
-        made.reload([(1, "b", "s", NOON), (2, "a", "s", NOON)])
-    assert made.rows("SELECT email, name FROM production.accounts ORDER BY id") == [("a", "p"), ("b", "p")]
-    assert len(made.rows("SELECT * FROM production.visits")) == 1
+    assert made.reload([(1, "b", "s", NOON), (2, "a", "s", NOON)]) == Outcomes(repaired=2)
+    assert made.rows("SELECT email, name FROM production.accounts ORDER BY id") == [("b", "s"), ("a", "s")]
+    assert made.rows("SELECT * FROM production.visits, production.calls") == [("a", "b")]
 
 
 def test_hazard_19_a_value_that_another_row_keeps_is_refused_by_name(make_bench: MakeBench) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
 
 from reload_assets.engines.staging_tables import create_staging
 from reload_assets.ledger.install import install
@@ -16,6 +16,7 @@ from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.preflight.rights import require_rights
 from reload_assets.verify.production import verify_merged
 from reload_assets_tests.integration.staged import NOON, StagedReload, config
 from reload_assets_tests.integration.throwaway import throwaway_database
@@ -31,6 +32,14 @@ CREATE FUNCTION production.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RE
 CREATE TRIGGER touch BEFORE UPDATE ON production.orders FOR EACH ROW EXECUTE FUNCTION production.touch();
 CREATE SCHEMA elsewhere;
 CREATE TABLE elsewhere.secrets (secret text);
+"""
+# The least that suffices, given by column.
+BY_COLUMN = """
+REVOKE ALL ON production.customers, production.orders FROM {role};
+GRANT DELETE, SELECT (customer_id, name, updated_at, ctid, tableoid, xmin), INSERT (customer_id, name, updated_at),
+    UPDATE (name, updated_at) ON production.customers TO {role};
+GRANT DELETE, SELECT (order_id, customer_id, updated_at, ctid, tableoid, xmin),
+    INSERT (order_id, customer_id, updated_at), UPDATE (customer_id, updated_at) ON production.orders TO {role};
 """
 TABLES = "customers: {window_column: updated_at}\norders: {window_column: updated_at}"
 
@@ -59,13 +68,18 @@ def idle_job(postgres: PostgresServer) -> Iterator[TargetDatabase]:
         yield made
 
 
-def test_the_role_installs_loads_verifies_and_merges(job: TargetDatabase) -> None:
+def test_the_role_installs_loads_verifies_and_merges(postgres: PostgresServer, job: TargetDatabase) -> None:
     reload = StagedReload(job, TABLES)
     with job.connect(autocommit=True) as connection:
         assert install(connection, reload.config.target) == []
     reload.stage("customers", [(1, "one", NOON)])
     reload.stage("orders", [(7, 1, NOON)])
     reload.finish(source=1)
+    with psycopg.connect(postgres.url(job.database), autocommit=True) as connection:
+        connection.execute("INSERT INTO production.customers VALUES (1, 'old', '2025-01-01')")
+        connection.execute(sql.SQL(BY_COLUMN).format(role=sql.Identifier(job.user)))
+    with job.connect(autocommit=True) as connection:
+        require_rights(connection, str(job), "staging", list(reload.tables.values()))
     for name in reload.tables:
         outcomes = reload.verify(name).values()
         assert {outcome.status for outcome in outcomes} == {"passed"}, outcomes
@@ -81,7 +95,7 @@ def test_the_role_installs_loads_verifies_and_merges(job: TargetDatabase) -> Non
         reload.config.source.zone,
         Patience(lock_timeout_ms=400, stall_limit_ms=400, attempts=3),
     )
-    assert result.outcomes["orders"].inserted == 1
+    assert (result.outcomes["customers"].updated, result.outcomes["orders"].inserted) == (1, 1)
     for table in reload.tables.values():
         staged = reload.staged(table.name)
         merged = verify_merged(job, reload.config.source.zone, reload.reload, table, staged, None)

@@ -60,11 +60,24 @@ CREATE TABLE awsdms_apply_exceptions (
     "TASK_NAME" varchar(128), "TABLE_OWNER" varchar(128), "TABLE_NAME" varchar(128), "ERROR_TIME" timestamp,
     "STATEMENT" text, "ERROR" text
 );
+CREATE TABLE awsdms_validation_failures_v1 (
+    "TASK_NAME" varchar(128), "TABLE_OWNER" varchar(128), "TABLE_NAME" varchar(128), "FAILURE_TIME" timestamp,
+    "KEY_TYPE" varchar(128), "KEY" text, "FAILURE_TYPE" varchar(128), "DETAILS" varchar(8000)
+);
+CREATE TABLE awsdms_validation_failures_v2 (
+    "RESYNC_ID" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "TASK_NAME" varchar(128), "TABLE_OWNER" varchar(128),
+    "TABLE_NAME" varchar(128), "FAILURE_TIME" timestamp, "KEY_TYPE" varchar(128), "KEY" varchar(7800),
+    "FAILURE_TYPE" varchar(128), "DETAILS" varchar(7000), "RESYNC_RESULT" varchar(128), "RESYNC_TIME" timestamp,
+    "RESYNC_ACTION" varchar(128)
+);
 """
 # Temporary tables that a file uses and that no other file makes.
 TEMPORARY = {
     "compare.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
     "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);",
+    "finders/drift.sql": "CREATE TEMPORARY TABLE source_window (k1 text, version text, content text);"
+    "CREATE TEMPORARY TABLE source_ranges (range_start timestamp, range_end timestamp);"
+    "CREATE TEMPORARY TABLE reading_1 (k1 text, in_source boolean, source_version text, source_content text);",
     "verify/4_after_merge.sql": "CREATE TEMPORARY TABLE confirm_rows_1 AS SELECT order_id AS c1, customer_id AS c2, "
     "amount AS c3, note AS c4, updated_at AS c5 FROM production.orders WHERE false;",
 }

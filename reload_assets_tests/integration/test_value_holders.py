@@ -41,6 +41,11 @@ EXPRESSION = DDL.format("") + "; CREATE UNIQUE INDEX one_email ON production.acc
 PARTIAL = DDL.format("") + "; CREATE UNIQUE INDEX one_email ON production.accounts (email) WHERE email > 'a'"
 EXCLUSION = DDL.format("")[:-1] + ", CONSTRAINT one_email EXCLUDE USING hash (email WITH =))"
 COMPUTED = DDL.format("")[:-1] + ", up text GENERATED ALWAYS AS (upper(email)) STORED CONSTRAINT one_email UNIQUE)"
+PART = (
+    DDL.format("") + " PARTITION BY RANGE (id); CREATE TABLE production.rest PARTITION OF production.accounts DEFAULT;"
+    "CREATE TABLE production.low PARTITION OF production.accounts FOR VALUES FROM (0) TO (9);"
+    "CREATE UNIQUE INDEX one_email ON production.low (email)"
+)
 LONG_AGO = "2024-06-01 09:00:00"
 AFTERWARDS = "2025-02-01"
 ALL = "SELECT id, email FROM production.accounts ORDER BY id"
@@ -94,6 +99,7 @@ def held(bench: ConfirmBench, key: int, email: str, at: str = LONG_AGO, *more: s
         (PARTIAL, "alice", EARLIER, MODES[1]),
         (EXCLUSION, "alice", LONG_AGO, MODES[0]),
         (COMPUTED, "ALICE", LONG_AGO, MODES[1]),
+        (PART, "alice", LONG_AGO, MODES[0]),
     ],
 )
 def test_a_holder_that_the_source_lost_goes_before_the_row_that_needs_its_value(

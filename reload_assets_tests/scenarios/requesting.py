@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dagster import RunRequest, SensorResult, SkipReason, build_sensor_context
@@ -9,12 +10,12 @@ from dagster import RunRequest, SensorResult, SkipReason, build_sensor_context
 from reload_assets_tests.scenarios.runs import Runner
 
 
-def launch(runner: Runner, request: RunRequest) -> bool:
-    """What the daemon does with a run request."""
-    assets = [key.to_user_string() for key in request.asset_selection] if request.asset_selection else None
+def launch(runner: Runner, request: RunRequest, only: Sequence[str] | None = None) -> bool:
+    """What the daemon does with a run request, or with ``only`` some of its assets."""
+    assets = only or [key.to_user_string() for key in request.asset_selection or []]
     assert request.partition_key is not None
     result = runner.run(
-        request.partition_key, job=request.job_name or "reload_sales", assets=assets, tags=dict(request.tags)
+        request.partition_key, job=request.job_name or "reload_sales", assets=assets or None, tags=dict(request.tags)
     )
     return result.success
 

@@ -39,13 +39,13 @@ class Runner:
 
     def run(
         self,
-        partition: str,
+        partition: str | None,
         *,
         job: str = "reload_sales",
         assets: Sequence[str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> ExecuteInProcessResult:
-        """Run a job for a partition, or only some of its assets (``staging/orders``)."""
+        """Run a job, for a partition if it has some, or only some of its assets (``staging/orders``)."""
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition,

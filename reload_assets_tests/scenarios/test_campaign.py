@@ -21,7 +21,7 @@ from reload_assets_tests.campaigns.settings import BASELINES, POLICIES, Job
 from reload_assets_tests.campaigns.tables import read_tables
 from reload_assets_tests.campaigns.writer import Writer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,6 @@ def bench() -> Iterator[Bench]:
         yield running
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
     """Without damage and without a reload, both targets are the source once CDC has drained, and so is the model."""
@@ -61,11 +60,11 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
         # Text keys, LOBs, partial updates, an expression index, partitions, and a reload that dies.
         ("confirm", "default", "test-1"),
         # CHAR keys, LOBs, an expression index, batch apply, and a reload that dies.
-        pytest.param("fence", "idempotent", "test-11", marks=pytest.mark.thorough),
+        ("fence", "idempotent", "test-11"),
         # Numeric keys, policies that leave rows alone, the real checks of staging.
-        pytest.param("confirm", "idempotent", "test-2", marks=pytest.mark.thorough),
+        ("confirm", "idempotent", "test-2"),
         # RAW keys, foreign keys that hold for CDC and cascade, restarts of CDC.
-        pytest.param("chunked", "default", "test-10", marks=pytest.mark.thorough),
+        ("chunked", "default", "test-10"),
     ],
 )
 def test_ours_keeps_every_promise(bench: Bench, mode: str, policy: str, seed: str) -> None:
@@ -74,7 +73,6 @@ def test_ours_keeps_every_promise(bench: Bench, mode: str, policy: str, seed: st
     assert result.changes > 50
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("mode", BASELINES)
 def test_the_harness_sees_what_other_merges_get_wrong(bench: Bench, mode: str) -> None:
     assert any(run_once(bench, Job(mode, policy, "test")).rows for policy in POLICIES)

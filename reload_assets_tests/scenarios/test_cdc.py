@@ -163,18 +163,35 @@ def test_a_lag_beyond_the_limit_is_refused(runner: Runner, configured: Callable[
     assert (changes(runner), reloads(runner)) == before
 
 
-def test_a_fence_stops_the_task_for_the_merge_and_resumes_it(
+def leave_stopped(runner: Runner, run_id: str) -> int:
+    """A task that is stopped, by the doing of a run whose reload did not get further; the reload's id."""
+    with runner.stack.connect_target() as target:
+        ((number,),) = target.execute(
+            "INSERT INTO admin.reloads (group_name, window_start, window_end, load_start, partition_key, tables, "
+            "status, started_by, run_id, cdc_task_arn, cdc_stopped_at) VALUES ('sales', '2024-01-01Z', '2024-01-02Z', "
+            "'2024-01-01Z', '2024-01-01', '{documents}', 'verified', 'me', %s, %s, now()) RETURNING reload_id",
+            (run_id, runner.stack.cdc.task.arn),
+        ).fetchall()
+    runner.stack.cdc.task.stop()
+    return int(number)
+
+
+def test_a_task_that_a_dead_run_left_stopped_is_resumed_and_a_fence_stops_it_for_the_merge(
     runner: Runner, configured: Callable[[str], Runner], day: date, bounds: Bounds
 ) -> None:
     runner.stack.damage(*bounds, seed=1)
-    before = started(runner)
+    number = leave_stopped(runner, "gone")
     result = configured(FENCED).run(day.isoformat(), assets=DOCUMENTS)
     assert failures(result) == []
+    assert f"reload {number} left the CDC task {runner.stack.cdc.task.arn} stopped; resuming it" in said(runner, result)
     row = runner.ledger(result.run_id)
-    assert row["cdc_stopped_at"] < row["merge_ended_at"] < row["cdc_resumed_at"]
+    ((left, resumed),) = runner.query(
+        "SELECT cdc_stopped_at, cdc_resumed_at FROM admin.reloads WHERE reload_id = %s", number
+    )
+    assert left < resumed < row["cdc_stopped_at"] < row["merge_ended_at"] < row["cdc_resumed_at"]
     assert row["confirm_status"] == "confirmed"
     assert runner.stack.cdc.task.state().running
-    assert started(runner) > before
+    assert started(runner) > row["merge_ended_at"]
     assert equals_source(runner, bounds)
 
 
@@ -203,30 +220,6 @@ def test_a_merge_that_fails_behind_the_fence_resumes_the_task(
     assert started(runner) > before[1]
 
 
-def leave_stopped(runner: Runner, run_id: str) -> int:
-    """A task that is stopped, by the doing of a run whose reload did not get further; the reload's id."""
-    with runner.stack.connect_target() as target:
-        ((number,),) = target.execute(
-            "INSERT INTO admin.reloads (group_name, window_start, window_end, load_start, partition_key, tables, "
-            "status, started_by, run_id, cdc_task_arn, cdc_stopped_at) VALUES ('sales', '2024-01-01Z', '2024-01-02Z', "
-            "'2024-01-01Z', '2024-01-01', '{documents}', 'verified', 'me', %s, %s, now()) RETURNING reload_id",
-            (run_id, runner.stack.cdc.task.arn),
-        ).fetchall()
-    runner.stack.cdc.task.stop()
-    return int(number)
-
-
-def test_a_task_that_a_dead_run_left_stopped_is_resumed_by_the_next_reload(runner: Runner, day: date) -> None:
-    number = leave_stopped(runner, "gone")
-    result = runner.run(day.isoformat(), assets=DOCUMENTS)
-    assert failures(result) == []
-    assert f"reload {number} left the CDC task {runner.stack.cdc.task.arn} stopped; resuming it" in said(runner, result)
-    assert runner.query("SELECT cdc_resumed_at > cdc_stopped_at FROM admin.reloads WHERE reload_id = %s", number) == [
-        (True,)
-    ]
-    assert runner.stack.cdc.task.state().running
-
-
 def test_a_task_that_a_live_run_keeps_stopped_is_waited_for(runner: Runner, day: date) -> None:
     other = DagsterRun(job_name="reload_sales", status=DagsterRunStatus.STARTED)
     runner.instance.add_run(other)
@@ -239,7 +232,7 @@ def test_a_task_that_a_live_run_keeps_stopped_is_waited_for(runner: Runner, day:
     assert not [line for line in said(runner, result) if line.endswith("resuming it")]
 
 
-def test_without_the_section_cdc_a_reload_says_so_once_and_goes_on(
+def test_without_the_section_cdc_a_reload_says_so_once_and_production_alone_confirms_it_later(
     runner: Runner, configured: Callable[[str], Runner], day: date, bounds: Bounds
 ) -> None:
     begin, end = WRITTEN.index("cdc:\n"), WRITTEN.index("windows:\n")
@@ -257,6 +250,19 @@ def test_without_the_section_cdc_a_reload_says_so_once_and_goes_on(
     assert (row["cdc_task_arn"], row["cdc_stopped_at"]) == (None, None)
     assert "without the section cdc nobody can say how far CDC is" in row["confirm_detail"]
     assert runner.stack.cdc.task.state().status == "stopped"
+
+    runner.stack.cdc.task.resume()
+    number, before = row["reload_id"], changes(runner)
+    with runner.stack.connect_target() as target:
+        target.execute("UPDATE admin.reloads SET confirm_status = 'pending' WHERE reload_id = %s", (number,))
+    Ledger(_job(runner)).give_up_confirm(number, "The run died.")
+    assert runner.ledger(result.run_id)["confirm_status"] == "unconfirmed"
+    again = runner.run(day.isoformat(), assets=DOCUMENTS[1:])
+    assert failures(again) == []
+    assert checks(again)["production/documents.confirmed"] is True
+    row = runner.ledger(again.run_id)
+    assert (row["reload_id"], row["status"], row["confirm_status"]) == (number, "merged", "confirmed")
+    assert changes(runner) == before
 
 
 def test_what_confirm_did_is_shown_and_in_the_ledger(runner: Runner, day: date, bounds: Bounds) -> None:
@@ -294,25 +300,6 @@ def test_what_confirm_did_is_shown_and_in_the_ledger(runner: Runner, day: date, 
     runner.stack.dms.faults.clear()
     runner.stack.drain()
     assert equals_source(runner, bounds)
-
-
-def test_a_confirm_that_was_given_up_is_done_by_production_alone(runner: Runner, day: date, bounds: Bounds) -> None:
-    runner.stack.damage(*bounds, seed=1)
-    merged = runner.run(day.isoformat(), assets=DOCUMENTS)
-    assert failures(merged) == []
-    number = runner.ledger(merged.run_id)["reload_id"]
-    with runner.stack.connect_target() as target:
-        target.execute("UPDATE admin.reloads SET confirm_status = 'pending' WHERE reload_id = %s", (number,))
-    Ledger(_job(runner)).give_up_confirm(number, "The run died.")
-    assert runner.ledger(merged.run_id)["confirm_status"] == "unconfirmed"
-    before = changes(runner)
-
-    result = runner.run(day.isoformat(), assets=DOCUMENTS[1:])
-    assert failures(result) == []
-    assert checks(result)["production/documents.confirmed"] is True
-    row = runner.ledger(result.run_id)
-    assert (row["reload_id"], row["status"], row["confirm_status"]) == (number, "merged", "confirmed")
-    assert changes(runner) == before
 
 
 def test_an_error_of_the_traffic_is_raised(runner: Runner, bounds: Bounds, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 from dagster import DagsterInstance, SkipReason, build_sensor_context
+from dagster._core.errors import DagsterUserCodeProcessError
 
 from reload_assets.config.model import parse_config
 from reload_assets.engines.staging_tables import create_staging
@@ -26,7 +27,6 @@ from reload_assets.notify.channels import Send
 from reload_assets.notify.notifier import Notifier
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import run
-from reload_assets.reload.failures import ReadableError
 from reload_assets.reload.parts import group_tables
 from reload_assets.reload.services import Services
 from reload_assets.resolved import definition
@@ -158,7 +158,7 @@ def test_each_end_is_said_once_and_again_only_to_a_channel_that_was_down(
     assert "[production-changed]" in failures(refused)[0]
     sns.refuse = 1
     capsys.readouterr()
-    with pytest.raises(ReadableError, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
+    with pytest.raises(DagsterUserCodeProcessError, match=r"tried again: sns: AuthorizationError \(reload \d+ "):
         tick(runner)
     # The log has all of it already, and does not wait for SNS. Other checks of the rejected one still run.
     logged = [line for line in capsys.readouterr().err.splitlines() if "What to do: " in line]

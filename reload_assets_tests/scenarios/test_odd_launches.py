@@ -1,4 +1,4 @@
-"""Runs that nobody can mean: over several partitions, over none, for a request that is none."""
+"""Runs that nobody can mean: over several partitions, over none, for another family's, for a request that is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pytest
-from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetKey, AssetMaterialization, ExecuteInProcessResult
 from dagster._core.execution.plan.objects import ErrorSource
 
 from reload_assets_tests.scenarios.runs import Runner, failures
@@ -19,10 +19,9 @@ def launch(
     tags: Mapping[str, str],
     assets: list[str] | None = None,
     job: str = "reload_sales",
-    instance: DagsterInstance | None = None,
 ) -> ExecuteInProcessResult:
     return runner.definitions.resolve_job_def(job).execute_in_process(
-        instance=instance or runner.instance,
+        instance=runner.instance,
         asset_selection=[AssetKey(name.split("/")) for name in assets] if assets else None,
         tags=dict(tags),
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -55,6 +54,14 @@ def test_a_run_over_several_partitions_is_refused_and_leaves_nothing(
     assert left_behind(runner) == before
 
 
+@pytest.fixture
+def staged_before(runner: Runner, day: date) -> None:
+    """Staging was materialized once, so that Dagster itself looks for the partitions of it that production needs."""
+    for key in (["staging", "orders"], ["adhoc", "staging", "orders"]):
+        runner.instance.report_runless_asset_event(AssetMaterialization(key, partition=day.isoformat()))
+
+
+@pytest.mark.usefixtures("staged_before")
 @pytest.mark.parametrize(
     ("assets", "job"),
     [
@@ -62,16 +69,49 @@ def test_a_run_over_several_partitions_is_refused_and_leaves_nothing(
         (["staging/orders"], "reload_sales"),
         (["production/orders"], "reload_sales"),
         (None, "reload_window_sales"),
+        (["adhoc/production/orders"], "reload_window_sales"),
     ],
 )
 def test_a_run_without_a_partition_is_refused_and_leaves_nothing(
     runner: Runner, assets: list[str] | None, job: str
 ) -> None:
     before = left_behind(runner)
-    # Where staging was materialized before, Dagster itself refuses production without a partition.
-    with DagsterInstance.ephemeral() as instance:
-        said = failures(launch(runner, {}, assets, job, instance))
+    said = failures(launch(runner, {}, assets, job))
     assert is_a_sentence(said, "run-without-partition"), said
+    assert left_behind(runner) == before
+
+
+@pytest.mark.usefixtures("staged_before")
+@pytest.mark.parametrize(
+    ("code", "days"), [("run-without-partition", 0), ("nothing-loaded", 1), ("run-over-partitions", 2)]
+)
+def test_checks_alone_get_a_sentence(runner: Runner, day: date, code: str, days: int) -> None:
+    before = left_behind(runner)
+    last = (day + timedelta(days=days - 1)).isoformat()
+    tags = dict(zip(RANGE, (day.isoformat(), last), strict=True)) if days else {}
+    graph = runner.definitions.resolve_asset_graph()
+    orders = {AssetKey(["staging", "orders"]), AssetKey(["production", "orders"])}
+    checks = {key for key in graph.asset_check_keys if key.asset_key in orders}
+    job = runner.definitions.resolve_implicit_global_asset_job_def()
+    result = job.get_subset(asset_selection=set(), asset_check_selection=checks).execute_in_process(
+        instance=runner.instance,
+        tags=tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    said = failures(result)
+    # Those of staging and those of production, a step each.
+    assert len(said) == 2
+    assert is_a_sentence(said, code), said
+    assert left_behind(runner) == before
+
+
+def test_an_ad_hoc_run_for_a_day_of_the_cadence_gets_a_sentence(runner: Runner, day: date) -> None:
+    before = left_behind(runner)
+    for asset in ("staging", "production"):
+        tags = {"dagster/partition": day.isoformat()}
+        said = failures(launch(runner, tags, [f"adhoc/{asset}/orders"], "reload_window_sales"))
+        assert is_a_sentence(said, "partition-key-invalid"), said
     assert left_behind(runner) == before
 
 

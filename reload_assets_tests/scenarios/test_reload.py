@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ TABLES = ("customers", "orders", "order_items", "documents")
 Bounds = tuple[datetime, datetime]
 
 
-def differences(runner: Runner, bounds: Bounds) -> int:
+def differences(runner: Runner, bounds: Bounds, tables: Sequence[str] = TABLES) -> int:
     with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
         found = compare.compare_window(source, target, *bounds)
-    return sum(each.missing + each.stale + each.corrupted + each.extra for each in found.values())
+    return sum(found[name].missing + found[name].stale + found[name].corrupted + found[name].extra for name in tables)
 
 
 def break_day(runner: Runner, bounds: Bounds) -> dict[str, dict[str, int]]:
@@ -132,26 +132,27 @@ def test_reloading_twice_changes_nothing_the_second_time(runner: Runner, reloade
 
 
 def test_an_adhoc_window_is_reloaded_and_nothing_beside_it(runner: Runner, day: date, bounds: Bounds) -> None:
-    # Wide enough for rows of each kind of damage on every day, narrow enough for orders beside it.
+    # Wide enough for rows of each kind of damage on every day, narrow enough for customers beside it.
     start, end = bounds[0] + timedelta(hours=1), bounds[0] + timedelta(hours=23, microseconds=1)
     break_day(runner, (start, end))
     with runner.stack.connect_target() as target:
         target.execute(
-            "UPDATE production.orders SET amount = amount + 1 WHERE updated_at >= %s AND updated_at < %s "
+            "UPDATE production.customers SET name = 'wrong' WHERE updated_at >= %s AND updated_at < %s "
             "AND NOT (updated_at >= %s AND updated_at < %s)",
             (*bounds, start, end),
         )
-    before = differences(runner, bounds)
-    inside = differences(runner, (start, end))
+    before = differences(runner, bounds, ["customers"])
+    inside = differences(runner, (start, end), ["customers"])
     assert 0 < inside < before
     key = f"{start.isoformat()}Z--{end.isoformat()}Z"
     runner.instance.add_dynamic_partitions("sales_windows", [key])
-    result = runner.run(key, job="reload_window_sales")
+    customers = [f"adhoc/{layer}/customers" for layer in ("staging", "production")]
+    result = runner.run(key, job="reload_window_sales", assets=customers)
     assert failures(result) == []
-    assert differences(runner, (start, end)) == 0
-    assert differences(runner, bounds) == before - inside
-    assert AssetKey(["adhoc", "production", "orders"]) in {
-        event.asset_key for event in result.get_asset_materialization_events()
+    assert differences(runner, (start, end), ["customers"]) == 0
+    assert differences(runner, bounds, ["customers"]) == before - inside
+    assert {event.asset_key for event in result.get_asset_materialization_events()} == {
+        AssetKey(name.split("/")) for name in customers
     }
 
 
@@ -203,9 +204,12 @@ def test_without_a_source_connection_everything_still_works(
     blind = configured(without)
     assert blind.config.source.connection is None
     break_day(runner, bounds)
-    result = blind.run(day.isoformat())
+    tables = ["customers", "orders"]
+    result = blind.run(
+        day.isoformat(), assets=[f"{one}/{table}" for one in ("staging", "production") for table in tables]
+    )
     assert failures(result) == []
-    assert differences(runner, bounds) == 0
+    assert differences(runner, bounds, tables) == 0
     found = checks(result)
     assert found["staging/orders.row_count"] is False
     assert found["staging/orders.keys"] is True
@@ -247,6 +251,9 @@ def test_a_table_is_added_by_editing_the_yaml_alone(
     # The stack's CDC task does not carry the new table, and a reload beside it would be refused.
     written = written[: written.index("cdc:\n")] + written[written.index("windows:\n") :]
     extended = configured(written.rstrip() + "\n      refunds:\n        window_column: changed_on\n")
-    result = extended.run(day.isoformat())
+    refunds = ["staging/refunds", "production/refunds"]
+    job = extended.definitions.resolve_job_def("reload_sales")
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} >= {*refunds, "production/orders"}
+    result = extended.run(day.isoformat(), assets=refunds)
     assert failures(result) == []
     assert runner.query("SELECT refund_id, reason FROM production.refunds") == [(1, "late")]

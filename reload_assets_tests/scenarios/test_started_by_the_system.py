@@ -16,7 +16,12 @@ from reload_assets_tests.scenarios.runs import Runner
 Bounds = tuple[datetime, datetime]
 
 
-def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bounds: Bounds) -> None:
+DOCUMENTS = ["staging/documents", "production/documents"]
+
+
+def test_the_nightly_schedule_reloads_yesterday_and_staging_is_dropped_when_its_retention_is_over(
+    runner: Runner, day: date, bounds: Bounds
+) -> None:
     with runner.stack.connect_target() as target:
         damage.damage(target, *bounds, seed=1)
     schedule = runner.definitions.resolve_schedule_def("reload_sales_nightly")
@@ -27,14 +32,24 @@ def test_the_nightly_schedule_reloads_yesterday(runner: Runner, day: date, bound
     ) as context:
         requests = schedule.evaluate_tick(context).run_requests
     assert requests is not None
-    assert [request.partition_key for request in requests] == [day.isoformat()]
-    assert launch(runner, requests[0])
+    assert [(request.partition_key, request.asset_selection) for request in requests] == [(day.isoformat(), None)]
+    assert schedule.job_name == "reload_sales"
+    assert launch(runner, requests[0], DOCUMENTS)
     with runner.stack.connect_source() as source, runner.stack.connect_target() as target:
-        assert all(found.same for found in compare.compare_window(source, target, *bounds).values())
-    assert runner.query(
-        "SELECT status, reason FROM admin.reloads WHERE partition_key = %s ORDER BY reload_id DESC LIMIT 1",
-        day.isoformat(),
-    ) == [("merged", f"nightly reload of {day}")]
+        assert compare.compare_window(source, target, *bounds)["documents"].same
+    ((reload_id, status, reason),) = runner.query(
+        "SELECT reload_id, status, reason FROM admin.reloads WHERE partition_key = %s", day.isoformat()
+    )
+    assert (status, reason) == ("merged", f"nightly reload of {day}")
+
+    with runner.stack.connect_target() as target:
+        target.execute(
+            "UPDATE admin.reloads SET closed_at = closed_at - interval '8 days' WHERE reload_id = %s", (reload_id,)
+        )
+    job = runner.definitions.resolve_job_def(drop_expired_staging.name)
+    result = job.execute_in_process(instance=runner.instance)
+    assert f"staging.documents_r{reload_id}" in result.output_for_node("drop_expired_tables")
+    assert runner.query("SELECT to_regclass(%s)", f"staging.documents_r{reload_id}") == [(None,)]
 
 
 @pytest.fixture
@@ -70,7 +85,12 @@ def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date
     # Until its run exists, a row is asked for again under the same run key, which Dagster starts once.
     assert [request.run_key for request in tick(runner)] == [request.run_key for request in first]
 
-    assert launch(runner, first[0])
+    assert {key.to_user_string() for key in first[0].asset_selection or []} == {
+        f"{layer}/{table}"
+        for layer in ("staging", "production")
+        for table in ("customers", "orders", "order_items", "documents")
+    }
+    assert launch(runner, first[0], DOCUMENTS)
     assert launch(runner, first[1])
     assert tick(runner) == []
     for number in (whole, part):
@@ -82,7 +102,15 @@ def test_a_request_becomes_one_run_and_gets_its_answer(runner: Runner, day: date
     assert runner.query("SELECT started_by, reason FROM admin.reloads WHERE request_id = %s", whole) == [
         (f"request {whole} by ana", "late file")
     ]
-    assert tick(runner) == []
+
+    # One that a reload has answered since needs no run. One that waited for CDC gets its run, as CDC keeps up.
+    earlier = {"requested_at": utc[0], "window_start": utc[0], "reason": "the same"}
+    healed = ask(runner, group_name="sales", window_end=utc[1], tables=["documents"], **earlier)
+    why = {"status": "held", "held_because": "it lagged [held-for-cdc]", "found_by": "drift"}
+    later = {"window_end": utc[1] + timedelta(hours=1), "tables": ["orders"]}
+    waited = ask(runner, group_name="sales", **earlier, **why, **later)
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(waited)]
+    assert answer(runner, healed)[:3] == ("healed", None, answer(runner, whole)[2])
 
 
 @pytest.mark.usefixtures("requests")
@@ -112,7 +140,7 @@ def test_a_request_whose_run_failed_says_why(
     runner: Runner, day: date, bounds: Bounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
-    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, tables=["orders"], reason="r")
     (request,) = tick(runner)
     from reload_assets.local.dms.faults import TableError
 
@@ -124,16 +152,3 @@ def test_a_request_whose_run_failed_says_why(
     assert run_id
     assert reload_id
     assert "no space left" in error
-
-
-def test_staging_is_dropped_when_its_retention_is_over(runner: Runner, day: date) -> None:
-    assert runner.run(day.isoformat(), assets=["staging/documents", "production/documents"]).success
-    reload_id = runner.query("SELECT max(reload_id) FROM admin.reloads")[0][0]
-    with runner.stack.connect_target() as target:
-        target.execute(
-            "UPDATE admin.reloads SET closed_at = closed_at - interval '8 days' WHERE reload_id = %s", (reload_id,)
-        )
-    job = runner.definitions.resolve_job_def(drop_expired_staging.name)
-    result = job.execute_in_process(instance=runner.instance)
-    assert f"staging.documents_r{reload_id}" in result.output_for_node("drop_expired_tables")
-    assert runner.query("SELECT to_regclass(%s)", f"staging.documents_r{reload_id}") == [(None,)]

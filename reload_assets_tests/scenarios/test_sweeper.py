@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 from dagster import DagsterRun, DagsterRunStatus, SkipReason, build_sensor_context
+from dagster._core.errors import DagsterUserCodeProcessError
 
 from reload_assets.local.dms.faults import Throttle
-from reload_assets.reload.failures import ReadableError
 from reload_assets_tests.scenarios.runs import Runner
 from reload_assets_tests.scenarios.test_cdc import leave_stopped
 
@@ -98,7 +98,7 @@ def test_it_goes_on_after_a_failure_and_names_what_is_left(runner: Runner, day: 
     leave_stopped(runner, run_id)
     reload = loading(runner, run_id, day)
     runner.stack.dms.faults.set(Throttle(operation="StartReplicationTask"))
-    with pytest.raises(ReadableError, match=f"the CDC task {runner.stack.cdc.task.arn}: ") as raised:
+    with pytest.raises(DagsterUserCodeProcessError, match=f"the CDC task {runner.stack.cdc.task.arn}: ") as raised:
         tick(runner)
     assert "throttled every attempt when resuming the CDC task cdc" in str(raised.value)
     assert status(runner, reload) == "cancelled"

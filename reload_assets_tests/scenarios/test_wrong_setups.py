@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ THINGS_DDL = "CREATE TABLE odd.things (id integer PRIMARY KEY, note varchar(20),
 class Wrong(NamedTuple):
     """One set-up: SQL on production (``undo`` takes it back), another definition of the table, another configuration.
 
-    ``words`` are in one of the findings of ``severity``.
+    ``words`` are in one of the findings of ``severity``; so are those of ``more``.
     """
 
     words: str
@@ -40,6 +40,7 @@ class Wrong(NamedTuple):
     config: Mapping[str, Any] = {}
     on_source: str = ""
     severity: str = "problem"
+    more: Sequence[str] = ()
 
 
 UUID = THINGS_DDL.replace("note varchar(20)", "note uuid")
@@ -64,6 +65,63 @@ SETUPS = {
         "CREATE TABLE odd.kinds (note varchar(20) PRIMARY KEY);"
         "ALTER TABLE odd.things ADD FOREIGN KEY (note) REFERENCES odd.kinds",
         "DROP TABLE odd.kinds CASCADE",
+    ),
+    "rights to columns that do not suffice": Wrong(
+        "lacks SELECT, INSERT, UPDATE on odd.things; run: GRANT SELECT, INSERT, UPDATE ON TABLE odd.things TO",
+        "REVOKE ALL ON odd.things FROM reload_job; GRANT DELETE, SELECT (id, note, updated_at), INSERT (id, note), "
+        "UPDATE (updated_at) ON odd.things TO reload_job",
+    ),
+    "no right to what the table uses": Wrong(
+        "lacks EXECUTE on elsewhere.low(text); EXECUTE on odd.fits(integer); USAGE on elsewhere; USAGE on elsewhere.ni",
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA elsewhere, odd FROM PUBLIC;"
+        "REVOKE USAGE ON TYPE elsewhere.nick FROM PUBLIC",
+        "DROP SCHEMA elsewhere CASCADE; DROP TABLE odd.things; DROP FUNCTION odd.fits",
+        ddl="CREATE SCHEMA elsewhere; CREATE DOMAIN elsewhere.nick AS varchar(20);"
+        "CREATE FUNCTION elsewhere.low(text) RETURNS text IMMUTABLE LANGUAGE sql RETURN lower($1);"
+        "CREATE FUNCTION odd.fits(integer) RETURNS boolean IMMUTABLE LANGUAGE sql RETURN $1 > 0;"
+        + THINGS_DDL.replace("integer", "integer CHECK (odd.fits(id))").replace("varchar(20)", "elsewhere.nick")
+        + "; CREATE UNIQUE INDEX ON odd.things (elsewhere.low(note))",
+    ),
+    "no right to the schema of the parent, nor to children that would follow": Wrong(
+        "lacks USAGE on closed; SELECT on closed.parts; run: GRANT USAGE ON SCHEMA closed TO reload_job; GRANT SELECT",
+        "CREATE SCHEMA closed; CREATE TABLE closed.kinds (note varchar(20) PRIMARY KEY);"
+        "ALTER TABLE odd.things ADD FOREIGN KEY (note) REFERENCES closed.kinds;"
+        "CREATE TABLE closed.parts (note varchar(20) REFERENCES odd.things (note) ON UPDATE CASCADE);"
+        "GRANT SELECT ON closed.kinds TO reload_job",
+        "DROP SCHEMA closed CASCADE",
+        ddl=THINGS_DDL.replace("varchar(20)", "varchar(20) UNIQUE"),
+    ),
+    "a ledger of somebody else": Wrong(
+        "lacks SELECT, INSERT, UPDATE on admin.reloads; ownership on admin.reload_changes; run: GRANT SELECT, INSERT,",
+        "ALTER TABLE admin.reloads OWNER TO CURRENT_USER; ALTER TABLE admin.reload_changes OWNER TO CURRENT_USER",
+        "ALTER TABLE admin.reloads OWNER TO reload_job; ALTER TABLE admin.reload_changes OWNER TO reload_job",
+    ),
+    "a staging schema that is not there": Wrong(
+        "in the schema stagin (target.staging_schema): PostgreSQL says 'schema \"stagin\" does not exist'",
+        config={"target": {"staging_schema": "stagin"}},
+    ),
+    "an event trigger": Wrong(
+        "cannot make and use the tables of a reload of odd.things in the schema staging (target.staging_schema): "
+        "PostgreSQL says 'no tables today'",
+        "CREATE FUNCTION odd.no_tables() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF current_user = 'reload_job' THEN RAISE EXCEPTION 'no tables today'; END IF; END $$;"
+        "CREATE EVENT TRIGGER no_tables ON ddl_command_start EXECUTE FUNCTION odd.no_tables()",
+        "DROP EVENT TRIGGER no_tables; DROP FUNCTION odd.no_tables",
+    ),
+    "default privileges without the owner": Wrong(
+        "permission denied for table reload_assets_rehearsal",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE reload_job REVOKE INSERT ON TABLES FROM reload_job",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE reload_job GRANT INSERT ON TABLES TO reload_job",
+    ),
+    "a limit of connections": Wrong(
+        "the login may have 2 sessions at once, and a reload needs up to 3; run: ALTER ROLE",
+        "ALTER ROLE reload_job CONNECTION LIMIT 2",
+        "ALTER ROLE reload_job CONNECTION LIMIT -1",
+    ),
+    "a database without room": Wrong(
+        "can have no other session now (connection to server",
+        "ALTER DATABASE target CONNECTION LIMIT 1",
+        "ALTER DATABASE target CONNECTION LIMIT -1",
     ),
     "no temporary tables": Wrong(
         "lacks TEMPORARY on target",
@@ -103,6 +161,13 @@ SETUPS = {
     "a column of another name that nobody has": Wrong("'label' is not a column", table={"columns": {"label": "NOTE"}}),
     "a column of another name that the source lacks": Wrong(
         "'NOTES' is not a column of SALES.THINGS; did you mean 'NOTE'?", table={"columns": {"note": "NOTES"}}
+    ),
+    "a check that no new row can meet": Wrong(
+        "odd.things: the check things_score_check does not hold for a new row, where score = NULL",
+        "ALTER TABLE odd.things ADD score integer CHECK (score IS NOT NULL)",
+    ),
+    "no partition": Wrong(
+        "odd.things: it is partitioned by HASH (id) and has no partition", ddl=THINGS_DDL + " PARTITION BY HASH (id)"
     ),
     "no unique key": Wrong("has no primary key", ddl=THINGS_DDL.replace(" PRIMARY KEY", "")),
     "a key that is not the source's": Wrong(
@@ -153,6 +218,11 @@ SETUPS = {
         "CREATE PUBLICATION odd FOR TABLE odd.things; ALTER TABLE odd.things REPLICA IDENTITY NOTHING",
         "DROP PUBLICATION odd",
     ),
+    "a publication whose filter is about other columns": Wrong(
+        "it is in a publication (odd) whose row filter names columns outside of its replica identity",
+        "CREATE PUBLICATION odd FOR TABLE odd.things WHERE (note <> 'x')",
+        "DROP PUBLICATION odd",
+    ),
     "two entries of one table": Wrong("the table is in group 'again' too", config={"twice": True}),
     "no index in production": Wrong(
         "odd.things has no index that begins with updated_at", "DROP INDEX odd.things_updated_at", severity="warn"
@@ -188,6 +258,12 @@ SETUPS = {
         table={"orphans": "delete"},
         severity="warn",
     ),
+    "unique values that no chunk may part": Wrong(
+        "odd.things is merged in one transaction although merge.mode is chunked: values of things_lower_idx may move",
+        "CREATE UNIQUE INDEX ON odd.things (lower(note)) WHERE id > 0",
+        config={"merge": {"mode": "chunked"}},
+        severity="warn",
+    ),
     "a trigger": Wrong(
         "odd.things has triggers that fire when a reload writes (touch)",
         "CREATE FUNCTION odd.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
@@ -219,8 +295,8 @@ def written(wrong: Wrong, folder: Path) -> str:
     document["groups"] = {"odd": {"tables": {"things": things}}}
     if wrong.config.get("twice"):
         document["groups"]["again"] = {"tables": {"things": things}}
-    for section in ("source", "target", "windows"):
-        document[section] |= wrong.config.get(section, {})
+    for section in ("source", "target", "windows", "merge"):
+        document[section] = document.get(section, {}) | wrong.config.get(section, {})
     file = folder / "reload.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return str(file)
@@ -240,14 +316,19 @@ def checked(stack: Stack, wrong: Wrong, folder: Path) -> tuple[int, list[str], l
             done = command("--config", written(wrong, folder), "doctor")
         finally:
             target.execute(wrong.undo.encode())
-            target.execute("DROP TABLE odd.things CASCADE; DROP FUNCTION IF EXISTS odd.touch")
+            target.execute("DROP TABLE IF EXISTS odd.things CASCADE; DROP FUNCTION IF EXISTS odd.touch")
             source.execute('DROP INDEX IF EXISTS "SALES"."THINGS_UPDATED_AT"')
     assert "Traceback" not in done.output
     return done.exit_code, found(done, "problem"), found(done, "warn")
 
 
 def test_the_set_up_without_a_mistake_passes(odd: Stack, tmp_path: Path) -> None:
-    code, problems, warnings = checked(odd, Wrong(""), tmp_path)
+    # Without rights to what nothing needs.
+    rights = (
+        "REVOKE ALL ON odd.things FROM reload_job; GRANT DELETE, SELECT (id, note, updated_at, ctid, xmin, tableoid), "
+        "INSERT (id, note, updated_at), UPDATE (note, updated_at) ON odd.things TO reload_job"
+    )
+    code, problems, warnings = checked(odd, Wrong("", rights), tmp_path)
     assert (code, problems) == (0, [])
     # Without the section cdc nobody knows whether production is being written.
     assert [line.split(":")[0] for line in warnings] == ["cdc"]
@@ -259,7 +340,8 @@ def test_a_wrong_set_up_is_named_before_the_load(odd: Stack, tmp_path: Path, nam
     code, problems, warnings = checked(odd, wrong, tmp_path)
     assert (code, bool(problems)) == ((1, True) if wrong.severity == "problem" else (0, False)), (problems, warnings)
     said = problems if wrong.severity == "problem" else warnings
-    assert [line for line in said if wrong.words in line], said
+    for words in (wrong.words, *wrong.more):
+        assert [line for line in said if words in line], said
 
 
 def test_a_mistake_in_one_table_does_not_hide_the_others(odd: Stack, tmp_path: Path) -> None:

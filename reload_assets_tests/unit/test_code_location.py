@@ -54,7 +54,7 @@ def test_tables_of_any_name_are_assets_with_names_of_their_own() -> None:
     location = built(config)
     assert not location.left_out
     graph = location.definitions.resolve_asset_graph()
-    assert len(graph.get_all_asset_keys()) == 7 * len(ODD_TABLES)
+    assert len(graph.get_all_asset_keys()) == 8 * len(ODD_TABLES)
     known = labels(ODD_TABLES)
     assert {known[name] for name in ("order_items", "Orders", "orders")} == {"order_items", "Orders", "orders"}
     assert (known["order-items"], known["order items"], known["größe"]) == ("order_items_2", "order_items_3", "gro_e")
@@ -111,7 +111,9 @@ def test_with_no_group_left_the_code_location_still_loads_and_the_sweeper_works(
     assert {sensor.name for sensor in location.definitions.get_repository_def().sensor_defs} == {
         "sweeper",
         "reload_requests",
+        "find_skipped",
         "notifier",
+        "find_validation_failures",
     }
 
 

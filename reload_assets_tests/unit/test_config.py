@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from reload_assets.config import model as config
+from reload_assets.config.finders import DriftConfig
 from reload_assets.config.model import load_config, parse_config
 from reload_assets.config.reference import reference
 from reload_assets.config.values import Section
@@ -25,6 +26,15 @@ def broken(old: str, new: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_config(REFERENCE.replace(old, new, 1), "reload.yaml")
     return str(caught.value)
+
+
+def test_drift_cannot_be_found_without_a_source_connection() -> None:
+    document = yaml.safe_load(REFERENCE)
+    document["finders"] = {"drift": {}}
+    assert parse_config(yaml.safe_dump(document)).finders.drift == DriftConfig()
+    del document["source"]["connection"]
+    with pytest.raises(ConfigError, match=r"finders\.drift: needs source\.connection; write it"):
+        parse_config(yaml.safe_dump(document))
 
 
 def test_the_reference_file_is_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,17 @@ from dagster import (
     DefaultScheduleStatus,
     DefaultSensorStatus,
     DynamicPartitionsDefinition,
+    FreshnessPolicy,
     GraphDefinition,
     TimeWindowPartitionsDefinition,
 )
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 
+from reload_assets.assets.drift import DRIFT_FREE
+from reload_assets.checks.drift import COMPARED_WITHIN
 from reload_assets.code_location import build_code_location
+from reload_assets.config.finders import FindersConfig
 from reload_assets.config.model import ReloadConfig, load_config
 from reload_assets.verify.production import AFTER_CHECKS, AFTER_CHECKS_OF_KEYS
 from reload_assets.verify.staging import STAGING_CHECKS, STAGING_CHECKS_OF_KEYS
@@ -72,6 +77,7 @@ def test_the_assets_and_what_each_is_made_from(graph: AssetGraph) -> None:
         for table in TABLES:
             expected[f"{family}staging/{table}"] = [f"oracle/{table}"]
             expected[f"{family}production/{table}"] = [f"{family}staging/{table}"]
+    expected |= {f"drift/{table}": [f"production/{table}"] for table in TABLES}
     assert parents == expected
 
 
@@ -107,6 +113,25 @@ def test_every_asset_has_its_group_kinds_owners_and_description(graph: AssetGrap
             assert table in (asset.description or "")
 
 
+def test_comparisons_are_told_apart_and_are_fresh_and_in_time_only_if_they_are_switched_on(
+    graph: AssetGraph, config: ReloadConfig
+) -> None:
+    for table in TABLES:
+        asset = node(graph, f"drift/{table}")
+        assert (asset.group_name, asset.kinds) == ("sales_drift", {"drift", "postgres", "oracle"})
+        assert asset.partitions_def == node(graph, f"production/{table}").partitions_def
+        assert (asset.assets_def.can_subset, asset.freshness_policy) == (True, None)
+    finders = FindersConfig.model_validate({"drift": {"within_days": 3}})
+    definitions = build_code_location(config.model_copy(update={"finders": finders})).definitions
+    switched_on = definitions.get_repository_def()
+    (schedule,) = (each for each in switched_on.schedule_defs if each.name == "drift_sales")
+    assert schedule.default_status is DefaultScheduleStatus.RUNNING
+    for table in TABLES:
+        key = AssetKey(["drift", table])
+        assert AssetCheckKey(key, COMPARED_WITHIN) in switched_on.asset_graph.asset_check_keys
+        assert switched_on.asset_graph.get(key).freshness_policy == FreshnessPolicy.time_window(timedelta(days=3))
+
+
 def test_both_stages_share_the_partitions_of_their_family(graph: AssetGraph) -> None:
     for stage in ("staging", "production"):
         for family, _, asset in nodes(graph, stage):
@@ -130,6 +155,7 @@ def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(gra
         for stage, names, blocking in CHECKS["keys" if family.startswith("keys") else "windows"]
         for name in names
     }
+    expected |= {AssetCheckKey(AssetKey(["drift", table]), DRIFT_FREE): False for table in TABLES}
     specs = {key: graph.get_check_spec(key) for key in graph.asset_check_keys}
     assert {key: spec.blocking for key, spec in specs.items()} == expected
     for key, spec in specs.items():
@@ -139,7 +165,17 @@ def test_staging_checks_stand_in_the_way_of_production_and_later_ones_do_not(gra
 
 def test_the_jobs_and_what_each_of_them_makes(repository: RepositoryDefinition) -> None:
     jobs = {job.name: job for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"reload_sales", "reload_window_sales", "reload_keys_sales", "drop_expired_staging"}
+    assert set(jobs) == {
+        "reload_sales",
+        "reload_window_sales",
+        "reload_keys_sales",
+        "validate_sales",
+        "drift_sales",
+        "drop_expired_staging",
+    }
+    assert jobs["validate_sales"].description
+    compared = {key.to_user_string() for key in jobs["drift_sales"].asset_layer.executable_asset_keys}
+    assert compared == {f"drift/{table}" for table in TABLES}
     for name, family in (
         ("reload_sales", ""),
         ("reload_window_sales", "adhoc/"),
@@ -176,20 +212,29 @@ def test_what_starts_runs_is_off_at_first_and_what_only_watches_is_on(
     schedules = {each.name: each for each in repository.schedule_defs}
     assert {name: (each.cron_schedule, each.job_name) for name, each in schedules.items()} == {
         "reload_sales_nightly": ("0 2 * * *", "reload_sales"),
+        "drift_sales": ("17 * * * *", "drift_sales"),
         "drop_expired_staging_daily": ("30 3 * * *", "drop_expired_staging"),
     }
     sensors = {each.name: each for each in repository.sensor_defs}
-    assert set(sensors) == {"reload_requests", "sweeper", "notifier"}
+    assert set(sensors) == {"reload_requests", "find_skipped", "find_validation_failures", "sweeper", "notifier"}
     assert {target.job_name for target in sensors["reload_requests"].targets} == {
         "reload_sales",
         "reload_window_sales",
         "reload_keys_sales",
     }
-    assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 2
-    assert sensors["reload_requests"].default_status is DefaultSensorStatus.STOPPED
+    assert [each.default_status for each in schedules.values()] == [DefaultScheduleStatus.STOPPED] * 3
+    for name in ("reload_requests", "find_skipped", "find_validation_failures"):
+        assert sensors[name].default_status is DefaultSensorStatus.STOPPED
     for name in ("sweeper", "notifier"):
         assert sensors[name].default_status is DefaultSensorStatus.RUNNING
         assert sensors[name].targets == []
+
+
+def test_a_finder_runs_only_if_it_is_switched_on(config: ReloadConfig) -> None:
+    finders = config.finders.model_copy(update={"validation": True})
+    location = build_code_location(config.model_copy(update={"finders": finders}))
+    sensor = location.definitions.resolve_sensor_def("find_validation_failures")
+    assert sensor.default_status is DefaultSensorStatus.RUNNING
 
 
 def test_dagster_keeps_its_storage_in_postgresql_and_tells_nobody() -> None:

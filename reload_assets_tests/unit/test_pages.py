@@ -104,6 +104,8 @@ def of_command(written: str) -> list[str]:
         if found is None:
             return [f"{written}: there is no command {rest[0]}"]
         command = found
+    while isinstance(command, click.Group) and command is not main and len(rest) > 1 and rest[1] in command.commands:
+        command, rest = command.commands[rest[1]], rest[1:]
     known |= {name for option in command.params for name in option.opts}
     return [f"{written}: {word} is not an option" for word in rest if word.startswith("--") and word not in known]
 

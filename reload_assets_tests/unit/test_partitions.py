@@ -11,7 +11,7 @@ from dagster import TimeWindow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reload_assets.cadence import Cadence, described
+from reload_assets.cadence import Cadence, described, windows_from
 from reload_assets.config.model import WindowsConfig
 from reload_assets.errors.config import ConfigValue
 from reload_assets.errors.windows import PartitionKeyInvalid
@@ -126,6 +126,24 @@ def test_local_windows_tile_the_time_too(zone: str, cadence: str, hours: int) ->
 def described_at(now: str, **written: str) -> Cadence:
     config = WindowsConfig(**written)
     return described(cadence_partitions(config, "reload.yaml"), config.first, datetime.fromisoformat(now))
+
+
+@pytest.mark.parametrize("cadence", CADENCES)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich", "America/New_York"])
+# The last: both hours that the clock of one of these zones shows twice; the first: before the first window.
+@pytest.mark.parametrize("start", ["2024-12-30T10:00", "2025-01-06T00:00", "2025-10-26T00:30", "2025-11-02T05:30"])
+def test_the_windows_from_an_instant_on_hold_it_and_meet_up_to_the_end(cadence: str, zone: str, start: str) -> None:
+    config = WindowsConfig(cadence=cadence, time_zone=zone, first="2025-01-01")
+    partitions = cadence_partitions(config, "reload.yaml")
+    instant = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    end = instant + timedelta(hours=50, microseconds=1)
+    found = windows_from(partitions, instant, end)
+    assert found[0].start <= instant < found[0].end
+    assert found[-1].end == end
+    assert all(a.end == b.start for a, b in pairwise(found))
+    whole = found[:-1] if found[0].start >= partitions.start else []
+    assert [cadence_key(partitions, window) is not None for window in whole] == [True] * len(whole)
+    assert windows_from(partitions, end, end) == []
 
 
 def test_the_windows_that_have_ended_are_counted() -> None:

@@ -43,6 +43,7 @@ WITHOUT_DAGSTER = (
     "dms",
     "engines",
     "errors",
+    "finders",
     "ledger",
     "merge",
     "notify",

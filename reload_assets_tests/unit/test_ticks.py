@@ -16,7 +16,14 @@ from reload_assets.errors import code_of
 
 CHECKOUT = Path(__file__).parents[2]
 NOBODY = {"host": "127.0.0.1", "port": 1, "database": "sales", "user": "reload_job", "password": {"env": "HOME"}}
-CODES = {"reload_requests": "target-unreachable", "sweeper": "sweep-incomplete", "notifier": "target-unreachable"}
+CODES = {
+    "reload_requests": "target-unreachable",
+    "find_skipped": "target-unreachable",
+    "sweeper": "sweep-incomplete",
+    "notifier": "target-unreachable",
+    # Without the section cdc nobody knows where DMS writes.
+    "find_validation_failures": "config-value",
+}
 
 
 def test_a_tick_that_fails_shows_one_sentence_with_its_code(tmp_path: Path) -> None:
@@ -37,9 +44,7 @@ def test_a_tick_that_fails_shows_one_sentence_with_its_code(tmp_path: Path) -> N
             )
             assert isinstance(answer, SensorExecutionErrorSnap)
             assert answer.error is not None
-            said = answer.error.cause
-            assert said is not None, answer.error.message
+            said = answer.error
             assert (said.stack, said.cause, said.context) == ([], None, None)
             assert said.message.count("\n") == 1
             assert code_of(said.message) == code
-            assert [frame for frame in answer.error.stack if "/reload_assets/" in frame.split(",")[0]] == []

@@ -4,15 +4,50 @@
 -- name: list_unique_indexes
 -- List all unique indexes of one table, also those over expressions or over some rows only, and those of exclusion
 -- constraints: what they index and under which condition (NULL: all rows), as SQL over the names of columns, and the
--- columns that these name. key_columns: the columns of the key in their order; none if it has an expression. operators:
--- which values an exclusion constraint does not allow beside each other; none for a unique index.
+-- columns that these name. An index that only a partition has is one over the rows of that partition.
+-- key_columns: the columns of the key in their order; none if it has an expression. operators: which values an
+-- exclusion constraint does not allow beside each other; none for a unique index. An invalid index has no key_columns,
+-- because no statement can rely on it.
+WITH RECURSIVE parts AS (
+    SELECT
+        c.oid,
+        TRUE AS is_whole
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT
+        c.oid,
+        FALSE AS is_whole
+    FROM parts
+    INNER JOIN pg_inherits AS h ON parts.oid = h.inhparent
+    INNER JOIN pg_class AS c ON h.inhrelid = c.oid
+    WHERE c.relispartition
+),
+
+-- The tables that a partition is a part of, whose keys decide which rows it has.
+above AS (
+    SELECT
+        parts.oid AS part,
+        h.inhparent AS parent
+    FROM parts
+    INNER JOIN pg_inherits AS h ON parts.oid = h.inhrelid
+    WHERE NOT parts.is_whole
+    UNION
+    SELECT
+        above.part,
+        h.inhparent
+    FROM above
+    INNER JOIN pg_inherits AS h ON above.parent = h.inhrelid
+)
+
 SELECT
     ic.relname AS name,
     i.indisprimary AS is_primary,
     NOT i.indimmediate AS deferrable,
     i.indnullsnotdistinct AS nulls_equal,
     CASE
-        WHEN i.indexprs IS NULL AND NOT i.indisexclusion THEN
+        WHEN i.indexprs IS NULL AND NOT i.indisexclusion AND i.indisvalid THEN
             array(
                 SELECT a.attname::text
                 FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
@@ -22,7 +57,18 @@ SELECT
             )
         ELSE '{}'
     END AS key_columns,
-    pg_get_expr(i.indpred, i.indrelid) AS predicate,
+    CASE
+        WHEN parts.is_whole THEN pg_get_expr(i.indpred, i.indrelid)
+        ELSE
+            nullif(
+                concat_ws(
+                    ' AND ',
+                    pg_get_partition_constraintdef(i.indrelid),
+                    '(' || pg_get_expr(i.indpred, i.indrelid) || ')'
+                ),
+                ''
+            )
+    END AS predicate,
     array(
         SELECT
             CASE
@@ -53,6 +99,21 @@ SELECT
                         AND d.refobjsubid = a.attnum
                 )
             END
+            OR (
+                a.attrelid = i.indrelid AND NOT parts.is_whole
+                AND a.attname IN (
+                    SELECT ka.attname
+                    FROM above
+                    -- PostgreSQL notes so which columns a table is partitioned by, also within expressions.
+                    INNER JOIN pg_depend AS d
+                        ON
+                            d.classid = 'pg_class'::regclass AND above.parent = d.objid AND d.objsubid > 0
+                            AND d.refclassid = 'pg_class'::regclass AND above.parent = d.refobjid
+                            AND d.refobjsubid = 0 AND d.deptype = 'i'
+                    INNER JOIN pg_attribute AS ka ON d.objid = ka.attrelid AND d.objsubid = ka.attnum
+                    WHERE above.part = i.indrelid
+                )
+            )
         ORDER BY a.attnum
     ) AS columns,
     array(
@@ -64,11 +125,23 @@ SELECT
         WHERE x.conindid = i.indexrelid AND x.contype = 'x'
         ORDER BY e.position
     ) AS operators
-FROM pg_index AS i
-INNER JOIN pg_class AS c ON i.indrelid = c.oid
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+FROM parts
+INNER JOIN pg_index AS i ON parts.oid = i.indrelid
 INNER JOIN pg_class AS ic ON i.indexrelid = ic.oid
-WHERE n.nspname = :'schema' AND c.relname = :'table' AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
+WHERE
+    (i.indisunique OR i.indisexclusion)
+    -- One that CREATE INDEX CONCURRENTLY left invalid refuses rows all the same.
+    AND (i.indisvalid OR (i.indisready AND ic.relkind = 'i'))
+    AND (
+        parts.is_whole
+        -- A part of an index of a larger table adds nothing.
+        OR NOT EXISTS (
+            SELECT 1
+            FROM pg_inherits AS h
+            INNER JOIN pg_index AS larger ON h.inhparent = larger.indexrelid
+            WHERE h.inhrelid = i.indexrelid AND larger.indisvalid
+        )
+    )
 ORDER BY i.indisprimary DESC, ic.relname;
 
 -- name: list_foreign_keys
@@ -88,6 +161,9 @@ INNER JOIN pg_attribute AS ca ON f.conrelid = ca.attrelid AND k.child_attnum = c
 INNER JOIN pg_attribute AS pa ON f.confrelid = pa.attrelid AND k.parent_attnum = pa.attnum
 WHERE
     f.contype = 'f'
+    -- Only newer servers have these columns, for NOT ENFORCED and for keys over PERIOD, which only PostgreSQL can check.
+    AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
+    AND NOT coalesce((to_jsonb(f) ->> 'conperiod')::boolean, FALSE)
     -- Not as two more joins: PostgreSQL would take longer to plan them than to run all of this.
     AND f.conrelid = (
         SELECT c.oid

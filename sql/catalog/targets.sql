@@ -86,3 +86,59 @@ SELECT
     missing = wanted AS is_everything
 FROM uncovered
 WHERE NOT isempty(missing);
+
+-- name: list_open_tables
+-- List the partitioned tables among a table and its partitions that have no place for some rows whatever the rows are:
+-- they have no partition at all, or lack some of those by hash.
+WITH RECURSIVE parts AS (
+    SELECT
+        c.oid,
+        TRUE AS is_whole
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT
+        h.inhrelid,
+        FALSE AS is_whole
+    FROM parts
+    INNER JOIN pg_inherits AS h ON parts.oid = h.inhparent
+    WHERE NOT h.inhdetachpending
+),
+
+partitioned AS (
+    SELECT
+        parts.is_whole,
+        p.partrelid,
+        p.partstrat,
+        count(h.inhrelid) AS partitions,
+        sum(1.0 / (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'modulus (\d+)'))[1]::numeric) AS hashed
+    FROM parts
+    INNER JOIN pg_partitioned_table AS p ON parts.oid = p.partrelid
+    LEFT JOIN pg_inherits AS h ON p.partrelid = h.inhparent AND NOT h.inhdetachpending
+    LEFT JOIN pg_class AS c ON h.inhrelid = c.oid
+    GROUP BY parts.is_whole, p.partrelid, p.partstrat
+)
+
+SELECT
+    n.nspname || '.' || c.relname AS part,
+    t.is_whole,
+    t.partitions = 0 AS is_empty,
+    pg_get_partkeydef(t.partrelid) AS partition_key
+FROM partitioned AS t
+INNER JOIN pg_class AS c ON t.partrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE t.partitions = 0 OR (t.partstrat = 'h' AND t.hashed < 0.999999)
+ORDER BY t.is_whole DESC, part;
+
+-- name: get_bound
+-- Return which rows a partition takes, and of which table it is one: no row for a table that is not a partition.
+SELECT
+    pg_get_expr(c.relpartbound, c.oid) AS bound,
+    pn.nspname || '.' || p.relname AS parent
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+INNER JOIN pg_inherits AS h ON c.oid = h.inhrelid
+INNER JOIN pg_class AS p ON h.inhparent = p.oid
+INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
+WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relispartition;

@@ -56,8 +56,30 @@ SELECT
     jsonb_build_object('group', group_name, 'status', status),
     count(*)::double precision
 FROM admin.reload_requests
-GROUP BY group_name, status;
+GROUP BY group_name, status
+UNION ALL
+SELECT
+    'reload_assets_comparisons_total',
+    jsonb_build_object('group', group_name, 'table', table_name, 'status', status),
+    count(*)::double precision
+FROM admin.comparisons
+GROUP BY group_name, table_name, status
+UNION ALL
+SELECT
+    'reload_assets_drifted_rows_total',
+    jsonb_build_object('group', group_name, 'table', table_name),
+    sum(missing + older + content + unversioned + later + extra)::double precision
+FROM admin.comparisons
+GROUP BY group_name, table_name
+UNION ALL
+SELECT
+    'reload_assets_findings_total',
+    jsonb_build_object('group', group_name, 'table', table_name, 'finder', finder),
+    count(*)::double precision
+FROM admin.findings
+GROUP BY group_name, table_name, finder;
 COMMENT ON VIEW admin.metrics IS
 'One number per row: name, labels, value. Windows by the state of their latest reload of whole rows; rows by outcome '
 'and reloads by status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks '
-'that a reload keeps stopped; requests by status.';
+'that a reload keeps stopped; requests by status, held ones too; what finders have found since the beginning; '
+'comparisons with the source by status, and the rows that had drifted in them.';

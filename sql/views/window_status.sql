@@ -41,6 +41,8 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name, r.
     r.confirm_waited_seconds,
     r.confirm_detail,
     r.partition_key,
+    last_whole.compared_at AS last_compared_at,
+    last_whole.is_equal AS was_equal,
     r.columns -> t.table_name AS columns
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
@@ -69,6 +71,17 @@ LEFT JOIN LATERAL (
     ORDER BY o.reload_id DESC
     LIMIT 1
 ) AS merged ON TRUE
+LEFT JOIN LATERAL (
+    SELECT
+        o.compared_at,
+        o.is_equal
+    FROM admin.comparisons AS o
+    WHERE
+        o.group_name = r.group_name AND o.table_name = t.table_name
+        AND o.window_start = r.window_start AND o.window_end = r.window_end AND o.status = 'compared'
+    ORDER BY o.compared_at DESC
+    LIMIT 1
+) AS last_whole ON TRUE
 WHERE r.selection = 'window'
 ORDER BY
     r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name ASC, r.columns -> t.table_name ASC,
@@ -78,4 +91,5 @@ COMMENT ON VIEW admin.window_status IS
 'cancelled, or a check failed), running. failed_checks: the checks that failed, and blocking ones that could not be '
 'verified, one line each. merged_reload_id: the latest reload of the window that was merged, if any, which may be an '
 'earlier one. error_code: see docs/troubleshooting.md. columns: the only columns that were repaired; NULL: whole rows. '
-'The latest reload of whole rows, and the latest of each list of columns, have a row each.';
+'The latest reload of whole rows, and the latest of each list of columns, have a row each. last_compared_at, '
+'was_equal: when the finder drift compared the window last, and whether production was as the source then.';

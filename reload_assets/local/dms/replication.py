@@ -27,9 +27,12 @@ from reload_assets.local.dms.records import TableRun
 
 _log = logging.getLogger(__name__)
 
-# In seconds, in this order: between two reads of the log, also while transactions are held back; between two writes of
-# the status; after which unflushed records are flushed; between two times that unneeded parts of the log are released.
-_POLL = 0.01
+# In seconds, in this order: between two reads of the log, also where nothing has come for a while (which is after the
+# next), and while transactions are held back; between two writes of the status; after which unflushed records are
+# flushed; between two times that unneeded parts of the log are released.
+_POLL = 0.05
+_IDLE_POLL = 0.1
+_IDLE_AFTER = 0.3
 _HELD_POLL = 0.05
 _STATUS = 0.05
 _FLUSH = 0.03
@@ -76,6 +79,8 @@ class Replication:
         # Everything that was committed before is applied or held.
         self._read_to = 0
         self._drained = False
+        # When changes were read last, on the monotonic clock.
+        self._found_at = 0.0
         # How far the log could be read when it was read last.
         self._flushed = 0
         # Where the last applied transaction ends, and up to where this was reported to the source.
@@ -112,7 +117,7 @@ class Replication:
             if self._held:
                 self._hold()
             elif self._drained:
-                self._engine.pause(_POLL)
+                self._engine.pause(_IDLE_POLL if time.monotonic() - self._found_at > _IDLE_AFTER else _POLL)
 
     def _read(self) -> None:
         mark = self._mark()
@@ -123,7 +128,10 @@ class Replication:
             self._log.flush()
         self._flushed = mark.flushed
         found, self._drained = self._log.peek(self._held, _MOST)
-        self._held.extend(self._of_replicated_tables(one) for one in found if one.end > self._end)
+        fresh = [self._of_replicated_tables(one) for one in found if one.end > self._end]
+        self._held.extend(fresh)
+        if any(one.changes for one in fresh):
+            self._found_at = time.monotonic()
         if self._drained:
             self._read_to = mark.flushed
         elif self._held:

@@ -92,7 +92,6 @@ DOCUMENTS = [
         "validation alone",
         "taken",
         {"ValidationSettings": {"EnableValidation": True, "ValidationOnly": True}},
-        "advice: validation-enabled",
     ),
     of_settings(
         "validation alone and not on",
