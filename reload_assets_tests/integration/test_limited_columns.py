@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -263,3 +266,104 @@ def test_a_statement_that_cdc_skipped_meanwhile_leaves_the_reload_unconfirmed(ma
     assert not done.settled
     assert "about 1 rows of production.t while only columns of it were repaired (2, for example)" in done.detail
     assert [row[0] for row in production(bench)] == [1]
+
+
+@dataclass
+class Story:
+    """A source that goes on changing, a CDC that carries its changes late and column by column, and nothing else."""
+
+    bench: ConfirmBench
+    chance: random.Random
+    source: dict[int, dict[str, Any]]
+    without_reload: dict[int, dict[str, Any]]
+    """What production would have by CDC alone."""
+    pending: list[Callable[[], None]] = field(default_factory=list)
+    clock: int = 0
+
+    def change(self) -> None:
+        """One transaction of the source."""
+        self.clock += 1
+        version = f"2025-01-03 13:{self.clock // 60:02}:{self.clock % 60:02}"
+        number = self.chance.randint(1, 9)
+        if number not in self.source:
+            row = {"id": number, "name": "new", "note": f"n{self.clock}", "amount": self.clock, "updated_at": version}
+            source_has(self.bench, tuple(row.values()))
+            self.source[number] = row
+            self.pending.append(partial(self._carry_insert, dict(row)))
+        elif self.chance.random() < 0.2:
+            self.bench.on_source(f'DELETE FROM "SALES"."T" WHERE "ID" = {number}')
+            del self.source[number]
+            self.pending.append(partial(self._carry_delete, number))
+        else:
+            column = self.chance.choice(["name", "note", "amount"])
+            new = {column: self.clock if column == "amount" else f"u{self.clock}", "updated_at": version}
+            self.bench.on_source(f'UPDATE "SALES"."T" SET {_set(new, upper=True)} WHERE "ID" = {number}')
+            self.source[number] |= new
+            self.pending.append(partial(self._carry_update, number, new))
+
+    def drain(self) -> None:
+        """CDC applies what it has not applied yet."""
+        for carry in self.pending:
+            carry()
+        self.pending.clear()
+
+    def _carry_insert(self, row: dict[str, Any]) -> None:
+        production_has(self.bench, tuple(row.values()))
+        self.without_reload[row["id"]] = row
+
+    def _carry_update(self, number: int, new: dict[str, Any]) -> None:
+        self.bench.on_production(f"UPDATE production.t SET {_set(new)} WHERE id = {number}")
+        if number in self.without_reload:
+            self.without_reload[number] |= new
+
+    def _carry_delete(self, number: int) -> None:
+        self.bench.on_production(f"DELETE FROM production.t WHERE id = {number}")
+        self.without_reload.pop(number, None)
+
+
+def _set(new: dict[str, Any], *, upper: bool = False) -> str:
+    return ", ".join(f"\"{name.upper() if upper else name}\" = '{value}'" for name, value in new.items())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_cdc_does_meanwhile_only_the_column_becomes_the_sources(make: Make, seed: int) -> None:
+    chance = random.Random(seed)
+    bench = make()
+    names = ("id", "name", "note", "amount", "updated_at")
+    rows = source_has(bench, *((number, f"a{number}", "x", number, NOON) for number in range(1, 9)))
+    damaged = [
+        (number, chance.choice(["damaged", name]), chance.choice([None, "x"]), amount, chance.choice([NOON, EARLIER]))
+        for number, name, _, amount, _ in rows
+        if chance.random() < 0.8
+    ]
+    production_has(bench, *damaged)
+    story = Story(
+        bench,
+        chance,
+        {row[0]: dict(zip(names, row, strict=True)) for row in rows},
+        {row[0]: dict(zip(names, row, strict=True)) for row in damaged},
+    )
+    # Between the load and the merge, and at each wait of the confirm.
+    for _ in range(chance.randint(0, 5)):
+        story.change()
+    story.drain()
+    reload = bench.merge({"t": rows}, None, NOTE)
+
+    def pass_by(changes: int) -> None:
+        story.drain()
+        for _ in range(changes):
+            story.change()
+
+    story.change()
+    bench.cdc.steps += [partial(pass_by, chance.randint(0, 3)) for _ in range(4)] + [story.drain]
+    assert bench.confirm(reload).settled
+    story.drain()
+    found = {
+        row[0]: dict(zip(names, row, strict=True))
+        for row in bench.rows("SELECT id, name, note, amount::int, updated_at::text FROM production.t")
+    }
+    expected = {
+        number: {**row, "note": story.source[number]["note"] if number in story.source else row["note"]}
+        for number, row in story.without_reload.items()
+    }
+    assert found == expected
