@@ -32,6 +32,7 @@ from reload_assets_tests.integration.requests_rig import (
 from reload_assets_tests.integration.staged import DAY, HEAD
 
 GROUPS = {"sales": ["orders", "lines"]}
+LIMITED = """'{"orders": ["note"]}'"""
 BEHIND = CdcBehind("sales-cdc", "lags 600 s behind the source", 60, "")
 
 
@@ -104,6 +105,7 @@ def test_a_window_that_another_reload_has_healed_since_is_closed(target: TargetD
         {"opened_at": "now() - interval '2 hours'"},
         {"tables": "'{orders}'"},
         {"group_name": "'web'"},
+        {"columns": LIMITED},
         {"request_id": "1"},
         {"window_start": f"'{DAY.start}'::timestamptz + interval '1 s'", "load_start": f"'{DAY.start}'"},
     ],
@@ -133,6 +135,7 @@ def test_keys_are_healed_once_every_one_of_them_is(target: TargetDatabase) -> No
     reloaded(target, {"orders": [["7"]], "lines": [["8", "x,y"], ["1", "7"]]})
     reloaded(target, {"orders": [["8"]], "lines": [["7", "1"]]}, confirm_status="'unconfirmed'")
     reloaded(target, {"orders": [["8"]]}, group_name="'web'")
+    reloaded(target, {"orders": [["8"]]}, columns=LIMITED)
     # Its window may hold the keys, and nobody knows.
     reloaded(target)
     assert close_healed(target, GROUPS) == 0
@@ -140,7 +143,7 @@ def test_keys_are_healed_once_every_one_of_them_is(target: TargetDatabase) -> No
     assert close_healed(target, GROUPS) == 1
     reloaded(target, {"lines": [["7", "1"]]})
     assert close_healed(target, GROUPS) == 1
-    assert state(target) == [("healed", 6), ("healed", 5), *[("pending", None)] * 3]
+    assert state(target) == [("healed", 7), ("healed", 6), *[("pending", None)] * 3]
 
 
 def test_what_was_seen_after_a_reload_is_not_healed_by_it(target: TargetDatabase) -> None:
@@ -150,6 +153,12 @@ def test_what_was_seen_after_a_reload_is_not_healed_by_it(target: TargetDatabase
     reloaded(target, {"orders": [["7"]]})
     assert asked(target, finding("1", ("7",)), finding("2", window=DAY)).open_already == [1, 2]
     assert close_healed(target, GROUPS) == 0
+
+
+def test_an_open_repair_of_columns_answers_no_finder(target: TargetDatabase) -> None:
+    requested(target, '{"orders": ["7"]}', columns=LIMITED)
+    requested(target, "day", columns=LIMITED)
+    assert asked(target, finding("1", ("7",)), finding("2", window=DAY)).open_already == []
 
 
 def test_a_split_request_ends_when_its_last_part_does(target: TargetDatabase) -> None:
