@@ -141,9 +141,9 @@ def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, An
             for name, way in ways.items():
                 seconds[name].append(_timed(name, way, "passed", say))
         execute(bench.target, "spoil_content", every=max(1, rows // _DIFFERENT))
-        for way in ("compare content", "look for drift"):
-            name = f"{way}, {_DIFFERENT} rows differ"
-            seconds[name] = [_timed(name, ways[way], "failed", say) for _ in range(repetitions)]
+        for what in ("compare content", "look for drift"):
+            name = f"{what}, {_DIFFERENT} rows differ"
+            seconds[name] = [_timed(name, ways[what], "failed", say) for _ in range(repetitions)]
         bench.close()
     return {"rows": rows, "seconds": seconds}
 
