@@ -12,7 +12,7 @@ import pytest
 
 from reload_assets_tests.campaigns.judge import judge_rows
 from reload_assets_tests.campaigns.keys import KINDS
-from reload_assets_tests.campaigns.leniency import Leniency, leniency, unreported
+from reload_assets_tests.campaigns.leniency import Compared, Leniency, leniency, unreported
 from reload_assets_tests.campaigns.model import Change
 from reload_assets_tests.campaigns.schema import AFTER, BOUNDS, SPECS, Place, Row, Tables, World
 from reload_assets_tests.campaigns.settings import OURS, POLICIES, Job
@@ -21,7 +21,7 @@ from reload_assets_tests.campaigns.worlds import world_of
 ACCOUNTS = SPECS["accounts"]
 INSIDE, OTHER, OUTSIDE = BOUNDS[0][0], BOUNDS[1][0], AFTER[0]
 PLACE: Place = ("accounts", (1,))
-COMPARED = {("accounts", 0): 10.0, ("accounts", 1): 20.0}
+COMPARED = Compared({("accounts", 0): 10.0, ("accounts", 1): 20.0})
 
 
 def account(login: str = "a", balance: int = 1, at: datetime = INSIDE, key: int = 1) -> Row:
@@ -90,7 +90,7 @@ def test_a_row_whose_late_delete_cdc_could_not_make_is_no_fault() -> None:
 
 def test_without_a_comparison_nothing_is_late() -> None:
     came = account()
-    excused = leniency(World(), (), [change(11, None, came)], {}, tables(came), tables(None))
+    excused = leniency(World(), (), [change(11, None, came)], Compared(), tables(came), tables(None))
     assert excused.late == {}
 
 
@@ -149,8 +149,8 @@ def test_worlds_are_drawn_by_the_seed_and_everything_is() -> None:
 
 
 def test_a_world_can_be_named() -> None:
-    job = Job("confirm", "default", "s", "lob=yes,key_kind=raw,partitions=3")
-    assert world_of(job) == World(lob=True, key_kind=KINDS["raw"], partitions=3)
+    job = Job("confirm", "default", "s", "lob=CLOB,key_kind=raw,partitions=3")
+    assert world_of(job) == World(lob="CLOB", key_kind=KINDS["raw"], partitions=3)
     with pytest.raises(ValueError, match="no 'log'"):
         world_of(Job("confirm", "default", "s", "log=yes"))
 
