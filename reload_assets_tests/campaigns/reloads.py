@@ -40,6 +40,8 @@ TRIES = 6
 """A first try and five more."""
 _PAUSE_SECONDS = 0.2
 """A user waits longer after each further try."""
+_SLOW_SECONDS = 1.0
+"""What a run takes between load and merge if it dies after that, so that its merge brings back some deleted rows."""
 LIMITS = PollLimits(
     interval=0.02, max_interval=0.1, ready_timeout=30, load_timeout=60, remove_timeout=30, call_attempts=6
 )
@@ -185,6 +187,8 @@ class Reloader:
             tables = self._stage(load, reload.reload_id)
             self._verify(self._ledger.get(reload.reload_id), tables)
             self._note(reload, "loaded")
+            if dies:
+                time.sleep(_SLOW_SECONDS)
             self._merge(reload, tables, self._production(compared), dies=dies)
         except Died:
             self.done.dead.add(opening.run_id)
