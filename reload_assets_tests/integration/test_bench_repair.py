@@ -16,10 +16,8 @@ def test_both_ways_repair_the_rows_and_are_measured() -> None:
     said: list[str] = []
     found = json.loads(json.dumps(repair.run(2_000, 500, 1, said.append, keys=10)))
     assert (found["production"], found["window"], found["keys"]) == (2_000, 500, 10)
-    assert [(name, len(each)) for name, each in found["seconds"].items()] == [
-        (repair.BY_KEYS, 1),
-        (repair.BY_WINDOW, 1),
-    ]
+    assert list(found["seconds"]) == [repair.BY_KEYS, repair.BY_WINDOW]
+    assert [len(each) for each in found["seconds"].values()] == [1, 1]
     assert len(said) == 2
     printed = repair.table(found)
     assert "repair of 10 keys out of 2000 rows, in a window of 500" in printed
