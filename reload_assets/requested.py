@@ -11,16 +11,23 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import did_you_mean
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Key
+from reload_assets.ledger.request_columns import parse_columns
 from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import get_request
 from reload_assets.partitions import Family, cadence_key, families, keys_partition, request_of
+from reload_assets.reload.limited import limited_tables
+from reload_assets.reload.parts import group_tables
 from reload_assets.reload.services import Services
+from reload_assets.tables import resolve_group
 from reload_assets.windows import Window
 
 
-def place_window(config: ReloadConfig, group: str, window: Window, now: datetime) -> tuple[Family, str]:
+def place_window(
+    config: ReloadConfig, group: str, window: Window, now: datetime, *, is_limited: bool = False
+) -> tuple[Family, str]:
     """Return the family and partition of a window: the cadence's if it is one of these, else the ad-hoc ones.
 
+    ``is_limited``: only columns are to be repaired, which leaves the cadence's partition as it is.
     Raises RequestInvalid for an unknown group, and WindowError for a window that is not over ``now`` or that the
     source's time zone cannot hold.
     """
@@ -29,7 +36,7 @@ def place_window(config: ReloadConfig, group: str, window: Window, now: datetime
     window.widened(config.windows.overlap).in_zone(config.source.zone)
     regular, adhoc, _ = families(config, group)
     assert isinstance(regular.partitions, TimeWindowPartitionsDefinition)
-    key = cadence_key(regular.partitions, window)
+    key = None if is_limited else cadence_key(regular.partitions, window)
     return (regular, key) if key else (adhoc, window.key)
 
 
@@ -50,6 +57,50 @@ def requested_keys(services: Services, family: Family, partition_key: str) -> Ma
             f"{partition_key!r} is not a request of the group {family.group} for keys; see admin.reload_requests.",
         )
     return parse_keys(request.keys)
+
+
+def requested_columns(
+    services: Services, family: Family, partition_key: str, request_id: int | None
+) -> Mapping[str, Sequence[str]]:
+    """Return the columns to which the request of a run limits it, by table; none for whole rows. Raises RequestInvalid.
+
+    A run whose request is gone, or is for something else, is refused: nobody knows to what it was limited.
+    """
+    request = get_request(services.target, request_id) if request_id is not None else None
+    if request_id is not None and request is None:
+        raise RequestInvalid(
+            "the run", f"admin.reload_requests has no request {request_id}, to which the run belongs; insert a new one."
+        )
+    if request is None or request.columns is None:
+        return {}
+    window = family.selected_window(partition_key)
+    asked = (request.window_start, request.window_end)
+    if request.group_name != family.group or (window is not None and asked != (window.start, window.end)):
+        raise RequestInvalid(
+            "columns",
+            f"request {request_id} limits another window or group to columns; leave the request out of the run, or "
+            "launch it for what the request asks for.",
+        )
+    return parse_columns(request.columns)
+
+
+def choose_limited(
+    services: Services, group: str, columns: Mapping[str, Sequence[str]], tables: Sequence[str] | None
+) -> list[str]:
+    """Return the tables of a request that is limited to ``columns``; ``tables`` are those that it names, if it does.
+
+    Raises RequestInvalid for a table or column that cannot be repaired, ConfigError, and SourceUnavailable.
+    """
+    names = choose_tables(services.config.groups[group].tables, group, list(columns), "columns")
+    if tables is not None and (apart := sorted({*tables} ^ {*names})):
+        raise RequestInvalid(
+            "columns",
+            f"has other tables than the request: {', '.join(apart)}; name columns of each table, and no other table.",
+        )
+    with services.source() as reader, services.target.connect(autocommit=True) as connection:
+        resolved = resolve_group(group_tables(services.config, group), connection, reader, names)
+    limited_tables(resolved, columns)
+    return names
 
 
 def require_group(group: str, groups: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
@@ -33,12 +34,14 @@ def parts_of(
     keys: Mapping[str, Sequence[Key]],
     now: datetime,
     reason: str,
+    columns: Mapping[str, Sequence[str]] | None = None,
     *,
     whole_windows: bool = False,
 ) -> list[Part]:
     """Return the parts of a list of keys that is too long. ``now`` is UTC; ``reason`` begins the reason of each part.
 
-    Raises ConfigError, KeysUnreadable and SourceUnavailable.
+    Each part is limited to those of the ``columns`` that are of its tables. Raises ConfigError, KeysUnreadable and
+    SourceUnavailable.
     """
     config, target = services.config, services.target
     regular = families(config, group)[0].partitions
@@ -55,7 +58,11 @@ def parts_of(
                 windows[window][name] += 1
             if not held:
                 rest.setdefault(name, []).append(key)
-    return [*_window_parts(reason, windows), *_key_parts(reason, rest, config.keys.most)]
+    found = [(part, list(held)) for part, held in _window_parts(reason, windows)]
+    found += [(part, list(held)) for part, held in _key_parts(reason, rest, config.keys.most)]
+    if columns is None:
+        return [part for part, _ in found]
+    return [replace(part, columns={name: columns[name] for name in held}) for part, held in found]
 
 
 def _windows(
@@ -81,16 +88,17 @@ def _window(regular: TimeWindowPartitionsDefinition, zone: ZoneInfo, moment: dat
     return window if window.end <= now and first <= moment < last else None
 
 
-def _window_parts(why: str, windows: Mapping[Window, Mapping[str, int]]) -> Iterator[Part]:
+def _window_parts(why: str, windows: Mapping[Window, Mapping[str, int]]) -> Iterator[tuple[Part, Collection[str]]]:
+    """Yield requests for windows, each with its tables."""
     for window in sorted(windows):
         counts = windows[window]
         listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
-        yield Part(window, list(counts), None, f"{why} (keys in this window: {listed})".strip())
+        yield Part(window, list(counts), None, f"{why} (keys in this window: {listed})".strip()), list(counts)
 
 
-def _key_parts(why: str, keys: Mapping[str, Sequence[Key]], most: int) -> Iterator[Part]:
-    """Yield requests for at most ``most`` keys of each table, the tables together."""
+def _key_parts(why: str, keys: Mapping[str, Sequence[Key]], most: int) -> Iterator[tuple[Part, Collection[str]]]:
+    """Yield requests for at most ``most`` keys of each table, the tables together, each with its tables."""
     longest = max((len(some) for some in keys.values()), default=0)
     for first in range(0, longest, most):
         some = {name: held for name, all_keys in keys.items() if (held := all_keys[first : first + most])}
-        yield Part(None, None, json.dumps(some), f"{why} (keys that no ended window holds)".strip())
+        yield Part(None, None, json.dumps(some), f"{why} (keys that no ended window holds)".strip()), list(some)

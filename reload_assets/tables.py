@@ -79,6 +79,16 @@ class ReloadTable:
     """The groups that reload the tables to which its foreign keys refer, by production table."""
     loaded_anyway: tuple[SourceColumn, ...] = ()
     """The ignored columns that DMS loads all the same, as it applies no rule to their names."""
+    limited_to: tuple[str, ...] | None = None
+    """The names in production of the only columns that the reload compares and writes; None stands for whole rows."""
+
+    @property
+    def judged_columns(self) -> tuple[ReloadColumn, ...]:
+        """The columns by whose content rows are compared: all, or the key and those that the reload is limited to."""
+        if self.limited_to is None:
+            return self.columns
+        names = {*self.limited_to, *(column.name for column in self.key)}
+        return tuple(column for column in self.columns if column.name in names)
 
     def pair(self, column: ReloadColumn) -> Pair | None:
         """Return a column of the source with its column of production; None where the source is not described."""

@@ -11,6 +11,7 @@ SELECT
     CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
     tables,
     keys::text AS keys,
+    columns::text AS columns,
     whole_windows,
     reason,
     requested_by,
@@ -32,6 +33,7 @@ SELECT
     CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
     tables,
     keys::text AS keys,
+    columns::text AS columns,
     whole_windows,
     reason,
     requested_by,
@@ -42,12 +44,16 @@ FROM admin.reload_requests
 WHERE request_id = :'request_id'::bigint;
 
 -- name: insert_started
--- Insert a request for keys that a command answers itself. The lock lasts as long as the command's session, and shows the
--- sensor that somebody is at work on the request.
+-- Insert a request that a command answers itself. The lock lasts as long as the command's session, and shows the sensor
+-- that somebody is at work on the request.
 WITH made AS (
-    INSERT INTO admin.reload_requests (group_name, keys, reason, requested_by, status, run_id, updated_at)
+    INSERT INTO admin.reload_requests (
+        group_name, window_start, window_end, tables, keys, columns, reason, requested_by, status, run_id, updated_at
+    )
     VALUES (
-        :'group_name', :'request_keys'::jsonb, :'reason', :'requested_by', 'started', :'run_id', clock_timestamp()
+        :'group_name', :'window_start'::timestamptz, :'window_end'::timestamptz, :'tables'::text [],
+        :'request_keys'::jsonb, :'limited_columns'::jsonb, :'reason', :'requested_by', 'started', :'run_id',
+        clock_timestamp()
     )
     RETURNING request_id
 )
@@ -72,7 +78,7 @@ WHERE request_id = :'request_id'::bigint AND status = 'pending';
 -- name: insert_part
 -- Insert a part of a request that is split: a window of some tables, or fewer keys.
 INSERT INTO admin.reload_requests (
-    group_name, window_start, window_end, tables, keys, reason, requested_by, found_by, evidence, split_from
+    group_name, window_start, window_end, tables, keys, columns, reason, requested_by, found_by, evidence, split_from
 )
 SELECT
     group_name,
@@ -80,6 +86,7 @@ SELECT
     :'window_end'::timestamptz,
     :'tables'::text [],
     :'request_keys'::jsonb,
+    :'limited_columns'::jsonb,
     :'reason',
     requested_by,
     found_by,
@@ -121,7 +128,7 @@ WHERE q.request_id = :'request_id'::bigint AND q.status IN ('pending', 'started'
 -- name: close_healed_windows
 -- Close the requests for a window that another reload has reloaded since, with all of their tables. What finders added
 -- to a request later is not healed by an earlier reload. A run that has opened a reload answers for its request itself.
--- NULL as tables stands for all tables of the group.
+-- NULL as tables stands for all tables of the group. A reload that is limited to columns heals no request.
 WITH healed AS (
     SELECT
         q.request_id,
@@ -148,7 +155,7 @@ WITH healed AS (
             AND r.tables @> wanted.tables
     WHERE
         q.status IN ('pending', 'held', 'started') AND wanted.tables <> '{}'
-        AND r.status = 'merged' AND r.confirm_status = 'confirmed'
+        AND r.status = 'merged' AND r.confirm_status = 'confirmed' AND r.columns IS NULL
         AND r.opened_at > since.asked_at
         AND NOT EXISTS (SELECT FROM admin.reloads AS o WHERE o.request_id = q.request_id)
     GROUP BY q.request_id
@@ -192,7 +199,7 @@ healed AS (
         INNER JOIN admin.reloads AS r ON x.reload_id = r.reload_id
         WHERE
             r.group_name = w.group_name AND r.status = 'merged' AND r.confirm_status = 'confirmed'
-            AND r.opened_at > w.asked_at
+            AND r.columns IS NULL AND r.opened_at > w.asked_at
             AND x.table_name = w.table_name
             AND x.key = array(
                 SELECT e.text
@@ -243,6 +250,7 @@ SELECT
     CASE WHEN q.window_end < 'infinity' THEN q.window_end END AS window_end,
     q.tables,
     q.keys,
+    q.columns,
     q.whole_windows,
     q.found_by,
     q.requested_by,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema
 
 from reload_assets.confirm import Confirmed
-from reload_assets.ledger.records import Reload, StagedTable
+from reload_assets.ledger.records import Reload, StagedTable, listed_columns
 from reload_assets.merge import MergeResult
 from reload_assets.tables import ReloadTable
 from reload_assets.windows import shown_in_zone
@@ -21,7 +21,7 @@ OUTCOMES: Mapping[str, str] = {
     "identical": "nothing to do",
     "refused": "production is newer",
     "unversioned": "differs, and a version is NULL",
-    "skipped": "same version, other content, policy is skip",
+    "skipped": "same version, other content, policy is skip; or production lacks it, and only columns are repaired",
 }
 
 
@@ -69,6 +69,7 @@ def reload_metadata(reload: Reload, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "reload": reload.reload_id,
         **_selection(reload, zone),
+        **({"columns": listed_columns(reload.columns)} if reload.columns else {}),
         "DMS task": reload.task_identifier or "",
         "DMS task ARN": reload.task_arn or "",
         "started by": reload.started_by,

@@ -31,7 +31,7 @@ from reload_assets.ledger.records import Opening
 from reload_assets.ledger.requests import note_ended
 from reload_assets.partitions import Family, request_of
 from reload_assets.reload.load import Load
-from reload_assets.requested import requested_keys
+from reload_assets.requested import requested_columns, requested_keys
 from reload_assets.resources.reload import ReloadResource
 
 _SELECTION = {"cadence": "one window", "adhoc": "one window", "keys": "a list of keys"}
@@ -83,6 +83,7 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             partition = partition_key(context.run)
             window = family.selected_window(partition)
             overlap = reload.services.config.windows.overlap
+            request_id = _request_id(context.run) if window else request_of(partition)
             opening = Opening(
                 group=family.group,
                 window=window,
@@ -92,7 +93,8 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
                 started_by=_started_by(context.run),
                 reason=context.run.tags.get(REASON_TAG, ""),
                 run_id=context.run_id,
-                request_id=_request_id(context.run) if window else request_of(partition),
+                request_id=request_id,
+                columns=requested_columns(reload.services, family, partition, request_id),
             )
             load = reload.services.load(family.group, context.log.info)
             only = family.tables(context.selected_asset_keys)

@@ -10,16 +10,16 @@ from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Key
 
 
-def split_options(written: Sequence[str]) -> dict[str, Path]:
-    """Return the file of each table. Raises RequestInvalid."""
-    found: dict[str, Path] = {}
+def split_options(option: str, written: Sequence[str], example: str) -> dict[str, str]:
+    """Return what an option of the form ``TABLE=...`` says of each table. Raises RequestInvalid."""
+    found: dict[str, str] = {}
     for one in written:
-        table, equals, file = one.partition("=")
-        if not equals or not table or not file:
-            raise RequestInvalid("--keys", f"{one!r} is not TABLE=FILE; write it as orders=keys.csv.")
+        table, equals, rest = one.partition("=")
+        if not equals or not table or not rest:
+            raise RequestInvalid(option, f"{one!r} does not name a table and what is of it; write it as {example}.")
         if table in found:
-            raise RequestInvalid("--keys", f"{table!r} is named twice; put its keys into one file.")
-        found[table] = Path(file)
+            raise RequestInvalid(option, f"{table!r} is named twice; put what is of it into one option.")
+        found[table] = rest
     return found
 
 

@@ -8,9 +8,9 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from reload_assets.cli.configured import Configured
 from reload_assets.cli.key_files import read_key_files, split_options
 from reload_assets.errors.windows import InstantInvalid, RequestInvalid
 from reload_assets.ledger.request_keys import parse_keys
-from reload_assets.ledger.requests import at_terminal, note_ended, note_reload
+from reload_assets.ledger.requests import Part, at_terminal, note_ended, note_reload
 from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
 from reload_assets.windows import Window
@@ -30,7 +30,7 @@ from reload_assets.windows import Window
 if TYPE_CHECKING:
     from dagster import DagsterInstance, EventLogEntry, ExecuteInProcessResult
 
-    from reload_assets.ledger.records import Key, Reload
+    from reload_assets.ledger.records import Reload
     from reload_assets.partitions import Family
 
 # The command shows what a person wants to read; Dagster's own log would show each event.
@@ -50,6 +50,13 @@ _LOOK_SECONDS = 0.3
     metavar="TABLE=FILE",
     help="Reload the rows with the keys in a CSV file instead of a window. Once for each table.",
 )
+@click.option(
+    "--columns",
+    "limits",
+    multiple=True,
+    metavar="TABLE=A,B",
+    help="Repair only these columns of the rows, and leave all else. Once for each table.",
+)
 @click.option("--reason", default="", help="Why it is reloaded. Kept in admin.reloads.")
 @click.pass_obj
 def reload(
@@ -59,6 +66,7 @@ def reload(
     end: str | None,
     tables: str | None,
     key_files: tuple[str, ...],
+    limits: tuple[str, ...],
     reason: str,
 ) -> None:
     """Reload one window of a group, or some keys.
@@ -70,14 +78,15 @@ def reload(
     if key_files:
         if start is not None or end is not None or tables is not None:
             raise RequestInvalid("--keys", "goes without --from, --to and --tables; leave these out.")
-        found = _reload_keys(configured, group, split_options(key_files), reason)
+        files = {table: Path(file) for table, file in split_options("--keys", key_files, "orders=keys.csv").items()}
+        found = _reload_keys(configured, group, files, _columns(limits), reason)
     elif start is None or end is None:
         raise RequestInvalid("--from" if start is None else "--to", "is missing; name the window, or give --keys.")
     else:
         zone = configured.config.windows.zone
         window = Window(_instant("--from", start, zone), _instant("--to", end, zone))
         chosen = None if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
-        found = [_reload_window(configured, group, window, chosen, reason)]
+        found = [_reload_window(configured, group, Part(window, chosen, None, reason, _columns(limits)))]
     for one in found:
         if one is None:
             click.echo("The reload was not opened.")
@@ -88,53 +97,84 @@ def reload(
         click.get_current_context().exit(1)
 
 
-def _reload_window(
-    configured: Configured, group: str, window: Window, chosen: Sequence[str] | None, reason: str
-) -> Reload | None:
+def _columns(written: Sequence[str]) -> dict[str, list[str]] | None:
+    """Return the columns of each table that ``--columns`` names; None without it. Raises RequestInvalid."""
+    found = split_options("--columns", written, "orders=note,amount")
+    return {table: [name.strip() for name in names.split(",")] for table, names in found.items()} or None
+
+
+def _reload_window(configured: Configured, group: str, part: Part) -> Reload | None:
     # Imported here because Dagster takes seconds to import.
-    from reload_assets.requested import choose_tables, place_window
+    from reload_assets.requested import choose_limited, choose_tables, place_window, require_group
 
-    config = configured.config
-    family, key = place_window(config, group, window, datetime.now(timezone.utc))
-    names = choose_tables(config.groups[group].tables, group, chosen)
-    return _run(configured, Launch(family, key, names, str(window), reason, str(uuid.uuid4())))
+    config, window, columns = configured.config, part.window, part.columns
+    assert window is not None
+    require_group(group, config.groups)
+    names = choose_tables(config.groups[group].tables, group, part.tables)
+    if columns is not None:
+        names = choose_limited(configured.services, group, columns, part.tables)
+    now = datetime.now(timezone.utc)
+    family, key = place_window(config, group, window, now, is_limited=columns is not None)
+    launch = Launch(family, key, names, str(window), part.reason, str(uuid.uuid4()))
+    if columns is None:
+        return _run(configured, launch)
+    # The run reads its columns from the request.
+    return _run_requested(configured, group, replace(part, tables=names), launch.run_id, lambda _: launch)
 
 
-def _reload_keys(configured: Configured, group: str, files: Mapping[str, Path], reason: str) -> list[Reload | None]:
+def _reload_keys(
+    configured: Configured,
+    group: str,
+    files: Mapping[str, Path],
+    columns: Mapping[str, Sequence[str]] | None,
+    reason: str,
+) -> list[Reload | None]:
     """Reload keys from files; where they are too many, the windows that hold them, one after the other."""
     # Imported here for the same reason.
-    from reload_assets.requested import choose_tables, require_group
+    from reload_assets.requested import choose_limited, choose_tables, require_group
     from reload_assets.split_requests import parts_of, too_long
 
     config, services = configured.config, configured.services
     require_group(group, config.groups)
     names = choose_tables(config.groups[group].tables, group, list(files), "--keys")
+    if columns is not None:
+        choose_limited(services, group, columns, names)
     with services.source() as reader, services.target.connect(autocommit=True) as connection:
         resolved = resolve_group(group_tables(config, group), connection, reader, names)
     keys = read_key_files(files, {table.name: [column.name for column in table.key] for table in resolved})
     if not too_long(config, keys):
-        return [_reload_listed(configured, group, keys, reason)]
-    parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason)
+        return [_reload_listed(configured, group, Part(None, None, json.dumps(keys), reason, columns))]
+    parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason, columns)
     click.echo(f"More than {config.keys.most} keys of a table (keys.most): {len(parts)} reloads of what holds them.")
     return [
-        _reload_window(configured, group, part.window, part.tables, part.reason)
-        if part.window is not None
-        else _reload_listed(configured, group, parse_keys(part.keys or ""), part.reason)
+        _reload_window(configured, group, part) if part.window is not None else _reload_listed(configured, group, part)
         for part in parts
     ]
 
 
-def _reload_listed(configured: Configured, group: str, keys: Mapping[str, Sequence[Key]], reason: str) -> Reload | None:
+def _reload_listed(configured: Configured, group: str, part: Part) -> Reload | None:
     """Insert a request with the keys, and answer it here."""
     from reload_assets.requested import place_keys
 
-    services, names = configured.services, list(keys)
-    run_id, by = str(uuid.uuid4()), f"{getpass.getuser()} at a terminal"
-    with at_terminal(services.target, group, json.dumps(keys), reason, by, run_id) as request_id:
+    keys = parse_keys(part.keys or "")
+    what = ", ".join(f"{len(some)} keys of {name}" for name, some in keys.items())
+    run_id = str(uuid.uuid4())
+
+    def launch(request_id: int) -> Launch:
+        family, partition = place_keys(configured.config, group, request_id)
+        return Launch(family, partition, list(keys), what, part.reason, run_id)
+
+    return _run_requested(configured, group, part, run_id, launch)
+
+
+def _run_requested(
+    configured: Configured, group: str, part: Part, run_id: str, launch: Callable[[int], Launch]
+) -> Reload | None:
+    """Insert a request, answer it by a run here, and note how that ended. ``launch`` makes the run of the request."""
+    services, by = configured.services, f"{getpass.getuser()} at a terminal"
+    with at_terminal(services.target, group, part, by, run_id) as request_id:
         try:
-            family, key = place_keys(configured.config, group, request_id)
-            what = ", ".join(f"{len(some)} keys of {name}" for name, some in keys.items())
-            found = _run(configured, Launch(family, key, names, what, reason, run_id))
+            found = _run(configured, launch(request_id), request_id)
         except BaseException as error:
             note_ended(services.target, request_id, "failed", str(error) or type(error).__name__)
             raise
@@ -156,15 +196,16 @@ class Launch:
     run_id: str
 
 
-def _run(configured: Configured, launch: Launch) -> Reload | None:
-    """Run the job in this process. Returns the reload as the ledger has it then; None if it was not opened.
+def _run(configured: Configured, launch: Launch, request_id: int | None = None) -> Reload | None:
+    """Run the job in this process, for a request if there is one. Returns the reload as the ledger has it then.
 
+    None if it was not opened.
     Ctrl-C cancels the run and closes the reload. Raises ConfigError for a group that Dagster does not take.
     """
     # Imported here because Dagster takes seconds to import.
     from dagster import DynamicPartitionsDefinition
 
-    from reload_assets.assets.staging import REASON_TAG
+    from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
     from reload_assets.code_location import build_code_location
     from reload_assets.jobs.reload import reload_job_name
     from reload_assets.requested import assets_of
@@ -176,6 +217,8 @@ def _run(configured: Configured, launch: Launch) -> Reload | None:
     if family.group in location.left_out:
         raise location.left_out[family.group]
     job = location.definitions.resolve_job_def(reload_job_name(family))
+    by = f"{getpass.getuser()} at a terminal"
+    requested = {} if request_id is None else {REQUEST_TAG: str(request_id), REQUESTED_BY_TAG: by}
     with _instance() as instance:
         if isinstance(family.partitions, DynamicPartitionsDefinition):
             instance.add_dynamic_partitions(str(family.partitions.name), [key])
@@ -186,7 +229,7 @@ def _run(configured: Configured, launch: Launch) -> Reload | None:
                 run_id=run_id,
                 partition_key=key,
                 asset_selection=assets_of(family, launch.tables),
-                tags={REASON_TAG: launch.reason, "user": f"{getpass.getuser()} at a terminal", **process_tags()},
+                tags={REASON_TAG: launch.reason, "user": by, **requested, **process_tags()},
                 run_config=_QUIET,
                 raise_on_error=False,
             )

@@ -59,7 +59,7 @@ def _as_json(window: WindowStatus) -> dict[str, Any]:
         "state": window.state,
         "changed_rows": window.changed,
         "tables": {
-            table.table_name: {
+            table.label: {
                 "state": table.state,
                 "reload_id": table.reload_id,
                 "changed_rows": table.changed,
@@ -90,5 +90,5 @@ def _reasons(window: WindowStatus) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for table in window.tables:
         if table.state != "green":
-            found.setdefault((table.state, table.reason), []).append(table.table_name)
+            found.setdefault((table.state, table.reason), []).append(table.label)
     return found

@@ -23,8 +23,9 @@ class ComparedColumns:
     """The columns of one table that have the same text in source and production.
 
     ``columns`` are compared; of these, ``inexact`` ones have a text that may differ for values that do not.
-    ``left_out`` has the reasons why the others are not, by their names in the source. Raises SourceUnavailable if the
-    source is not described, or if a key or version column has no such text.
+    ``left_out`` has the reasons why others are not, by their names in the source; columns to which a reload is not
+    limited are in neither. Raises SourceUnavailable if the source is not described, or if a key or version column has
+    no such text.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class ComparedColumns:
         self.inexact: list[ReloadColumn] = []
         self.left_out: dict[str, str] = {}
         self._to_utf8 = connection.info.parameter_status("server_encoding") != "UTF8"
-        for column in table.columns:
+        for column in table.judged_columns:
             pair = table.pair(column)
             if pair is not None and (rule := pair.shared_rule) is not None:
                 self.columns.append(column)

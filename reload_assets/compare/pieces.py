@@ -42,6 +42,8 @@ class RangePieces:
     p_is_in_range: Composable
     """Whether a row of production is in a range, or has a key, of the table ``source_bounds`` (bounds)."""
     production_is_later: Composable
+    is_same_version: Composable
+    """What a row must have besides equal content to count as the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,7 +181,15 @@ class Sides:
             source_bounds=self.bounds_table,
             p_is_in_range=self.is_in_range,
             production_is_later=_is_later(self.compared.rules[self.table.version.source].kind),
+            is_same_version=self._is_same_version,
         )
+
+    @property
+    def _is_same_version(self) -> sql.Composable:
+        """What a row must have besides equal content to be the same: nothing if only some columns are compared."""
+        if self.table.limited_to is not None:
+            return sql.SQL("true")
+        return sql.SQL("source_version IS NOT DISTINCT FROM production_version")
 
     def same_key(self, left: str, right: str) -> sql.Composed:
         """Return the condition that rows of two aliases have the same key as text."""

@@ -19,7 +19,6 @@ from reload_assets.compare.pieces import NewerPieces, RangePieces
 from reload_assets.compare.segments import Bounds, differing, ranges
 from reload_assets.compare.sides import Sides
 from reload_assets.compare.versions import is_later
-from reload_assets.config.model import TableConfig
 from reload_assets.postgres.statements import run
 from reload_assets.source.reader import SourceReader
 from reload_assets.tables import ReloadTable
@@ -37,7 +36,7 @@ class Contents:
 
     Of the ``extra`` rows that were ``looked_up`` by key in the source, ``gone`` are not there. ``left_out`` says why by
     the names of those of the source's columns that were not compared. ``left`` counts by outcome the rows that differ
-    and that the table's policies leave as they are; they are in ``counts``, too.
+    and that the table's policies, or the limit to some columns, leave as they are; they are in ``counts``, too.
     """
 
     counts: Mapping[str, int]
@@ -133,7 +132,7 @@ class Comparison(Sides):
             counts["extra"] = max(looked_up, counts["extra"] - caught)
             counts["newer"] = counts.get("newer", 0) + caught
             some["extra"] = keys or some["extra"]
-        left = _left(self.table.options, counts, gone)
+        left = _left(self.table, counts, looked_up, gone)
         return Contents(
             counts, before.segments, before.segments_differing, self.compared.left_out, some, looked_up, gone, left
         )
@@ -188,18 +187,28 @@ class Comparison(Sides):
         extra = run(self.connection, "verify/5_window:list_extra", self.place, pieces, limit=_LOOKED_UP).fetchall()
         size = len(self.names)
         there = {row[:size]: row for row in self.by_key([row[:size] for row in extra], self.compared.sources)}
-        wrong = [row for row in extra if there.get(row[:size]) != row]
+        if self.table.limited_to is None:
+            wrong = [row for row in extra if there.get(row[:size]) != row]
+        else:
+            # A limited comparison ignores the version, which comes before the content.
+            wrong = [row for row in extra if row[:size] not in there or there[row[:size]][-1] != row[-1]]
         gone = sum(1 for row in wrong if row[:size] not in there)
         keys = [", ".join(row[:size]) for row in wrong[:_EXAMPLES]]
         return len(wrong), gone, len(extra) - len(wrong), keys
 
 
-def _left(options: TableConfig, counts: Mapping[str, int], gone: int) -> dict[str, int]:
-    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone."""
+def _left(table: ReloadTable, counts: Mapping[str, int], looked_up: int, gone: int) -> dict[str, int]:
+    """Return how many rows each policy leaves as they are, by outcome. Reported orphans are rows that are gone.
+
+    Where only columns are compared, rows that one side lacks are left, too.
+    """
+    options, limited = table.options, table.limited_to is not None
+    extra = gone if options.orphans == "report" else 0
     policies = {
         "content": counts.get("content", 0) if options.equal_version == "skip" else 0,
         "unversioned": counts.get("unversioned", 0) if options.null_version == "report" else 0,
-        "extra": gone if options.orphans == "report" else 0,
+        "extra": counts.get("extra", 0) - (looked_up - gone) if limited else extra,
+        "missing": counts.get("missing", 0) if limited else 0,
     }
     return {outcome: count for outcome, count in policies.items() if count}
 

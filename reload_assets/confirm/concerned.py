@@ -47,6 +47,7 @@ class SkippedStatements:
         self._scanned_until = min(since, ours_since) - CLOCK_MARGIN
         self._unread: set[Skipped] = set()
         self._outside: dict[Skipped, str] = {}
+        self._limited: dict[str, set[Key]] = {}
 
     @property
     def open_ends(self) -> list[str]:
@@ -58,6 +59,11 @@ class SkippedStatements:
                 f"{len(self._unread)} statements that CDC skipped could not be read (of {example}, for example): see "
                 "awsdms_apply_exceptions, and reload the rows that they name"
             )
+        said += [
+            f"CDC skipped statements about {len(keys)} rows of {table} while only columns of it were repaired "
+            f"({', '.join(sorted(keys)[0])}, for example): reload these rows whole"
+            for table, keys in self._limited.items()
+        ]
         outside = sorted(set(self._outside.values()))
         if outside:
             more = f" and {len(outside) - 5} more" if len(outside) > 5 else ""
@@ -109,6 +115,9 @@ class SkippedStatements:
                 )
                 if not concerned or statement is None:
                     return 0
+                if ours and named and statements.merge.table.limited_to is not None:
+                    # Our values may be why it was skipped, and a repair of columns cannot do what it would have done.
+                    self._limited.setdefault(statements.merge.table.target, set()).update(named)
                 removed = readable(columns, statement.removed(key))
                 return sum(self._collect(connection, statements, one, ours, ours and one in removed) for one in named)
         except (DataError, IntegrityError):

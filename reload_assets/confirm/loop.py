@@ -213,8 +213,10 @@ class _Confirm:
                 connection, statements, self._reload.reload_id, [one.reload_id for one in taken_up[statements.keys]]
             )
             # Of a window, rows are collected that may be wrong; of keys, all.
-            by_keys = self._reload.window is None
-            statements.run(connection, "1_keys:collect_selected" if by_keys else "1_keys:collect_orphans")
+            if self._reload.window is None:
+                statements.run(connection, "1_keys:collect_selected")
+            elif statements.merge.table.limited_to is None:
+                statements.run(connection, "1_keys:collect_orphans")
             self._left_out += mark_written(connection, statements, self._reload.group_name, self._reload.reload_id)
             analyze(connection, None, statements.keys)
         if self._skipped is not None:

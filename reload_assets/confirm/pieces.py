@@ -76,6 +76,7 @@ class ConfirmPieces:
     judgement: Composable
     verdict_without_source: Composable
     verdict_without_production: Composable
+    verdict_if_unfit: Composable
 
     # Lists of verdicts
     corrected: Composable

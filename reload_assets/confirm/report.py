@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from reload_assets.confirm.statements import ConfirmStatements
+from reload_assets.tables import ReloadTable
 
 MOST_REFUSED = 3
 """A correction that production has refused this many times is not tried again."""
@@ -21,7 +22,8 @@ class Report:
     """Keys by how they ended. ``keys``: per table, how many were read again, and how many of these are orphans.
 
     ``some_orphans``, ``rewritten`` and ``reasons`` name tables and keys. ``rewritten`` also names the triggers of
-    production that may have changed a row that was written, ``reasons`` why production refused corrections.
+    production that may have changed a row that was written, ``reasons`` why production refused corrections. ``limits``
+    are clauses about the tables of which only columns are repaired; their rows are not in ``left_alone``.
     """
 
     keys: Mapping[str, tuple[int, int]]
@@ -30,6 +32,7 @@ class Report:
     some_orphans: Sequence[str]
     rewritten: Sequence[str]
     reasons: Sequence[str]
+    limits: Sequence[str]
 
     @property
     def read_again(self) -> int:
@@ -52,7 +55,7 @@ class Report:
             )
         if self.left_alone:
             clauses.append(f"{self.left_alone} rows differ and are left alone by policy")
-        return [*clauses, *self.rewritten]
+        return [*clauses, *self.limits, *self.rewritten]
 
     @property
     def blocked_clauses(self) -> list[str]:
@@ -72,18 +75,30 @@ def report_keys(connection: Connection[Any], all_statements: Sequence[ConfirmSta
     some_orphans: list[str] = []
     rewritten: list[str] = []
     reasons: list[str] = []
+    limits: list[str] = []
     for statements in all_statements:
         name = statements.merge.table.name
         row = statements.run(connection, "9_report:count_keys", most_refused=MOST_REFUSED).fetchone()
         assert row is not None
         keys[name] = (row[0], row[1])
-        left_alone, blocked = left_alone + row[2], blocked + row[3]
+        blocked += row[3]
+        if statements.merge.table.limited_to is None:
+            left_alone += row[2]
+        else:
+            limits.append(_limit(statements.merge.table, row[2]))
         some_orphans += [f"{name} {key}" for key in row[4] or ()]
         rewritten += _rewritten(connection, statements)
         for reason, rows, some in statements.run(connection, "9_report:count_blocked", most_refused=MOST_REFUSED):
             more = f" and {rows - len(some)} more" if rows > len(some) else ""
             reasons.append(f"{name} {'; '.join(some)}{more} ({reason})")
-    return Report(keys, left_alone, blocked, some_orphans, rewritten, reasons)
+    return Report(keys, left_alone, blocked, some_orphans, rewritten, reasons, limits)
+
+
+def _limit(table: ReloadTable, left: int) -> str:
+    """Return a clause about a table of which only columns are repaired. ``left`` counts rows that stay different."""
+    rest = f", and {left} rows stay that only one side has, that are marked as deleted, or that a policy leaves"
+    columns = ", ".join(table.limited_to or ())
+    return f"only {columns} of {table.target} were compared and corrected{rest if left else ''}"
 
 
 def _rewritten(connection: Connection[Any], statements: ConfirmStatements) -> list[str]:

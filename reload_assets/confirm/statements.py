@@ -20,7 +20,7 @@ from reload_assets.merge.statements import MergeStatements, both, comma, in_prod
 from reload_assets.postgres.catalog import UniqueIndex
 from reload_assets.postgres.session import analyze, truncate
 from reload_assets.postgres.statements import Parts, compose, run
-from reload_assets.soft_delete import alive
+from reload_assets.soft_delete import alive, marked
 from reload_assets.tables import ReloadColumn
 
 _BY_POLICY = {"report": Verdict.ORPHAN, "delete": Verdict.DELETE, "soft_delete": Verdict.SOFT_DELETE}
@@ -134,6 +134,7 @@ class ConfirmStatements:
             judgement=of_merge.judgement,
             verdict_without_source=self._verdict_without_source(),
             verdict_without_production=self._verdict_without_production(),
+            verdict_if_unfit=self._verdict_if_unfit(),
             corrected=listed(CORRECTED),
             written=listed(WRITTEN),
             locked=listed(LOCKED),
@@ -218,7 +219,16 @@ class ConfirmStatements:
         return sql.SQL("({0} >= {1} AND {0} < {2}) IS TRUE").format(value, start, end)
 
     def _is_left_alone(self) -> sql.Composable:
-        """Return whether a row that differs, and that this reload did not write, stays as it is."""
+        """Return whether a row that differs stays as it is.
+
+        A row that this reload wrote does not. But where only columns are repaired, no marked row is written.
+        """
+        left = sql.SQL("(NOT k.is_ours AND {})").format(self._is_left_by_policy())
+        if self.merge.table.limited_to is None:
+            return left
+        return sql.SQL("({} OR {})").format(left, marked(self.merge.table))
+
+    def _is_left_by_policy(self) -> sql.Composable:
         table = self.merge.table
         if not self.exact:
             return sql.SQL("(NOT k.takes_value)")
@@ -241,16 +251,21 @@ class ConfirmStatements:
         return sql.SQL("coalesce({}, false)").format(sql.SQL(" OR ").join(reasons))
 
     def _verdict_without_source(self) -> sql.Composable:
-        """Return the verdict on a row that the source no longer has and that this reload did not bring back."""
+        """Return the verdict on a row that the source no longer has. One that this reload brought back goes again."""
+        if self.merge.table.limited_to is not None:
+            return sql.Literal(Verdict.LEFT.value)
         verdict = _BY_POLICY[self.merge.table.options.orphans]
         return sql.SQL(
-            "CASE WHEN (k.in_any_window AND NOT k.found_by_comparison) OR k.holds_value OR p.is_in_window"
-            " THEN {} ELSE {} END"
-        ).format(sql.Literal(verdict.value), sql.Literal(Verdict.LEFT.value))
+            "CASE WHEN k.is_brought_back THEN {}"
+            " WHEN (k.in_any_window AND NOT k.found_by_comparison) OR k.holds_value OR p.is_in_window THEN {}"
+            " ELSE {} END"
+        ).format(*(sql.Literal(one.value) for one in (Verdict.DELETE, verdict, Verdict.LEFT)))
 
     def _verdict_without_production(self) -> sql.Composable:
         """Return the verdict on a row of the source that production lacks."""
         left = sql.Literal(Verdict.LEFT.value)
+        if self.merge.table.limited_to is not None:
+            return left
         if not self.exact:
             # The merge would have inserted the row, had it not been withheld.
             return sql.SQL("CASE WHEN k.is_staged AND NOT k.is_ours THEN {} ELSE {} END").format(
@@ -259,6 +274,12 @@ class ConfirmStatements:
         return sql.SQL("CASE WHEN k.in_any_window OR {} THEN {} ELSE {} END").format(
             self._is_in_window(self.in_row(self.merge.table.window)), sql.Literal(Verdict.INSERT.value), left
         )
+
+    def _verdict_if_unfit(self) -> sql.Composable:
+        """Return the verdict on a row of the source that production's types cannot hold."""
+        if self.merge.table.limited_to is None:
+            return sql.SQL("CASE WHEN p.production_xmin IS NULL THEN 'insert' ELSE 'update' END")
+        return sql.SQL("CASE WHEN p.is_alive THEN 'update' ELSE 'left' END")
 
 
 def _differs_noted(column: ReloadColumn, left: Named, right: Named) -> sql.Composable:

@@ -59,7 +59,7 @@ def heatmap_page(windows: Sequence[WindowStatus], zone: ZoneInfo) -> str:
 def heatmap_svg(group: str, windows: Sequence[WindowStatus], zone: ZoneInfo) -> str:
     """Return the heatmap of one group's windows, the newest of which come first."""
     ordered = sorted(windows, key=lambda window: (window.window.start, window.window.end))
-    names = sorted({table.table_name for window in ordered for table in window.tables})
+    names = sorted({table.label for window in ordered for table in window.tables})
     left = 8 * max((len(name) for name in names), default=0) + 8
     width = max(left + len(ordered) * (_CELL + _GAP), left + 320)
     return (
@@ -85,7 +85,7 @@ def _day(instant: datetime, zone: ZoneInfo) -> str:
 def _row(name: str, place: int, windows: Sequence[WindowStatus], left: int, zone: ZoneInfo) -> dict[str, object]:
     cells = []
     for number, window in enumerate(windows):
-        table = next((one for one in window.tables if one.table_name == name), None)
+        table = next((one for one in window.tables if one.label == name), None)
         state = table.state if table else "unknown"
         said = f": {table.reason}" if table and table.reason else ""
         title = f"{window.window.shown(zone)} {name} {state}{said}"

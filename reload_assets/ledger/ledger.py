@@ -5,6 +5,7 @@ The merge itself writes what belongs to its transaction: outcomes, audit, and th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -66,6 +67,7 @@ class Ledger:
             reason=opening.reason,
             run_id=opening.run_id,
             request_id=opening.request_id,
+            limited_columns=_limits(tables),
         ).fetchone()
         assert row is not None
         reload_id: int = row[0]
@@ -367,6 +369,12 @@ class Ledger:
     def _find(connection: Connection[Any], reload_id: int) -> Reload | None:
         with connection.cursor(row_factory=class_row(Reload)) as cursor:
             return cursor.execute(compose("ledger/read:get_reload"), {"reload_id": reload_id}).fetchone()
+
+
+def _limits(tables: Sequence[ReloadTable]) -> str | None:
+    """Return the columns to which a reload is limited, as JSON by table; None for whole rows."""
+    limits = {table.name: table.limited_to for table in tables if table.limited_to is not None}
+    return json.dumps(limits) if limits else None
 
 
 def _instants(window: Window | None) -> dict[str, datetime | None]:

@@ -26,6 +26,7 @@ class OpenRequest:
     window_end: datetime | None
     tables: list[str] | None
     keys: Any
+    columns: Any
     whole_windows: bool
     found_by: str
     requested_by: str
@@ -35,7 +36,12 @@ class OpenRequest:
     split_from: int | None
 
     def what(self, zone: ZoneInfo) -> str:
-        """Return what it asks for: keys by table, or a window, in the zone, with its tables."""
+        """Return what it asks for: keys by table, or a window, in the zone, with its tables; and only which columns."""
+        limits = self.columns.items() if isinstance(self.columns, Mapping) else ()
+        only = "; ".join(f"{', '.join(map(str, names))} of {table}" for table, names in limits)
+        return self._selection(zone) + (f" (only {only})" if only else "")
+
+    def _selection(self, zone: ZoneInfo) -> str:
         if self.keys is not None:
             counts = self.keys if isinstance(self.keys, Mapping) else {}
             listed = ", ".join(f"{table} {len(keys):,}" for table, keys in counts.items() if isinstance(keys, list))

@@ -58,6 +58,8 @@ class Reload:
     confirm_corrections: int
     confirm_waited_seconds: float
     confirm_detail: str | None
+    columns: dict[str, list[str]] | None = None
+    """The columns of production that the reload is limited to, by table; None stands for whole rows."""
 
     @property
     def window(self) -> Window | None:
@@ -140,7 +142,10 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Opening:
-    """The values with which a reload is opened: for a window, or for ``keys`` by table (as people write them)."""
+    """The values with which a reload is opened: for a window, or for ``keys`` by table (as people write them).
+
+    ``columns`` by table limit it to these; without any it is for whole rows.
+    """
 
     group: str
     window: Window | None
@@ -151,13 +156,20 @@ class Opening:
     run_id: str
     request_id: int | None
     keys: Mapping[str, Sequence[Key]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def selected(self) -> str:
         """What is selected, for messages."""
+        limit = f" (only {listed_columns(self.columns)})" if self.columns else ""
         if self.window is not None:
-            return f"window {self.window}"
-        return ", ".join(f"{len(keys)} keys of {table}" for table, keys in self.keys.items())
+            return f"window {self.window}{limit}"
+        return ", ".join(f"{len(keys)} keys of {table}" for table, keys in self.keys.items()) + limit
+
+
+def listed_columns(columns: Mapping[str, Sequence[str]]) -> str:
+    """Return the columns to which a reload is limited, as messages write them: ``note, amount of orders``."""
+    return "; ".join(f"{', '.join(names)} of {table}" for table, names in columns.items())
 
 
 def _window(start: datetime | None, end: datetime | None) -> Window | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +24,8 @@ BATCH = 100
 class Request:
     """A row of ``admin.reload_requests``: for a window, or for ``keys`` (JSON, as it was written).
 
-    Instants are UTC; None stands for one that no window can have. ``whole_windows``: the windows that hold the keys are
-    to be reloaded.
+    ``columns`` (JSON) limit it to these. Instants are UTC; None stands for one that no window can have.
+    ``whole_windows``: the windows that hold the keys are to be reloaded.
     """
 
     request_id: int
@@ -33,6 +34,7 @@ class Request:
     window_end: datetime | None
     tables: list[str] | None
     keys: str | None
+    columns: str | None
     whole_windows: bool
     reason: str
     requested_by: str
@@ -61,12 +63,25 @@ def get_request(target: TargetDatabase, request_id: int) -> Request | None:
 
 @dataclass(frozen=True)
 class Part:
-    """What a request is split into: a window of some tables, or keys by table (JSON)."""
+    """What one request asks for: a window of some tables, or keys by table (JSON). ``columns`` by table limit it."""
 
     window: Window | None
     tables: list[str] | None
     keys: str | None
     reason: str
+    columns: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values that its statements bind."""
+        return {
+            "window_start": self.window.start if self.window else None,
+            "window_end": self.window.end if self.window else None,
+            "tables": self.tables,
+            "request_keys": self.keys,
+            "limited_columns": json.dumps(self.columns) if self.columns else None,
+            "reason": self.reason,
+        }
 
 
 def split_request(target: TargetDatabase, request: Request, parts: Sequence[Part]) -> list[int]:
@@ -78,23 +93,14 @@ def split_request(target: TargetDatabase, request: Request, parts: Sequence[Part
 
 
 def _insert_part(connection: Connection[Any], request_id: int, part: Part) -> int:
-    row = run(
-        connection,
-        "requests:insert_part",
-        request_id=request_id,
-        window_start=part.window.start if part.window else None,
-        window_end=part.window.end if part.window else None,
-        tables=part.tables,
-        request_keys=part.keys,
-        reason=part.reason,
-    ).fetchone()
+    row = run(connection, "requests:insert_part", request_id=request_id, **part.values).fetchone()
     assert row is not None
     return int(row[0])
 
 
 @contextmanager
-def at_terminal(target: TargetDatabase, group: str, keys: str, reason: str, by: str, run_id: str) -> Iterator[int]:
-    """Insert a request for keys that this process answers itself by a run, and yield its id.
+def at_terminal(target: TargetDatabase, group: str, part: Part, by: str, run_id: str) -> Iterator[int]:
+    """Insert a request that this process answers itself by a run, and yield its id.
 
     While the block runs, the sensor leaves the request alone; ``is_at_terminal`` tells it.
     """
@@ -103,10 +109,9 @@ def at_terminal(target: TargetDatabase, group: str, keys: str, reason: str, by: 
             connection,
             "requests:insert_started",
             group_name=group,
-            request_keys=keys,
-            reason=reason,
             requested_by=by,
             run_id=run_id,
+            **part.values,
         ).fetchone()
         assert row is not None
         yield int(row[0])

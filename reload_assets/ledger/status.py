@@ -17,7 +17,10 @@ from reload_assets.windows import Window
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table of one window: the state of its latest reload, the rows that this changed, and why it is not green."""
+    """One table of one window: the state of its latest reload, the rows that this changed, and why it is not green.
+
+    ``columns`` are the only ones that this reload repaired; None stands for whole rows.
+    """
 
     group_name: str
     window_start: datetime
@@ -27,6 +30,12 @@ class TableStatus:
     reload_id: int
     changed: int
     reason: str
+    columns: list[str] | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of the table, with the columns if only these were repaired."""
+        return f"{self.table_name} ({', '.join(self.columns)})" if self.columns else self.table_name
 
     @property
     def window(self) -> Window:

@@ -22,24 +22,27 @@ from reload_assets.tables import ReloadTable
 def unique_indexes(table: ReloadTable) -> list[UniqueIndex]:
     """Return the unique indexes whose values are known from the source's columns, except those that hold the key.
 
-    Two rows never have the same values in an index that holds the key.
+    Two rows never have the same values in an index that holds the key. If the reload is limited to
+    columns, only the indexes over these count: the other values stay as they are.
     """
     known = {column.name for column in table.columns} | {table.options.soft_delete_column}
     key = {column.name for column in table.key}
     return [
         index
         for index in table.production.unique_indexes
-        if known.issuperset(read_columns(table, index)) and not key.issubset(index.key_columns)
+        if known.issuperset(read := read_columns(table, index)) and not key.issubset(index.key_columns)
+        if table.limited_to is None or read.intersection(table.limited_to)
     ]
 
 
 def freed_indexes(table: ReloadTable) -> list[UniqueIndex]:
     """Return the unique indexes whose values become free when an orphan is removed as its policy says.
 
-    A row that is marked as deleted keeps its values, except in an index whose condition leaves marked rows out.
+    A row that is marked as deleted keeps its values, except in an index whose condition leaves marked rows out. A
+    reload that is limited to columns removes no row.
     """
     policy, mark = table.options.orphans, table.options.soft_delete_column
-    if policy == "report":
+    if policy == "report" or table.limited_to is not None:
         return []
     return [
         index for index in unique_indexes(table) if policy == "delete" or (index.predicate and mark in index.columns)
@@ -48,7 +51,7 @@ def freed_indexes(table: ReloadTable) -> list[UniqueIndex]:
 
 def kept_indexes(table: ReloadTable) -> list[UniqueIndex]:
     """Return the unique indexes in which a row that is marked as deleted keeps its values."""
-    if table.options.orphans != "soft_delete":
+    if table.options.orphans != "soft_delete" or table.limited_to is not None:
         return []
     freed = freed_indexes(table)
     return [index for index in unique_indexes(table) if index not in freed]
@@ -125,6 +128,8 @@ def advice(table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
     if is_marked:
         return f"{kept}; replace it by a unique index WHERE no row is marked, or delete the row in production"
     other = "if it has, reload the window of that time first"
+    if table.limited_to is not None:
+        return "a repair of columns removes no row: reload the window of that time, whole rows, first"
     if index in kept_indexes(table):
         return f"if the source no longer has that row, delete it in production, because {kept}; {other}"
     if table.options.orphans == "report":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from psycopg import sql
 
@@ -14,42 +14,54 @@ Named = Callable[[ReloadColumn], sql.Composable]
 
 
 def written_columns(table: ReloadTable) -> list[ReloadColumn]:
-    """Return the columns that an update sets: all except the key."""
+    """Return the columns that an update sets: all except the key, or those that the reload is limited to."""
     key = {column.name for column in table.key}
-    return [column for column in table.columns if column.name not in key]
+    return [column for column in table.judged_columns if column.name not in key]
 
 
 def judgement(table: ReloadTable, staged: Named, production: Named) -> sql.Composable:
     """Return the outcome of a staged row whose key production has, as an SQL expression over both.
 
     A row that is marked as deleted is as wrong as a missing one, even if its other columns are right. So no policy
-    leaves it marked.
+    leaves it marked. A reload that is limited to columns leaves it as it is, like a missing one.
     """
     has_mark = table.options.soft_delete_column is not None
     if not written_columns(table) and not has_mark:
         return sql.SQL("'identical'")
     versions = {"ours": _version(table, staged), "theirs": _version(table, production)}
-    revived = sql.SQL(
-        " WHEN {marked} AND ({theirs} > {ours}) IS NOT TRUE"
-        " THEN CASE WHEN {ours} > {theirs} THEN 'updated' ELSE 'repaired' END"
-    ).format(marked=marked(table), **versions)
+    content = differs(written_columns(table), staged, production)
+    wrong, marked_row = sql.SQL("{} OR {}").format(marked(table), content), _revived(table, versions)
+    if table.limited_to is not None:
+        wrong, marked_row = sql.SQL("{}").format(content), sql.SQL(" WHEN {} THEN 'skipped'").format(marked(table))
     return sql.SQL(
-        "CASE WHEN NOT ({differs}) THEN 'identical'{revived}"
+        "CASE WHEN NOT ({wrong}) THEN 'identical'{marked_row}"
         " WHEN {ours} IS NULL OR {theirs} IS NULL THEN {unversioned}"
         " WHEN {ours} > {theirs} THEN 'updated' WHEN {ours} = {theirs} THEN {equal} ELSE 'refused' END"
     ).format(
-        differs=sql.SQL("{} OR {}").format(marked(table), differs(written_columns(table), staged, production)),
-        revived=revived if has_mark else sql.SQL(""),
+        wrong=wrong,
+        marked_row=marked_row if has_mark else sql.SQL(""),
         unversioned=sql.SQL("'repaired'" if table.options.null_version == "repair" else "'unversioned'"),
         equal=sql.SQL("'repaired'" if table.options.equal_version == "repair" else "'skipped'"),
         **versions,
     )
 
 
+def outcome_without_production(table: ReloadTable) -> sql.Composable:
+    """Return the outcome of a staged row whose key production lacks. Columns alone make no row."""
+    return sql.SQL("'inserted'" if table.limited_to is None else "'skipped'")
+
+
+def _revived(table: ReloadTable, versions: Mapping[str, sql.Composable]) -> sql.Composable:
+    return sql.SQL(
+        " WHEN {marked} AND ({theirs} > {ours}) IS NOT TRUE"
+        " THEN CASE WHEN {ours} > {theirs} THEN 'updated' ELSE 'repaired' END"
+    ).format(marked=marked(table), **versions)
+
+
 def assigned(table: ReloadTable, source: Named) -> sql.Composable:
     """Return the assignments of an update of the production row ``p`` to the values of a row of the source."""
     pairs = [(column.name, source(column)) for column in written_columns(table)]
-    if name := table.options.soft_delete_column:
+    if table.limited_to is None and (name := table.options.soft_delete_column):
         pairs.append((name, unmarked(table, sql.Identifier("p", name))))
     return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in pairs)
 

@@ -60,6 +60,7 @@ class MergePieces:
     r_is_d: Composable
     r_differs_from_d: Composable
     judgement: Composable
+    outcome_without_production: Composable
     """The outcome of a staged row whose key production has."""
     assignments: Composable
 

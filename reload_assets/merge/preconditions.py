@@ -83,10 +83,11 @@ def count_verified(connection: Connection[Any], statements: MergeStatements) -> 
 def require_late_parents(connection: Connection[Any], all_statements: Sequence[MergeStatements]) -> None:
     """Require a parent in production or in this reload for every staged row, where the parent is not merged before it.
 
-    Such parents are rows of the same table, or of a table that is merged later. Raises MergeFailed.
+    Such parents are rows of the same table, or of a table that is merged later. Where only columns are repaired, the
+    constraint itself decides: not every staged row is written then. Raises MergeFailed.
     """
     by_target = {statements.table.target: statements for statements in all_statements}
-    for statements in all_statements:
+    for statements in (one for one in all_statements if one.table.limited_to is None):
         for key in statements.table.production.foreign_keys:
             parent = by_target.get(key.parent)
             if parent is None or parent.position < statements.position:

@@ -17,7 +17,15 @@ from reload_assets.canonical.postgres import production_text
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Bounds, Reload, StagedTable
 from reload_assets.ledger.selected import is_selected
-from reload_assets.merge.judge import Named, assigned, differs, judgement, not_newer, written_columns
+from reload_assets.merge.judge import (
+    Named,
+    assigned,
+    differs,
+    judgement,
+    not_newer,
+    outcome_without_production,
+    written_columns,
+)
 from reload_assets.merge.pieces import MergePieces, ParentPieces, SequencePieces, UniquePieces
 from reload_assets.postgres.catalog import ForeignKey, UniqueKey
 from reload_assets.postgres.statements import Parts, run
@@ -167,6 +175,7 @@ class MergeStatements:
             r_is_d=self.same_key(self.numbered("r"), self.in_delta),
             r_differs_from_d=differs(written_columns(table), self.numbered("r"), self.in_delta),
             judgement=judgement(table, self.in_delta, in_production),
+            outcome_without_production=outcome_without_production(table),
             assignments=assigned(table, self.in_delta),
         )
 
@@ -189,10 +198,10 @@ class MergeStatements:
     def parent_pieces(self, key: ForeignKey, parent: MergeStatements | None) -> ParentPieces | None:
         """Return the pieces about one foreign key and its parent's staging.
 
-        None if it has a column that is not staged.
+        None if it has a column that is not staged, or if the reload is limited to columns that are not the key's.
         """
         columns = self.staged_columns(key.columns)
-        if columns is None:
+        if columns is None or not (self.table.limited_to is None or {*key.columns} & {*self.table.limited_to}):
             return None
         staged = parent.staged_columns(key.parent_columns) if parent else None
         place = parent if parent and staged else self
@@ -225,7 +234,9 @@ class MergeStatements:
         )
 
     def sequences(self) -> list[tuple[str, SequencePieces]]:
-        """Return the sequences that number the key, as the catalog spells them, each with its pieces."""
+        """Return the sequences that number the key of new rows, as the catalog spells them, each with its pieces."""
+        if self.table.limited_to is not None:
+            return []
         return [
             (name, SequencePieces(sql.SQL(name), column.staged))
             for column in self.table.key
@@ -267,9 +278,9 @@ class MergeStatements:
         )
 
     def _references(self) -> list[ReloadColumn]:
-        """Return the columns that refer to parents."""
+        """Return the columns that refer to parents, of those that the merge compares."""
         names = {name for key in self.table.production.foreign_keys for name in key.columns}
-        return [column for column in self.table.columns if column.name in names]
+        return [column for column in self.table.judged_columns if column.name in names]
 
     def is_selected(self, staged_row: str) -> sql.Composable:
         """Return the SQL condition that a staged row is one that the reload selects."""

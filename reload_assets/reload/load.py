@@ -30,6 +30,7 @@ from reload_assets.preflight.new_rows import require_insertable
 from reload_assets.preflight.rehearsal import rehearse
 from reload_assets.preflight.rights import require_ledger, require_load_role, require_rights
 from reload_assets.preflight.target import look_at_limits
+from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import beside_cdc, group_tables
 from reload_assets.reload.steps import Steps
 from reload_assets.reload.sweep import RunIsLive, Sweeper
@@ -67,12 +68,16 @@ class Load(Steps):
             ready = self._gate(reader)
             with self.target.connect() as connection:
                 tables = resolve_group(group_tables(self.config, opening.group), connection, reader, only)
+                if opening.columns:
+                    tables = limited_tables(tables, opening.columns)
                 self._require_rights(connection, tables)
                 load_role = self.config.target.load_role
                 rehearse(connection, str(self.target), staging_schema, tables, load_role)
                 remarks = self._remarks(opening.group, tables, ready)
                 for table in tables:
-                    warnings += [*foreseen(table), *require_insertable(connection, table)]
+                    warnings += foreseen(table)
+                    if table.limited_to is None:
+                        warnings += require_insertable(connection, table)
                 if bounds is not None:
                     warnings += self._require_window(connection, tables, bounds)
                 if self.config.merge.mode == "chunked":

@@ -23,6 +23,7 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, ReloadError, SourceUnavailable
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
+from reload_assets.ledger.request_columns import parse_columns
 from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import (
     Request,
@@ -35,8 +36,9 @@ from reload_assets.ledger.requests import (
 )
 from reload_assets.partitions import Family
 from reload_assets.reload.services import Services
-from reload_assets.requested import assets_of, choose_tables, place_keys, place_window, require_group
+from reload_assets.requested import assets_of, choose_limited, choose_tables, place_keys, place_window, require_group
 from reload_assets.resources.reload import ReloadResource
+from reload_assets.run_process import has_died
 from reload_assets.sensors.failed_ticks import readable_ticks
 from reload_assets.split_requests import parts_of, too_long
 from reload_assets.windows import Window
@@ -118,7 +120,8 @@ def _run_of(context: SensorEvaluationContext, request: Request) -> DagsterRun | 
 
 def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
     """Write the end of a run into its request. Returns 1 while the run is still under way, else 0."""
-    if not run.is_finished:
+    died = not run.is_finished and has_died(run.tags)
+    if not run.is_finished and not died:
         return 1
     if run.status is DagsterRunStatus.SUCCESS:
         note_ended(reload.services.target, request.request_id, "done", "")
@@ -127,7 +130,9 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
             reload.services.target,
             request.request_id,
             "failed",
-            f"The run {run.run_id} ended as {run.status.value}; see it.",
+            f"The process of the run {run.run_id} died."
+            if died
+            else f"The run {run.run_id} ended as {run.status.value}; see it.",
         )
     return 0
 
@@ -137,17 +142,23 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
     config, group = services.config, request.group_name
     require_group(group, config.groups)
     known = config.groups[group].tables
+    columns = None if request.columns is None else parse_columns(request.columns)
     if request.keys is None:
         window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
         wanted = None if request.tables is None else [str(name) for name in request.tables]
-        return *place_window(config, group, window, now), choose_tables(known, group, wanted)
+        chosen = choose_tables(known, group, wanted)
+        if columns is not None:
+            chosen = choose_limited(services, group, columns, wanted)
+        return *place_window(config, group, window, now, is_limited=columns is not None), chosen
     if request.window_start is not None or request.window_end is not None or request.tables is not None:
         raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
     keys = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
+    if columns is not None:
+        choose_limited(services, group, columns, tables)
     if too_long(config, keys, whole_windows=request.whole_windows):
         reason = f"{request.reason} [request {request.request_id}]"
-        parts = parts_of(services, group, keys, now, reason, whole_windows=request.whole_windows)
+        parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)
         split_request(services.target, request, parts)
         return None
     return *place_keys(config, group, request.request_id), tables

@@ -31,9 +31,14 @@ class Parentless:
 
 
 def check_foreign_keys(connection: Connection[Any], reload: Reload, table: ReloadTable, zone: ZoneInfo) -> CheckOutcome:
-    """Look for parentless rows among those that a reload selects. ``zone`` is the source's. Raises psycopg's errors."""
+    """Look for parentless rows among those that a reload selects. ``zone`` is the source's. Raises psycopg's errors.
+
+    If the reload is limited to columns, only their foreign keys count.
+    """
     # Read the keys as they are now: a reload may be verified long after it was opened.
     keys = read_foreign_keys(connection, table.production.schema, table.production.name)
+    if table.limited_to is not None:
+        keys = [key for key in keys if {*key.columns} & {*table.limited_to}]
     selected = is_selected(reload, table, zone, "c")
     return _outcome(table, keys, [_count(connection, table, key, selected) for key in keys])
 
@@ -65,5 +70,6 @@ def _sentence(table: ReloadTable, keys: Sequence[ForeignKey], found: Sequence[Pa
     if lacking:
         return f"{table.target} has {'; '.join(lacking)}, of those selected; reload the parents, or remove the rows."
     if not keys:
-        return f"{table.target} has no foreign keys."
+        of = "" if table.limited_to is None else f" in {', '.join(table.limited_to)}"
+        return f"{table.target} has no foreign keys{of}."
     return f"Every selected row of {table.target} has its parents ({', '.join(key.name for key in keys)})."

@@ -162,7 +162,7 @@ def differing_pieces(
         ),
         p_is_s=_production_is("s", {column.name: column.staged for column in table.key}),
         p_is_alive=alive(table),
-        p_equals_s=_both(_equals(column, sql.Identifier("s", column.staged)) for column in table.columns),
+        p_equals_s=_both(_equals(column, sql.Identifier("s", column.staged)) for column in table.judged_columns),
     )
 
 
@@ -179,7 +179,7 @@ def judge_pieces(table: ReloadTable, numbers: dict[str, str], source_rows: str) 
         ),
         p_is_d=_production_is("d", key),
         p_is_alive=alive(table),
-        p_equals_r=_both(_equals(column, sql.Identifier("r", numbers[column.name])) for column in table.columns),
+        p_equals_r=_both(_equals(column, sql.Identifier("r", numbers[column.name])) for column in table.judged_columns),
     )
 
 

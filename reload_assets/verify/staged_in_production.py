@@ -48,6 +48,7 @@ _APART = {
     "newer": "newer in production",
     "unversioned": "left alone for lack of a version",
     "skipped": "left alone by policy",
+    "absent": "not in production, where only columns are repaired",
     "deleted_since": "deleted from production since",
     "changed_since": "changed in production since",
 }
@@ -130,6 +131,8 @@ class _Look:
         left_alone = {"newer": "newer", "unversioned": "unversioned"}
         if self.table.options.equal_version != "repair":
             left_alone["other"] = "skipped"
+        if self.table.limited_to is not None:
+            left_alone["missing"] = "absent"
         # Production had these before the merge, which wrote none of them: the audit cannot tell them from lost rows.
         known = self.staged
         untouched = known.identical + known.refused + known.unversioned + known.skipped

@@ -97,7 +97,8 @@ def _outcome(name: str, table: ReloadTable, what: str, found: Contents) -> Check
     left_alone = {kind: count for kind, count in found.left.items() if kind != "extra" or not found.wrong["extra"]}
     left = _sentences(table, found, left_alone, by_policy=True)
     facts |= {f"{kind}_left": count for kind, count in found.left.items()}
-    apart = f"; the table's policies leave {left}" if left else ""
+    leaver = "the table's policies leave" if table.limited_to is None else "the reload leaves"
+    apart = f"; {leaver} {left}" if left else ""
     if not found.equal:
         wrong = {
             kind: found.counts[kind] if kind == "extra" and count else count for kind, count in found.wrong.items()
@@ -108,9 +109,9 @@ def _outcome(name: str, table: ReloadTable, what: str, found: Contents) -> Check
         )
         return CheckOutcome(name, "failed", False, detail, facts)
     total = counts["same"] + counts["newer"]
+    equal = "keys, versions and content" if table.limited_to is None else f"values in {', '.join(table.limited_to)}"
     detail = (
-        f"The {what} of {table.target} {have} the keys, versions and content of the source's {counted(total, 'row')}"
-        f"{but}{lag}{apart}."
+        f"The {what} of {table.target} {have} the {equal} of the source's {counted(total, 'row')}{but}{lag}{apart}."
     )
     return CheckOutcome(name, "passed", False, detail, facts)
 
@@ -123,13 +124,20 @@ def _sentences(table: ReloadTable, found: Contents, counts: Mapping[str, int], *
         if count := counts.get(kind, 0):
             sentence = f"{counted(count, 'row')} {text} ({examples(found.some[kind], keys, count)})"
             if by_policy:
-                sentence += f" ({_POLICIES[kind]})"
+                sentence += f" ({_why_left(table, kind)})"
             elif kind == "extra":
                 moved = found.looked_up - found.gone
                 of = "" if found.looked_up == found.counts[kind] else f" of the first {found.looked_up:,}"
                 sentence += f", {found.gone:,}{of} gone from the source and {moved:,} moved out of the window there"
             said.append(sentence)
     return "; ".join(said)
+
+
+def _why_left(table: ReloadTable, kind: str) -> str:
+    """Return what leaves the rows of an outcome as they are."""
+    if table.limited_to is not None and kind in ("missing", "extra"):
+        return f"columns: only {', '.join(table.limited_to)}"
+    return _POLICIES[kind]
 
 
 def _meddlers(table: ReloadTable) -> str:

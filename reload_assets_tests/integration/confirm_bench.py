@@ -24,6 +24,7 @@ from reload_assets.dms.examination import TaskDescription
 from reload_assets.ledger.records import Key, Reload
 from reload_assets.local.account import AS_REPLICA
 from reload_assets.local.oracle import OracleTable, create_schema, create_table
+from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import group_tables
 from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import resolve_group
@@ -124,9 +125,14 @@ class ConfirmBench:
         """Rows of the target."""
         return self.made.rows(query)
 
-    def merge(self, rows: Mapping[str, Rows], keys: Mapping[str, Sequence[Key]] | None = None) -> Reload:
+    def merge(
+        self,
+        rows: Mapping[str, Rows],
+        keys: Mapping[str, Sequence[Key]] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
+    ) -> Reload:
         """Stage, verify and merge a window, or some keys; the reload then awaits its confirm."""
-        reload = self.made.stage(rows, keys=keys)
+        reload = self.made.stage(rows, keys=keys, columns=columns)
         self.made.merge(reload, awaits_confirm=True)
         return self.made.ledger.get(reload.reload_id)
 
@@ -144,6 +150,8 @@ class ConfirmBench:
         """Confirm with the scripted CDC, or with a CDC whose position is unknown."""
         with self.made.target.connect() as connection:
             tables = resolve_group(group_tables(self.made.config, GROUP), connection, self.reader, reload.tables)
+        if reload.columns:
+            tables = limited_tables(tables, reload.columns)
         chosen = None if without_position else cast(Cdc, cdc or self.cdc)
         confirmed = Confirmer(
             target=self.made.target,

@@ -23,6 +23,7 @@ from reload_assets.ledger.records import CheckResult, Key, Opening, Reload, stag
 from reload_assets.ledger.selected import note_keys
 from reload_assets.merge import MergeResult, Outcomes, Patience, merge_reload
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parts import group_tables
 from reload_assets.resolved import definition
 from reload_assets.tables import ReloadTable, resolve_group
@@ -120,17 +121,21 @@ class MergeBench:
         *,
         verified: bool = True,
         keys: Mapping[str, Sequence[Key]] | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
     ) -> Reload:
         """A reload of the tables named, with these rows in staging, and with its check passed.
 
-        It selects the window, or the ``keys`` of each table.
+        It selects the window, or the ``keys`` of each table, and is limited to ``columns``.
         """
         tables = self.resolve(list(rows))
+        if columns is not None:
+            tables = limited_tables(tables, columns)
         with self.target.connect() as connection:
-            opening = Opening(GROUP, window, window, str(window), "test", "", "run", None)
+            opening = Opening(GROUP, window, window, str(window), "test", "", "run", None, columns=columns or {})
             if keys is not None:
                 number = next(_numbers)
-                opening = Opening(GROUP, None, None, f"request-{number}", "test", "", "run", number, keys)
+                partition = f"request-{number}"
+                opening = Opening(GROUP, None, None, partition, "test", "", "run", number, keys, columns or {})
             reload = self.ledger.open(connection, opening, tables)
             for table in tables:
                 create_staging(connection, "staging", reload, table, None)
@@ -155,6 +160,8 @@ class MergeBench:
     def merge(self, reload: Reload, names: Sequence[str] | None = None, **options: Any) -> MergeResult:
         """Merge a reload, by default with all its tables. Unless it ``awaits_confirm``, it counts as confirmed."""
         tables = self.resolve(reload.tables if names is None else names)
+        if reload.columns is not None:
+            tables = limited_tables(tables, reload.columns)
         zone = self.config.source.zone
         settings = {"lock_timeout_ms": 400, "stall_limit_ms": 20_000, "attempts": 3, **options}
         awaits_confirm = settings.pop("awaits_confirm", False)

@@ -6,7 +6,7 @@
 -- Find this reload, and earlier ones of its group that overlap its window, were merged in whole or in part, and were
 -- never confirmed. Their rows of a table are confirmed too, unless a confirmed reload has taken them up. Returns since
 -- when each of them has been writing production, and what it loaded. Reloads of keys overlap no window: see
--- mark_written.
+-- mark_written. A reload that is limited to columns takes up no other one, as it judges no whole row.
 SELECT
     r.reload_id,
     r.opened_at,
@@ -18,7 +18,8 @@ FROM admin.reloads AS r
 WHERE
     r.reload_id = :'reload_id'::bigint
     OR (
-        r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed'
+        (SELECT o.columns FROM admin.reloads AS o WHERE o.reload_id = :'reload_id'::bigint) IS NULL
+        AND r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed'
         AND r.reload_id < :'reload_id'::bigint
         AND r.load_start < :'window_end'::timestamptz AND r.window_end > :'window_start'::timestamptz
         AND NOT EXISTS (
@@ -187,16 +188,15 @@ ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: find_others
 -- Find the earlier reloads of the group that were never confirmed and that find_unconfirmed does not return, because
--- they or this reload select keys.
+-- they or this reload (o) select keys.
 SELECT r.reload_id
 FROM admin.reloads AS r
+INNER JOIN admin.reloads AS o ON o.reload_id = :'reload_id'::bigint
 WHERE
-    r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed' AND r.reload_id < :'reload_id'::bigint
+    r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed' AND r.reload_id < o.reload_id
     AND :'table_name' = any(r.tables)
-    AND (
-        r.selection = 'keys'
-        OR EXISTS (SELECT 1 FROM admin.reloads AS o WHERE o.reload_id = :'reload_id'::bigint AND o.selection = 'keys')
-    )
+    AND o.columns IS NULL
+    AND (r.selection = 'keys' OR o.selection = 'keys')
 ORDER BY r.reload_id;
 
 -- name: mark_written

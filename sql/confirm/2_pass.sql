@@ -88,8 +88,8 @@ FROM (
             WHEN p.production_xmin IS DISTINCT FROM k.production_xmin THEN 'overtaken'
             WHEN r.source_row IS NULL AND p.production_xmin IS NULL THEN 'absent'
             WHEN r.source_row IS NULL AND NOT p.is_alive THEN 'same'
-            WHEN r.source_row IS NULL THEN CASE WHEN k.is_brought_back THEN 'delete' ELSE :verdict_without_source END
-            WHEN r.unfit IS NOT NULL THEN CASE WHEN p.production_xmin IS NULL THEN 'insert' ELSE 'update' END
+            WHEN r.source_row IS NULL THEN :verdict_without_source
+            WHEN r.unfit IS NOT NULL THEN :verdict_if_unfit
             WHEN p.production_xmin IS NULL THEN :verdict_without_production
             WHEN
                 p.is_alive
@@ -97,7 +97,7 @@ FROM (
                     NOT p.differs
                     OR (k.written_xmin = p.production_xmin AND k.written_hash = md5(r.source_row))
                 ) THEN 'same'
-            WHEN NOT k.is_ours AND p.is_left_alone THEN 'left'
+            WHEN p.is_left_alone THEN 'left'
             ELSE 'update'
         END AS verdict
     FROM :"keys" AS k

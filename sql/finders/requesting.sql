@@ -42,7 +42,7 @@ RETURNING finding_id, finder, evidence_id;
 
 -- name: list_open
 -- List the requests of some groups that are open, the oldest first, with what they ask for. healed_until: when the last
--- confirm of their own reload ended; what was seen wrong later is still to be asked for.
+-- confirm of their own reload ended; what was seen wrong later is still to be asked for. Repairs of columns are left out.
 SELECT
     q.request_id,
     q.group_name,
@@ -57,7 +57,9 @@ SELECT
         WHERE r.request_id = q.request_id
     ) AS healed_until
 FROM admin.reload_requests AS q
-WHERE q.status IN ('pending', 'held', 'started', 'split') AND q.group_name = any(:'groups'::text [])
+WHERE
+    q.status IN ('pending', 'held', 'started', 'split') AND q.group_name = any(:'groups'::text [])
+    AND q.columns IS NULL
 ORDER BY q.request_id;
 
 -- name: count_recent

@@ -4,7 +4,8 @@
 -- name: list_judged
 -- List the numbers of those skipped statements that no request is needed for. A reload judges the keys of what is
 -- skipped while it writes the table, except where no row of its own can be the cause, and reads DMS's list of these
--- statements until it ends. is_pending: it has not ended yet. A reload of the keys that was opened later has read them.
+-- statements until it ends. is_pending: it has not ended yet. A reload of the keys that was opened later has read them. A
+-- reload that is limited to columns cannot do what was skipped.
 SELECT
     s.number,
     coalesce(meanwhile.is_pending, FALSE) AS is_pending
@@ -15,7 +16,7 @@ CROSS JOIN LATERAL (
     SELECT bool_and(r.confirm_status = 'pending') AS is_pending
     FROM admin.reloads AS r
     WHERE
-        NOT s.is_harmless
+        NOT s.is_harmless AND r.columns IS NULL
         AND r.group_name = s.group_name AND s.table_name = any(r.tables)
         AND r.status IN ('merging', 'merged') AND s.skipped_at >= r.merge_started_at
         AND (
@@ -36,7 +37,7 @@ CROSS JOIN LATERAL (
                     ORDER BY e.place
                 )
                 AND r.group_name = s.group_name AND r.status = 'merged' AND r.confirm_status = 'confirmed'
-                AND r.opened_at > s.skipped_at + :'margin'::interval
+                AND r.columns IS NULL AND r.opened_at > s.skipped_at + :'margin'::interval
         )
     ) AS are_reloaded
     FROM jsonb_array_elements(s.keys) AS k

@@ -39,13 +39,13 @@ WHERE r.reload_id = :'reload_id'::bigint AND r.status = 'merged';
 -- name: confirm_taken_up
 -- Note that a confirmed reload has also confirmed what earlier reloads of its group wrote and left unconfirmed, so that
 -- no later one takes that up again. An earlier reload counts as confirmed if this one covers its whole window and all
--- its tables; otherwise only a part of it is.
+-- its tables; otherwise only a part of it is. A reload that is limited to columns has judged no whole row.
 WITH taken AS (
     UPDATE admin.reload_tables AS t
     SET confirmed_with = r.reload_id
     FROM admin.reloads AS r, admin.reloads AS a
     WHERE
-        r.reload_id = :'reload_id'::bigint AND r.confirm_status = 'confirmed'
+        r.reload_id = :'reload_id'::bigint AND r.confirm_status = 'confirmed' AND r.columns IS NULL
         AND a.group_name = r.group_name AND a.reload_id < r.reload_id AND a.confirm_status = 'unconfirmed'
         AND a.load_start < r.window_end AND a.window_end > r.load_start
         AND t.reload_id = a.reload_id AND t.table_name = any(r.tables) AND t.confirmed_with IS NULL
@@ -58,6 +58,6 @@ SET
     confirm_ended_at = clock_timestamp()
 FROM admin.reloads AS r
 WHERE
-    r.reload_id = :'reload_id'::bigint AND r.confirm_status = 'confirmed'
+    r.reload_id = :'reload_id'::bigint AND r.confirm_status = 'confirmed' AND r.columns IS NULL
     AND a.group_name = r.group_name AND a.reload_id < r.reload_id AND a.confirm_status = 'unconfirmed'
     AND a.load_start >= r.load_start AND a.window_end <= r.window_end AND a.tables <@ r.tables;

@@ -24,11 +24,13 @@ ORDER BY reload_id;
 -- name: insert_reload
 -- Open a reload. From here on no other reload of the group can take its window.
 INSERT INTO admin.reloads (
-    group_name, window_start, window_end, load_start, partition_key, tables, started_by, reason, run_id, request_id
+    group_name, window_start, window_end, load_start, partition_key, tables, started_by, reason, run_id, request_id,
+    columns
 )
 VALUES (
     :'group_name', :'window_start'::timestamptz, :'window_end'::timestamptz, :'load_start'::timestamptz,
-    :'partition_key', :'tables'::text [], :'started_by', nullif(:'reason'::text, ''), :'run_id', :'request_id'::bigint
+    :'partition_key', :'tables'::text [], :'started_by', nullif(:'reason'::text, ''), :'run_id', :'request_id'::bigint,
+    :'limited_columns'::jsonb
 )
 RETURNING reload_id;
 

@@ -32,12 +32,14 @@ SELECT
     confirm_passes,
     confirm_corrections,
     confirm_waited_seconds,
-    confirm_detail
+    confirm_detail,
+    columns
 FROM admin.reloads
 WHERE reload_id = :'reload_id'::bigint;
 
 -- name: get_latest_of_selection
--- Get the newest reload of a window of a group that covers a table. Without a window: of the keys of a partition.
+-- Get the newest reload of a window of a group that covers a table. Without a window: of the keys of a partition. One
+-- that is limited to columns counts only in its own partition, which is never the cadence's.
 SELECT max(reload_id) AS reload_id
 FROM admin.reloads
 WHERE
@@ -46,6 +48,7 @@ WHERE
         (window_start = :'window_start'::timestamptz AND window_end = :'window_end'::timestamptz)
         OR (:'window_start'::timestamptz IS NULL AND selection = 'keys' AND partition_key = :'partition_key')
     )
+    AND (columns IS NULL OR partition_key = :'partition_key')
     AND :'table_name' = any(tables);
 
 -- name: get_latest_of_table

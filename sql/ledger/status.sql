@@ -17,7 +17,8 @@ SELECT
         WHEN error IS NOT NULL THEN error
         WHEN failed_checks <> '' THEN failed_checks
         ELSE coalesce(confirm_detail, '')
-    END AS reason
+    END AS reason,
+    columns
 FROM (
     SELECT
         w.*,
@@ -26,4 +27,4 @@ FROM (
     WHERE :'group_name' IN ('', w.group_name)
 ) AS ranked
 WHERE place <= :'last_windows'::integer
-ORDER BY group_name ASC, window_start DESC, window_end DESC, table_name ASC;
+ORDER BY group_name ASC, window_start DESC, window_end DESC, table_name ASC, columns ASC NULLS FIRST;

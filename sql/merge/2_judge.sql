@@ -16,7 +16,7 @@ FROM (
         p.ctid AS judged_ctid,
         p.xmin AS judged_xmin,
         :d_changes_parent AS changes_parent,
-        CASE WHEN :p_is_there THEN :judgement ELSE 'inserted' END AS outcome
+        CASE WHEN :p_is_there THEN :judgement ELSE :outcome_without_production END AS outcome
     FROM (
         SELECT :s_numbered
         FROM :"staging_schema".:"staging_table" AS s

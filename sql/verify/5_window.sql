@@ -102,7 +102,7 @@ judged AS (
         CASE
             WHEN in_source IS NULL THEN 'extra'
             WHEN in_production IS NULL THEN 'missing'
-            WHEN source_version IS NOT DISTINCT FROM production_version AND source_content = production_content THEN 'same'
+            WHEN :is_same_version AND source_content = production_content THEN 'same'
             WHEN source_version IS NULL OR production_version IS NULL THEN 'unversioned'
             WHEN source_version = production_version THEN 'content'
             WHEN :production_is_later THEN 'newer'

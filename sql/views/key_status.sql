@@ -8,7 +8,8 @@ SELECT DISTINCT ON (r.group_name, r.partition_key, t.table_name)
     t.table_name,
     r.reload_id,
     (
-        SELECT count(*) FROM admin.reload_keys AS k
+        SELECT count(*)
+        FROM admin.reload_keys AS k
         WHERE k.reload_id = r.reload_id AND k.table_name = t.table_name
     ) AS keys,
     CASE
@@ -36,7 +37,8 @@ SELECT DISTINCT ON (r.group_name, r.partition_key, t.table_name)
     t.confirm_inserted + t.confirm_updated + t.confirm_deleted AS confirm_corrections,
     t.orphans,
     r.confirm_detail,
-    r.partition_key
+    r.partition_key,
+    r.columns -> t.table_name AS columns
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 LEFT JOIN admin.reload_requests AS q ON r.request_id = q.request_id
@@ -54,5 +56,5 @@ WHERE r.selection = 'keys'
 ORDER BY r.group_name ASC, r.partition_key ASC, t.table_name ASC, r.reload_id DESC;
 COMMENT ON VIEW admin.key_status IS
 'One row per request for keys and table: the latest reload of these keys, and how many they are. state: green (merged, '
-'no check failed), red (rejected, failed, cancelled, or a check failed), running. Reloads of windows are in '
-'admin.window_status.';
+'no check failed), red (rejected, failed, cancelled, or a check failed), running. columns: the only columns that '
+'were repaired; NULL: whole rows. Reloads of windows are in admin.window_status.';

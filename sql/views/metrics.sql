@@ -6,6 +6,7 @@ SELECT
     jsonb_build_object('group', group_name, 'table', table_name, 'state', state) AS labels,
     count(*)::double precision AS value
 FROM admin.window_status
+WHERE columns IS NULL
 GROUP BY group_name, table_name, state
 UNION ALL
 SELECT
@@ -78,7 +79,7 @@ SELECT
 FROM admin.findings
 GROUP BY group_name, table_name, finder;
 COMMENT ON VIEW admin.metrics IS
-'One number per row: name, labels, value. Windows by the state of their latest reload; rows by outcome and reloads by '
-'status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks that a reload '
-'keeps stopped; requests by status, held ones too; what finders have found since the beginning; '
+'One number per row: name, labels, value. Windows by the state of their latest reload of whole rows; rows by outcome '
+'and reloads by status since the beginning; when a reload of the group was last confirmed (Unix seconds); CDC tasks '
+'that a reload keeps stopped; requests by status, held ones too; what finders have found since the beginning; '
 'comparisons with the source by status, and the rows that had drifted in them.';

@@ -1,8 +1,9 @@
--- One row per window and table: how the latest reload ended. Dagster's UI shows only the latest run of a check, in any
+-- One row per window and table: how the latest reload ended. Reloads that are limited to columns have rows of their own,
+-- as they do not cover the window. Dagster's UI shows only the latest run of a check, in any
 -- window. So this view is where to see a red window among green ones.
 -- By hand: psql -f sql/example.psql -f sql/views/window_status.sql
 CREATE OR REPLACE VIEW admin.window_status AS
-SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
+SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name, r.columns -> t.table_name)
     r.group_name,
     r.window_start,
     r.window_end,
@@ -41,7 +42,8 @@ SELECT DISTINCT ON (r.group_name, r.window_start, r.window_end, t.table_name)
     r.confirm_detail,
     r.partition_key,
     last_whole.compared_at AS last_compared_at,
-    last_whole.is_equal AS was_equal
+    last_whole.is_equal AS was_equal,
+    r.columns -> t.table_name AS columns
 FROM admin.reload_tables AS t
 INNER JOIN admin.reloads AS r ON t.reload_id = r.reload_id
 CROSS JOIN LATERAL (
@@ -65,6 +67,7 @@ LEFT JOIN LATERAL (
     WHERE
         o.group_name = r.group_name AND o.window_start = r.window_start AND o.window_end = r.window_end
         AND o.status = 'merged' AND p.table_name = t.table_name
+        AND o.columns -> t.table_name IS NOT DISTINCT FROM r.columns -> t.table_name
     ORDER BY o.reload_id DESC
     LIMIT 1
 ) AS merged ON TRUE
@@ -80,10 +83,13 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS last_whole ON TRUE
 WHERE r.selection = 'window'
-ORDER BY r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name ASC, r.reload_id DESC;
+ORDER BY
+    r.group_name ASC, r.window_start ASC, r.window_end ASC, t.table_name ASC, r.columns -> t.table_name ASC,
+    r.reload_id DESC;
 COMMENT ON VIEW admin.window_status IS
 'One row per window and table: the latest reload of it. state: green (merged, no check failed), red (rejected, failed, '
 'cancelled, or a check failed), running. failed_checks: the checks that failed, and blocking ones that could not be '
 'verified, one line each. merged_reload_id: the latest reload of the window that was merged, if any, which may be an '
-'earlier one. error_code: see docs/troubleshooting.md. last_compared_at, was_equal: when the finder drift compared the '
-'window last, and whether production was as the source then.';
+'earlier one. error_code: see docs/troubleshooting.md. columns: the only columns that were repaired; NULL: whole rows. '
+'The latest reload of whole rows, and the latest of each list of columns, have a row each. last_compared_at, '
+'was_equal: when the finder drift compared the window last, and whether production was as the source then.';

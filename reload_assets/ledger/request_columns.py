@@ -1,0 +1,20 @@
+"""Reads the columns of a request: a JSON object with a list of columns of production for each table."""
+
+from __future__ import annotations
+
+import json
+
+from reload_assets.errors.windows import RequestInvalid
+
+_FIX = 'write a list of columns for each table, such as {"orders": ["note", "amount"]}.'
+
+
+def parse_columns(written: str) -> dict[str, list[str]]:
+    """Return the columns by table. Raises RequestInvalid."""
+    found = json.loads(written)
+    if not isinstance(found, dict) or not found:
+        raise RequestInvalid("columns", f"is not an object with tables; {_FIX}")
+    for table, names in found.items():
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise RequestInvalid("columns", f"{table!r} has no list of columns; {_FIX}")
+    return found
