@@ -239,13 +239,15 @@ def test_a_row_that_validation_lists_is_healed_once(reader: Reader) -> None:
     (asked,) = (said for asked, said in answers.items() if "WHERE found_by = 'validation'" in asked)
     assert [(row[0], row[2]) for row in asked] == [(request, "done")]
     (audit,) = (said for asked, said in answers.items() if "FROM admin.key_status AS s" in asked)
-    ((wrong,),) = (
+    (((wrong,),),) = (
         said
         for asked, said in answers.items()
         if asked.startswith("UPDATE production.orders SET amount = amount + 1 WHERE order_id = 7")
     )
-    assert [request, "green", "repaired", ["7"], wrong] in [[*row[:2], *row[3:]] for row in audit]
-    ((amount,),) = (said for asked, said in answers.items() if asked.startswith("SELECT amount FROM production.orders"))
+    assert [request, "green", "repaired", {"order_id": 7}, wrong] in [[*row[:2], *row[3:]] for row in audit]
+    (((amount,),),) = (
+        said for asked, said in answers.items() if asked.startswith("SELECT amount FROM production.orders")
+    )
     (there,) = (said for asked, said in reader.said.items() if 'SELECT "AMOUNT"' in asked)
     assert amount in there.split()
     assert amount != wrong
