@@ -1,4 +1,4 @@
-"""Measures comparing a window with the source, against counting its rows and against reading them."""
+"""Measures comparing a window with the source, and looking for drift in it, against counting and reading its rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from psycopg import Connection
 from benchmarks.orders import GROUP
 from benchmarks.servers import installations, started
 from benchmarks.statements import run as execute
+from reload_assets.compare.drift import find_drift
+from reload_assets.compare.pace import Pace
 from reload_assets.config.model import parse_config
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
 from reload_assets.local.postgres import PostgresServer
@@ -26,6 +28,7 @@ _START = datetime(2025, 1, 1)
 # As the rows are filled in.
 _ROW = timedelta(milliseconds=80)
 _DIFFERENT = 100
+_NO_PAUSES, _NO_END = 1e12, 3600.0
 _SOURCE = OracleTable(
     "ORDERS",
     [
@@ -113,6 +116,12 @@ class _Bench:
         """Return the check window_matches_source."""
         return compare_with_source("window", self.target, self.table, self._bounds, self.reader, None).status
 
+    def look_for_drift(self) -> str:
+        """Look for drift in the window, as fast as it goes."""
+        pace = Pace(rows_per_second=_NO_PAUSES, seconds=_NO_END)
+        found = find_drift(self.target, self.table, self._bounds, self.reader, None, pace, keys=_DIFFERENT)
+        return "failed" if found.drifted else "passed"
+
 
 def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Seconds of each way on a window of so many rows, interleaved; last with some rows that differ. JSON-able.
@@ -121,26 +130,35 @@ def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, An
     """
     with started(installations()["embedded"]) as server:
         bench = _Bench(server, rows)
-        ways = {"count both sides": bench.count, "read both sides": bench.read, "compare content": bench.compare}
+        ways = {
+            "count both sides": bench.count,
+            "read both sides": bench.read,
+            "compare content": bench.compare,
+            "look for drift": bench.look_for_drift,
+        }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(repetitions):
             for name, way in ways.items():
                 seconds[name].append(_timed(name, way, "passed", say))
         execute(bench.target, "spoil_content", every=max(1, rows // _DIFFERENT))
-        name = f"compare content, {_DIFFERENT} rows differ"
-        seconds[name] = [_timed(name, bench.compare, "failed", say) for _ in range(repetitions)]
+        for way in ("compare content", "look for drift"):
+            name = f"{way}, {_DIFFERENT} rows differ"
+            seconds[name] = [_timed(name, ways[way], "failed", say) for _ in range(repetitions)]
         bench.close()
     return {"rows": rows, "seconds": seconds}
 
 
 def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the cost of comparing, in counts of both sides and in reads of both sides."""
+    """Return the cost of comparing, and of looking for drift, in counts of both sides and in reads of both sides."""
     medians = {name: median(values) for name, values in found["seconds"].items()}
-    count, read, compare, differ = medians.values()
+    count, read, compare, drift, differ, drifted = medians.values()
     return {
         "verify_vs_count": round(compare / count, 3),
         "verify_vs_read": round(compare / read, 3),
         "verify_different_vs_same": round(differ / compare, 3),
+        "drift_vs_read": round(drift / read, 3),
+        "drift_seconds_per_million_rows": round(drift * 1e6 / found["rows"], 3),
+        "drift_different_vs_same": round(drifted / drift, 3),
     }
 
 

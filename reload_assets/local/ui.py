@@ -28,6 +28,14 @@ DAMAGED_DAYS = range(1, 4)
 _DEFAULT_PORT = 3000
 _START_TIMEOUT_SECONDS = 120
 
+# Only the last day, which is whole, is compared by the clock: the damaged ones are for README's steps.
+_FINDERS = """
+finders:
+  validation: true
+  skipped: true
+  drift: {days: 1, within_days: 1}
+"""
+
 _START_SCHEDULE = """
 mutation($name: String!) { startSchedule(scheduleSelector: {scheduleName: $name, repositoryName: "__repository__",
   repositoryLocationName: "reload_assets"}) { __typename ... on PythonError { message } } }"""
@@ -46,15 +54,16 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print("Starting PostgreSQL, the DMS stand-in and Dagster ...", flush=True)
     with Stack(last_days(DAYS)) as stack, _traffic(stack) as traffic:
-        _begin_with_the_rows(stack)
+        _configure(stack)
         _damage(stack)
+        unannounced = _lose_a_change(stack)
         port = _port(options.port)
         server = _start_dagster(stack, port)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_up(server, url, stack.root / "dagster.log")
             _switch_on(url)
-            _welcome(stack, url)
+            _welcome(stack, url, unannounced)
             _watch(server, traffic)
             print(f"Dagster stopped by itself; see {stack.root / 'dagster.log'}.", file=sys.stderr)
             return 1
@@ -65,8 +74,11 @@ def main() -> int:
             _stop(server)
 
 
-def _welcome(stack: Stack, url: str) -> None:
-    """Print what a newcomer needs for README's steps, which use the same words. Each line can be copied as it is."""
+def _welcome(stack: Stack, url: str, unannounced: int) -> None:
+    """Print what a newcomer needs for README's steps, which use the same words. Each line can be copied as it is.
+
+    ``unannounced`` is the order that is wrong without anybody having said so.
+    """
     first, *_, last, one_more = (_bounds(stack, day)[0].date() for day in DAMAGED_DAYS)
     command = f"reload-assets reload sales --from {one_more} --to {one_more + timedelta(days=1)}"
     lines = [
@@ -76,6 +88,8 @@ def _welcome(stack: Stack, url: str) -> None:
         f"  the days of production/orders: {url}/assets/production/orders?view=partitions",
         f"  {one_more}, from a second terminal:",
         f"    . {shlex.quote(str(write_environment(stack)))} && {command}",
+        f"  CDC lost a change of order {unannounced}, and nobody said so; a finder reloads it within two minutes:",
+        f"    {url}/assets/keys/production/orders?view=partitions",
         f"  about {PER_SECOND} transactions a second change the source, those days too; CDC follows",
         f"  psql {stack.postgres.url('target')}",
         f"  DMS stand-in: {stack.dms.url}",
@@ -96,12 +110,34 @@ def write_environment(stack: Stack) -> Path:
     return file
 
 
-def _begin_with_the_rows(stack: Stack) -> None:
-    """Let the windows begin with the sample data, so that dialogs show these days and no others."""
+def _configure(stack: Stack) -> None:
+    """Let the windows begin with the sample data, so that dialogs show these days and no others; switch on finders."""
     written = checkout_file("reload.yaml").read_text(encoding="utf-8")
     file = stack.root / "reload.yaml"
-    file.write_text(written.replace(f"first: {FIRST_DAY}", f"first: {stack.rows.first_day}"), encoding="utf-8")
+    begun = written.replace(f"first: {FIRST_DAY}", f"first: {stack.rows.first_day}")
+    file.write_text(f"{begun}\n{_FINDERS}", encoding="utf-8")
     stack.environment[PATH_VARIABLE] = str(file)
+
+
+def _lose_a_change(stack: Stack) -> int:
+    """Let production refuse a change that CDC carries, of an order of the first day, and then take such rows again.
+
+    Returns the order.
+    """
+    start, end = _bounds(stack, 0)
+    with stack.connect_source() as source, stack.connect_target() as target:
+        target.execute(
+            "ALTER TABLE production.orders ADD CONSTRAINT no_large_order CHECK (amount < 90000000) NOT VALID"
+        )
+        rows = source.execute(
+            'UPDATE "SALES"."ORDERS" SET "AMOUNT" = 95000000 WHERE "ORDER_ID" = (SELECT min("ORDER_ID") '
+            'FROM "SALES"."ORDERS" WHERE "UPDATED_AT" >= %s AND "UPDATED_AT" < %s) RETURNING "ORDER_ID"::bigint',
+            (start, end),
+        ).fetchall()
+        stack.drain()
+        target.execute("ALTER TABLE production.orders DROP CONSTRAINT no_large_order")
+    ((order,),) = rows
+    return int(order)
 
 
 def _traffic(stack: Stack) -> Traffic:

@@ -100,7 +100,27 @@ def test_the_days_are_healed_as_the_api_and_the_ledger_have_it(served: Served, h
     ) == [(day, "merged", "confirmed") for day in healed]
 
 
+def test_a_change_that_cdc_lost_is_found_and_reloaded_without_anybody(served: Served, healed: list[str]) -> None:
+    match = re.search(r"lost a change of order (\d+)", served.printed)
+    assert match
+    order = match[1]
+
+    def done() -> list[tuple[Any, ...]]:
+        return served.query(
+            "SELECT keys FROM admin.reload_requests "
+            "WHERE found_by = 'skipped' AND status = 'done' AND keys -> 'orders' ? %s",
+            order,
+        )
+
+    assert wait_for(done, "the reload of the order", 150)
+    assert served.query("SELECT amount FROM production.orders WHERE order_id = %s", int(order)) == [(95000000,)]
+    assert served.materialized(["keys", "production", "orders"]) >= 1
+
+
 def test_the_views_for_older_scripts_answer(served: Served, healed: list[str]) -> None:
+    # What finders ask for may be under way.
+    ended = "SELECT 1 FROM admin.reloads HAVING bool_and(closed_at IS NOT NULL AND confirm_status <> 'pending')"
+    wait_for(lambda: served.query(ended), "the end of all reloads", 60)
     logs = served.query(
         "SELECT id, table_name, merge_time, records_updated, records_inserted FROM admin.merge_logs "
         "WHERE reload_id IN (SELECT reload_id FROM admin.reloads WHERE partition_key = ANY(%s))",
@@ -149,7 +169,7 @@ def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
     names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
     # Those of finders follow the configuration.
     finders = ("find_skipped", "find_validation_failures")
-    assert states == dict.fromkeys(names, "RUNNING") | dict.fromkeys(finders, "STOPPED")
+    assert states == dict.fromkeys([*names, *finders], "RUNNING")
 
     def answered() -> list[tuple[Any, ...]]:
         return served.query(
