@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import chart, load, orchestration, report, verification
+from benchmarks import chart, load, orchestration, repair, report, verification
 from benchmarks.merges import measure
 from benchmarks.orders import Cases
 from benchmarks.report import Measured
@@ -24,6 +24,7 @@ from benchmarks.sizes import SIZES, Part, Size
 from benchmarks.strategies import warm_up
 
 RESULTS = Path(__file__).with_name("results")
+_PARTS = ("merges", "verification", "repair", "load", "orchestration")
 _PACKAGES = ("dagster", "psycopg", "dlt", "great-expectations")
 
 
@@ -32,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="default", help="how much is measured (default)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for latest.json and the chart")
-    parser.add_argument("--only", choices=("merges", "verification", "load", "orchestration"), help="one part")
+    parser.add_argument("--only", choices=_PARTS, help="one part")
     arguments = parser.parse_args()
     size = SIZES[arguments.size]
     began = time.monotonic()
@@ -59,6 +60,11 @@ def main() -> int:
         found["verification"] = verification.run(size.verified, size.repetitions, say)
         print(f"\n{verification.table(found['verification'])}")
         found["ratios"] |= verification.ratios(found["verification"])
+    if wanted("repair"):
+        say(f"repair: {size.repaired[0]} rows on both sides")
+        found["repair"] = repair.run(*size.repaired, size.repetitions, say)
+        print(f"\n{repair.table(found['repair'])}")
+        found["ratios"] |= repair.ratios(found["repair"])
     if wanted("load"):
         say(f"load: {size.loaded} rows")
         found["load"] = load.run(size.loaded, size.repetitions)

@@ -29,7 +29,8 @@ class Size:
 
     ``main`` gives the ratios to the seed and to the limit; ``growth_production`` are (smallest, largest) production
     for one window, ``growth_window`` (smaller, larger) windows of one production. ``second`` is done on the second
-    server. ``verified`` and ``loaded`` are rows, ``reloaded`` is the number of windows that whole runs reload.
+    server. ``verified`` and ``loaded`` are rows, ``repaired`` are rows of production and of the window where some are
+    repaired, ``reloaded`` is the number of windows that whole runs reload.
     """
 
     repetitions: int
@@ -39,6 +40,7 @@ class Size:
     parts: Sequence[Part]
     second: Sequence[Part]
     verified: int
+    repaired: tuple[int, int]
     loaded: int
     reloaded: int
 
@@ -52,6 +54,7 @@ def _size(
     mixes: tuple[int, int],
     second: tuple[int, int],
     verified: int,
+    repaired: tuple[int, int],
     loaded: int,
     reloaded: int,
 ) -> Size:
@@ -73,6 +76,7 @@ def _size(
         parts=sorted(parts, key=lambda part: part.case.production),
         second=[Part(second_case, OTHERS), Part(second_case, ("limit", "atomic", "chunked", "seed"), beside_cdc=True)],
         verified=verified,
+        repaired=repaired,
         loaded=loaded,
         reloaded=reloaded,
     )
@@ -87,6 +91,7 @@ SIZES: Mapping[str, Size] = {
         mixes=(100 * K, 20 * K),
         second=(100 * K, 20 * K),
         verified=50 * K,
+        repaired=(200 * K, 50 * K),
         loaded=20 * K,
         reloaded=1,
     ),
@@ -98,6 +103,7 @@ SIZES: Mapping[str, Size] = {
         mixes=(1 * M, 100 * K),
         second=(1 * M, 100 * K),
         verified=500 * K,
+        repaired=(5 * M, 500 * K),
         loaded=150 * K,
         reloaded=3,
     ),
@@ -109,6 +115,7 @@ SIZES: Mapping[str, Size] = {
         mixes=(5 * M, 500 * K),
         second=(5 * M, 500 * K),
         verified=1 * M,
+        repaired=(10 * M, 500 * K),
         loaded=1 * M,
         reloaded=5,
     ),

@@ -1,44 +1,25 @@
-"""Measures comparing a window with the source, against counting its rows and against reading them."""
+"""Measures comparing a window with the source, and looking for drift in it, against counting and reading its rows."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-import psycopg
-from psycopg import Connection
-
+from benchmarks.both_sides import START, BothSides, configuration, until
 from benchmarks.orders import GROUP
 from benchmarks.servers import installations, started
 from benchmarks.statements import run as execute
-from reload_assets.config.model import parse_config
-from reload_assets.local.oracle import OracleColumn, OracleTable, create_schema, create_table
+from reload_assets.compare.drift import find_drift
+from reload_assets.compare.pace import Pace
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.reload.parts import group_tables
-from reload_assets.source.reader import SourceReader, source_url
 from reload_assets.tables import ReloadTable, resolve_group
 from reload_assets.verify.window_matches_source import compare_with_source
 
-_START = datetime(2025, 1, 1)
-# As the rows are filled in.
-_ROW = timedelta(milliseconds=80)
 _DIFFERENT = 100
-_SOURCE = OracleTable(
-    "ORDERS",
-    [
-        OracleColumn("ORDER_ID", "NUMBER(12,0)", nullable=False),
-        OracleColumn("CUSTOMER_ID", "NUMBER(9,0)"),
-        OracleColumn("STATUS", "VARCHAR2(20)"),
-        OracleColumn("AMOUNT", "NUMBER(12,2)"),
-        OracleColumn("NOTE", "VARCHAR2(100)"),
-        OracleColumn("CREATED_AT", "DATE"),
-        OracleColumn("UPDATED_AT", "TIMESTAMP(6)"),
-    ],
-    ("ORDER_ID",),
-)
+_NO_PAUSES, _NO_END = 1e12, 3600.0
 _COUNT = 'SELECT count(*) FROM "SALES"."ORDERS" WHERE "UPDATED_AT" >= \'2025-01-01\''
 _COUNT_PRODUCTION = "SELECT count(*) FROM production.orders WHERE updated_at >= '2025-01-01'"
 _READ = 'COPY (SELECT * FROM "SALES"."ORDERS" WHERE "UPDATED_AT" >= \'2025-01-01\') TO STDOUT'
@@ -47,54 +28,15 @@ _READ_PRODUCTION = "COPY (SELECT * FROM production.orders WHERE updated_at >= '2
 
 class _Bench:
     def __init__(self, server: PostgresServer, rows: int) -> None:
-        self._config = parse_config(
-            "source: {schema: SALES, connection: {dialect: postgresql, host: h, port: 1, database: d, user: u, "
-            "password: {env: UNUSED}}}\n"
-            "target: {connection: {host: h, port: 1, database: d, user: u, password: {env: UNUSED}}}\n"
-            "dms: {replication_instance_arn: a, source_endpoint_arn: b, target_endpoint_arn: c}\n"
-            "windows: {first: 2025-01-01}\n"
-            f"groups: {{{GROUP}: {{tables: {{orders: {{window_column: updated_at}}}}}}}}\n"
-        )
-        self._bounds = (_START, _START + (rows + 1) * _ROW)
-        with psycopg.connect(server.url(), autocommit=True) as admin:
-            admin.execute("CREATE DATABASE source")
-            admin.execute("CREATE DATABASE target")
-        self.source: Connection[Any] = psycopg.connect(server.url("source"), autocommit=True)
-        self.target: Connection[Any] = psycopg.connect(server.url("target"), autocommit=True)
-        create_schema(self.source, "SALES")
-        create_table(self.source, "SALES", _SOURCE)
-        execute(
-            self.source,
-            "fill_window",
-            {"schema": "SALES", "table": "ORDERS", "window_column": "UPDATED_AT"},
-            rows=rows,
-        )
-        execute(self.target, "create_production")
-        execute(
-            self.target,
-            "fill_window",
-            {"schema": "production", "table": "orders", "window_column": "updated_at"},
-            rows=rows,
-        )
-        for connection in (self.source, self.target):
-            connection.execute("VACUUM ANALYZE")
-        self.reader = SourceReader(
-            source_url(
-                "postgresql",
-                host="127.0.0.1",
-                port=server.port,
-                database="source",
-                user=server.superuser,
-                password=server.password,
-            ),
-            "SALES",
-        )
-        self.table: ReloadTable = resolve_group(group_tables(self._config, GROUP), self.target, self.reader)[0]
+        self._sides = BothSides(server, rows)
+        self._bounds = (START, until(rows))
+        self.source, self.target = self._sides.source, self._sides.target
+        self.reader = self._sides.reader()
+        self.table: ReloadTable = resolve_group(group_tables(configuration(), GROUP), self.target, self.reader)[0]
 
     def close(self) -> None:
         self.reader.close()
-        self.source.close()
-        self.target.close()
+        self._sides.close()
 
     def count(self) -> str:
         """Count the window's rows on both sides."""
@@ -113,6 +55,12 @@ class _Bench:
         """Return the check window_matches_source."""
         return compare_with_source("window", self.target, self.table, self._bounds, self.reader, None).status
 
+    def look_for_drift(self) -> str:
+        """Look for drift in the window, as fast as it goes."""
+        pace = Pace(rows_per_second=_NO_PAUSES, seconds=_NO_END)
+        found = find_drift(self.target, self.table, self._bounds, self.reader, None, pace, keys=_DIFFERENT)
+        return "failed" if found.drifted else "passed"
+
 
 def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Seconds of each way on a window of so many rows, interleaved; last with some rows that differ. JSON-able.
@@ -121,26 +69,35 @@ def run(rows: int, repetitions: int, say: Callable[[str], None]) -> dict[str, An
     """
     with started(installations()["embedded"]) as server:
         bench = _Bench(server, rows)
-        ways = {"count both sides": bench.count, "read both sides": bench.read, "compare content": bench.compare}
+        ways = {
+            "count both sides": bench.count,
+            "read both sides": bench.read,
+            "compare content": bench.compare,
+            "look for drift": bench.look_for_drift,
+        }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(repetitions):
             for name, way in ways.items():
                 seconds[name].append(_timed(name, way, "passed", say))
         execute(bench.target, "spoil_content", every=max(1, rows // _DIFFERENT))
-        name = f"compare content, {_DIFFERENT} rows differ"
-        seconds[name] = [_timed(name, bench.compare, "failed", say) for _ in range(repetitions)]
+        for what in ("compare content", "look for drift"):
+            name = f"{what}, {_DIFFERENT} rows differ"
+            seconds[name] = [_timed(name, ways[what], "failed", say) for _ in range(repetitions)]
         bench.close()
     return {"rows": rows, "seconds": seconds}
 
 
 def ratios(found: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the cost of comparing, in counts of both sides and in reads of both sides."""
+    """Return the cost of comparing, and of looking for drift, in counts of both sides and in reads of both sides."""
     medians = {name: median(values) for name, values in found["seconds"].items()}
-    count, read, compare, differ = medians.values()
+    count, read, compare, drift, differ, drifted = medians.values()
     return {
         "verify_vs_count": round(compare / count, 3),
         "verify_vs_read": round(compare / read, 3),
         "verify_different_vs_same": round(differ / compare, 3),
+        "drift_vs_read": round(drift / read, 3),
+        "drift_seconds_per_million_rows": round(drift * 1e6 / found["rows"], 3),
+        "drift_different_vs_same": round(drifted / drift, 3),
     }
 
 

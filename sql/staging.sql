@@ -17,9 +17,17 @@ DELETE FROM :"staging_schema".:"new_table" AS s;
 CREATE TEMPORARY TABLE reload_assets_rehearsal ON COMMIT DROP AS
 SELECT s.* FROM :"staging_schema".:"new_table" AS s;
 
--- name: grant_load
--- Let the role that DMS logs in as write to the table.
+-- name: lacks_usage
+-- Return whether the role that DMS logs in as may not use the schema yet.
+SELECT NOT has_schema_privilege(:'load_role', :'staging_schema', 'USAGE') AS lacks_usage;
+
+-- name: grant_usage
+-- Let it use the schema. Only if it lacks that right: of two transactions that grant on one schema at the same time,
+-- PostgreSQL fails one ("tuple concurrently updated"), even if neither changes anything.
 GRANT USAGE ON SCHEMA :"staging_schema" TO :"load_role";
+
+-- name: grant_load
+-- Let that role write to the table.
 GRANT SELECT, INSERT ON :"staging_schema".:"new_table" TO :"load_role";
 
 -- name: revoke_load

@@ -49,6 +49,9 @@ def make_table(connection: Connection[Any], schema: str, name: str, table: Reloa
     place = {"staging_schema": schema, "new_table": name}
     run(connection, "staging:create_table", {**place, "column_definitions": columns})
     if load_role:
+        row = run(connection, "staging:lacks_usage", load_role=load_role, staging_schema=schema).fetchone()
+        if row is not None and row[0]:
+            run(connection, "staging:grant_usage", {"staging_schema": schema, "load_role": load_role})
         run(connection, "staging:grant_load", {**place, "load_role": load_role})
 
 

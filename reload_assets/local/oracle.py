@@ -36,6 +36,7 @@ _FIXED = {
     "BLOB": "bytea",
     "CLOB": "text",
     "NCLOB": "text",
+    "LONG": "text",
 }
 # Oracle has no empty text: '' is NULL there. (A CHAR of blanks only is not an empty text.)
 _NEVER_EMPTY = ("VARCHAR", "VARCHAR2", "NVARCHAR2")

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mode", choices=MODES, help="only this way to reload")
     parser.add_argument("--policy", choices=POLICIES, help="only these apply policies of CDC")
     parser.add_argument(
-        "--world", help="the world of all runs, such as lob=yes,orphans=report: all else is plain (by default drawn)"
+        "--world", help="the world of all runs, such as lob=CLOB,orphans=report: all else is plain (by default drawn)"
     )
     parser.add_argument("--replay", metavar="SEED", help="one run again, by its own seed; wants --mode and --policy")
     given = parser.parse_args(arguments)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from reload_assets_tests.campaigns.leniency import STRICT, Leniency
-from reload_assets_tests.campaigns.schema import Key, Row, Tables, in_windows
+from reload_assets_tests.campaigns.schema import Key, Place, Row, Tables, in_windows
 from reload_assets_tests.campaigns.tables import Specs
 
 RowKind = Literal["zombie", "stale", "lost"]
@@ -24,7 +24,7 @@ Image = Mapping[str, Any] | None
 class RowFault:
     """A row of production that is wrong: it should not be there, is another than the source's, or is not there.
 
-    ``outside`` says that it lies in no window on either side, and that CDC alone (the shadow) would not have caused the
+    ``outside`` says that it was not selected, on either side, and that CDC alone (the shadow) would not have caused the
     fault.
     """
 
@@ -77,13 +77,21 @@ _KINDS = {"inserted": "insert", "updated": "update", "repaired": "update", "dele
 
 
 def judge_rows(
-    specs: Specs, source: Tables, production: Tables, shadow: Tables, leniency: Leniency = STRICT
+    specs: Specs,
+    source: Tables,
+    production: Tables,
+    shadow: Tables,
+    leniency: Leniency = STRICT,
+    *,
+    windows: bool = True,
+    listed: Collection[Place] = (),
 ) -> list[RowFault]:
     """Every row of production that breaks the promise.
 
-    A row that lies in a window, on the source or in production, has to equal the source's in every column. In any other
-    each column has to equal the source's or the shadow's: the shadow had the same damage and the same CDC, but no
-    reload. Where a row is nowhere worse than the shadow's, ``leniency`` may excuse it.
+    A row whose key is ``listed``, or that lies in a window on the source or in production (if ``windows`` were
+    reloaded), has to equal the source's in every column. In any other each column has to equal the source's or the
+    shadow's: the shadow had the same damage and the same CDC, but no reload. Where a row is nowhere worse than the
+    shadow's, ``leniency`` may excuse it.
     """
     faults = []
     for name, spec in specs.items():
@@ -92,7 +100,8 @@ def judge_rows(
             unreloaded = shadow[name].get(key)
             if _same(wanted, found):
                 continue
-            outside = not (in_windows(spec, wanted) or in_windows(spec, found))
+            in_window = windows and (in_windows(spec, wanted) or in_windows(spec, found))
+            outside = not (in_window or (name, key) in listed)
             no_worse = _no_worse(wanted, found, unreloaded)
             if leniency.marks_stay and found is None:
                 no_worse = no_worse or not _same(wanted, unreloaded)
@@ -115,6 +124,26 @@ def judge_audit(specs: Specs, made: Sequence[Made], audited: Iterable[Audited]) 
         AuditFault(table, key, f"{what}: {kind} of {table} {key}, before {before}")
         for what, found in (("not in the audit", missing), ("in the audit, but not done", extra))
         for table, kind, key, before in sorted(found.elements())
+    ]
+
+
+def judge_lists(
+    specs: Specs,
+    merged: Iterable[tuple[int, str, Mapping[str, Any]]],
+    selected: Iterable[tuple[int, str, Sequence[str]]],
+) -> list[str]:
+    """Every row that the merge of a list wrote although it is not in the list.
+
+    Both have a reload, a table and a key: ``merged`` as the audit has it, ``selected`` as the ledger has it of a list.
+    """
+    listed = {
+        (reload_id, table, specs[table].key_in(dict(zip(specs[table].key, key, strict=True))))
+        for reload_id, table, key in selected
+    }
+    return [
+        f"reload {reload_id} merged {table} {found}, which is not in its list"
+        for reload_id, table, key in merged
+        if (reload_id, table, found := specs[table].key_in(key)) not in listed
     ]
 
 

@@ -27,6 +27,11 @@ class KeyKind:
     value: Callable[[int], Any]
     number: Callable[[Any], int]
 
+    def written(self, number: int) -> str:
+        """The value for a number as a person writes it into a list of keys."""
+        value = self.value(number)
+        return value.hex() if isinstance(value, bytes) else str(value)
+
 
 def _of_bytes(value: Any) -> int:
     return int(value.removeprefix("\\x"), 16) if isinstance(value, str) else int.from_bytes(bytes(value), "big")

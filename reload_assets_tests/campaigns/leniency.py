@@ -6,10 +6,36 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reload_assets_tests.campaigns.model import Change
-from reload_assets_tests.campaigns.schema import BOUNDS, Place, Row, Tables, TableSpec, World
+from reload_assets_tests.campaigns.schema import BOUNDS, Key, Place, Row, Tables, TableSpec, World
 
-Compared = Mapping[tuple[str, int], float]
-"""When (``time.time()``) a table was last compared with the source, by its name and the window's number."""
+
+@dataclass
+class Compared:
+    """When (``time.time()``) rows were last compared with the source.
+
+    ``windows``: by the table's name and the window's number. ``keys``: the keys of the lists that were confirmed.
+    """
+
+    windows: dict[tuple[str, int], float] = field(default_factory=dict)
+    keys: dict[Place, float] = field(default_factory=dict)
+
+    def note_key(self, place: Place, at: float) -> None:
+        """Note that a key was compared; lists may end in another order than that of their comparisons."""
+        self.keys[place] = max(at, self.keys.get(place, at))
+
+    def at(self, place: Place, window: int | None) -> float | None:
+        """When a row of a window was last compared, by either; None if it never was."""
+        found = [self.keys.get(place), None if window is None else self.windows.get((place[0], window))]
+        return max((at for at in found if at is not None), default=None)
+
+
+@dataclass(frozen=True)
+class ReloadedKeys:
+    """A confirmed reload of keys. ``compared`` says when (``time.time()``) its confirm last compared a table."""
+
+    reload_id: int
+    keys: Mapping[str, Collection[Key]]
+    compared: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -82,7 +108,7 @@ def unreported(
         (change.spec.name, change.spec.key_of(row))
         for at, change in changes
         for row in (change.before, change.after)
-        if row and at > min(compared.get((change.spec.name, number), 0.0) for number in range(len(BOUNDS)))
+        if row and at > min(compared.windows.get((change.spec.name, number), 0.0) for number in range(len(BOUNDS)))
     }
     found = []
     for (table, number), count in reported.items():
@@ -96,6 +122,41 @@ def unreported(
             found.append(
                 f"{len(left)} rows of {table} in window {number} are no longer in the source, {count} reported"
             )
+    return found
+
+
+def unreported_lists(
+    changes: Sequence[tuple[float, Change]],
+    lists: Iterable[ReloadedKeys],
+    source: Tables,
+    production: Tables,
+    reported: Mapping[tuple[int, str], int],
+) -> list[str]:
+    """Where more rows of a list are left that the source lacks than its reload has reported.
+
+    ``reported`` are the ledger's counts by reload and table. Keys that the source has changed since the comparison are
+    not counted.
+    """
+    touched = [
+        (at, (change.spec.name, change.spec.key_of(row)))
+        for at, change in changes
+        for row in (change.before, change.after)
+        if row
+    ]
+    found = []
+    for one in lists:
+        for table, keys in one.keys.items():
+            since = {place for at, place in touched if at > one.compared[table]}
+            left = [
+                key
+                for key in keys
+                if key in production[table] and key not in source[table] and (table, key) not in since
+            ]
+            if len(left) > (count := reported[one.reload_id, table]):
+                found.append(
+                    f"{len(left)} listed rows of {table} are no longer in the source, {count} reported by reload "
+                    f"{one.reload_id}"
+                )
     return found
 
 
@@ -127,13 +188,16 @@ def _late(
             if window is None:
                 # A row of production that was left alone may keep one of another window from coming in.
                 window = _window(spec, production[spec.name].get(place[1]))
-            if window is None or at <= compared.get((spec.name, window), float("inf")):
+            compared_at = compared.at(place, window)
+            if compared_at is None or at <= compared_at:
                 continue
+            # Of a list a row is compared wherever it lies.
+            was_compared = row is change.before and (place in compared.keys or _window(spec, row) == window)
             is_new = row is change.after and (change.before is None or spec.key_of(change.before) != place[1])
             if is_new:
                 found[place] = None
             elif place not in found:
-                found[place] = row if row is change.before and _window(spec, row) == window else None
+                found[place] = row if was_compared else None
     return found
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -16,10 +15,19 @@ from psycopg.rows import class_row
 from reload_assets_tests.campaigns import baselines
 from reload_assets_tests.campaigns.bench import Bench, Databases
 from reload_assets_tests.campaigns.damage import Damaged, damage
-from reload_assets_tests.campaigns.judge import Audited, AuditFault, Made, RowFault, judge_audit, judge_rows
+from reload_assets_tests.campaigns.judge import (
+    Audited,
+    AuditFault,
+    Made,
+    RowFault,
+    judge_audit,
+    judge_lists,
+    judge_rows,
+)
 from reload_assets_tests.campaigns.leftovers import find_leftovers
-from reload_assets_tests.campaigns.leniency import leniency, unreported
+from reload_assets_tests.campaigns.leniency import leniency, unreported, unreported_lists
 from reload_assets_tests.campaigns.model import Model
+from reload_assets_tests.campaigns.order import reload_all
 from reload_assets_tests.campaigns.reloads import Reloader, Reloads
 from reload_assets_tests.campaigns.replication import Replication, changing_lag, restarting
 from reload_assets_tests.campaigns.schema import WINDOWS, World
@@ -32,9 +40,18 @@ from reload_assets_tests.campaigns.writer import Writer
 _REPORTED = """
 SELECT DISTINCT ON (t.table_name, r.window_start) t.table_name, r.window_start, t.orphans
 FROM admin.reload_tables AS t JOIN admin.reloads AS r USING (reload_id)
-WHERE r.confirm_status = 'confirmed'
+WHERE r.confirm_status = 'confirmed' AND r.selection = 'window'
 ORDER BY t.table_name, r.window_start, r.reload_id DESC
 """
+_REPORTED_OF_LISTS = """
+SELECT reload_id, table_name, orphans FROM admin.reload_tables JOIN admin.reloads USING (reload_id)
+WHERE selection = 'keys'
+"""
+_MERGED_OF_LISTS = """
+SELECT reload_id, table_name, key FROM admin.reload_changes JOIN admin.reloads USING (reload_id)
+WHERE selection = 'keys' AND step = 'merge'
+"""
+_LISTED = "SELECT reload_id, table_name, key FROM admin.reload_keys"
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ def run_once(bench: Bench, job: Job) -> Result:
     model = Model(random.Random(f"{job.seed} source"), world)
     damaged = damage(model.tables, random.Random(f"{job.seed} damage"), MODES[job.mode].damage, world)
     model.zombies = damaged.zombies
+    at_first = {name: dict(rows) for name, rows in model.tables.items()}
     model.clock = lambda: datetime.now(timezone.utc).replace(tzinfo=None)
     with bench.databases(world.specs, model.tables, damaged.production) as databases:
         replication = Replication(bench, databases, world, job.policy, databases.target.replace("_", "-"))
@@ -83,35 +101,27 @@ def run_once(bench: Bench, job: Job) -> Result:
             reloader = Reloader(bench, databases, config, world, job.mode)
             source = bench.source.url(databases.source)
             writer = Writer(source, model, f"{job.seed} writer", lambda: reloader.done.quiet_seconds)
-            _act(job, world, writer, reloader, bench, replication)
+            rng = random.Random(f"{job.seed} reloads")
+            with _chaos(job, world, writer, bench, replication):
+                time.sleep(rng.uniform(0.1, 0.4))
+                reload_all(world, reloader, damaged.production, at_first, rng)
+                time.sleep(rng.uniform(0.1, 0.3))
             replication.drain()
             return _judge(job, world, damaged, bench, databases, replication, writer, reloader.done, began)
         finally:
             replication.close()
 
 
-def _act(job: Job, world: World, writer: Writer, reloader: Reloader, bench: Bench, replication: Replication) -> None:
-    """Reload both windows at the same time, then one of them again, while the writer writes and the lag changes."""
-    rng = random.Random(f"{job.seed} reloads")
+@contextmanager
+def _chaos(job: Job, world: World, writer: Writer, bench: Bench, replication: Replication) -> Iterator[None]:
+    """Let the writer write and the lag change during the block."""
     writer.start()
     try:
         with ExitStack() as stack:
             stack.enter_context(changing_lag(bench, f"{job.seed} lag"))
             if world.restarts:
                 stack.enter_context(restarting(replication, f"{job.seed} restarts"))
-            time.sleep(rng.uniform(0.1, 0.4))
-            pool = stack.enter_context(ThreadPoolExecutor(len(WINDOWS)))
-            # Which of the first two reloads dies.
-            dying = rng.randrange(len(WINDOWS)) if world.dies else None
-            pauses = [rng.uniform(0, 0.3) for _ in WINDOWS]
-            first = [
-                pool.submit(reloader.reload, window, pause, dies=number == dying)
-                for number, (window, pause) in enumerate(zip(WINDOWS, pauses, strict=True))
-            ]
-            for one in first:
-                one.result()
-            reloader.reload(rng.choice(WINDOWS))
-            time.sleep(rng.uniform(0.1, 0.3))
+            yield
     finally:
         writer.stop()
 
@@ -134,14 +144,23 @@ def _judge(
     shadow = read_tables(bench.target.url(databases.shadow), specs, on_source=False)
     changes = [(committed.at, change) for committed in writer.journal for change in committed.changes]
     excused = leniency(world, damaged.zombies | damaged.altered, changes, done.compared, source, production)
-    rows = judge_rows(specs, source, production, shadow, excused)
-    orphans: list[str] = []
+    reloads_windows = world.keys != "instead"
+    rows = judge_rows(
+        specs, source, production, shadow, excused, windows=reloads_windows, listed=done.compared.keys.keys()
+    )
+    found: list[str] = []
     if MODES[job.mode].ours:
         with psycopg.connect(target_url) as connection:
             counts = connection.execute(_REPORTED).fetchall()
+            of_lists = connection.execute(_REPORTED_OF_LISTS).fetchall()
+            merged = connection.execute(_MERGED_OF_LISTS).fetchall()
+            listed = connection.execute(_LISTED).fetchall()
         numbers = {window.start: number for number, window in enumerate(WINDOWS)}
         reported = {(table, numbers[start]): count for table, start, count in counts}
-        orphans = unreported(world, changes, done.compared, source, production, reported)
+        found += unreported(world, changes, done.compared, source, production, reported)
+        reported_of_lists = {(reload_id, table): count for reload_id, table, count in of_lists}
+        found += unreported_lists(changes, done.lists, source, production, reported_of_lists)
+        found += judge_lists(specs, merged, listed)
     audit: list[AuditFault] = []
     # Only this project's merges keep an audit.
     if job.mode not in baselines.STATEMENTS:
@@ -162,7 +181,7 @@ def _judge(
         changes=sum(len(committed.changes) for committed in writer.journal),
         rows=rows,
         audit=audit,
-        leftovers=[*find_leftovers(bench, databases, replication), *done.rejected, *orphans],
+        leftovers=[*find_leftovers(bench, databases, replication), *done.rejected, *found],
         retries=done.retries,
         given_up=done.given_up,
         slowest_apply=bench.dms.slowest_apply(replication.task),

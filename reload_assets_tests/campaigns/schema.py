@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 from reload_assets.local.oracle import OracleColumn, OracleForeignKey, OracleTable
 from reload_assets.windows import Window
@@ -84,6 +84,10 @@ class TableSpec:
         kind = self.kinds.get(column)
         return value if kind is None or value is None else kind.number(value)
 
+    def written(self, key: Key) -> tuple[str, ...]:
+        """The key as a list of keys has it."""
+        return tuple(self.kinds[column].written(number) for column, number in zip(self.key, key, strict=True))
+
     def key_in(self, image: Row) -> Key:
         """The key of a row as JSON, or a database, has it."""
         return tuple(self.read(column, image[column]) for column in self.key)
@@ -96,8 +100,8 @@ class World:
     key_kind: KeyKind = PLAIN
     all_columns: bool = True
     """Supplemental logging of the source: of all columns, or of the primary key."""
-    lob: bool = False
-    """Whether the content of documents is a CLOB."""
+    lob: Literal["", "CLOB", "LONG"] = ""
+    """The type of the content of documents, if it is a LOB. A LONG is read by DMS alone."""
     foreign_keys: bool = False
     """Whether production's foreign keys hold for CDC, too."""
     on_delete: str = "NO ACTION"
@@ -121,6 +125,8 @@ class World:
     """Whether CDC applies changes in batches (BatchApplyEnabled)."""
     checked: bool = False
     """Whether loads go through the real checks of staging."""
+    keys: Literal["none", "instead", "beside"] = "none"
+    """Whether lists of keys are reloaded: instead of the windows, or beside them at the same time."""
 
     def __str__(self) -> str:
         plain = World()
@@ -197,7 +203,7 @@ class World:
                 columns=[
                     OracleColumn("DOCUMENT_ID", self.key_kind.oracle, nullable=False),
                     OracleColumn("PART_NO", "NUMBER(3)", nullable=False),
-                    OracleColumn("BODY", "CLOB" if self.lob else "VARCHAR2(40)"),
+                    OracleColumn("BODY", self.lob or "VARCHAR2(40)"),
                     OracleColumn("ISSUED_AT", "TIMESTAMP(6)", nullable=False),
                     OracleColumn("REVISED_AT", "TIMESTAMP(6)"),
                 ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import fields, replace
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from reload_assets_tests.campaigns.keys import KINDS, KeyKind
 from reload_assets_tests.campaigns.schema import World
@@ -29,7 +29,7 @@ def world_of(job: Job) -> World:
     drawn = World(
         key_kind=rng.choice([KINDS["integer"], *KINDS.values()]),
         all_columns=rng.random() < 0.3,
-        lob=rng.random() < 0.6,
+        lob=_lob(rng.random()),
         foreign_keys=rng.random() < 0.4,
         on_delete=rng.choice(["NO ACTION", "CASCADE", "SET NULL"]),
         unique=rng.choice(["constraint", "constraint", "partial", "expression", "exclusion"]),
@@ -43,6 +43,7 @@ def world_of(job: Job) -> World:
         restarts=rng.random() < 0.2,
         checked=rng.random() < 0.1,
         batch=rng.random() < 0.2,
+        keys=rng.choice(["none", "none", "instead", "beside"]),
     )
     drawn = replace(drawn, all_columns=drawn.all_columns or job.policy == "idempotent")
     # With INSERT_RECORD, CDC updates a marked row and leaves its mark, which the product warns of.
@@ -57,13 +58,17 @@ def world_of(job: Job) -> World:
     drawn = replace(drawn, batch=drawn.batch and fenced)
     drawn = replace(drawn, foreign_keys=drawn.foreign_keys and not drawn.batch)
     if not MODES[job.mode].ours:
-        # A baseline knows neither policies nor deaths.
-        drawn = replace(drawn, orphans="delete", equal_version="repair", null_version="repair", dies=False)
+        # A baseline knows neither policies nor deaths nor lists.
+        drawn = replace(drawn, orphans="delete", equal_version="repair", null_version="repair", dies=False, keys="none")
     return drawn
 
 
+def _lob(drawn: float) -> Literal["", "CLOB", "LONG"]:
+    return "LONG" if drawn < 0.1 else "CLOB" if drawn < 0.6 else ""
+
+
 def _parsed(text: str) -> World:
-    """``lob=yes,orphans=report``: these in the plain world. Raises ValueError for what it does not have."""
+    """``lob=CLOB,orphans=report``: these in the plain world. Raises ValueError for what it does not have."""
     types = get_type_hints(World)
     values: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
@@ -75,6 +80,10 @@ def _parsed(text: str) -> World:
             values[name] = KINDS[value]
         elif kind is bool:
             values[name] = value == "yes"
+        elif choices := get_args(kind):
+            if value not in choices:
+                raise ValueError(f"{name} of a world is one of {', '.join(choices)}")
+            values[name] = value
         else:
             values[name] = kind(value)
     return World(**values)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
 import pytest
 from psycopg import errors, sql
 
-from reload_assets.engines.staging_tables import create_staging
+from reload_assets.engines.staging_tables import create_staging, make_table
 from reload_assets.ledger.install import install
 from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
@@ -124,6 +125,21 @@ def test_the_load_role_fills_a_staging_table_and_nothing_else(job: TargetDatabas
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
+
+
+def test_a_table_for_a_load_is_made_while_another_one_is(job: TargetDatabase) -> None:
+    """A confirm makes one to read rows again, and a reload that opens meanwhile has not committed its own."""
+    reload = StagedReload(job, TABLES)
+    table = reload.table("orders")
+    with job.connect(autocommit=True) as connection:
+        make_table(connection, "staging", "first", table, load_role(job))
+    with job.connect() as opening, job.connect(autocommit=True) as confirming, ThreadPoolExecutor(1) as pool:
+        make_table(opening, "staging", "second", table, load_role(job))
+        third = pool.submit(make_table, confirming, "staging", "third", table, load_role(job))
+        with suppress(TimeoutError):
+            third.result(0.5)
+        opening.commit()
+        third.result(10)
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,12 @@ def test_the_harness_itself_does_no_harm(bench: Bench, policy: str) -> None:
         ("confirm", "default", "test-1"),
         # CHAR keys, LOBs, an expression index, batch apply, and a reload that dies.
         ("fence", "idempotent", "test-11"),
-        # Numeric keys, policies that leave rows alone, the real checks of staging.
+        # Numeric keys, policies that leave rows alone, the real checks of staging, lists of keys instead of windows.
         ("confirm", "idempotent", "test-2"),
-        # RAW keys, foreign keys that hold for CDC and cascade, restarts of CDC.
+        # RAW keys, foreign keys that hold for CDC and cascade, restarts of CDC, lists of keys beside the windows.
         ("chunked", "default", "test-10"),
+        # Lists of keys alone, of which DMS loads one table's, and one whose reload dies.
+        ("confirm", "default", "test-44"),
     ],
 )
 def test_ours_keeps_every_promise(bench: Bench, mode: str, policy: str, seed: str) -> None:

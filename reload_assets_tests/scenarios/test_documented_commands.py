@@ -13,16 +13,20 @@ import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from dagster import DagsterInstance
 
 from reload_assets.cli import main
 from reload_assets.local.stack import Rows, Stack
 from reload_assets.local.ui import write_environment
 from reload_assets_tests.pages import CHECKOUT, FOLLOWED, blocks, commands
 from reload_assets_tests.roles import find_psql, make_logins_cheap
+from reload_assets_tests.scenarios.requesting import launch, tick
+from reload_assets_tests.scenarios.runs import Runner
 
 pytestmark = pytest.mark.thorough
 
@@ -65,18 +69,25 @@ def own_stack() -> Iterator[Stack]:
 
 
 class Reader:
-    """Somebody who follows the pages: runs each command once, and keeps what was said."""
+    """Somebody who follows the pages in a folder with the files of the checkout that they name.
+
+    Runs each command once, and keeps what was said.
+    """
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.stack = stack
         self.folder = folder
+        for name in ("dagster.yaml", "sql"):
+            (folder / name).symlink_to(CHECKOUT / name)
         self.said: dict[str, str] = {}
         # Kept between the commands of a block, as a shell keeps it.
-        self.exported = {"HOME": str(folder)}
+        beside = Path(find_psql(stack.postgres)).parent
+        self.exported = {"HOME": str(folder), "PATH": f"{os.environ['PATH']}{os.pathsep}{beside}"}
 
     def run(self, command: str) -> None:
         """Run a line for a shell."""
-        if command in self.said:
+        # A job is launched as often as a page says so.
+        if command in self.said and not command.startswith("dagster job "):
             return
         words = shlex.split(command)
         if any(command.startswith(begin) for begin in ELSEWHERE):
@@ -87,6 +98,8 @@ class Reader:
             self.said[command] = self._psql(words[1:])
         else:
             self.said[command] = self._shell(command)
+        if command == "reload-assets requests":
+            self._let_the_daemon_work()
 
     def query(self, statement: str) -> None:
         """Run a block of SQL as the job's login, in a transaction of its own."""
@@ -101,6 +114,13 @@ class Reader:
             cursor = connection.execute(statement.encode())
             rows = cursor.fetchall() if cursor.description else []
         self.said[statement] = json.dumps(rows, default=str)
+
+    def _let_the_daemon_work(self) -> None:
+        """Do what the daemon of make ui does meanwhile: start what is requested, and note its end."""
+        runner = Runner(self.stack, DagsterInstance.ephemeral())
+        for request in tick(runner):
+            assert launch(runner, request)
+        assert tick(runner) == []
 
     def _ours(self, arguments: list[str]) -> Result:
         here = Path.cwd()
@@ -137,7 +157,7 @@ class Reader:
 
     def _done(self, command: list[str], variables: dict[str, str]) -> str:
         done = subprocess.run(
-            command, cwd=CHECKOUT, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env={**os.environ, **variables}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -161,7 +181,7 @@ def reader(own_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Reader
 def test_each_command_that_a_page_shows_runs(reader: Reader) -> None:
     ours = [command for command in reader.said if command.startswith("reload-assets ")]
     assert {command.split()[1] for command in ours} >= {"install", "doctor", "reload", "status", "sql"}
-    assert len([command for command in reader.said if command.startswith("psql ")]) == 3
+    assert len([command for command in reader.said if command.startswith("psql ")]) == 5
 
 
 @pytest.mark.parametrize("command", ELSEWHERE)
@@ -171,14 +191,10 @@ def test_what_does_not_run_here_is_run_by_another_test(reader: Reader, command: 
     assert word in (TESTS / file).read_text(encoding="utf-8")
 
 
-def reloaded(reader: Reader, reload_id: int) -> tuple[object, ...]:
-    """Which tables the ledger has of a reload, who started it, and why."""
+def rows(reader: Reader, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Rows of the target, read as superuser."""
     with reader.stack.connect_target() as target:
-        found = target.execute(
-            "SELECT tables, started_by, reason FROM admin.reloads WHERE reload_id = %s", (reload_id,)
-        ).fetchone()
-    assert found is not None
-    return found
+        return target.execute(statement.encode(), values).fetchall()
 
 
 def test_the_file_of_make_ui_has_the_variables_of_its_stack(reader: Reader) -> None:
@@ -192,7 +208,8 @@ def test_a_damaged_day_is_healed_in_a_terminal(reader: Reader) -> None:
     assert "  check orders.row_count ok" in said
     assert any("rows staged" in line for line in said)
     assert "is merged, confirm: confirmed." in said[-1]
-    assert str(reloaded(reader, 1)[1]).endswith(" at a terminal")
+    ((started_by,),) = rows(reader, "SELECT started_by FROM admin.reloads WHERE reload_id = 1")
+    assert started_by.endswith(" at a terminal")
     (window,) = [
         one
         for one in json.loads(reader.said["reload-assets status sales --last 5 --json"])
@@ -205,8 +222,35 @@ def test_a_damaged_day_is_healed_in_a_terminal(reader: Reader) -> None:
 def test_some_hours_of_one_table_are_reloaded_in_a_terminal(reader: Reader) -> None:
     (said,) = (said for command, said in reader.said.items() if "--tables customers" in command)
     assert "Reloading 2025-01-03T04:00:00Z--2025-01-03T06:30:00Z of sales: customers" in said
-    tables, _, reason = reloaded(reader, 2)
-    assert (tables, reason) == (["customers"], "ticket 7")
+    assert rows(reader, "SELECT tables FROM admin.reloads WHERE reason = %s", "ticket 7") == [(["customers"],)]
+
+
+def test_a_row_that_validation_lists_is_healed_once(reader: Reader) -> None:
+    # The second validation finds nothing more, although DMS keeps the first list.
+    found = "SELECT finding_id, request_id FROM admin.findings WHERE table_name = 'orders' AND keys = '[[\"7\"]]'"
+    ((finding, request),) = rows(reader, found)
+    assert rows(reader, "SELECT max(request_id) FROM admin.reload_requests WHERE found_by = 'validation'") == [
+        (request,)
+    ]
+    assert "found by" in reader.said["reload-assets requests"]
+    answers = {asked: json.loads(said) for asked, said in reader.said.items() if said.startswith("[")}
+    (listed,) = (said for asked, said in answers.items() if "FROM admin.findings" in asked)
+    assert [finding, "orders", [["7"]], "RECORD_DIFF", request] in listed
+    (asked,) = (said for asked, said in answers.items() if "WHERE found_by = 'validation'" in asked)
+    assert [(row[0], row[2]) for row in asked] == [(request, "done")]
+    (audit,) = (said for asked, said in answers.items() if "FROM admin.key_status AS s" in asked)
+    (((wrong,),),) = (
+        said
+        for asked, said in answers.items()
+        if asked.startswith("UPDATE production.orders SET amount = amount + 1 WHERE order_id = 7")
+    )
+    assert [request, "green", "repaired", {"order_id": 7}, wrong] in [[*row[:2], *row[3:]] for row in audit]
+    (((amount,),),) = (
+        said for asked, said in answers.items() if asked.startswith("SELECT amount FROM production.orders")
+    )
+    (there,) = (said for asked, said in reader.said.items() if 'SELECT "AMOUNT"' in asked)
+    assert amount in there.split()
+    assert amount != wrong
 
 
 def test_the_heatmap_is_a_page_of_its_own(reader: Reader) -> None:

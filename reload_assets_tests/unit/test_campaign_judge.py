@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reload_assets_tests.campaigns.judge import Audited, Made, judge_audit, judge_rows
-from reload_assets_tests.campaigns.schema import AFTER, BOUNDS, SPECS, STEP, Key, Row, Tables
+from reload_assets_tests.campaigns.judge import Audited, Made, judge_audit, judge_lists, judge_rows
+from reload_assets_tests.campaigns.schema import AFTER, BOUNDS, SPECS, STEP, Key, Place, Row, Tables
 
 INSIDE = BOUNDS[0][0]
 OUTSIDE = AFTER[0]
@@ -74,6 +74,33 @@ def test_a_row_outside_has_to_be_what_the_source_or_cdc_alone_made_it(
     source: Row | None, production: Row | None, shadow: Row | None, faults: list[tuple[str, bool]]
 ) -> None:
     assert verdict(source, production, shadow) == faults
+
+
+@pytest.mark.parametrize(
+    ("at", "windows", "listed", "faults"),
+    [
+        (OUTSIDE, True, {("customers", (1,))}, [("stale", False)]),
+        (OUTSIDE, True, {("customers", (2,)), ("orders", (1,))}, []),
+        (INSIDE, False, {("customers", (1,))}, [("stale", False)]),
+        (INSIDE, False, set(), []),
+    ],
+)
+def test_a_listed_row_has_to_equal_the_source_wherever_it_lies(
+    at: datetime, windows: bool, listed: set[Place], faults: list[tuple[str, bool]]
+) -> None:
+    wrong = tables(customer("a", at))
+    found = judge_rows(SPECS, tables(customer("b", at)), wrong, wrong, windows=windows, listed=listed)
+    assert [(fault.kind, fault.outside) for fault in found] == faults
+    (fault,) = judge_rows(SPECS, tables(customer("b", at)), wrong, tables(customer("b", at)), windows=False)
+    assert fault.outside, "a reload has harmed a row that was not in its list"
+
+
+def test_a_merge_writes_nothing_that_is_not_in_its_list() -> None:
+    listed = [(1, "documents", ("7", "2")), (2, "documents", ("7", "3"))]
+    merged = [(1, "documents", {"document_id": 7, "part_no": 2})]
+    assert judge_lists(SPECS, merged, listed) == []
+    merged.append((1, "documents", {"document_id": 7, "part_no": 3}))
+    assert judge_lists(SPECS, merged, listed) == ["reload 1 merged documents (7, 3), which is not in its list"]
 
 
 @pytest.mark.parametrize("column", ["name", "created_at", "updated_at"])

@@ -12,7 +12,14 @@ import pytest
 
 from reload_assets_tests.campaigns.judge import judge_rows
 from reload_assets_tests.campaigns.keys import KINDS
-from reload_assets_tests.campaigns.leniency import Leniency, leniency, unreported
+from reload_assets_tests.campaigns.leniency import (
+    Compared,
+    Leniency,
+    ReloadedKeys,
+    leniency,
+    unreported,
+    unreported_lists,
+)
 from reload_assets_tests.campaigns.model import Change
 from reload_assets_tests.campaigns.schema import AFTER, BOUNDS, SPECS, Place, Row, Tables, World
 from reload_assets_tests.campaigns.settings import OURS, POLICIES, Job
@@ -21,7 +28,7 @@ from reload_assets_tests.campaigns.worlds import world_of
 ACCOUNTS = SPECS["accounts"]
 INSIDE, OTHER, OUTSIDE = BOUNDS[0][0], BOUNDS[1][0], AFTER[0]
 PLACE: Place = ("accounts", (1,))
-COMPARED = {("accounts", 0): 10.0, ("accounts", 1): 20.0}
+COMPARED = Compared({("accounts", 0): 10.0, ("accounts", 1): 20.0})
 
 
 def account(login: str = "a", balance: int = 1, at: datetime = INSIDE, key: int = 1) -> Row:
@@ -90,8 +97,28 @@ def test_a_row_whose_late_delete_cdc_could_not_make_is_no_fault() -> None:
 
 def test_without_a_comparison_nothing_is_late() -> None:
     came = account()
-    excused = leniency(World(), (), [change(11, None, came)], {}, tables(came), tables(None))
+    excused = leniency(World(), (), [change(11, None, came)], Compared(), tables(came), tables(None))
     assert excused.late == {}
+
+
+def test_a_listed_row_is_late_from_the_comparison_of_its_list_on() -> None:
+    """Whichever came last: a list's comparison or a window's; a list's finds it in any window."""
+    before, after = account("a", 1, OUTSIDE), account("a", 2, OUTSIDE)
+    listed = Compared(dict(COMPARED.windows), {PLACE: 15.0})
+
+    def left(at: float, source: Row, production: Row, old: Row) -> list[str]:
+        sides = tables(source), tables(production), tables(production)
+        excused = leniency(World(), (), [change(at, old, source)], listed, sides[0], sides[1])
+        return [fault.kind for fault in judge_rows(SPECS, *sides, excused, listed=listed.keys)]
+
+    assert left(16, after, before, before) == []
+    assert left(14, after, before, before) == ["stale"]
+    assert left(16, after, account("x", 2, OUTSIDE), before) == ["stale"], "it was wrong when the list was compared"
+    assert left(14, account(balance=2), account(balance=1), account(balance=1)) == ["stale"]
+    other = account(balance=2, at=OTHER)
+    assert left(16, other, account(balance=1, at=OTHER), account(balance=1, at=OTHER)) == ["stale"]
+    listed.note_key(PLACE, 12.0)
+    assert listed.at(PLACE, None) == 15, "lists end in another order than they are compared in"
 
 
 def test_orphans_stay_where_they_are_only_reported_and_not_where_the_merge_brought_them_back() -> None:
@@ -135,6 +162,7 @@ def test_keys_are_the_same_numbers_again(kind: Any) -> None:
     assert [kind.number(value) for value in values] == list(numbers)
     shown = [f"\\x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values]
     assert [kind.number(value) for value in shown] == list(numbers)
+    assert [kind.number(kind.written(number)) for number in numbers] == list(numbers)
     assert pickle.loads(pickle.dumps(kind)) == kind
 
 
@@ -149,10 +177,12 @@ def test_worlds_are_drawn_by_the_seed_and_everything_is() -> None:
 
 
 def test_a_world_can_be_named() -> None:
-    job = Job("confirm", "default", "s", "lob=yes,key_kind=raw,partitions=3")
-    assert world_of(job) == World(lob=True, key_kind=KINDS["raw"], partitions=3)
+    job = Job("confirm", "default", "s", "lob=CLOB,key_kind=raw,partitions=3")
+    assert world_of(job) == World(lob="CLOB", key_kind=KINDS["raw"], partitions=3)
     with pytest.raises(ValueError, match="no 'log'"):
         world_of(Job("confirm", "default", "s", "log=yes"))
+    with pytest.raises(ValueError, match="keys of a world is one of none, instead, beside"):
+        world_of(Job("confirm", "default", "s", "keys=yes"))
 
 
 @pytest.mark.parametrize(("reported", "faulty"), [(0, True), (1, False)])
@@ -163,6 +193,16 @@ def test_a_row_that_a_policy_leaves_has_to_be_reported(reported: int, faulty: bo
     # It was deleted after the comparison, or the source has it.
     assert unreported(World(), [change(21, account(), None)], COMPARED, none, left, counts) == []
     assert unreported(World(), [], COMPARED, left, left, counts) == []
+
+
+@pytest.mark.parametrize(("reported", "faulty"), [(0, True), (1, False)])
+def test_a_listed_row_that_a_policy_leaves_has_to_be_reported(reported: int, faulty: bool) -> None:
+    lists = [ReloadedKeys(3, {"accounts": [(1,), (2,)]}, {"accounts": 10.0})]
+    left, none, counts = tables(account()), tables(None), {(3, "accounts"): reported}
+    assert bool(unreported_lists([], lists, none, left, counts)) == faulty
+    assert bool(unreported_lists([change(9, account(), None)], lists, none, left, counts)) == faulty
+    assert unreported_lists([change(11, account(), None)], lists, none, left, counts) == []
+    assert unreported_lists([], lists, left, left, counts) == []
 
 
 def test_a_row_that_finds_its_key_taken_after_the_comparison_is_the_next_reloads() -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -317,6 +318,13 @@ def test_the_glossary_names_the_verdicts_and_outcomes_that_there_are() -> None:
         named = re.search(rf"^\| {re.escape(word)} \|.*: (.*) \|$", page, re.MULTILINE)
         assert named is not None
         assert re.split(", | or ", named[1]) == [member.value for member in members]
+
+
+def test_the_glossary_has_each_word_once() -> None:
+    page = (CHECKOUT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| ([^|]+?) \|", page, re.MULTILINE)
+    assert len(words) > 40
+    assert [word for word, times in Counter(words).items() if times > 1] == []
 
 
 def test_constraints_are_plain_pins() -> None:
