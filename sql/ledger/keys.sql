@@ -3,7 +3,7 @@
 -- By hand: psql -f sql/example.psql -f sql/ledger/open.sql -f sql/ledger/keys.sql
 
 -- name: list_canonical
--- Return keys as canonical text. PostgreSQL refuses the statement if a text is no value of the key's type.
+-- Return keys as canonical text. PostgreSQL refuses the statement if a text is not a value of the key's type.
 SELECT ARRAY[:x_canonical] AS key
 FROM (
     SELECT :x_typed
