@@ -59,6 +59,7 @@ class ConfirmPieces:
     s_is_selected: Composable
     p_is_selected: Composable
     selected_keys: Composable
+    p_is_listed: Composable
 
     # Conditions on one row
     p_has_key: Composable

@@ -12,7 +12,7 @@ from psycopg import Connection, Cursor, sql
 from reload_assets.confirm.pieces import ConfirmPieces, HolderPieces, MarkPieces, WantedPieces
 from reload_assets.confirm.reread import Key, SourceRows, Wanted
 from reload_assets.confirm.verdicts import CORRECTED, FINISHED, GONE, LOCKED, WRITTEN, Verdict, listed
-from reload_assets.ledger.selected import is_selected, selected_keys
+from reload_assets.ledger.selected import is_selected, selected_keys, selected_values
 from reload_assets.merge.holders import can_let_go, holds_value, indexed
 from reload_assets.merge.judge import Named, assigned, differs, newer, written_columns
 from reload_assets.merge.side_effects import acts_on_update
@@ -131,6 +131,10 @@ class ConfirmStatements:
             n_differs_from_b=self._names_where(lambda column: differs([column], _as_noted_before, _as_noted)),
             s_is_selected=of_merge.s_is_selected,
             selected_keys=selected_keys(merge.reload, table),
+            p_is_listed=both(
+                sql.SQL("{} = {}").format(in_production(column), value)
+                for column, value in zip(table.key, selected_values(table), strict=True)
+            ),
             judgement=of_merge.judgement,
             verdict_without_source=self._verdict_without_source(),
             verdict_without_production=self._verdict_without_production(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import Connection
@@ -20,7 +20,7 @@ def collect_written(
     Returns a clause for each earlier reload whose keys are left out. The table's key was another one then: it had other
     columns, or a type whose values today's does not take.
     """
-    return _each(connection, plan, "1_keys:collect_written", reload_id, taken_up)
+    return _each(connection, plan, "1_keys:collect_written", reload_id, taken_up, {})
 
 
 def mark_written(connection: Connection[Any], plan: ConfirmStatements, group: str, reload_id: int) -> list[str]:
@@ -29,18 +29,23 @@ def mark_written(connection: Connection[Any], plan: ConfirmStatements, group: st
     Returns clauses as ``collect_written`` does.
     """
     others = [found for (found,) in plan.run(connection, "1_keys:find_others", group_name=group).fetchall()]
-    return _each(connection, plan, "1_keys:mark_written", reload_id, others)
+    return _each(connection, plan, "1_keys:mark_written", reload_id, others, {"group_name": group})
 
 
 def _each(
-    connection: Connection[Any], plan: ConfirmStatements, section: str, reload_id: int, writers: Iterable[int]
+    connection: Connection[Any],
+    plan: ConfirmStatements,
+    section: str,
+    reload_id: int,
+    writers: Iterable[int],
+    more: Mapping[str, Any],
 ) -> list[str]:
     left_out = []
     for written_by in writers:
         values = {"reload_id": written_by, "table_name": plan.merge.table.name}
         try:
             with connection.transaction():
-                plan.run(connection, section, **values)
+                plan.run(connection, section, **values, **more)
         except (DataError, IntegrityError):
             if written_by == reload_id:
                 raise

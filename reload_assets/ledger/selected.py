@@ -62,13 +62,18 @@ def is_among_keys(reload: Reload, table: ReloadTable, alias: str, *, staged: boo
 def selected_keys(reload: Reload, table: ReloadTable) -> sql.Composable:
     """Return the query of the keys that a reload selects of a table, as values of production's types."""
     return sql.SQL("SELECT {} FROM admin.reload_keys AS x WHERE x.reload_id = {} AND x.table_name = {}").format(
-        _comma(
-            typed_text(table, column, sql.SQL("x.key[{}]").format(sql.Literal(number)))
-            for number, column in enumerate(table.key, start=1)
-        ),
+        _comma(selected_values(table)),
         sql.Literal(reload.reload_id),
         sql.Literal(table.name),
     )
+
+
+def selected_values(table: ReloadTable) -> list[sql.Composable]:
+    """Return the values of a row ``x`` of ``admin.reload_keys``, of production's types, in the order of the key."""
+    return [
+        typed_text(table, column, sql.SQL("x.key[{}]").format(sql.Literal(number)))
+        for number, column in enumerate(table.key, start=1)
+    ]
 
 
 def typed_text(table: ReloadTable, column: ReloadColumn, text: sql.Composable) -> sql.Composable:

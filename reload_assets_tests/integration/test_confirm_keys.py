@@ -136,6 +136,19 @@ def test_what_a_dead_reload_brought_back_is_not_an_orphan_to_a_later_one(
     assert bench.rows(PRODUCTION) == [("2", "b")]
 
 
+def test_what_a_dead_reload_brought_back_is_as_any_row_once_a_list_with_it_was_confirmed(make: Make) -> None:
+    """The source had the row then. If it deletes it a month later, the policy holds again."""
+    bench = make()
+    source_has(bench, (1, "a", NOON), (2, "b", NOON))
+    production_has(bench, (2, "b", NOON))
+    first = bench.merge({"t": [(1, "a", NOON)]}, keys(1))
+    bench.made.ledger.give_up_confirm(first.reload_id, "its run died")
+    assert bench.confirm(bench.merge({"t": [(1, "a", NOON), (2, "b", NOON)]}, keys(1, 2))).settled
+    bench.on_source('DELETE FROM "SALES"."T" WHERE "K" = 1')
+    assert bench.confirm(bench.merge({"t": []}, keys(1))).settled
+    assert bench.rows(PRODUCTION) == [("1", "a"), ("2", "b")]
+
+
 def test_a_key_that_the_source_spells_otherwise_is_not_gone(make: Make) -> None:
     """A trigger of production lowers the keys. No staged row shows it, but production's rows beside it do."""
     bench = make("VARCHAR2(10)", "varchar(10)", orphans="delete")

@@ -201,7 +201,8 @@ ORDER BY r.reload_id;
 
 -- name: mark_written
 -- Mark those of the collected keys that such a reload wrote, according to the audit. A row that it inserted is there
--- because of it.
+-- because of it, unless a reload that was opened afterwards has selected the key (x) and was confirmed: then the source
+-- had the row.
 UPDATE :"keys" AS k
 SET
     is_ours = TRUE,
@@ -212,7 +213,19 @@ FROM (
         bool_or(c.operation = 'inserted') AS is_inserted
     FROM admin.reload_changes AS c
     CROSS JOIN LATERAL jsonb_to_record(c.key) AS p (:key_types)
-    WHERE c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name'
+    WHERE
+        c.reload_id = :'reload_id'::bigint AND c.table_name = :'table_name'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM admin.reload_keys AS x
+            INNER JOIN admin.reloads AS r ON x.reload_id = r.reload_id
+            INNER JOIN admin.reload_tables AS t ON x.table_name = t.table_name
+            WHERE
+                x.table_name = :'table_name' AND t.reload_id = :'reload_id'::bigint
+                AND r.group_name = :'group_name' AND r.confirm_status = 'confirmed'
+                AND r.opened_at > t.merge_ended_at AND r.opened_at > c.changed_at
+                AND :p_is_listed
+        )
     GROUP BY :p_key
 ) AS written
 WHERE :written_is_k;
