@@ -16,6 +16,7 @@ from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import get_request
 from reload_assets.partitions import Family, cadence_key, families, keys_partition, request_of
 from reload_assets.reload.limited import limited_tables
+from reload_assets.reload.parents import with_missing_parents
 from reload_assets.reload.parts import group_tables
 from reload_assets.reload.services import Services
 from reload_assets.tables import resolve_group
@@ -45,6 +46,15 @@ def place_keys(config: ReloadConfig, group: str, request_id: int) -> tuple[Famil
     require_group(group, config.groups)
     *_, by_keys = families(config, group)
     return by_keys, keys_partition(request_id)
+
+
+def complete_keys(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> Mapping[str, Sequence[Key]]:
+    """Return the keys with those of parents that production lacks; the same ones without a source connection.
+
+    Raises ConfigError, KeysUnreadable and SourceUnavailable.
+    """
+    with services.source() as reader:
+        return keys if reader is None else with_missing_parents(services.config, services.target, reader, group, keys)
 
 
 def requested_keys(services: Services, family: Family, partition_key: str) -> Mapping[str, Sequence[Key]]:

@@ -75,6 +75,12 @@ UPDATE admin.reload_requests
 SET status = 'split', updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
+-- name: set_keys
+-- Write the keys of a request with those of parents that production lacks.
+UPDATE admin.reload_requests
+SET keys = :'request_keys'::jsonb, updated_at = clock_timestamp()
+WHERE request_id = :'request_id'::bigint AND status = 'pending';
+
 -- name: insert_part
 -- Insert a part of a request that is split: a window of some tables, or fewer keys.
 INSERT INTO admin.reload_requests (

@@ -30,7 +30,7 @@ from reload_assets.windows import Window
 if TYPE_CHECKING:
     from dagster import DagsterInstance, EventLogEntry, ExecuteInProcessResult
 
-    from reload_assets.ledger.records import Reload
+    from reload_assets.ledger.records import Key, Reload
     from reload_assets.partitions import Family
 
 # The command shows what a person wants to read; Dagster's own log would show each event.
@@ -131,7 +131,7 @@ def _reload_keys(
 ) -> list[Reload | None]:
     """Reload keys from files; where they are too many, the windows that hold them, one after the other."""
     # Imported here for the same reason.
-    from reload_assets.requested import choose_limited, choose_tables, require_group
+    from reload_assets.requested import choose_limited, choose_tables, complete_keys, require_group
     from reload_assets.split_requests import parts_of, too_long
 
     config, services = configured.config, configured.services
@@ -141,7 +141,11 @@ def _reload_keys(
         choose_limited(services, group, columns, names)
     with services.source() as reader, services.target.connect(autocommit=True) as connection:
         resolved = resolve_group(group_tables(config, group), connection, reader, names)
-    keys = read_key_files(files, {table.name: [column.name for column in table.key] for table in resolved})
+    keys: Mapping[str, Sequence[Key]] = read_key_files(
+        files, {table.name: [column.name for column in table.key] for table in resolved}
+    )
+    if columns is None:
+        keys = complete_keys(services, group, keys)
     if not too_long(config, keys):
         return [_reload_listed(configured, group, Part(None, None, json.dumps(keys), reason, columns))]
     parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason, columns)

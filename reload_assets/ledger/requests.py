@@ -84,6 +84,12 @@ class Part:
         }
 
 
+def set_keys(target: TargetDatabase, request_id: int, keys: str) -> None:
+    """Write the keys (JSON) of a pending request, after those of missing parents were added."""
+    with target.connect(autocommit=True) as connection:
+        run(connection, "requests:set_keys", request_id=request_id, request_keys=keys)
+
+
 def split_request(target: TargetDatabase, request: Request, parts: Sequence[Part]) -> list[int]:
     """Replace a pending request by requests for its parts. Returns their ids; none if it is not pending any more."""
     with target.connect() as connection:

@@ -29,6 +29,15 @@ class GivenPieces:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PresentPieces:
+    """How a given key finds its row of production."""
+
+    schema: str
+    table: str
+    p_is_x: sql.Composable
+
+
+@dataclass(frozen=True, kw_only=True)
 class MomentPieces:
     """How a given key finds its row of production, and when that row lies, as text."""
 
@@ -120,6 +129,15 @@ def read_keys(connection: Connection[Any], reload_id: int, table: str) -> list[K
     return [tuple(key) for (key,) in rows]
 
 
+def keys_in_production(connection: Connection[Any], table: ReloadTable, keys: Sequence[Key]) -> list[Key]:
+    """Return those of some canonical keys whose rows production has."""
+    pieces = PresentPieces(
+        schema=table.production.schema, table=table.production.name, p_is_x=_production_is_given(table)
+    )
+    rows = run(connection, "ledger/keys:list_present", _given(table), pieces, key_list=json.dumps(list(keys)))
+    return [tuple(key) for (key,) in rows.fetchall()]
+
+
 def moments_in_production(
     connection: Connection[Any], table: ReloadTable, keys: Sequence[Key]
 ) -> list[tuple[Key, str]]:
@@ -132,10 +150,7 @@ def moments_in_production(
     pieces = MomentPieces(
         schema=table.production.schema,
         table=table.production.name,
-        p_is_x=sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(sql.Identifier("p", column.name), sql.Identifier("x", f"c{number}"))
-            for number, column in enumerate(table.key)
-        ),
+        p_is_x=_production_is_given(table),
         p_moment=production_text("p", table.window.name, rule or TextRule("timestamp")),
     )
     rows = run(
@@ -157,6 +172,13 @@ def _read(connection: Connection[Any], table: ReloadTable, keys: list[Key], foun
         half = len(keys) // 2
         _read(connection, table, keys[:half], found, wrong)
         _read(connection, table, keys[half:], found, wrong)
+
+
+def _production_is_given(table: ReloadTable) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier("p", column.name), sql.Identifier("x", f"c{number}"))
+        for number, column in enumerate(table.key)
+    )
 
 
 def _given(table: ReloadTable) -> GivenPieces:

@@ -1,5 +1,6 @@
 """The sensor that turns rows of ``admin.reload_requests`` into runs, one run per row."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -23,6 +24,7 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, ReloadError, SourceUnavailable
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
+from reload_assets.ledger.records import Key
 from reload_assets.ledger.request_columns import parse_columns
 from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import (
@@ -32,11 +34,20 @@ from reload_assets.ledger.requests import (
     note_reload,
     note_started,
     open_requests,
+    set_keys,
     split_request,
 )
 from reload_assets.partitions import Family
 from reload_assets.reload.services import Services
-from reload_assets.requested import assets_of, choose_limited, choose_tables, place_keys, place_window, require_group
+from reload_assets.requested import (
+    assets_of,
+    choose_limited,
+    choose_tables,
+    complete_keys,
+    place_keys,
+    place_window,
+    require_group,
+)
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.run_process import has_died
 from reload_assets.sensors.failed_ticks import readable_ticks
@@ -152,10 +163,15 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         return *place_window(config, group, window, now, is_limited=columns is not None), chosen
     if request.window_start is not None or request.window_end is not None or request.tables is not None:
         raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
-    keys = parse_keys(request.keys)
+    keys: Mapping[str, Sequence[Key]] = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
     if columns is not None:
         choose_limited(services, group, columns, tables)
+    else:
+        completed = complete_keys(services, group, keys)
+        if completed != keys:
+            set_keys(services.target, request.request_id, json.dumps(completed))
+            keys, tables = completed, list(completed)
     if too_long(config, keys, whole_windows=request.whole_windows):
         reason = f"{request.reason} [request {request.request_id}]"
         parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)

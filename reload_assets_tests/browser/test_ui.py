@@ -168,7 +168,7 @@ def test_schedules_and_sensors_are_on_and_the_daemon_answers_requests(
     states |= {each["name"]: each["sensorState"]["status"] for each in repository["sensors"]}
     names = ("reload_sales_nightly", "drop_expired_staging_daily", "reload_requests", "sweeper", "notifier")
     # Those of finders follow the configuration.
-    finders = ("find_skipped", "find_validation_failures")
+    finders = ("find_skipped", "find_validation_failures", "drift_sales")
     assert states == dict.fromkeys([*names, *finders], "RUNNING")
 
     def answered() -> list[tuple[Any, ...]]:

@@ -349,8 +349,8 @@ def test_hazard_25_values_that_python_cannot_hold_are_compared_inside_sql(merged
     ("confirm_status", "status", "detail"),
     [
         ("confirmed", "passed", "2 passes."),
-        ("unconfirmed", "failed", "2 passes. Materialize production of the window once more, without staging."),
-        ("pending", "could not verify", "has not been confirmed yet; materialize production of the window."),
+        ("unconfirmed", "failed", "2 passes. Materialize production of its partition once more, without staging."),
+        ("pending", "could not verify", "has not been confirmed yet; materialize production of its partition."),
     ],
 )
 def test_the_check_confirmed_says_how_confirm_ended(

@@ -37,3 +37,12 @@ FROM (
 ) AS x
 INNER JOIN :"schema".:"table" AS p ON :p_is_x
 WHERE :p_moment IS NOT NULL;
+
+-- name: list_present
+-- List those of the keys whose rows production has.
+SELECT ARRAY[:x_canonical] AS key
+FROM (
+    SELECT :x_typed
+    FROM jsonb_array_elements(:'key_list'::jsonb) AS x (key)
+) AS x
+INNER JOIN :"schema".:"table" AS p ON :p_is_x;
