@@ -6,7 +6,6 @@ not ended, and keys that neither side has.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from dagster import TimeWindowPartitionsDefinition
 
 from reload_assets.config.model import ReloadConfig
 from reload_assets.ledger.records import Key
+from reload_assets.ledger.request_keys import write_keys
 from reload_assets.ledger.requests import Part
 from reload_assets.partitions import cadence_window, families
 from reload_assets.reload.services import Services
@@ -101,4 +101,4 @@ def _key_parts(why: str, keys: Mapping[str, Sequence[Key]], most: int) -> Iterat
     longest = max((len(some) for some in keys.values()), default=0)
     for first in range(0, longest, most):
         some = {name: held for name, all_keys in keys.items() if (held := all_keys[first : first + most])}
-        yield Part(None, None, json.dumps(some), f"{why} (keys that no ended window holds)".strip()), list(some)
+        yield Part(None, None, write_keys(some), f"{why} (keys that no ended window holds)".strip()), list(some)

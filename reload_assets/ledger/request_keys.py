@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reload_assets.errors.windows import RequestInvalid
@@ -20,6 +21,11 @@ def parse_keys(written: str) -> dict[str, list[Key]]:
     if not isinstance(found, dict) or not found:
         raise RequestInvalid("keys", f"is not an object with tables; {_FIX}")
     return {str(table): _keys(str(table), keys) for table, keys in found.items()}
+
+
+def write_keys(keys: Mapping[str, Sequence[Key]]) -> str:
+    """Return keys by table as JSON, as ``parse_keys`` reads it: a key of one column is written without a list."""
+    return json.dumps({table: [key[0] if len(key) == 1 else list(key) for key in some] for table, some in keys.items()})
 
 
 def _keys(table: str, keys: Any) -> list[Key]:

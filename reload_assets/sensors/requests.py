@@ -1,6 +1,5 @@
 """The sensor that turns rows of ``admin.reload_requests`` into runs, one run per row."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -26,7 +25,7 @@ from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.records import Key
 from reload_assets.ledger.request_columns import parse_columns
-from reload_assets.ledger.request_keys import parse_keys
+from reload_assets.ledger.request_keys import parse_keys, write_keys
 from reload_assets.ledger.requests import (
     Request,
     is_at_terminal,
@@ -170,7 +169,7 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
     else:
         completed = complete_keys(services, group, keys)
         if completed != keys:
-            set_keys(services.target, request.request_id, json.dumps(completed))
+            set_keys(services.target, request.request_id, write_keys(completed))
             keys, tables = completed, list(completed)
     if too_long(config, keys, whole_windows=request.whole_windows):
         reason = f"{request.reason} [request {request.request_id}]"

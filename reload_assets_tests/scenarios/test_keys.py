@@ -145,7 +145,7 @@ def test_parents_that_production_lacks_are_reloaded_with_the_keys(runner: Runner
     (request,) = tick(runner)
     assert launch(runner, request)
     ((keys,),) = runner.query("SELECT keys FROM admin.reload_requests WHERE request_id = %s", number)
-    assert keys["orders"] == [[str(order)]]
+    assert keys["orders"] == [str(order)]
     assert ("customers" in keys) == (not others)
     for table, key in (("orders", [order]), ("order_items", [order, 1]), ("customers", [found[1]])):
         assert target_row(runner, table, *key) == source_row(runner, table, *key) is not None

@@ -166,6 +166,7 @@ def test_a_validation_that_does_not_end_well_is_refused_and_leaves_no_task(runne
     assert runner.dms_tasks() == []
 
 
+@pytest.mark.thorough
 def test_a_table_that_dms_cannot_compare_is_named_and_the_others_are_validated(runner: Runner) -> None:
     with runner.stack.connect_target() as target:
         target.execute("REVOKE SELECT ON production.documents, production.customers FROM dms")
