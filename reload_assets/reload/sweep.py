@@ -91,20 +91,13 @@ class Sweeper:
     def clear_selection(self, group: str, window: Window | None, partition_key: str, run_is_live: RunIsLive) -> None:
         """Make room for a new reload: close the reloads of the window whose run is over, whatever state they are in.
 
-        Without a window: the reloads of the same keys. Other dead reloads of the group are closed if they are merged,
-        because they may have brought back rows that the new one selects. If either selects keys, nobody can know
-        before. Raises DmsError if a CDC task does not run afterwards.
+        Without a window: the reloads of the same keys. Raises DmsError if a CDC task does not run afterwards.
         """
         for task in self.cdc_tasks:
             self._resume(task, run_is_live)
         for reload in self.ledger.find_unfinished(group, window, partition_key):
             if not run_is_live(reload.run_id):
                 self._close(reload)
-        for reload_id, run_id in self.ledger.find_left():
-            if not run_is_live(run_id):
-                reload = self.ledger.get(reload_id)
-                if reload.group_name == group and reload.status == "merged":
-                    self._close(reload)
 
     def give_up(self, reload_id: int, status: Literal["failed", "cancelled"], error: str) -> None:
         """Stop and delete the DMS task of a reload and close the reload in the ledger, whatever state they are in.

@@ -187,13 +187,13 @@ INSERT INTO :"keys" (:key_numbers)
 ON CONFLICT (:key_numbers) DO NOTHING;
 
 -- name: find_others
--- Find the earlier reloads of the group that were never confirmed and that find_unconfirmed does not return, because
--- they or this reload (o) select keys.
+-- Find the earlier reloads of the group that are not confirmed and that find_unconfirmed does not return, because they or
+-- this reload (o) select keys. One whose confirm is pending may be dead, and nobody has noticed it yet.
 SELECT r.reload_id
 FROM admin.reloads AS r
 INNER JOIN admin.reloads AS o ON o.reload_id = :'reload_id'::bigint
 WHERE
-    r.group_name = :'group_name' AND r.confirm_status = 'unconfirmed' AND r.reload_id < o.reload_id
+    r.group_name = :'group_name' AND r.confirm_status IN ('unconfirmed', 'pending') AND r.reload_id < o.reload_id
     AND :'table_name' = any(r.tables)
     AND o.columns IS NULL
     AND (r.selection = 'keys' OR o.selection = 'keys')
