@@ -33,7 +33,10 @@ def reload_all(world: World, reloader: Reloader, damaged: Tables, source: Tables
     dying = rng.randrange(len(lists)) if world.dies else None
     stays_dead = dying is not None and rng.random() < 0.5
     _at_once(reloader, first, rng, dying, stays_dead=stays_dead)
-    left = lists[dying].places if dying is not None and stays_dead else set[Place]()
+    left: set[Place] = set()
+    if dying is not None and stays_dead:
+        reloader.sweep()
+        left = lists[dying].places
     if world.keys == "instead":
         _at_once(reloader, halves(left | differing(world.specs, *reloader.both_sides()), "last", rng, world.specs), rng)
     elif left and rng.random() < 0.5:

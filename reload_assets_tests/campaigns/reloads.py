@@ -140,6 +140,14 @@ class Reloader:
                 if isinstance(selected, KeyList):
                     selected = self._with_parents(selected)
 
+    def sweep(self) -> None:
+        """Clean up after the dead, as the sensor does. Raises AssertionError if something is left."""
+        swept = self._load({}).sweeper.sweep(self._is_live)
+        for said in swept.done:
+            self.done.note(said)
+        if swept.left:
+            raise AssertionError("; ".join(swept.left))
+
     def both_sides(self) -> tuple[Tables, Tables]:
         """The source's rows and, as they are a moment later, production's."""
         source = read_tables(self._bench.source.url(self._databases.source), self._specs, on_source=True)
