@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timezone
+from datetime import datetime, timezone
 from statistics import median
 from typing import Any
 
@@ -22,6 +22,7 @@ from reload_assets.cdc.position import Cdc
 from reload_assets.dms.client import dms_client
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
+from reload_assets.errors.cdc import CdcStatusMissing
 from reload_assets.ledger.install import install
 from reload_assets.ledger.ledger import Ledger
 from reload_assets.ledger.records import CheckResult, Opening
@@ -38,6 +39,7 @@ _LIMITS = PollLimits(
     interval=0.02, max_interval=0.1, ready_timeout=60, load_timeout=600, remove_timeout=60, call_attempts=6
 )
 _AT_ONCE = 0.02
+_BEGINS_SECONDS = 30
 BY_KEYS, BY_WINDOW = "by their keys", "by their window"
 
 
@@ -77,7 +79,7 @@ class _Bench:
         }
         self._load, self._publication = Load(**parts), Publication(**parts)
         with sides.reader() as reader:
-            parts["cdc"].wait_passed(reader.now())
+            _wait_passed(parts["cdc"], reader.now())
 
     def by_keys(self) -> None:
         """Reload the keys."""
@@ -184,6 +186,19 @@ def _bench(production: int, window: int, keys: int) -> Iterator[_Bench]:
                 yield _Bench(server, dms, sides, window, keys)
         finally:
             sides.close()
+
+
+def _wait_passed(cdc: Cdc, instant: datetime) -> None:
+    """Wait for CDC, which writes its status only once it has begun."""
+    deadline = time.monotonic() + _BEGINS_SECONDS
+    while True:
+        try:
+            cdc.wait_passed(instant)
+            return
+        except CdcStatusMissing:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _quietly(text: str) -> None:
