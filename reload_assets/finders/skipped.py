@@ -14,11 +14,12 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.cdc.logged import is_harmless, is_of, readable, sqlstate
+from reload_assets.cdc.logged import is_harmless, is_of, sqlstate
 from reload_assets.cdc.position import Cdc, Skipped
 from reload_assets.cdc.skipped import read_statement
 from reload_assets.config.table_names import TableName
 from reload_assets.finders.finding import Finding, Key
+from reload_assets.finders.keys import as_given, described, unfit
 from reload_assets.postgres.catalog import Column, read_table
 from reload_assets.postgres.statements import run
 from reload_assets.windows import Window
@@ -30,6 +31,7 @@ WindowsFrom = Callable[[datetime, datetime], Sequence[Window]]
 _LATE = timedelta(minutes=1)
 _MARGIN = timedelta(seconds=5)
 _PAGE = 5_000
+_UNREAD = "The statement could not be read for the key of its row"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -60,6 +62,7 @@ class _Statement:
     is_complete: bool
     verb: str | None
     is_harmless: bool
+    unfit: list[Key] = field(default_factory=list)
 
     def as_row(self, number: int) -> dict[str, Any]:
         return {
@@ -90,6 +93,7 @@ class SkippedReader:
         names = sorted({name.lower() for table in self.tables for name in (table.source.name, table.target.name)})
         listed = self.cdc.skipped_page(connection, names, start, _PAGE)
         statements = list(self._ours(connection, listed))
+        self._set_unfit_apart(connection, statements)
         document = json.dumps([one.as_row(number) for number, one in enumerate(statements)])
         judged = dict(run(connection, "finders/skipped:list_judged", statements=document, margin=_MARGIN).fetchall())
         until = max((one.skipped_at for one in listed), default=start)
@@ -119,10 +123,20 @@ class SkippedReader:
         columns = self._key(connection, table)
         names = [column.name for column in columns]
         statement = read_statement(skipped.statement)
-        keys = sorted(readable(columns, statement.keys(names))) if statement and names else []
+        named = statement.keys(names) if statement and names else ()
+        keys = sorted({tuple(map(as_given, key, columns)) for key in named})
         complete = statement is not None and bool(names) and statement.is_read(names)
         verb = None if statement is None else statement.verb
         return _Statement(table, skipped, keys, complete, verb, is_harmless(skipped, statement))
+
+    def _set_unfit_apart(self, connection: Connection[Any], statements: Sequence[_Statement]) -> None:
+        """Take the keys that no row of production can have out of the statements' keys: no reload can select them."""
+        for table, columns in self._keys.items():
+            ours = [one for one in statements if one.table is table]
+            wrong = unfit(connection, columns, [key for one in ours for key in one.keys])
+            for one in ours:
+                one.unfit = [key for key in one.keys if key in wrong]
+                one.keys = [key for key in one.keys if key not in wrong]
 
     def _key(self, connection: Connection[Any], table: FedTable) -> list[Column]:
         """Return the columns of a table's key; none if production has no such columns."""
@@ -147,12 +161,15 @@ class SkippedReader:
         if not one.keys:
             # By DMS's clock, which may be ahead.
             window = self.windows_from(min(at, now - timedelta(microseconds=1)), now)[0]
-            evidence["note"] = (
-                "The statement could not be read for the key of its row. The window holds the time of the error; the "
-                "row may lie in another one."
-            )
+            types = described(self._keys[one.table])
+            why = f"No key of the statement fits the key ({types})" if one.unfit else _UNREAD
+            evidence["note"] = f"{why}. The window holds the time of the error; the row may lie in another one."
         elif not one.is_complete:
             evidence["note"] = "The statement could be read for a part of its keys only."
+        elif one.unfit:
+            evidence["note"] = (
+                f"Another key of the statement does not fit the key ({described(self._keys[one.table])})."
+            )
         return Finding(
             finder="skipped",
             evidence_id=hashlib.sha256("\0".join(seen).encode()).hexdigest(),

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from psycopg import Connection
@@ -22,6 +21,7 @@ from reload_assets.errors import ConfigError, SourceUnavailable
 from reload_assets.errors.cdc import ControlTableDenied
 from reload_assets.errors.validation import FailureUnreadable, ValidationWarned
 from reload_assets.finders.finding import Finding, Key
+from reload_assets.finders.keys import as_given, described, unfit
 from reload_assets.finders.watched import WatchedTable, WatchedTables
 from reload_assets.postgres.statements import compose, run
 from reload_assets.tables import ReloadTable
@@ -35,7 +35,6 @@ _LONGEST_KEY_SHOWN = 80
 _BATCH = 10_000
 # Neither is a character that PostgreSQL's text can hold.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-_BYTES = re.compile("(?:[0-9a-fA-F]{2})+")
 
 Resolve = Callable[[WatchedTable], tuple[ReloadTable, Sequence[Sequence[str]]]]
 """Completes a table from both catalogs, and returns the source's unique keys with it, the primary key first.
@@ -152,13 +151,14 @@ class _Listed:
                 read.append((failure, read_keys(failure, table, orders)))
             except ValueError as error:
                 found.problems.append(_unreadable(self.place, failure, str(error)))
-        unfit = _unfit(self.connection, table, [key for _, keys in read for key in keys])
+        columns = [column.target for column in table.key]
+        wrong = unfit(self.connection, columns, [key for _, keys in read for key in keys])
         for failure, keys in read:
-            if fitting := [key for key in keys if key not in unfit]:
+            if fitting := [key for key in keys if key not in wrong]:
                 found.findings.append(_finding(self.place, self.watched, failure, fitting))
             else:
-                types = ", ".join(f"{column.name} {column.target.type}" for column in table.key)
-                found.problems.append(_unreadable(self.place, failure, f"its values do not fit the key ({types})"))
+                why = f"its values do not fit the key ({described(columns)})"
+                found.problems.append(_unreadable(self.place, failure, why))
 
 
 def key_orders(table: ReloadTable, source_keys: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -203,30 +203,8 @@ def read_keys(failure: Failure, table: ReloadTable, orders: Sequence[Sequence[st
     if any(value is None or _NO_TEXT.search(value) for value in values):
         raise ValueError("it has a value that no key of production has")
     named = [dict(zip(order, values, strict=True)) for order in orders]
-    types = {column.name: column.target.base_type for column in table.key}
-    keys = [tuple(_as_given(one[name], kind) for name, kind in types.items()) for one in named]
+    keys = [tuple(as_given(one[column.name], column.target) for column in table.key) for one in named]
     return list(dict.fromkeys(keys))
-
-
-def _as_given(value: str, base_type: str) -> str:
-    """Return a value as keys are given for a reload: bytes as hexadecimal digits, without PostgreSQL's prefix."""
-    return value.removeprefix("\\x") if base_type in ("bytea", "uuid") else value
-
-
-def _unfit(connection: Connection[Any], table: ReloadTable, keys: Sequence[Key]) -> set[Key]:
-    """Return the keys with values that the types of the key do not have."""
-    if not keys:
-        return set()
-    columns = [column.target for column in table.key]
-    # As bytea, PostgreSQL would read digits without the prefix as characters.
-    types = ["text" if column.base_type == "bytea" else column.type for column in columns]
-    texts = list(chain.from_iterable(keys))
-    rows = run(connection, "finders/validation:list_unfit", read_values=texts, read_types=types * len(keys)).fetchall()
-    unfit = {keys[(position - 1) // len(types)] for (position,) in rows}
-    for number, column in enumerate(columns):
-        if column.base_type == "bytea":
-            unfit |= {key for key in keys if not _BYTES.fullmatch(key[number])}
-    return unfit
 
 
 def _finding(place: str, table: WatchedTable, failure: Failure, keys: Sequence[Key]) -> Finding:

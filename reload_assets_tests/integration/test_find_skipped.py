@@ -19,6 +19,7 @@ from reload_assets.cadence import windows_from
 from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
 from reload_assets.finders.skipped_finder import SkippedTick
+from reload_assets.ledger.selected import canonical_keys
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.partitions import cadence_partitions
 from reload_assets.reload.services import Services
@@ -156,6 +157,37 @@ def test_what_cdc_skipped_is_asked_for_once(
         bench.on_production(f"DROP TABLE {CONTROL}.awsdms_apply_exceptions")
         with pytest.raises(DagsterUserCodeProcessError, match=r"control-table-missing\] \[finder-incomplete"):
             said(cursor)
+
+
+def test_a_key_that_production_cannot_have_keeps_no_other_from_its_reload(
+    new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
+) -> None:
+    code = OracleColumn("CODE", "RAW(2)", nullable=False)
+    source = [*SOURCE[:2], OracleTable("CODES", [code, _AT], ["CODE"])]
+    ddl = f"{DDL}; CREATE TABLE production.codes (code bytea PRIMARY KEY, updated_at timestamp(6))"
+    tables = dict.fromkeys(("customers", "lines", "codes"), UPDATED_AT)
+    with reload_bench(new_database, source, ddl, tables) as bench:
+        file = configured(bench)
+        noon = datetime(2025, 3, 5, 12, tzinfo=timezone.utc)
+        insert = """INSERT INTO "production"."{}" ("{}") VALUES ('{}')"""
+        # A source's NUMBER(10) holds more than an integer of production.
+        skip(bench, insert.format("customers", "id", "9999999999"), noon, error="SqlState: 22003")
+        skip(bench, insert.format("customers", "id", "7"), noon)
+        moved = """UPDATE "production"."customers" SET "id"='9999999999' WHERE "id"='8'"""
+        skip(bench, moved, noon, error="SqlState: 22003")
+        skip(bench, insert.format("codes", "code", "\\x00ff"), noon, "codes")
+        skip(bench, insert.format("codes", "code", "\\x00f"), noon, "codes")
+        tick(file)
+        asked = {row[0] is None: row for row in requests(bench)}
+        assert asked[True] == (None, False, ["customers", "codes"], "pending")
+        assert asked[False] == ({"customers": ["7", "8"], "codes": ["00ff"]}, False, None, "pending")
+        notes = bench.on_production("SELECT keys, evidence->>'note' FROM admin.findings WHERE evidence ? 'note'")
+        assert len(notes) == 3
+        assert {note.split(" (")[0] for keys, note in notes if keys is None} == {"No key of the statement fits the key"}
+        with services_of(file).target.connect() as connection:
+            resolved = {table.name: table for table in bench.tables()}
+            for name, keys in asked[False][0].items():
+                assert canonical_keys(connection, resolved[name], [(key,) for key in keys]) == [(key,) for key in keys]
 
 
 def test_what_a_reload_takes_into_account_is_not_asked_for(

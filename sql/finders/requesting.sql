@@ -1,6 +1,12 @@
 -- Finders: turn findings into requests. Each piece of evidence counts once, and nothing is asked for twice.
 -- By hand: psql -f sql/example.psql -f sql/finders/requesting.sql
 
+-- name: list_unfit
+-- List the positions of the values that are not values of their types.
+SELECT v.position
+FROM unnest(:'read_values'::text [], :'read_types'::text []) WITH ORDINALITY AS v (value, type, position)
+WHERE NOT admin.reads_as(v.value, v.type);
+
 -- name: list_known
 -- List the pieces of evidence, of these, that a finder has reported before.
 SELECT evidence_id

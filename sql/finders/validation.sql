@@ -96,9 +96,3 @@ WHERE
         WHERE known.finder = 'validation' AND known.evidence_id = failure.evidence_id
     )
 ORDER BY failure.failed_at, failure.evidence_id;
-
--- name: list_unfit
--- List the positions of the values that are not values of their types.
-SELECT v.position
-FROM unnest(:'read_values'::text [], :'read_types'::text []) WITH ORDINALITY AS v (value, type, position)
-WHERE NOT admin.reads_as(v.value, v.type);
