@@ -1,21 +1,20 @@
 """``production/*``: the merge of a verified reload, in one transaction for all its tables, or in one per chunk."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from dagster import (
     AssetsDefinition,
-    DependencyDefinition,
     GraphDefinition,
     In,
-    InputMapping,
     Nothing,
     OpExecutionContext,
     Out,
     Output,
-    OutputMapping,
     op,
 )
 
+from reload_assets.assets.chain import chain
 from reload_assets.assets.current_reload import awaits_confirm, current_reload, take_up
 from reload_assets.assets.layers import layer_tags
 from reload_assets.assets.load_steps import readable_errors
@@ -101,27 +100,14 @@ def _merge_graph(config: ReloadConfig, family: Family) -> GraphDefinition:
             metadata = merged_metadata(current, config.windows.zone, staged[table.name], table, merged, confirmed)
             yield Output(None, _output(family, table.name), metadata=metadata)
 
-    return GraphDefinition(
-        name=f"publish_{family.name}",
-        description="Merge one verified selection of the group into production.",
-        node_defs=[find_selection, merge],
-        dependencies={merge.name: {"selection": DependencyDefinition(find_selection.name)}},
-        input_mappings=[
-            InputMapping(
-                graph_input_name=_input(family, name),
-                mapped_node_name=find_selection.name,
-                mapped_node_input_name=_input(family, name),
-            )
-            for name in tables
-        ],
-        output_mappings=[
-            OutputMapping(
-                graph_output_name=_output(family, name),
-                mapped_node_name=merge.name,
-                mapped_node_output_name=_output(family, name),
-            )
-            for name in tables
-        ],
+    return chain(
+        f"publish_{family.name}",
+        "Merge one verified selection of the group into production.",
+        [find_selection, merge],
+        "selection",
+        tables,
+        partial(_input, family),
+        partial(_output, family),
     )
 
 

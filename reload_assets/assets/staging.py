@@ -2,23 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from functools import partial
 
 from dagster import (
     AssetsDefinition,
     DagsterRun,
-    DependencyDefinition,
     GraphDefinition,
     In,
-    InputMapping,
     Nothing,
     OpExecutionContext,
     Out,
     Output,
-    OutputMapping,
     op,
 )
 
+from reload_assets.assets.chain import chain
 from reload_assets.assets.layers import layer_tags
 from reload_assets.assets.load_steps import giving_up_on_failure, readable_errors, run_is_live
 from reload_assets.assets.metadata import staged_metadata
@@ -172,29 +170,14 @@ def _load_graph(family: Family, tables: list[str]) -> GraphDefinition:
             metadata = staged_metadata(loaded, load.config.windows.zone, staged[name], table)
             yield Output(None, _output(family, name), metadata=metadata)
 
-    ops = [open_reload, create_task, start_task, wait_for_load, drop_task, finish]
-    return GraphDefinition(
-        name=f"load_{suffix}",
-        description=f"Load {_SELECTION[family.kind]} of the group into staging.",
-        node_defs=ops,
-        # Each op passes the reload's id to the next one.
-        dependencies={after.name: {"reload_id": DependencyDefinition(before.name)} for before, after in pairwise(ops)},
-        input_mappings=[
-            InputMapping(
-                graph_input_name=_input(family, name),
-                mapped_node_name=open_reload.name,
-                mapped_node_input_name=_input(family, name),
-            )
-            for name in tables
-        ],
-        output_mappings=[
-            OutputMapping(
-                graph_output_name=_output(family, name),
-                mapped_node_name=finish.name,
-                mapped_node_output_name=_output(family, name),
-            )
-            for name in tables
-        ],
+    return chain(
+        f"load_{suffix}",
+        f"Load {_SELECTION[family.kind]} of the group into staging.",
+        [open_reload, create_task, start_task, wait_for_load, drop_task, finish],
+        "reload_id",
+        tables,
+        partial(_input, family),
+        partial(_output, family),
     )
 
 
