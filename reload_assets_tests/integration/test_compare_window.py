@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
-from reload_assets.compare.window import compare_contents
+from reload_assets.compare.by_key import compare_keys
+from reload_assets.compare.window import Contents, compare_contents
 from reload_assets.local import sales
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.reload.parts import group_tables
@@ -67,6 +69,33 @@ def test_hazards_21_to_25_what_dms_makes_of_the_rows_is_equal(both: Both, rows: 
         "wide = coalesce(wide, ''), tag = coalesce(tag, ''), code = code || '  ', money = money + 0.0000"
     )
     assert both.compare().segments_differing == 0
+
+
+def test_of_selected_keys_each_row_is_compared_and_no_other(both: Both) -> None:
+    both.fill([base_row(number, name="right") for number in (1, 2, 3, 4, 6)])
+    both.set("name", "wrong", 2)
+    both.set("name", "wrong", 6)
+    both.target.execute("DELETE FROM production.hostile WHERE id = 3")
+    both.source.execute('DELETE FROM "SALES"."HOSTILE" WHERE "ID" = 4')
+
+    def compared(*numbers: int) -> Contents:
+        keys = [(str(number), "a") for number in numbers]
+        selected = (sql.SQL("({}::numeric, {})").format(*map(sql.Literal, key)) for key in keys)
+        values = sql.SQL("VALUES {}").format(sql.SQL(", ").join(selected))
+        return compare_keys(both.target, both.table, keys, values, both.reader)
+
+    found = compared(1, 2, 3, 4, 5)
+    assert {outcome: count for outcome, count in found.counts.items() if count} == {
+        "same": 1,
+        "content": 1,
+        "missing": 1,
+        "extra": 1,
+    }
+    assert (found.equal, found.looked_up, found.gone) == (False, 1, 1)
+    assert "2" in str(found.some["content"])
+    both.set("name", "right", 2)
+    found = compared(1, 2, 5)
+    assert (found.equal, found.counts["same"]) == (True, 2)
 
 
 @hostile

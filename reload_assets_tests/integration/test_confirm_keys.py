@@ -141,6 +141,17 @@ def test_a_key_that_the_source_spells_otherwise_is_not_gone(make: Make) -> None:
     assert len(bench.rows(PRODUCTION)) == 4
 
 
+def test_a_key_is_gone_if_the_source_finds_those_beside_it_although_another_row_is_spelled_like_it(make: Make) -> None:
+    """CDC has missed the insert of AB. The rows of the same minute would leave open whether that is ab."""
+    bench = make("VARCHAR2(10)", "varchar(10)", orphans="delete")
+    names = ["aa", "ac", "ad", "ae"]
+    source_has(bench, *((name, "n", NOON) for name in [*names, "AB"]))
+    production_has(bench, *((name, "n", NOON) for name in [*names, "ab"]))
+    reload = bench.merge({"t": []}, keys("ab"))
+    assert bench.confirm(reload).settled
+    assert sorted(key for key, _ in bench.rows(PRODUCTION)) == names
+
+
 def test_rows_of_the_same_minute_decide_where_the_source_finds_no_neighbour(make: Make) -> None:
     """A purge of the source has left nothing beside the selected keys."""
     bench = make("VARCHAR2(10)", "varchar(10)", orphans="delete")
