@@ -11,6 +11,7 @@ from reload_assets.canonical.oracle_types import SourceColumn
 from reload_assets.canonical.postgres import TextRule, production_text
 from reload_assets.canonical.row_hash import Hashed, row_hash
 from reload_assets.canonical.text import production_column
+from reload_assets.conversions.declared import INTEGERS, PADDED, TEXTS, parse_type
 from reload_assets.conversions.pair import Pair
 from reload_assets.errors.source import SourceColumnType, SourceNotDescribed
 from reload_assets.tables import ReloadColumn, ReloadTable
@@ -101,7 +102,17 @@ class ComparedColumns:
         return production_text(alias, column.name, self.rules[column.source])
 
     def typed(self, text: sql.Composable, column: ReloadColumn) -> sql.Composed:
-        """Return a matched text as a value of production's type, so that an index finds it."""
+        """Return a matched text as a value by which an index of production finds it.
+
+        No row of production has a text that does not fit: it is neither refused nor cut, and finds nothing.
+        """
+        declared = parse_type(column.target.base_type)
+        if declared.base in INTEGERS:
+            return _integer(text, declared.base)
+        if declared.base in PADDED:
+            return sql.SQL("CAST({} AS bpchar)").format(text)
+        if declared.base in (*TEXTS, "numeric"):
+            return sql.SQL("CAST({} AS {})").format(text, sql.SQL(declared.base))
         return _typed(text, column)
 
 
@@ -121,6 +132,14 @@ def _typed(text: sql.Composable, column: ReloadColumn) -> sql.Composed:
     if column.target.base_type == "bytea":
         return sql.SQL("decode({}, 'hex')").format(text)
     return sql.SQL("CAST({} AS {})").format(text, sql.SQL(column.target.type))
+
+
+def _integer(text: sql.Composable, base: str) -> sql.Composed:
+    most = 2 ** INTEGERS[base] - 1
+    return sql.SQL(
+        "CASE WHEN CAST({0} AS numeric) BETWEEN {1} AND {2} AND CAST({0} AS numeric) = trunc(CAST({0} AS numeric)) "
+        "THEN CAST({0} AS {3}) END"
+    ).format(text, sql.Literal(-most - 1), sql.Literal(most), sql.SQL(base))
 
 
 def _why_not(source: SourceColumn, column: ReloadColumn) -> str:

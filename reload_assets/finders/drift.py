@@ -6,7 +6,7 @@ It loads nothing. It reads both sides within the bounds of ``finders.drift``, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +21,8 @@ from reload_assets.conversions.shared_text import why_not_compared
 from reload_assets.errors import ReloadError
 from reload_assets.errors.source import SourceNotConfigured
 from reload_assets.finders.comparisons import note
-from reload_assets.finders.finding import Finding
+from reload_assets.finders.finding import Finding, Key
+from reload_assets.finders.keys import described, unfit
 from reload_assets.finders.requesting import Asked
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.session import limit_statements
@@ -40,6 +41,7 @@ class Compared:
     """What the comparison of one table's window came to. ``drift`` is None if ``error`` ended it.
 
     ``detail`` is a sentence. ``not_compared`` says why columns were not compared, by their names in the source.
+    ``unfit`` are the known keys of missing rows that production cannot have, so that no reload brings them.
     """
 
     table: str
@@ -48,6 +50,7 @@ class Compared:
     not_compared: Mapping[str, str]
     drift: Drift | None = None
     error: Exception | None = None
+    unfit: Collection[Key] = ()
 
 
 class DriftFinder:
@@ -94,6 +97,7 @@ class DriftFinder:
         settings = self._settings
         drift: Drift | None = None
         not_compared: dict[str, str] = {}
+        wrong: Collection[Key] = ()
         failed: Exception | None = None
         try:
             with self._target.connect(autocommit=True) as connection:
@@ -109,29 +113,32 @@ class DriftFinder:
                     keys=settings.keys,
                     inexact="all" if settings.lobs else "without lobs",
                 )
+                columns = [column.target for column in table.key]
+                wrong = unfit(connection, columns, drift.keys.get("missing", ()))
             not_compared = {
                 column.source: why_not_compared(pair.source, pair.target.base_type)
                 for column, pair in table.pairs
                 if column.source in drift.left_out
             }
-            detail = " ".join(_sentences(table, drift, not_compared, settings.seconds))
+            detail = " ".join(_sentences(table, drift, not_compared, sorted(wrong), settings.seconds))
         except (ReloadError, DatabaseError) as error:
             failed, detail = error, self._describe(error)
         number = note(self._target, self._group, name, window, run_id, drift, not_compared=not_compared, detail=detail)
-        return Compared(name, number, detail, not_compared, drift, failed)
+        return Compared(name, number, detail, not_compared, drift, failed, wrong)
 
     def _findings(self, window: Window, compared: Compared) -> Iterator[Finding]:
         drift = compared.drift
-        if drift is None or not drift.drifted:
+        if drift is None or drift.drifted == len(compared.unfit):
             return
-        keys = drift.all_keys
+        known = drift.all_keys
+        keys = [key for key in known if key not in compared.unfit]
         differing = {name: count for name, count in drift.counts.items() if name not in ("missing", "extra")}
         yield Finding(
             finder="drift",
             evidence_id=f"{compared.table}/{window.key}/{drift.began_at.isoformat()}",
             group=self._group,
             table=compared.table,
-            keys=keys if len(keys) == drift.drifted <= self._settings.keys else [],
+            keys=keys if len(known) == drift.drifted <= self._settings.keys else [],
             window=window,
             evidence={
                 "comparison_id": compared.comparison_id,
@@ -146,7 +153,9 @@ class DriftFinder:
         )
 
 
-def _sentences(table: ReloadTable, drift: Drift, not_compared: Mapping[str, str], seconds: float) -> Iterator[str]:
+def _sentences(
+    table: ReloadTable, drift: Drift, not_compared: Mapping[str, str], wrong: Sequence[Key], seconds: float
+) -> Iterator[str]:
     """Yield what a person wants to know of a comparison, sentence by sentence."""
     names = [column.name for column in table.key]
     rows = counted(drift.source_rows, "row")
@@ -158,6 +167,13 @@ def _sentences(table: ReloadTable, drift: Drift, not_compared: Mapping[str, str]
             if drift.counts.get(outcome)
         )
         yield f"{counted(drift.drifted, 'row')} of {table.target} drifted: {each}."
+        if wrong:
+            which = examples([", ".join(key) for key in wrong[:_EXAMPLES]], names, len(wrong))
+            types = described([column.target for column in table.key])
+            yield (
+                f"No reload brings {counted(len(wrong), 'row')} ({which}), whose keys do not fit the key of production "
+                f"({types}); widen its type."
+            )
     else:
         but = ", except columns that are not compared" if not_compared else ""
         yield f"{table.target} has the keys, versions and content of the source's {rows}{but}."

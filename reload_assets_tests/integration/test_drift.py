@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any, cast
 
 import pytest
@@ -14,11 +15,17 @@ from reload_assets.compare.compared_columns import Inexact
 from reload_assets.compare.drift import Drift, find_drift
 from reload_assets.compare.pace import Pace
 from reload_assets.config.finders import DriftConfig
+from reload_assets.finders.drift import DriftFinder
+from reload_assets.finders.finding import Finding
+from reload_assets.finders.requesting import Asked
+from reload_assets.ledger.install import install
 from reload_assets.local.oracle import OracleColumn, OracleTable, create_table
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.preflight.drift import look_at_columns
 from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
+from reload_assets.windows import Window
 from reload_assets_tests.integration.compare_rig import DAY, WINDOW, Both, base_row, made
 from reload_assets_tests.integration.confirm_bench import ScriptedCdc
 from reload_assets_tests.integration.staged import config
@@ -300,3 +307,77 @@ def test_every_other_type_that_can_be_is_compared(others: Both, column: str | No
     found = search(others, inexact="all")
     assert found.keys == ({"content": [("1",)]} if column else {})
     assert found.left_out == {}
+
+
+# Oracle's type of the key, production's, keys of the source that both sides have, and one that production cannot have.
+NARROW = {
+    "integer": ("NUMBER(10)", "integer", ["1", "2"], "9999999999"),
+    "decimal": ("NUMBER(12,2)", "numeric(6,2)", ["1", "1234.5"], "123456.78"),
+    "text": ("VARCHAR2(20)", "varchar(4)", ["abcd", "b"], "abcdef"),
+    "padded": ("CHAR(6)", "char(4)", ["abcd", "b"], "abcdef"),
+    "domain": ("NUMBER(9)", "production.small", ["1", "2"], "5000"),
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_a_key_that_production_cannot_have_is_missing_and_hides_no_other_row(both: Both, kind: str) -> None:
+    there, here, right, wide = NARROW[kind]
+    columns = [OracleColumn("K", there, nullable=False), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")]
+    create_table(both.source, "SALES", OracleTable(f"NARROW_{kind.upper()}", columns, ["K"]))
+    if kind == "domain":
+        both.target.execute("CREATE DOMAIN production.small AS integer CHECK (value < 1000)")
+    table = f"production.narrow_{kind}"
+    both.target.execute(f"CREATE TABLE {table} (k {here} PRIMARY KEY, updated_at timestamp(6))".encode())
+    for key in [*right, wide]:
+        both.source.execute(f'INSERT INTO "SALES"."NARROW_{kind.upper()}" VALUES (%s, %s)'.encode(), (key, DAY))
+    both.target.execute(f"INSERT INTO {table} VALUES (%s, %s)".encode(), (right[0], DAY))
+    settings = group_tables(config(f"narrow_{kind}: {{window_column: updated_at}}"), "sales")
+    (resolved,) = resolve_group(settings, both.target, both.reader)
+    found = search(replace(both, table=resolved))
+    assert {outcome: sorted(keys) for outcome, keys in found.keys.items()} == {
+        "missing": sorted([(right[1],), (wide,)])
+    }
+
+
+def test_what_no_reload_brings_is_said_and_not_asked_for(both: Both) -> None:
+    columns = [OracleColumn("K", "NUMBER(10)", nullable=False), OracleColumn("UPDATED_AT", "TIMESTAMP(6)")]
+    create_table(both.source, "SALES", OracleTable("BEYOND", columns, ["K"]))
+    both.target.execute("CREATE TABLE production.beyond (k integer PRIMARY KEY, updated_at timestamp(6))")
+    both.source.execute("""INSERT INTO "SALES"."BEYOND" VALUES (1, %s), (2, %s), (9999999999, %s)""", [DAY] * 3)
+    both.target.execute("INSERT INTO production.beyond VALUES (1, %s)", (DAY,))
+    settings = config("beyond: {window_column: updated_at}")
+    install(both.target, settings.target)
+    info = both.target.info
+    asked: list[Finding] = []
+
+    def ask(findings: Iterable[Finding]) -> Asked:
+        asked.extend(findings)
+        return Asked()
+
+    finder = DriftFinder(
+        "sales",
+        group_tables(settings, "sales"),
+        DriftConfig(),
+        settings.source.zone,
+        TargetDatabase(info.host, info.port, info.dbname, info.user, info.password),
+        lambda: nullcontext(both.reader),
+        None,
+        ask,
+        str,
+    )
+    day = Window(DAY.replace(tzinfo=timezone.utc), DAY.replace(tzinfo=timezone.utc) + timedelta(days=1))
+    ((compared,), _) = finder.compare(day, ["beyond"], "a run")
+    assert compared.drift is not None
+    assert compared.drift.counts == {"missing": 2}
+    assert (
+        "No reload brings 1 row (k 9999999999), whose keys do not fit the key of production (k integer)"
+        in compared.detail
+    )
+    assert [finding.keys for finding in asked] == [[("2",)]]
+    both.target.execute("INSERT INTO production.beyond VALUES (2, %s)", (DAY,))
+    finder.compare(day, ["beyond"], "another run")
+    assert len(asked) == 1
+    assert both.target.execute("SELECT is_equal, missing FROM admin.comparisons ORDER BY 2").fetchall() == [
+        (False, 1),
+        (False, 2),
+    ]
