@@ -59,19 +59,17 @@ def described(partitions: TimeWindowPartitionsDefinition, first: datetime, now: 
     return Cadence(keys[0] if keys else None, keys[-1] if keys else None, len(keys), warnings)
 
 
-def windows_from(partitions: TimeWindowPartitionsDefinition, start: datetime, end: datetime) -> list[Window]:
-    """Return the cadence's windows from the one that holds ``start`` on, the last of them cut at ``end``.
+def windows_from(partitions: TimeWindowPartitionsDefinition, start: datetime, end: datetime) -> Iterator[Window]:
+    """Yield the cadence's windows from the one that holds ``start`` on, the last of them cut at ``end``.
 
     Windows before the first of the cadence are cut in the same way.
     """
-    found = []
     while start < end:
         key = partitions.get_partition_key_for_timestamp(start.timestamp())
         window = partitions.time_window_for_partition_key(key)
         first, last = (moment.astimezone(timezone.utc) for moment in (window.start, window.end))
-        found.append(Window(first, min(last, end)))
+        yield Window(first, min(last, end))
         start = last
-    return found
 
 
 @lru_cache

@@ -24,8 +24,8 @@ from reload_assets.postgres.catalog import Column, read_table
 from reload_assets.postgres.statements import run
 from reload_assets.windows import Window
 
-WindowsFrom = Callable[[datetime, datetime], Sequence[Window]]
-"""Returns the cadence's windows from the one that holds the first instant on, the last one cut at the second."""
+WindowsFrom = Callable[[datetime, datetime], Iterator[Window]]
+"""Yields the cadence's windows from the one that holds the first instant on, the last one cut at the second."""
 
 # A statement is written down a little after its time; better to read it twice than not at all.
 _LATE = timedelta(minutes=1)
@@ -160,7 +160,7 @@ class SkippedReader:
         window = None
         if not one.keys:
             # By DMS's clock, which may be ahead.
-            window = self.windows_from(min(at, now - timedelta(microseconds=1)), now)[0]
+            window = next(self.windows_from(min(at, now - timedelta(microseconds=1)), now))
             types = described(self._keys[one.table])
             why = f"No key of the statement fits the key ({types})" if one.unfit else _UNREAD
             evidence["note"] = f"{why}. The window holds the time of the error; the row may lie in another one."

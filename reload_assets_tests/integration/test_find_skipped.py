@@ -23,6 +23,7 @@ from reload_assets.ledger.selected import canonical_keys
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.partitions import cadence_partitions
 from reload_assets.reload.services import Services
+from reload_assets.windows import Window
 from reload_assets_tests.integration.reload_bench import CONTROL, ReloadBench, reload_bench
 from reload_assets_tests.integration.test_request_ends import reloaded
 
@@ -188,6 +189,25 @@ def test_a_key_that_production_cannot_have_keeps_no_other_from_its_reload(
             resolved = {table.name: table for table in bench.tables()}
             for name, keys in asked[False][0].items():
                 assert canonical_keys(connection, resolved[name], [(key,) for key in keys]) == [(key,) for key in keys]
+
+
+def test_a_statement_without_a_key_costs_no_more_when_it_is_old(
+    new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
+) -> None:
+    with opened(new_database) as bench:
+        file = configured(bench)
+        skip(bench, "?", datetime.now(timezone.utc) - timedelta(days=300))
+        services = services_of(file)
+        partitions = cadence_partitions(services.config.windows, "reload.yaml")
+        made = []
+
+        def counted(start: datetime, end: datetime) -> Iterator[Window]:
+            for window in windows_from(partitions, start, end):
+                made.append(window)
+                yield window
+
+        (asked,) = services.skipped_finder(counted, 5).tick(None).asked
+        assert (asked.new_findings, len(made)) == (1, 1)
 
 
 def test_what_a_reload_takes_into_account_is_not_asked_for(

@@ -137,13 +137,13 @@ def test_the_windows_from_an_instant_on_hold_it_and_meet_up_to_the_end(cadence: 
     partitions = cadence_partitions(config, "reload.yaml")
     instant = datetime.fromisoformat(start).replace(tzinfo=UTC)
     end = instant + timedelta(hours=50, microseconds=1)
-    found = windows_from(partitions, instant, end)
+    found = list(windows_from(partitions, instant, end))
     assert found[0].start <= instant < found[0].end
     assert found[-1].end == end
     assert all(a.end == b.start for a, b in pairwise(found))
     whole = found[:-1] if found[0].start >= partitions.start else []
     assert [cadence_key(partitions, window) is not None for window in whole] == [True] * len(whole)
-    assert windows_from(partitions, end, end) == []
+    assert list(windows_from(partitions, end, end)) == []
 
 
 def test_the_windows_that_have_ended_are_counted() -> None:
