@@ -48,10 +48,14 @@ class FedTable:
 
 @dataclass(frozen=True)
 class SkippedPage:
-    """What a page of skipped statements led to, and the instant from which the next page is read."""
+    """What a page of skipped statements led to, and the instant from which the next page is read.
+
+    ``has_more``: it was a full page, and the next one is another.
+    """
 
     findings: list[Finding]
     since: datetime
+    has_more: bool
 
 
 @dataclass
@@ -105,7 +109,8 @@ class SkippedReader:
         pending = [statements[number].skipped.skipped_at for number, is_pending in judged.items() if is_pending]
         now = datetime.now(timezone.utc)
         findings = [self._finding(one, now) for number, one in enumerate(statements) if number not in judged]
-        return SkippedPage(findings, min([until, *pending]))
+        read_until = min([until, *pending])
+        return SkippedPage(findings, read_until, len(listed) >= _PAGE and read_until > start)
 
     def _ours(self, connection: Connection[Any], listed: Sequence[Skipped]) -> Iterator[_Statement]:
         by_name = {

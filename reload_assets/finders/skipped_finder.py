@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from psycopg import Connection
@@ -23,11 +24,15 @@ from reload_assets.postgres.connection import TargetDatabase
 
 @dataclass
 class SkippedTick:
-    """What a tick asked for, how far it has read, and what it could not look at, as sentences."""
+    """What a tick asked for, how far it has read, and what it could not look at, as sentences.
+
+    ``has_more``: only the next tick can read on.
+    """
 
     asked: list[Asked] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     cursor: str = ""
+    has_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ class SkippedFinder:
         read: dict[str, str] = json.loads(cursor) if cursor else {}
         with self.target.connect(autocommit=True) as connection:
             for cdc, tables in self.tasks:
-                for look in (self._statements, self._tables):
+                for look in (partial(self._statements, read=read, tick=tick), self._tables):
                     try:
-                        findings = list(look(connection, cdc, tables, read))
+                        findings = look(connection, cdc, tables)
                     except (CdcNotReady, DmsError) as error:
                         tick.left.append(str(error))
                         continue
@@ -62,15 +67,14 @@ class SkippedFinder:
         return tick
 
     def _statements(
-        self, connection: Connection[Any], cdc: Cdc, tables: Sequence[FedTable], read: dict[str, str]
-    ) -> Iterator[Finding]:
+        self, connection: Connection[Any], cdc: Cdc, tables: Sequence[FedTable], read: dict[str, str], tick: SkippedTick
+    ) -> list[Finding]:
         since = read.get(cdc.task.arn)
         reader = SkippedReader(cdc, tables, self.windows_from)
         page = reader.page(connection, None if since is None else datetime.fromisoformat(since))
         read[cdc.task.arn] = page.since.isoformat()
-        yield from page.findings
+        tick.has_more |= page.has_more
+        return page.findings
 
-    def _tables(
-        self, connection: Connection[Any], cdc: Cdc, tables: Sequence[FedTable], read: Mapping[str, str]
-    ) -> Iterator[Finding]:
-        yield from find_suspended(cdc, connection, tables, self.windows_from, datetime.now(timezone.utc))
+    def _tables(self, connection: Connection[Any], cdc: Cdc, tables: Sequence[FedTable]) -> list[Finding]:
+        return list(find_suspended(cdc, connection, tables, self.windows_from, datetime.now(timezone.utc)))

@@ -28,13 +28,19 @@ def skipped_sensor(config: ReloadConfig) -> SensorDefinition:
     )
     @readable_ticks()
     def find_skipped(context: SensorEvaluationContext, reload: ReloadResource) -> SkipReason:
-        """Look once. Raises ReadableError, which shows the tick as failed, if something could not be looked at."""
+        """Look once. The tick fails if something could not be looked at, but not while statements are left to read.
+
+        Dagster keeps no cursor of a tick that failed, so the next one would read the same statements again.
+        """
         finder = reload.services.skipped_finder(partial(windows_from, partitions), _PATIENCE_SECONDS)
         tick = finder.tick(context.cursor)
-        if tick.left:
-            raise FinderIncomplete("skipped", " ".join(tick.left))
+        incomplete = FinderIncomplete("skipped", " ".join(tick.left)) if tick.left else None
+        if incomplete is not None and not tick.has_more:
+            raise incomplete
         context.update_cursor(tick.cursor)
         news = [str(asked) for asked in tick.asked if asked.new_findings]
+        if incomplete is not None:
+            news.append(str(incomplete))
         return SkipReason(" ".join(news) or "CDC has skipped nothing new.")
 
     return find_skipped

@@ -18,6 +18,10 @@ from dagster._core.errors import DagsterUserCodeProcessError
 from reload_assets.cadence import windows_from
 from reload_assets.code_location import build_code_location
 from reload_assets.config.model import load_config
+from reload_assets.errors.dms import DmsUnanswered
+from reload_assets.finders import skipped as skipped_statements
+from reload_assets.finders import skipped_finder
+from reload_assets.finders.finding import Finding
 from reload_assets.finders.skipped_finder import SkippedTick
 from reload_assets.ledger.selected import canonical_keys
 from reload_assets.local.oracle import OracleColumn, OracleTable
@@ -82,6 +86,22 @@ def tick(file: Path, cursor: str | None = None) -> SkippedTick:
     return services.skipped_finder(partial(windows_from, partitions), 5).tick(cursor)
 
 
+def sensed(file: Path) -> Callable[[str | None], tuple[str, str | None]]:
+    """One tick of the sensor: from a cursor, what it says and the next cursor."""
+    repository = build_code_location(load_config(file)).definitions
+    resources = {"reload": (repository.resources or {})["reload"]}
+    sensor = repository.resolve_sensor_def("find_skipped")
+
+    def said(cursor: str | None) -> tuple[str, str | None]:
+        with build_sensor_context(cursor=cursor, resources=resources) as context:
+            result = sensor(context)
+            assert isinstance(result, SkipReason)
+            assert isinstance(context, SensorEvaluationContext)
+            return result.skip_message or "", context.cursor
+
+    return said
+
+
 def requests(bench: ReloadBench) -> list[tuple[Any, ...]]:
     return bench.on_production(
         "SELECT keys, whole_windows, tables, status FROM admin.reload_requests ORDER BY request_id"
@@ -119,17 +139,7 @@ def test_what_cdc_skipped_is_asked_for_once(
         skip(bench, """DELETE FROM "production"."lines" WHERE "id"='8'""", noon, "lines")
         skip(bench, """UPDATE "production"."customers" SET "id"='9', "name"='cut of""", noon)
 
-        repository = build_code_location(load_config(file)).definitions
-        resources = {"reload": (repository.resources or {})["reload"]}
-        sensor = repository.resolve_sensor_def("find_skipped")
-
-        def said(cursor: str | None) -> tuple[str, str | None]:
-            with build_sensor_context(cursor=cursor, resources=resources) as context:
-                result = sensor(context)
-                assert isinstance(result, SkipReason)
-                assert isinstance(context, SensorEvaluationContext)
-                return result.skip_message or "", context.cursor
-
+        said = sensed(file)
         first, cursor = said(None)
         assert first == "New findings: 6; requested: request 1, 2, 3."
         day = "window_start = '2025-03-05Z' AND window_end = '2025-03-06Z'"
@@ -208,6 +218,35 @@ def test_a_statement_without_a_key_costs_no_more_when_it_is_old(
 
         (asked,) = services.skipped_finder(counted, 5).tick(None).asked
         assert (asked.new_findings, len(made)) == (1, 1)
+
+
+def test_all_statements_are_read_while_the_tables_cannot_be_looked_at(
+    new_database: Callable[[str], str],
+    configured: Callable[[ReloadBench], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unanswered(*asked: Any) -> Iterator[Finding]:
+        raise DmsUnanswered("DMS", "did not answer", 2)
+
+    monkeypatch.setattr(skipped_finder, "find_suspended", unanswered)
+    monkeypatch.setattr(skipped_statements, "_PAGE", 2)
+    with opened(new_database) as bench:
+        file = configured(bench)
+        noon = datetime(2025, 3, 5, 12, tzinfo=timezone.utc)
+        for number in range(5):
+            skip(bench, f"""DELETE FROM "production"."customers" WHERE "id"='{number}'""", noon + number * MINUTE)
+        said = sensed(file)
+        first, cursor = said(None)
+        assert first.startswith("New findings: 2; requested: request 1. The finder skipped could not look at ever")
+        second, cursor = said(cursor)
+        assert second.startswith("New findings: 2; requested: request 2. The finder skipped")
+        with pytest.raises(DagsterUserCodeProcessError, match=r"\[dms-unanswered\] \[finder-incomplete"):
+            said(cursor)
+        assert [keys for keys, *_ in requests(bench)] == [
+            {"customers": ["0", "1"]},
+            {"customers": ["2", "3"]},
+            {"customers": ["4"]},
+        ]
 
 
 def test_what_a_reload_takes_into_account_is_not_asked_for(
