@@ -20,7 +20,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ConfigError, ReloadError, SourceUnavailable
+from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
+from reload_assets.errors.config import SecretUnreadable
+from reload_assets.errors.source import SourceUnreachable
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.records import Key
@@ -56,6 +58,8 @@ from reload_assets.windows import Window
 _INTERVAL_SECONDS = 15
 # Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
 _PATIENCE_SECONDS = 15.0
+# What keeps a request from becoming a run though nothing is wrong with it.
+_NOT_ITS_FAULT = (SourceUnavailable, DmsError, TargetError, SecretUnreadable)
 
 
 def requests_sensor(
@@ -79,6 +83,7 @@ def requests_sensor(
         wanted: list[RunRequest] = []
         additions: dict[str, list[str]] = {}
         waiting = 0
+        unreachable: SourceUnreachable | None = None
         reload.services.settle_requests(_PATIENCE_SECONDS)
         for request in open_requests(target):
             run = _run_of(context, request)
@@ -87,6 +92,9 @@ def requests_sensor(
                 note_started(target, request.request_id, run.run_id)
                 note_reload(target, request.request_id)
                 waiting += _follow(reload, request, run)
+            elif request.status == "pending" and unreachable is not None and _asks_source(request):
+                # Each attempt may take as long as a login may.
+                context.log.warning(f"Request {request.request_id} waits: {unreachable}")
             elif request.status == "pending":
                 try:
                     if request.group_name in left_out:
@@ -96,9 +104,11 @@ def requests_sensor(
                         continue
                     family, key, tables = placed
                     wanted.append(_run_request(family, key, request, tables))
-                except SourceUnavailable as error:
-                    # To split a request, the source is asked; the next tick asks again.
+                except _NOT_ITS_FAULT as error:
+                    # The next tick asks again.
                     context.log.warning(f"Request {request.request_id} waits: {error}")
+                    if isinstance(error, SourceUnreachable):
+                        unreachable = error
                     continue
                 except ReloadError as error:
                     note_ended(target, request.request_id, "refused", str(error))
@@ -145,6 +155,10 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
             else f"The run {run.run_id} ended as {run.status.value}; see it.",
         )
     return 0
+
+
+def _asks_source(request: Request) -> bool:
+    return request.keys is not None or request.columns is not None
 
 
 def _place(services: Services, request: Request, now: datetime) -> tuple[Family, str, Sequence[str]] | None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
+import yaml
 
+from reload_assets.errors import ReloadError
+from reload_assets.errors.config import SecretUnreadable
+from reload_assets.errors.dms import DmsUnanswered
+from reload_assets.errors.target import TargetFull
+from reload_assets.ledger.records import Key
 from reload_assets.local.stack import checkout_file
+from reload_assets.reload.services import Services
+from reload_assets.requested import complete_keys
+from reload_assets.sensors import requests as sensor
 from reload_assets_tests.scenarios.runs import Runner
 from reload_assets_tests.scenarios.test_started_by_the_system import Bounds, answer, ask, requests, tick
 
@@ -87,3 +96,49 @@ def test_a_request_for_a_local_day_is_a_window_of_the_cadence_and_one_before_all
         "The window 0001-01-02T00:00:00Z--0001-01-03T00:00:00Z cannot be reloaded, as its margin for late commits "
         "begins outside the years 1 to 9999; let it begin later, or end earlier. [window-out-of-range]",
     )
+
+
+@pytest.mark.usefixtures("requests")
+@pytest.mark.parametrize(
+    "error",
+    [
+        DmsUnanswered("DMS", "did not answer", 2),
+        TargetFull("db:5432/shop", "too many connections"),
+        SecretUnreadable("reload.yaml: source.connection.password", "shop", "ThrottlingException"),
+    ],
+)
+def test_a_request_waits_while_what_it_needs_does_not_answer(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, error: ReloadError
+) -> None:
+    def unanswered(*asked: object) -> None:
+        raise error
+
+    number = ask(runner, group_name="sales", keys='{"orders": [1]}', reason="r")
+    with monkeypatch.context() as outage:
+        outage.setattr(sensor, "complete_keys", unanswered)
+        assert tick(runner) == []
+    assert answer(runner, number)[0] == "pending"
+    assert [request.partition_key for request in tick(runner)] == [f"request-{number}"]
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_source_that_cannot_be_reached_is_tried_once_and_keeps_no_window_waiting(
+    configured: Callable[[str], Runner], monkeypatch: pytest.MonkeyPatch, bounds: Bounds
+) -> None:
+    document = yaml.safe_load(checkout_file("reload.yaml").read_text(encoding="utf-8"))
+    document["source"]["connection"]["port"] = 1
+    runner = configured(yaml.safe_dump(document))
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    common = {"group_name": "sales", "reason": "r"}
+    keys = [ask(runner, keys=f'{{"orders": [{number}]}}', **common) for number in (1, 2)]
+    window = ask(runner, window_start=start, window_end=end, **common)
+    tried = []
+
+    def counted(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> Mapping[str, Sequence[Key]]:
+        tried.append(keys)
+        return complete_keys(services, group, keys)
+
+    monkeypatch.setattr(sensor, "complete_keys", counted)
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(window)]
+    assert [answer(runner, number)[0] for number in keys] == ["pending", "pending"]
+    assert len(tried) == 1
