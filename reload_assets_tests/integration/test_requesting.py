@@ -162,6 +162,35 @@ def test_what_was_seen_after_the_confirm_of_an_open_request_is_asked_for(target:
     assert asked(target, finding("2", ("1",), seen_at=now + minute)).pending == [2]
 
 
+@pytest.mark.parametrize("status", ["started", "done", "healed", "failed", "refused"])
+def test_what_was_seen_after_a_part_of_a_split_request_had_ended_is_asked_for(
+    target: TargetDatabase, status: str
+) -> None:
+    now = datetime.now(timezone.utc)
+    minute = timedelta(minutes=1)
+    reload = {"started": "request_id", "done": "request_id", "healed": "reload_id"}.get(status)
+    rows(
+        target,
+        f"""INSERT INTO admin.reload_requests (group_name, keys, reason, status) VALUES
+        ('sales', '{{"orders": [1, 2]}}', 'me', 'split');
+        INSERT INTO admin.reload_requests
+        (group_name, window_start, window_end, tables, reason, status, split_from, reload_id, updated_at) VALUES
+        ('sales', '{DAY.start}', '{DAY.end}', '{{orders}}', 'me', '{status}', 1,
+        {1 if reload == "reload_id" else "NULL"}, '{now + (9 * minute if reload else 0 * minute)}'),
+        ('sales', '{NEXT_DAY.start}', '{NEXT_DAY.end}', '{{orders}}', 'me', 'held', 1, NULL, NULL)""",
+    )
+    if reload:
+        rows(
+            target,
+            f"""INSERT INTO admin.reloads (group_name, window_start, window_end, load_start, partition_key, tables,
+            status, started_by, run_id, request_id, confirm_status, confirm_ended_at) VALUES ('sales', '{DAY.start}',
+            '{DAY.end}', '{DAY.start}', 'p', '{{orders}}', 'merged', 'me', 'r',
+            {2 if reload == "request_id" else "NULL"}, 'confirmed', '{now}')""",
+        )
+    assert asked(target, finding("1", ("1",), seen_at=now - minute)).open_already == [1]
+    assert asked(target, finding("2", ("1",), seen_at=now + minute)).pending == [4]
+
+
 def test_two_ticks_at_the_same_time_ask_once(target: TargetDatabase) -> None:
     found = [finding(str(number), (str(number),)) for number in range(20)]
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -48,7 +48,8 @@ RETURNING finding_id, finder, evidence_id;
 
 -- name: list_open
 -- List the requests of some groups that are open, the oldest first, with what they ask for. healed_until: when the last
--- confirm of their own reload ended; what was seen wrong later is still to be asked for. Repairs of columns are left out.
+-- confirm of their own reload ended; what was seen wrong later is still to be asked for. Nobody knows which part of a
+-- request that was split has a key, so the first part that ended counts. Repairs of columns are left out.
 SELECT
     q.request_id,
     q.group_name,
@@ -58,9 +59,25 @@ SELECT
     CASE WHEN q.window_start > '-infinity' THEN q.window_start END AS window_start,
     CASE WHEN q.window_end < 'infinity' THEN q.window_end END AS window_end,
     q.tables,
-    (
-        SELECT max(r.confirm_ended_at) FROM admin.reloads AS r
-        WHERE r.request_id = q.request_id
+    coalesce(
+        (
+            SELECT max(r.confirm_ended_at) FROM admin.reloads AS r
+            WHERE r.request_id = q.request_id
+        ),
+        (
+            SELECT
+                min(
+                    coalesce(
+                        (
+                            SELECT max(r.confirm_ended_at) FROM admin.reloads AS r
+                            WHERE r.request_id = p.request_id OR r.reload_id = p.reload_id
+                        ),
+                        CASE WHEN p.status IN ('done', 'healed', 'failed', 'refused') THEN p.updated_at END
+                    )
+                )
+            FROM admin.reload_requests AS p
+            WHERE p.split_from = q.request_id
+        )
     ) AS healed_until
 FROM admin.reload_requests AS q
 WHERE
