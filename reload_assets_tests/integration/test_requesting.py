@@ -259,6 +259,9 @@ def test_a_day_has_a_limit_that_what_is_held_refused_or_a_persons_does_not_use_u
     )
     assert list(again(7).held) == [11]
     assert asked(target, finding("l", ("1",), table="lines"), keys_per_day=1).pending == [12]
+    # Nor do they after all of these have ended.
+    rows(target, "UPDATE admin.reload_requests SET whole_windows = FALSE, status = 'done' WHERE request_id = 8")
+    assert asked(target, finding("m", ("2",), table="lines"), keys_per_day=2).pending == [13]
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,17 @@ ORDER BY q.request_id;
 
 -- name: count_recent
 -- Count the keys and the windows that finders have asked for within 24 hours, without what was refused or a limit holds
--- back. What is held for CDC goes ahead by itself. The windows into which a request was split count, and its keys do not.
+-- back. What is held for CDC goes ahead by itself. The windows into which a request was split count, and its keys do not, not even
+-- after it has ended.
 SELECT
-    coalesce(sum(k.keys) FILTER (WHERE NOT q.whole_windows AND q.status <> 'split'), 0)::bigint AS keys,
+    coalesce(
+        sum(k.keys) FILTER (
+            WHERE
+            NOT q.whole_windows
+            AND NOT EXISTS (SELECT FROM admin.reload_requests AS p WHERE p.split_from = q.request_id)
+        ),
+        0
+    )::bigint AS keys,
     count(q.window_start) AS windows
 FROM admin.reload_requests AS q
 CROSS JOIN LATERAL (
