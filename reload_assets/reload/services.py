@@ -21,7 +21,8 @@ from reload_assets.dms.client import dms_client
 from reload_assets.dms.endpoints import number_scale, trims_char
 from reload_assets.dms.polling import PollLimits
 from reload_assets.dms.tasks import LoadTasks
-from reload_assets.errors import ReloadError
+from reload_assets.errors import ReloadError, SourceUnavailable
+from reload_assets.errors.cdc import CdcAhead, CdcBehind
 from reload_assets.finders.drift import DriftFinder
 from reload_assets.finders.finding import Finding
 from reload_assets.finders.held import hold_parts, release_caught_up
@@ -201,13 +202,27 @@ class Services:
         release_caught_up(self.target, lambda group, tables: self.why_wait(group, tables, patience))
 
     def why_wait(self, group: str, tables: Sequence[str], patience: float | None = None) -> ReloadError | None:
-        """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none."""
+        """Return why CDC does not carry tables of a group without a lag; None if it does, or if there is none.
+
+        The clocks of both sides may differ, so the source's has the last word, as in a reload.
+        """
         known = self.config.groups.get(group)
         cdc = None if known is None else self.cdc(group, lambda said: None, patience)
         if known is None or cdc is None:
             return None
-        sources = (self.config.source_of(group, name) for name in tables if name in known.tables)
-        return why_wait(cdc, [(source.schema, source.name) for source in sources])
+        named = [self.config.source_of(group, name) for name in tables if name in known.tables]
+        sources = [(source.schema, source.name) for source in named]
+        why = why_wait(cdc, sources)
+        if not isinstance(why, (CdcAhead, CdcBehind)):
+            return why
+        try:
+            with self.source(patience) as reader:
+                if reader is None:
+                    return why
+                with cdc.by_source_clock(reader.now):
+                    return why_wait(cdc, sources)
+        except SourceUnavailable:
+            return why
 
     def channels(self, say: Callable[[str], None]) -> dict[str, Callable[[], Send]]:
         """Return the channels of notifications by name. What makes one raises ConfigError if it cannot be used."""

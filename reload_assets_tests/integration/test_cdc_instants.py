@@ -9,7 +9,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from reload_assets.errors import ReloadError
 from reload_assets.errors.cdc import CdcAhead, CdcBehind
+from reload_assets.errors.source import SourceUnreachable
+from reload_assets.reload.services import Services
 from reload_assets.source.reader import SourceReader
 from reload_assets_tests.integration.reload_bench import CONTROL, ReloadBench, reload_bench
 from reload_assets_tests.integration.test_cdc_task import CUSTOMERS, DDL, INSERT, OTHER, TABLES
@@ -93,6 +96,31 @@ def test_the_clocks_are_compared_and_noted(new_database: Databases) -> None:
         assert ready.lag_seconds < 5
         with pytest.raises(CdcBehind, match="600 s"):
             bench.cdc.require_ready()
+
+
+@pytest.mark.parametrize(("minutes", "error"), [(10, CdcAhead), (-10, CdcBehind)])
+def test_a_request_of_a_finder_does_not_wait_for_a_clock(
+    new_database: Databases, monkeypatch: pytest.MonkeyPatch, minutes: int, error: type[ReloadError]
+) -> None:
+    with opened(new_database) as bench:
+        services = Services(bench.config, str, str)
+        vars(services).update(target=bench.server, _client=bench.account.client)
+        shift_status(bench, f"{minutes} minutes")
+        # Without a source, the target's clock has to do.
+        assert isinstance(services.why_wait("sales", ["customers"]), error)
+
+        def down(patience: float | None = None) -> SourceReader:
+            raise SourceUnreachable("db:1521", "refused")
+
+        monkeypatch.setattr(services, "open_source", down)
+        assert isinstance(services.why_wait("sales", ["customers"]), error)
+
+        monkeypatch.setattr(services, "open_source", lambda patience=None: bench.reader())
+        assert isinstance(services.why_wait("sales", ["customers"]), error)
+        monkeypatch.setattr(
+            SourceReader, "now", lambda reader: datetime.now(timezone.utc) + timedelta(minutes=minutes, seconds=1)
+        )
+        assert services.why_wait("sales", ["customers"]) is None
 
 
 def test_a_target_whose_clock_is_off_is_remarked_on(new_database: Databases) -> None:
