@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from reload_assets.config.finders import HealingLimits
 from reload_assets.errors import ReloadError
+from reload_assets.errors.cdc import CdcTableSuspended
 from reload_assets.errors.requests import HeldByLimit, HeldForCdc
 from reload_assets.finders.finding import FinderName, Finding, Key
 from reload_assets.finders.limits import Asking, why_all_held, why_doubtful, why_held_today
@@ -55,12 +56,16 @@ class Asked:
 
 @dataclass
 class _Wanted:
-    """A request to make: keys by table, or a window with its tables, and the findings that it is for."""
+    """A request to make: keys by table, or a window with its tables, and the findings that it is for.
+
+    ``waits``: CDC does not carry its tables, although it carries others of the group.
+    """
 
     finder: FinderName
     group: str
     window: Window | None
     whole_windows: bool
+    waits: bool
     findings: dict[int, Finding] = field(default_factory=dict)
     keys: dict[str, dict[Key, None]] = field(default_factory=dict)
 
@@ -108,8 +113,9 @@ class _Wanted:
 def ask(target: TargetDatabase, limits: HealingLimits, findings: Iterable[Finding], why_wait: WhyWait) -> Asked:
     """Note findings, and make one request per group for the keys, and one per window, that nothing asks for yet.
 
-    Keys of incomplete findings get a request of their own, for the windows that hold them. Requests beyond the limits,
-    and those that have to wait for CDC, are held. Two processes do not ask twice. Raises psycopg's errors.
+    Keys of incomplete findings get a request of their own, for the windows that hold them, and so do those of tables
+    that CDC has suspended. Requests beyond the limits, and those that have to wait for CDC, are held. Two processes do
+    not ask twice. Raises psycopg's errors.
     """
     given = list(findings)
     with target.connect(autocommit=True) as connection:
@@ -118,12 +124,21 @@ def ask(target: TargetDatabase, limits: HealingLimits, findings: Iterable[Findin
             return Asked()
         # Before the transaction, because DMS may take long to answer.
         waits = {
-            group: why_wait(group, sorted({one.table for one in unknown if one.group == group}))
+            (group, table): why
             for group in sorted({one.group for one in unknown})
+            for table, why in _waits(why_wait, group, sorted({one.table for one in unknown if one.group == group}))
         }
         with connection.transaction():
             run(connection, "finders/requesting:lock_findings")
             return _Asker(connection, limits, waits).ask(_insert(connection, unknown))
+
+
+def _waits(why_wait: WhyWait, group: str, tables: Sequence[str]) -> Iterator[tuple[str, ReloadError | None]]:
+    """Yield each of the tables with the reason why its reload has to wait; None for those that CDC carries."""
+    why = why_wait(group, tables)
+    # What is wrong with the task is wrong with all of its tables.
+    is_of_table = isinstance(why, CdcTableSuspended) and len(tables) > 1
+    yield from ((table, why_wait(group, [table]) if is_of_table else why) for table in tables)
 
 
 def _unknown(connection: Connection[Any], findings: Sequence[Finding]) -> list[Finding]:
@@ -168,7 +183,10 @@ class _Asker:
     """Makes the requests for new findings, in the caller's transaction."""
 
     def __init__(
-        self, connection: Connection[Any], limits: HealingLimits, waits: Mapping[str, ReloadError | None]
+        self,
+        connection: Connection[Any],
+        limits: HealingLimits,
+        waits: Mapping[tuple[str, str], ReloadError | None],
     ) -> None:
         self._connection, self._limits, self._waits = connection, limits, waits
 
@@ -185,7 +203,7 @@ class _Asker:
         for one in wanted:
             why_limited = flooded[one.finder] or self._why_limited(one)
             request_id = self._request(one)
-            wait = self._waits[one.group]
+            wait = next((why for table in one.tables if (why := self._waits[one.group, table])), None)
             held: ReloadError | None = None
             if why_limited is not None:
                 held = HeldByLimit(request_id, why_limited)
@@ -209,7 +227,8 @@ class _Asker:
             if (not finding.keys and found is None) or left:
                 window = None if finding.keys else finding.window
                 whole = bool(finding.keys) and not finding.is_complete
-                place = (finding.finder, finding.group, window, whole)
+                waits = self._waits[finding.group, finding.table] is not None
+                place = (finding.finder, finding.group, window, whole, waits)
                 one = wanted.setdefault(place, _Wanted(*place))
                 one.findings[number] = finding
                 if left:

@@ -10,7 +10,7 @@ import pytest
 
 from reload_assets.config.finders import HealingLimits
 from reload_assets.errors import ReloadError
-from reload_assets.errors.cdc import CdcBehind
+from reload_assets.errors.cdc import CdcBehind, CdcTableSuspended
 from reload_assets.finders.finding import Finding
 from reload_assets.finders.requesting import Asked, ask
 from reload_assets.local.postgres import PostgresServer
@@ -314,3 +314,23 @@ def test_while_cdc_lags_a_request_is_held_for_it_unless_a_limit_holds_it_anyway(
     # DMS is asked only about what is new.
     assert ask(target, LIMITS, found, why_wait) == Asked()
     assert len(looked) == 2
+
+
+def test_a_table_that_cdc_has_suspended_holds_nothing_of_others(target: TargetDatabase) -> None:
+    def why_wait(group: str, tables: Sequence[str]) -> ReloadError | None:
+        return CdcTableSuspended("sales-cdc", "SALES.LINES (Table error)") if "lines" in tables else None
+
+    found = [
+        finding("1", ("1",)),
+        finding("2", ("1", "1"), table="lines"),
+        finding("3", window=DAY),
+        finding("4", table="lines", window=DAY),
+    ]
+    result = ask(target, LIMITS, found, why_wait)
+    assert (result.pending, list(result.held)) == ([1, 3], [2, 4])
+    assert rows(target, "SELECT keys, tables FROM admin.reload_requests ORDER BY request_id") == [
+        ({"orders": ["1"]}, None),
+        ({"lines": [["1", "1"]]}, None),
+        (None, ["orders"]),
+        (None, ["lines"]),
+    ]
