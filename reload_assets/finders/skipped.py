@@ -14,12 +14,12 @@ from typing import Any
 
 from psycopg import Connection
 
-from reload_assets.cdc.logged import is_harmless, is_of, sqlstate
+from reload_assets.cdc.logged import is_harmless, sqlstate
 from reload_assets.cdc.position import Cdc, Skipped
-from reload_assets.cdc.skipped import read_statement
-from reload_assets.config.table_names import TableName
+from reload_assets.cdc.skipped import Statement, read_statement
 from reload_assets.finders.finding import Finding, Key
 from reload_assets.finders.keys import as_given, described, unfit
+from reload_assets.finders.watched import WatchedTable, WatchedTables
 from reload_assets.postgres.catalog import Column, read_table
 from reload_assets.postgres.statements import run
 from reload_assets.windows import Window
@@ -36,13 +36,9 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
-class FedTable:
-    """A table of a group that a CDC task feeds: its names, and its key where the configuration has one."""
+class FedTable(WatchedTable):
+    """A table of a group that a CDC task feeds, with its key where the configuration has one."""
 
-    group: str
-    name: str
-    source: TableName
-    target: TableName
     key: tuple[str, ...] | None
 
 
@@ -113,23 +109,22 @@ class SkippedReader:
         return SkippedPage(findings, read_until, len(listed) >= _PAGE and read_until > start)
 
     def _ours(self, connection: Connection[Any], listed: Sequence[Skipped]) -> Iterator[_Statement]:
-        by_name = {
-            (schema.lower(), name.lower()): one for one in self.tables for schema, name in (one.source, one.target)
-        }
+        tables = WatchedTables(self.tables)
         for skipped in listed:
-            # Most are found by the columns of DMS's list, without their text.
-            table = by_name.get((skipped.owner.lower(), skipped.table.lower())) or next(
-                (one for one in self.tables if is_of(skipped, one.target) or is_of(skipped, one.source)), None
-            )
-            if table is not None:
-                yield self._read(connection, table, skipped)
+            statement = read_statement(skipped.statement)
+            named = tables.named(skipped.owner, skipped.table)
+            if not named and statement is not None and len(statement.table) > 1:
+                named = tables.named(*statement.table[-2:])
+            if named:
+                yield self._read(connection, named[0], skipped, statement)
 
-    def _read(self, connection: Connection[Any], table: FedTable, skipped: Skipped) -> _Statement:
+    def _read(
+        self, connection: Connection[Any], table: FedTable, skipped: Skipped, statement: Statement | None
+    ) -> _Statement:
         columns = self._key(connection, table)
         names = [column.name for column in columns]
-        statement = read_statement(skipped.statement)
-        named = statement.keys(names) if statement and names else ()
-        keys = sorted({tuple(map(as_given, key, columns)) for key in named})
+        given = statement.keys(names) if statement and names else ()
+        keys = sorted({tuple(map(as_given, key, columns)) for key in given})
         complete = statement is not None and bool(names) and statement.is_read(names)
         verb = None if statement is None else statement.verb
         return _Statement(table, skipped, keys, complete, verb, is_harmless(skipped, statement))

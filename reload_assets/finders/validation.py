@@ -75,7 +75,7 @@ class FoundFailures:
 def find_failures(
     connection: Connection[Any],
     control_schema: str,
-    tables: WatchedTables,
+    tables: WatchedTables[WatchedTable],
     resolve: Resolve,
     task: str | None = None,
     most: int | None = None,

@@ -44,7 +44,7 @@ def beside_cdc(config: ReloadConfig, group: str) -> Beside:
     )
 
 
-def watched_tables(config: ReloadConfig) -> WatchedTables:
+def watched_tables(config: ReloadConfig) -> WatchedTables[WatchedTable]:
     """Return the tables of all groups, as finders look for them by their names."""
     return WatchedTables(
         WatchedTable(group, name, config.source_of(group, name), config.target_of(group, name))

@@ -249,6 +249,29 @@ def test_all_statements_are_read_while_the_tables_cannot_be_looked_at(
         ]
 
 
+def test_a_statement_is_about_the_table_whose_name_it_spells(
+    new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
+) -> None:
+    with opened(new_database) as bench:
+        file = configured(bench)
+        bench.on_production("""CREATE TABLE production."Customers" ("Id" integer PRIMARY KEY)""")
+        bench.on_production("CREATE SCHEMA archive; CREATE TABLE archive.lines (nr integer PRIMARY KEY)")
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tables = document["groups"]["sales"]["tables"]
+        tables["odd"] = {**UPDATED_AT, "source": "SALES.ODD", "target": "production.Customers"}
+        # Its source has the name of another one's target.
+        tables["old"] = {**UPDATED_AT, "source": "PRODUCTION.LINES", "target": "archive.lines"}
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        noon = datetime(2025, 3, 5, 12, tzinfo=timezone.utc)
+        skip(bench, """DELETE FROM "production"."customers" WHERE "id"='1'""", noon)
+        skip(bench, """DELETE FROM "production"."Customers" WHERE "Id"='2'""", noon, "Customers")
+        skip(bench, """DELETE FROM "production"."lines" WHERE "id"='3' AND "line_no"='4'""", noon, "lines")
+        tick(file)
+        assert requests(bench) == [
+            ({"customers": ["1"], "odd": ["2"], "lines": [["3", "4"]]}, False, None, "pending"),
+        ]
+
+
 def test_what_a_reload_takes_into_account_is_not_asked_for(
     new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
 ) -> None:
