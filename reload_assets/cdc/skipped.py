@@ -90,12 +90,14 @@ class Statement:
 
 def read_statement(text: str) -> Statement | None:
     """Parse a statement. Returns None if its form is not known."""
-    tokens = list(_tokens(text))
-    if not tokens:
-        return None
     readers = {"INSERT": _read_insert, "UPDATE": _read_update, "DELETE": _read_delete}
-    reader = readers.get(tokens[0].text.upper()) if tokens[0].kind == "word" else None
-    return reader(tokens[1:]) if reader else None
+    try:
+        first, *tokens = [*_tokens(text)] or [_Token("symbol", "")]
+        reader = readers.get(first.text.upper()) if first.kind == "word" else None
+        return reader(tokens) if reader else None
+    except (ValueError, OverflowError, RecursionError):
+        # A character that does not exist, or more parentheses than anybody writes.
+        return None
 
 
 def _tokens(text: str) -> Iterator[_Token]:

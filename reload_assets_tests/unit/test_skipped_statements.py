@@ -112,6 +112,20 @@ def test_a_value_that_is_no_literal_leaves_the_others_known() -> None:
     assert (found.table, found.after) == (("s", "t"), {"a": "1", "b": UNKNOWN, "c": None, "d": "x"})
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "",
+        r"""DELETE FROM "p"."t" WHERE "id"=E'\UFFFFFFFF'""",
+        r"""DELETE FROM "p"."t" WHERE "id"=E'\U00110000'""",
+        f"""DELETE FROM "p"."t" WHERE {"(" * 1200}"id"='1'{")" * 1200}""",
+        f"""INSERT INTO "p"."t" ("id") VALUES ({"(" * 1200}'1'{")" * 1200})""",
+    ],
+)
+def test_what_no_server_would_take_is_not_known(statement: str) -> None:
+    assert read_statement(statement) is None
+
+
 _signs = st.sampled_from("ab'\"\\ ,;()=?#$%-/*\n:.eEWHEREANDVALUES")
 _texts = st.text(_signs | st.characters(codec="utf-8"), max_size=12)
 _names = _texts.filter(lambda name: name != "" and "\x00" not in name)
