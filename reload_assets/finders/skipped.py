@@ -96,14 +96,16 @@ class SkippedReader:
         self._set_unfit_apart(connection, statements)
         document = json.dumps([one.as_row(number) for number, one in enumerate(statements)])
         judged = dict(run(connection, "finders/skipped:list_judged", statements=document, margin=_MARGIN).fetchall())
+        now = datetime.now(timezone.utc)
         until = max((one.skipped_at for one in listed), default=start)
         if len(listed) < _PAGE:
-            until = max(start, until - _LATE)
+            until -= _LATE
         else:
             # A full page has all statements of its last instant.
             until += timedelta(microseconds=1)
+        # A time that is to come, by a clock that is wrong, must not hide what is skipped until then.
+        until = max(start, min(until, now - _LATE))
         pending = [statements[number].skipped.skipped_at for number, is_pending in judged.items() if is_pending]
-        now = datetime.now(timezone.utc)
         findings = [self._finding(one, now) for number, one in enumerate(statements) if number not in judged]
         read_until = min([until, *pending])
         return SkippedPage(findings, read_until, len(listed) >= _PAGE and read_until > start)

@@ -249,6 +249,31 @@ def test_all_statements_are_read_while_the_tables_cannot_be_looked_at(
         ]
 
 
+@pytest.mark.parametrize("most", [1, 5_000])
+def test_a_statement_that_is_written_down_late_is_read(
+    new_database: Callable[[str], str],
+    configured: Callable[[ReloadBench], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    monkeypatch.setattr(skipped_statements, "_PAGE", most)
+    delete = """DELETE FROM "production"."customers" WHERE "id"='{}'"""
+    with opened(new_database) as bench:
+        file = configured(bench)
+        now = datetime.now(timezone.utc)
+        skip(bench, delete.format(1), now)
+        first = tick(file)
+        skip(bench, delete.format(2), now - MINUTE / 2)
+        # By a clock that was wrong for a moment.
+        skip(bench, delete.format(3), now + 500 * MINUTE)
+        second = tick(file, first.cursor)
+        skip(bench, delete.format(4), datetime.now(timezone.utc))
+        monkeypatch.setattr(skipped_statements, "_PAGE", 5_000)
+        tick(file, second.cursor)
+        found = bench.on_production("SELECT keys->0->>0 FROM admin.findings ORDER BY 1")
+        assert found == [("1",), ("2",), ("3",), ("4",)]
+
+
 def test_a_statement_is_about_the_table_whose_name_it_spells(
     new_database: Callable[[str], str], configured: Callable[[ReloadBench], Path]
 ) -> None:
