@@ -82,14 +82,21 @@ def find_failures(
 ) -> FoundFailures:
     """Read the failures of a task (the last part of its ARN), or of all tasks, that are not in ``admin.findings``.
 
-    About ``most`` of them are returned as findings; the next call returns others. Nothing is written. Raises
-    ControlTableDenied if this login may not read DMS's tables. Where there are none, nothing was found.
+    About ``most`` of them are returned as findings; the next call returns others. Nothing is written. If this login may
+    not read one of DMS's tables, that is a problem, once the other's failures are known. Else it raises
+    ControlTableDenied. Where there are none, nothing was found.
     """
     found = FoundFailures()
+    denied: ControlTableDenied | None = None
     for (name,) in run(connection, "finders/validation:list_failure_tables", control_schema=control_schema).fetchall():
         place = f"{control_schema}.{name}"
         by_table: dict[WatchedTable, list[Failure]] = {}
-        for failure in _failures(connection, control_schema, name, task):
+        try:
+            failures = _failures(connection, control_schema, name, task)
+        except ControlTableDenied as error:
+            denied = error
+            continue
+        for failure in failures:
             named = tables.named(failure.owner, failure.table_name)
             if not named:
                 found.others += 1
@@ -102,8 +109,13 @@ def find_failures(
                 found.problems.append(_unreadable(place, failure, f"its table may be any of {either}"))
             else:
                 by_table.setdefault(named[0], []).append(failure)
-        for table, failures in by_table.items():
-            _Listed(connection, place, table, failures).take(resolve, most, found)
+        for table, of_table in by_table.items():
+            _Listed(connection, place, table, of_table).take(resolve, most, found)
+    if denied is not None:
+        # What was found has to be asked for first.
+        if not found.findings:
+            raise denied
+        found.problems.insert(0, str(denied))
     return found
 
 

@@ -351,6 +351,17 @@ def test_a_login_that_may_not_read_them_and_a_missing_section_are_said(
         stranger = TargetDatabase("127.0.0.1", postgres.port, database, "validated_stranger", "stranger")
         with pytest.raises(ControlTableDenied, match=r"may not read dmslogs\.awsdms_validation_failures_v2"):
             find_validation_failures(listed.config, stranger, lambda: None)
+        # What the other table lists is asked for nevertheless.
+        listed.add(["2"], version=1)
+        listed.execute("GRANT SELECT ON dmslogs.awsdms_validation_failures_v1, admin.findings TO validated_stranger")
+        listed.execute("GRANT ALL ON production.orders TO validated_stranger")
+        listed.execute("GRANT USAGE ON SCHEMA dmslogs, production TO validated_stranger")
+        found = find_validation_failures(listed.config, stranger, lambda: None)
+        assert keys(found.findings) == [("orders", [("2",)])]
+        assert "may not read dmslogs.awsdms_validation_failures_v2" in found.problems[0]
+        listed.take_up(found)
+        with pytest.raises(ControlTableDenied, match="_v2"):
+            find_validation_failures(listed.config, stranger, lambda: None)
     finally:
         listed.execute("DROP OWNED BY validated_stranger; DROP ROLE validated_stranger")
     with pytest.raises(ConfigValue, match="cdc: is missing"):
