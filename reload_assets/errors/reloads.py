@@ -105,10 +105,13 @@ class LoadedApart(ReloadRefused):
 
 
 class KeysUnreadable(ReloadRefused):
-    """A list of keys has some that the types of production's key do not take, or that lack a column's value."""
+    """A list of keys has some that the types of production's key do not take or would round, or that lack a value."""
 
     code = "keys-unreadable"
-    advice = "Write each key as its values in the order of the key's columns, as PostgreSQL reads them; ask again."
+    advice = (
+        "Write each key as its values in the order of the key's columns, as production has them: a time as "
+        "`2025-01-03 10:00:00`, without a zone. Then ask again."
+    )
     example = sample(keys=2, table="orders", some="x17; 12, 1", columns="order_id bigint")
 
     def __init__(self, keys: int, table: str, some: str, columns: str) -> None:

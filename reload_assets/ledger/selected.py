@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.canonical.postgres import TextRule, production_text
+from reload_assets.conversions.declared import parse_type
 from reload_assets.errors.reloads import KeysUnreadable
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Key, Reload
@@ -18,14 +19,23 @@ from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 _EXAMPLES = 3
+# A time that every session reads the same: PostgreSQL drops a zone, and takes the 03 of 03-JAN-25 for a year. Years of
+# more than four digits, those before Christ and infinite times are in production alone.
+_DAY = r"(\d{4,6}-\d{1,2}-\d{1,2}|\d{8}|\d{1,2}-[a-z]{3}-\d{4})"
+_SAME_EVERYWHERE = rf"^\s*(-?infinity|{_DAY}([ T]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d{{1,6}}0*)?)?)?( BC)?)\s*$"
+_TIMES = ("timestamp without time zone", "date")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenPieces:
-    """How texts of keys (``x``) become values of production's types, and these the canonical texts that are kept."""
+    """How texts of keys (``x``) become values of production's types, and these the canonical texts that are kept.
+
+    ``x_means_them``: whether the texts say these values, and no others that were rounded or guessed into them.
+    """
 
     x_typed: sql.Composable
     x_canonical: sql.Composable
+    x_means_them: sql.Composable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +174,8 @@ def _read(connection: Connection[Any], table: ReloadTable, keys: list[Key], foun
     try:
         with connection.transaction():
             rows = run(connection, "ledger/keys:list_canonical", _given(table), key_list=json.dumps(keys)).fetchall()
-            found += [tuple(key) for (key,) in rows]
+            found += [tuple(key) for key, other in rows if other is None]
+            wrong += [tuple(other) for _, other in rows if other is not None]
     except (DataError, IntegrityError):
         if len(keys) == 1:
             wrong += keys
@@ -197,7 +208,27 @@ def _given(table: ReloadTable) -> GivenPieces:
             )
             for number, column in enumerate(table.key)
         ),
+        x_means_them=sql.SQL(" AND ").join(
+            _means(table, column, sql.SQL("(x.given ->> {})").format(sql.Literal(number)), number)
+            for number, column in enumerate(table.key)
+        ),
     )
+
+
+def _means(table: ReloadTable, column: ReloadColumn, text: sql.Composable, number: int) -> sql.Composable:
+    """Return whether a text says the value ``x.c`` of that number, whose type may have rounded it."""
+    pair, base = table.pair(column), parse_type(column.target.base_type).base
+    value = sql.Identifier("x", f"c{number}")
+    # Of a NUMBER without precision, the source has more decimals than DMS brings.
+    if base == "numeric" and (pair is None or pair.source.kind != "bare"):
+        return sql.SQL("CAST({} AS numeric) = {}").format(text, value)
+    if base in _TIMES:
+        return sql.SQL("({0} ~* {1} AND CAST({0} AS timestamp) = {2})").format(
+            text, sql.Literal(_SAME_EVERYWHERE), value
+        )
+    # The blanks of a CHAR are no value: to the source that is NULL.
+    is_blank = pair is not None and pair.source.kind == "padded"
+    return sql.SQL("rtrim({}) <> ''").format(text) if is_blank else sql.SQL("true")
 
 
 def _column(alias: str, column: ReloadColumn, *, staged: bool) -> sql.Identifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 
 from reload_assets.errors.reloads import KeysUnreadable, KeyTextDiffers
 from reload_assets.ledger.records import Key
+from reload_assets.ledger.selected import canonical_keys
 from reload_assets.local.oracle import OracleColumn, OracleTable
 from reload_assets.local.postgres import PostgresServer
+from reload_assets.reload.parts import group_tables
+from reload_assets.tables import resolve_group
 from reload_assets_tests.integration.confirm_bench import ConfirmBench, confirm_bench
-from reload_assets_tests.integration.merge_bench import EARLIER, LATER, NOON, UPDATED_AT
+from reload_assets_tests.integration.merge_bench import EARLIER, GROUP, LATER, NOON, UPDATED_AT
 from reload_assets_tests.integration.throwaway import throwaway_database
 
 Make = Callable[..., ConfirmBench]
@@ -170,3 +174,38 @@ def test_keys_are_kept_once_as_canonical_text_and_wrong_ones_are_named(make: Mak
     assert reload.window is None
     with pytest.raises(KeysUnreadable, match=r"2 of the selected keys cannot be keys of t \(x; 1\.5\)"):
         bench.made.stage({"t": []}, keys={"t": [("1",), ("x",), ("2",), ("1.5",)]})
+
+
+@pytest.mark.parametrize(
+    ("types", "right", "wrong"),
+    [
+        (("NUMBER(10,2)", "numeric(10,2)"), {"1.50": "1.5", "1e2": "100"}, ["1.005", "0.004"]),
+        # DMS rounds such a number, and production has it rounded.
+        (("NUMBER", "numeric"), {"1.00000000000001": "1"}, ["1,5"]),
+        (
+            ("DATE", "timestamp(0)"),
+            {
+                "2025-01-03": "2025-01-03 00:00:00.000000",
+                "03-Jan-2025 10:00": "2025-01-03 10:00:00.000000",
+                "2025-01-03T10:00:00.000000000": "2025-01-03 10:00:00.000000",
+                "0044-03-15 00:00:00.000000 BC": "0044-03-15 00:00:00.000000 BC",
+            },
+            ["2025-01-03T10:00:00Z", "2025-01-03 10:00:00+05", "2025-01-03 10:00:00.6", "03-JAN-25", "now"],
+        ),
+        (("TIMESTAMP(3)", "timestamp(3)"), {}, ["2025-01-03 10:00:00.1235"]),
+        (("CHAR(5)", "char(5)"), {"ab": "ab", "ab   ": "ab"}, ["", "   "]),
+    ],
+    ids=lambda one: str(one[0]) if isinstance(one, tuple) else "",
+)
+def test_a_key_that_production_would_round_or_guess_is_no_other_key(
+    make: Make, types: tuple[str, str], right: dict[str, str], wrong: list[str]
+) -> None:
+    bench = make(*types)
+    with bench.made.target.connect() as connection:
+        (table,) = resolve_group(group_tables(bench.made.config, GROUP), connection, bench.reader)
+        for written, canonical in right.items():
+            assert canonical_keys(connection, table, [(written,)]) == [(canonical,)]
+        for written in wrong:
+            named = re.escape(f"1 of the selected keys cannot be keys of t ({written})")
+            with pytest.raises(KeysUnreadable, match=named):
+                canonical_keys(connection, table, [*((one,) for one in right), (written,)])

@@ -3,10 +3,15 @@
 -- By hand: psql -f sql/example.psql -f sql/ledger/open.sql -f sql/ledger/keys.sql
 
 -- name: list_canonical
--- Return keys as canonical text. PostgreSQL refuses the statement if a text is not a value of the key's type.
-SELECT ARRAY[:x_canonical] AS key
+-- Return keys as canonical text, and as they were given where the text says another value than the one that PostgreSQL
+-- makes of it. PostgreSQL refuses the statement if a text is not a value of the key's type.
+SELECT
+    ARRAY[:x_canonical] AS key,
+    CASE WHEN NOT (:x_means_them) THEN x.given END AS given
 FROM (
-    SELECT :x_typed
+    SELECT
+        x.key AS given,
+        :x_typed
     FROM jsonb_array_elements(:'key_list'::jsonb) AS x (key)
 ) AS x;
 
