@@ -141,9 +141,7 @@ def _reload_keys(
         choose_limited(services, group, columns, names)
     with services.source() as reader, services.target.connect(autocommit=True) as connection:
         resolved = resolve_group(group_tables(config, group), connection, reader, names)
-    keys: Mapping[str, Sequence[Key]] = read_key_files(
-        files, {table.name: [column.name for column in table.key] for table in resolved}
-    )
+    keys: Mapping[str, Sequence[Key]] = read_key_files(files, {table.name: table.key for table in resolved})
     if columns is None:
         keys = complete_keys(services, group, keys)
     if not too_long(config, keys):
