@@ -79,7 +79,11 @@ def _windows(
 
 def _window(regular: TimeWindowPartitionsDefinition, zone: ZoneInfo, moment: datetime, now: datetime) -> Window | None:
     """Return the ended window of the cadence that holds a wall-clock value of the source's zone; None if none does."""
-    instant = moment.replace(tzinfo=zone).astimezone(timezone.utc)
+    try:
+        instant = moment.replace(tzinfo=zone).astimezone(timezone.utc)
+    except OverflowError:
+        # The last hours of the year 9999 are later in UTC, and the first ones of the year 1 earlier.
+        return None
     if instant < regular.start or instant >= now:
         return None
     window = cadence_window(regular, regular.get_partition_key_for_timestamp(instant.timestamp()))

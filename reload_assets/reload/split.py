@@ -29,8 +29,8 @@ def moments_of(
 ) -> dict[str, Moments]:
     """Return when the rows with ``keys`` lie in production, and in the source if there is a connection, by table.
 
-    Keys are canonical then. One without a row, or whose rows have no time, has no moment. Raises ConfigError,
-    KeysUnreadable and SourceUnavailable.
+    Keys are canonical then. One without a row, or whose rows have no time that a window can have, has no moment. Raises
+    ConfigError, KeysUnreadable and SourceUnavailable.
     """
     found: dict[str, Moments] = {}
     with target.connect(autocommit=True) as connection:
@@ -44,7 +44,16 @@ def moments_of(
                     table.source_table, [*names, table.window.source], names, wanted
                 )
                 read += [(tuple(map(str, row[:-1])), str(row[-1])) for row in rows if row[-1] is not None]
-            for key, moment in read:
-                moments.setdefault(key, []).append(datetime.fromisoformat(moment))
+            for key, text in read:
+                if (moment := _moment(text)) is not None:
+                    moments.setdefault(key, []).append(moment)
             found[table.name] = moments
     return found
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a time as canonical text; None if it is infinite or outside the years 1 to 9999, as no window is."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -199,6 +199,32 @@ def test_a_long_list_becomes_the_windows_that_hold_it(configured: Callable[[str]
 
 
 @pytest.mark.usefixtures("requests")
+def test_keys_of_rows_at_times_that_no_window_has_stay_keys(configured: Callable[[str], Runner], day: date) -> None:
+    """Such as the end of all times, which in this zone is a year later in UTC."""
+    runner = configured(reference(keys={"most": 2}, source={"time_zone": "America/New_York"}))
+    usual = orders_of(runner, day)[0]
+    times = {9001: "9999-12-31 23:59:59", 9002: "infinity", 9003: "20000-01-01", 9004: "0044-03-15 BC"}
+    with runner.stack.connect_target() as target:
+        for number, at in times.items():
+            target.execute(
+                "INSERT INTO production.orders SELECT (jsonb_populate_record(o, jsonb_build_object("
+                "'order_id', %s::bigint, 'updated_at', %s::text))).* FROM production.orders AS o WHERE order_id = %s",
+                (number, at, usual),
+            )
+    orders = [*times, usual]
+    number = ask(runner, group_name="sales", keys=json.dumps({"orders": orders}), reason="x")
+    try:
+        assert tick(runner) == []
+    finally:
+        with runner.stack.connect_target() as target:
+            target.execute("DELETE FROM production.orders WHERE order_id = ANY (%s)", (list(times),))
+    assert answer(runner, number)[0] == "split"
+    parts = runner.query("SELECT keys->'orders' FROM admin.reload_requests WHERE split_from = %s ORDER BY 1", number)
+    # At most two in a request, as ever; the other one goes with its window.
+    assert sorted(parts, key=str) == [(None,), (["9001", "9002"],), (["9003", "9004"],)]
+
+
+@pytest.mark.usefixtures("requests")
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
