@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.canonical.postgres import TextRule, production_text
-from reload_assets.conversions.declared import parse_type
+from reload_assets.conversions.declared import PADDED, parse_type
 from reload_assets.errors.reloads import KeysUnreadable
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Key, Reload
@@ -30,7 +30,7 @@ _TIMES = ("timestamp without time zone", "date")
 class GivenPieces:
     """How texts of keys (``x``) become values of production's types, and these the canonical texts that are kept.
 
-    ``x_means_them``: whether the texts say these values, and no others that were rounded or guessed into them.
+    ``x_means_them``: whether the texts say these values, which production can have, and were not rounded or guessed.
     """
 
     x_typed: sql.Composable
@@ -216,19 +216,23 @@ def _given(table: ReloadTable) -> GivenPieces:
 
 
 def _means(table: ReloadTable, column: ReloadColumn, text: sql.Composable, number: int) -> sql.Composable:
-    """Return whether a text says the value ``x.c`` of that number, whose type may have rounded it."""
-    pair, base = table.pair(column), parse_type(column.target.base_type).base
+    """Return whether a text says the value ``x.c`` of that number, and is not too long for its type."""
+    pair, declared = table.pair(column), parse_type(column.target.base_type)
     value = sql.Identifier("x", f"c{number}")
     # Of a NUMBER without precision, the source has more decimals than DMS brings.
-    if base == "numeric" and (pair is None or pair.source.kind != "bare"):
+    if declared.base == "numeric" and (pair is None or pair.source.kind != "bare"):
         return sql.SQL("CAST({} AS numeric) = {}").format(text, value)
-    if base in _TIMES:
+    if declared.base in _TIMES:
         return sql.SQL("({0} ~* {1} AND CAST({0} AS timestamp) = {2})").format(
             text, sql.Literal(_SAME_EVERYWHERE), value
         )
+    is_padded = declared.base in PADDED or (pair is not None and pair.source.kind == "padded")
+    kept = sql.SQL("rtrim({})" if is_padded else "{}").format(text)
     # The blanks of a CHAR are no value: to the source that is NULL.
-    is_blank = pair is not None and pair.source.kind == "padded"
-    return sql.SQL("rtrim({}) <> ''").format(text) if is_blank else sql.SQL("true")
+    conditions: list[sql.Composable] = [sql.SQL("{} <> ''").format(kept)] if is_padded else []
+    if column.target.collatable and declared.size is not None:
+        conditions.append(sql.SQL("char_length({}) <= {}").format(kept, sql.Literal(declared.size)))
+    return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
 
 
 def _column(alias: str, column: ReloadColumn, *, staged: bool) -> sql.Identifier:

@@ -193,11 +193,12 @@ def test_keys_are_kept_once_as_canonical_text_and_wrong_ones_are_named(make: Mak
             ["2025-01-03T10:00:00Z", "2025-01-03 10:00:00+05", "2025-01-03 10:00:00.6", "03-JAN-25", "now"],
         ),
         (("TIMESTAMP(3)", "timestamp(3)"), {}, ["2025-01-03 10:00:00.1235"]),
-        (("CHAR(5)", "char(5)"), {"ab": "ab", "ab   ": "ab"}, ["", "   "]),
+        (("CHAR(5)", "char(5)"), {"ab": "ab", "ab      ": "ab"}, ["", "   ", "abcdef"]),
+        (("VARCHAR2(5)", "varchar(5)"), {"äbcde": "äbcde", "a ": "a "}, ["abcdef", "abcde "]),
     ],
     ids=lambda one: str(one[0]) if isinstance(one, tuple) else "",
 )
-def test_a_key_that_production_would_round_or_guess_is_no_other_key(
+def test_a_key_that_production_would_round_guess_or_cut_is_named(
     make: Make, types: tuple[str, str], right: dict[str, str], wrong: list[str]
 ) -> None:
     bench = make(*types)
