@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,9 @@ Compared = Collection[str] | Mapping[str, TextRule]
 
 # More digits than Oracle's numbers have.
 _DIGITS = 100
+# The significant digits of Oracle's numbers, and the exponents of the first one. Its driver refuses to bind others.
+_ORACLE_DIGITS = 40
+_ORACLE_EXPONENTS = (-130, 125)
 
 
 @dataclass(frozen=True)
@@ -285,7 +288,15 @@ def _is_possible(column: SourceColumn, value: Any) -> bool:
     if column.kind in ("date", "timestamp"):
         # Excludes infinite times and years of five digits, which Oracle cannot hold.
         return re.match(r"\d{4}-", value) is not None
-    return value.lower().lstrip("-") not in ("nan", "infinity")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        # To be named as no number.
+        return True
+    if number.is_zero() or not number.is_finite():
+        return number.is_zero()
+    digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
+    return digits <= _ORACLE_DIGITS and _ORACLE_EXPONENTS[0] <= number.adjusted() <= _ORACLE_EXPONENTS[1]
 
 
 def _next_second(bound: datetime) -> datetime:

@@ -55,6 +55,26 @@ def test_rows_without_a_time_are_counted_up_to_a_limit() -> None:
     assert values == {}
 
 
+@pytest.mark.parametrize(
+    ("number", "possible"),
+    [
+        ("-0", True),
+        ("-1.5", True),
+        (f"1{'0' * 125}", True),
+        (f"1{'0' * 126}", False),
+        (f"0.{'0' * 129}1", True),
+        (f"0.{'0' * 130}1", False),
+        ("9" * 40, True),
+        ("9" * 41, False),
+        ("Infinity", False),
+        ("NaN", False),
+    ],
+)
+def test_a_number_that_oracle_cannot_hold_is_not_asked_for(number: str, possible: bool) -> None:
+    """The driver would not bind it, and the reload of a production that has it, or of such a key, would fail."""
+    assert ORDERS.possible(["ORDER_ID"], [number]) is possible
+
+
 def test_bounds_of_a_date_column_are_the_next_whole_seconds() -> None:
     _, bounds = compiled(ORDERS.count("ORDER_DATE", START, END))
     assert bounds == {"window_start": datetime(2025, 1, 2, 0, 0, 1), "window_end": END}
