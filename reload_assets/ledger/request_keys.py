@@ -8,6 +8,7 @@ from typing import Any
 
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Key
+from reload_assets.ledger.request_json import by_table
 
 _FIX = 'write a list of keys for each table, such as {"orders": [1001, 1002], "order_lines": [[1001, 1]]}.'
 
@@ -17,10 +18,7 @@ def parse_keys(written: str) -> dict[str, list[Key]]:
 
     A number keeps the spelling of the JSON text, however many digits it has.
     """
-    found = json.loads(written, parse_float=str, parse_int=str)
-    if not isinstance(found, dict) or not found:
-        raise RequestInvalid("keys", f"is not an object with tables; {_FIX}")
-    return {str(table): _keys(str(table), keys) for table, keys in found.items()}
+    return {table: _keys(table, keys) for table, keys in by_table("keys", written, _FIX).items()}
 
 
 def write_keys(keys: Mapping[str, Sequence[Key]]) -> str:

@@ -228,7 +228,7 @@ def _means(table: ReloadTable, column: ReloadColumn, text: sql.Composable, numbe
         )
     is_padded = declared.base in PADDED or (pair is not None and pair.source.kind == "padded")
     kept = sql.SQL("rtrim({})" if is_padded else "{}").format(text)
-    # The blanks of a CHAR are no value: to the source that is NULL.
+    # To the source, the blanks of a CHAR are NULL.
     conditions: list[sql.Composable] = [sql.SQL("{} <> ''").format(kept)] if is_padded else []
     if column.target.collatable and declared.size is not None:
         conditions.append(sql.SQL("char_length({}) <= {}").format(kept, sql.Literal(declared.size)))

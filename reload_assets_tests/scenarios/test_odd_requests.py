@@ -27,6 +27,7 @@ __all__ = ["requests"]
 def test_hazard_25_a_request_that_python_cannot_hold_blocks_nobody(runner: Runner, day: date, bounds: Bounds) -> None:
     start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
     window = {"window_start": start, "window_end": end}
+    deep = "[" * 3000 + "]" * 3000
     bad = {
         ask(runner, group_name="sales", reason="r", window_start="-infinity", window_end=end): "window_start",
         ask(runner, group_name="sales", reason="r", window_start=start, window_end="infinity"): "window_end",
@@ -34,6 +35,9 @@ def test_hazard_25_a_request_that_python_cannot_hold_blocks_nobody(runner: Runne
         ask(runner, group_name="sales", reason="r", window_start=start, window_end="20000-01-01"): "window_end",
         ask(runner, group_name="sales", reason="r", tables=["orders", None], **window): "tables",
         ask(runner, group_name="", reason="r", **window): "group_name",
+        ask(runner, group_name="sales", reason="r", keys=f'{{"orders": {deep}}}'): "keys",
+        ask(runner, group_name="sales", reason="r", columns=f'{{"orders": {deep}}}', **window): "columns",
+        ask(runner, group_name="sales", reason="r", columns=f'{{"orders": [{"9" * 5000}]}}', **window): "columns",
     }
     good = ask(runner, group_name="sales", reason="a long story; " * 100, tables=["documents", "documents"], **window)
     (request,) = tick(runner)

@@ -46,7 +46,7 @@ def test_keys_are_read_as_they_are(tmp_path: Path, written: str, keys: list[Any]
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        # The two lines are no key 78.
+        # Joined, the two lines would be the key 78.
         ('order_id\n"7\n8\n', 'line 2 has a quote (") that does not end'),
         ('"7"8\n', "line 1 has a quote"),
         ('"two\nlines"\n\n7,8\n', "line 4 has 2 columns instead of 1"),
