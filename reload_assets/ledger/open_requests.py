@@ -24,7 +24,7 @@ class OpenRequest:
     group_name: str
     window_start: datetime | None
     window_end: datetime | None
-    tables: list[str] | None
+    tables: list[str | None] | None
     keys: Any
     columns: Any
     whole_windows: bool
@@ -38,7 +38,7 @@ class OpenRequest:
     def what(self, zone: ZoneInfo) -> str:
         """Return what it asks for: keys by table, or a window, in the zone, with its tables; and only which columns."""
         limits = self.columns.items() if isinstance(self.columns, Mapping) else ()
-        only = "; ".join(f"{', '.join(map(str, names))} of {table}" for table, names in limits)
+        only = "; ".join(f"{_listed(names)} of {table}" for table, names in limits)
         return self._selection(zone) + (f" (only {only})" if only else "")
 
     def _selection(self, zone: ZoneInfo) -> str:
@@ -49,7 +49,7 @@ class OpenRequest:
         start, end = (
             "?" if instant is None else shown_in_zone(instant, zone) for instant in (self.window_start, self.window_end)
         )
-        return f"{start}--{end}" + (f": {', '.join(self.tables)}" if self.tables else "")
+        return f"{start}--{end}" + (f": {_listed(self.tables)}" if self.tables else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return the row for a script; instants are ISO texts in UTC."""
@@ -61,3 +61,8 @@ def list_unfinished(connection: Connection[Any]) -> list[OpenRequest]:
     """Return the requests that have not ended, the oldest first. Raises psycopg's UndefinedTable without a ledger."""
     with connection.cursor(row_factory=class_row(OpenRequest)) as cursor:
         return cursor.execute(compose("requests:list_unfinished")).fetchall()
+
+
+def _listed(names: Any) -> str:
+    """Return names as a person wrote them, which nobody has checked yet."""
+    return ", ".join(map(str, names)) if isinstance(names, list) else str(names)

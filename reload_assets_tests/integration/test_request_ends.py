@@ -278,6 +278,19 @@ def test_the_command_lists_open_requests_and_releases_and_refuses_held_ones(
     assert asked(target, finding("1", ("1",))).pending == []
 
 
+def test_the_command_also_lists_requests_that_nobody_has_checked_yet(target: TargetDatabase, command: Command) -> None:
+    requested(
+        target, "day", tables="'{orders,NULL}'", columns="""'{"orders": null, "lines": "note"}'""", requested_by="'ann'"
+    )
+    requested(target, '{"orders": 7}', columns="'[1]'", requested_by="'ann'")
+    _, *lines = command().stdout.splitlines()
+    day = "2025-01-02T01:00:00+01:00--2025-01-03T01:00:00+01:00: orders, None (only note of lines; None of orders)"
+    assert [" ".join(line.split()).partition("sales ")[2].partition(" ann")[0] for line in lines] == [
+        day,
+        "keys: none",
+    ]
+
+
 def test_a_held_request_is_counted_and_said_once(target: TargetDatabase) -> None:
     sent: list[Event] = []
     notifier = Notifier(target, {"log": lambda: sent.append}, list)
