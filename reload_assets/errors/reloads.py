@@ -112,9 +112,9 @@ class KeysUnreadable(ReloadRefused):
         "Write each key as its values in the order of the key's columns, as production has them: a time as "
         "`2025-01-03 10:00:00`, without a zone. Then ask again."
     )
-    example = sample(keys=2, table="orders", some="x17; 12, 1", columns="order_id bigint")
+    example = sample(keys="2", table="orders", some="x17; 12, 1", columns="order_id bigint")
 
-    def __init__(self, keys: int, table: str, some: str, columns: str) -> None:
+    def __init__(self, keys: str, table: str, some: str, columns: str) -> None:
         super().__init__(
             f"{keys} of the selected keys cannot be keys of {table} ({some}), whose key is ({columns}); nothing was "
             "loaded. Fix them and ask again."

@@ -19,6 +19,8 @@ from reload_assets.postgres.statements import run
 from reload_assets.tables import ReloadColumn, ReloadTable
 
 _EXAMPLES = 3
+# Each key that PostgreSQL refuses takes a statement to find, so the search ends with as many as anybody wants to know.
+_ENOUGH = 100
 # A time that every session reads the same: PostgreSQL drops a zone, and takes the 03 of 03-JAN-25 for a year. Years of
 # more than four digits, those before Christ and infinite times are in production alone.
 _DAY = r"(\d{4,6}-\d{1,2}-\d{1,2}|\d{8}|\d{1,2}-[a-z]{3}-\d{4})"
@@ -129,7 +131,8 @@ def canonical_keys(connection: Connection[Any], table: ReloadTable, keys: Sequen
     if wrong:
         names = ", ".join(f"{column.name} {column.target.type}" for column in table.key)
         some = "; ".join(", ".join(key) for key in wrong[:_EXAMPLES])
-        raise KeysUnreadable(len(wrong), table.name, some, names)
+        count = str(len(wrong)) if len(wrong) < _ENOUGH else f"{_ENOUGH} or more"
+        raise KeysUnreadable(count, table.name, some, names)
     return list(dict.fromkeys(found))
 
 
@@ -171,6 +174,8 @@ def moments_in_production(
 
 def _read(connection: Connection[Any], table: ReloadTable, keys: list[Key], found: list[Key], wrong: list[Key]) -> None:
     """Add the canonical texts of keys, and the keys that do not fit: halves that PostgreSQL refuses are tried apart."""
+    if len(wrong) >= _ENOUGH:
+        return
     try:
         with connection.transaction():
             rows = run(connection, "ledger/keys:list_canonical", _given(table), key_list=json.dumps(keys)).fetchall()

@@ -210,3 +210,18 @@ def test_a_key_that_production_would_round_guess_or_cut_is_named(
             named = re.escape(f"1 of the selected keys cannot be keys of t ({written})")
             with pytest.raises(KeysUnreadable, match=named):
                 canonical_keys(connection, table, [*((one,) for one in right), (written,)])
+
+
+def test_a_long_list_of_wrong_keys_is_refused_without_a_try_of_each(make: Make) -> None:
+    """A spreadsheet has written them as 7.0, say. The sensor has a minute for all requests."""
+    bench = make()
+    with bench.made.target.connect() as connection:
+        (table,) = resolve_group(group_tables(bench.made.config, GROUP), connection, bench.reader)
+        log: list[str] = []
+        connection.add_notice_handler(lambda notice: log.append(str(notice.message_primary)))
+        connection.execute("SET client_min_messages = log")
+        connection.execute("SET log_min_error_statement = panic")
+        connection.execute("SET log_statement = 'all'")
+        with pytest.raises(KeysUnreadable, match=r"100 or more of the selected keys .* \(0\.0; 1\.0; 2\.0\)"):
+            canonical_keys(connection, table, [(f"{number}.0",) for number in range(20_000)])
+    assert 0 < sum("jsonb_array_elements" in one for one in log) < 1_000
