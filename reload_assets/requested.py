@@ -15,6 +15,7 @@ from reload_assets.ledger.request_columns import parse_columns
 from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import get_request
 from reload_assets.partitions import Family, cadence_key, families, keys_partition, request_of
+from reload_assets.reload.lacking_rights import naming_rights
 from reload_assets.reload.limited import limited_tables
 from reload_assets.reload.parents import with_missing_parents
 from reload_assets.reload.parts import group_tables
@@ -51,9 +52,9 @@ def place_keys(config: ReloadConfig, group: str, request_id: int) -> tuple[Famil
 def complete_keys(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> Mapping[str, Sequence[Key]]:
     """Return the keys with those of parents that production lacks; the same ones without a source connection.
 
-    Raises ConfigError, KeysUnreadable and SourceUnavailable.
+    Raises ConfigError, KeysUnreadable, RightsMissing and SourceUnavailable.
     """
-    with services.source() as reader:
+    with naming_rights(services, group), services.source() as reader:
         return keys if reader is None else with_missing_parents(services.config, services.target, reader, group, keys)
 
 

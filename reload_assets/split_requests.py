@@ -18,6 +18,7 @@ from reload_assets.ledger.records import Key
 from reload_assets.ledger.request_keys import write_keys
 from reload_assets.ledger.requests import Part
 from reload_assets.partitions import cadence_window, families
+from reload_assets.reload.lacking_rights import naming_rights
 from reload_assets.reload.services import Services
 from reload_assets.reload.split import Moments, moments_of
 from reload_assets.windows import Window
@@ -40,14 +41,14 @@ def parts_of(
 ) -> list[Part]:
     """Return the parts of a list of keys that is too long. ``now`` is UTC; ``reason`` begins the reason of each part.
 
-    Each part is limited to those of the ``columns`` that are of its tables. Raises ConfigError, KeysUnreadable and
-    SourceUnavailable.
+    Each part is limited to those of the ``columns`` that are of its tables. Raises ConfigError, KeysUnreadable,
+    RightsMissing and SourceUnavailable.
     """
     config, target = services.config, services.target
     regular = families(config, group)[0].partitions
     assert isinstance(regular, TimeWindowPartitionsDefinition)
     long = too_long(config, keys, whole_windows=whole_windows)
-    with services.source() as reader:
+    with naming_rights(services, group), services.source() as reader:
         placed = moments_of(config, target, reader, group, {name: keys[name] for name in long})
     windows: dict[Window, dict[str, int]] = {}
     rest: dict[str, list[Key]] = {name: list(some) for name, some in keys.items() if name not in long}

@@ -255,3 +255,25 @@ def test_keys_that_are_none_fail_before_anything_is_made(runner: Runner) -> None
         "1 of the selected keys cannot be keys of order_items (2), whose key is (order_id bigint, line_no integer); "
         "nothing was loaded. Fix them and ask again. [keys-unreadable]"
     )
+
+
+@pytest.mark.usefixtures("requests")
+@pytest.mark.parametrize(("most", "keys"), [(1000, '{"order_items": [[7, 1]]}'), (1, '{"orders": [7, 8]}')])
+def test_keys_of_a_table_that_may_not_be_read_are_refused_and_block_nobody(
+    configured: Callable[[str], Runner], most: int, keys: str
+) -> None:
+    """The rows are looked up before a reload is opened, which would look at the rights."""
+    runner = configured(reference(keys={"most": most}))
+    with runner.stack.connect_target() as target:
+        target.execute("REVOKE SELECT ON production.orders FROM reload_job")
+    try:
+        number = ask(runner, group_name="sales", keys=keys, reason="x")
+        other = ask(runner, group_name="sales", keys='{"documents": [1]}', reason="x")
+        (request,) = tick(runner)
+    finally:
+        with runner.stack.connect_target() as target:
+            target.execute("GRANT SELECT ON production.orders TO reload_job")
+    assert request.partition_key == f"request-{other}"
+    status, _, _, error = answer(runner, number)
+    assert status == "refused"
+    assert "lacks SELECT on production.orders; run: GRANT SELECT ON TABLE production.orders TO reload_job" in error
