@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from reload_assets.finders.finding import Key
+from reload_assets.key_texts import says
 from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import run
 
 _BYTES = re.compile("(?:[0-9a-fA-F]{2})+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfitPieces:
+    """Whether a text of a key (``v``) says the value that production's type makes of it."""
+
+    v_says_it: sql.Composable
 
 
 def as_given(value: str, column: Column) -> str:
@@ -23,16 +31,22 @@ def as_given(value: str, column: Column) -> str:
 
 def unfit(connection: Connection[Any], columns: Sequence[Column], keys: Sequence[Key]) -> set[Key]:
     """Return the keys with values that the types of the key's columns do not have: no row of production has them."""
-    if not keys:
-        return set()
-    # As bytea, PostgreSQL would read digits without the prefix as characters.
-    types = ["text" if column.base_type == "bytea" else column.type for column in columns]
-    texts = list(chain.from_iterable(keys))
-    rows = run(connection, "finders/requesting:list_unfit", read_values=texts, read_types=types * len(keys)).fetchall()
-    found = {keys[(position - 1) // len(types)] for (position,) in rows}
-    for number, column in enumerate(columns):
+    found: set[Key] = set()
+    for number, column in enumerate(columns if keys else ()):
         if column.base_type == "bytea":
+            # As bytea, PostgreSQL would read digits without the prefix as characters.
             found |= {key for key in keys if not _BYTES.fullmatch(key[number])}
+            continue
+        text = sql.SQL("v.value")
+        value = sql.SQL("CAST({} AS {})").format(text, sql.SQL(column.type))
+        rows = run(
+            connection,
+            "finders/requesting:list_unfit",
+            UnfitPieces(v_says_it=says(column, None, text, value)),
+            read_values=[key[number] for key in keys],
+            read_type=column.type,
+        )
+        found |= {keys[position - 1] for (position,) in rows.fetchall()}
     return found
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.canonical.postgres import TextRule, production_text
-from reload_assets.conversions.declared import PADDED, parse_type
 from reload_assets.errors.reloads import KeysUnreadable
+from reload_assets.key_texts import says
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Key, Reload
 from reload_assets.postgres.statements import run
@@ -21,11 +21,6 @@ from reload_assets.tables import ReloadColumn, ReloadTable
 _EXAMPLES = 3
 # Each key that PostgreSQL refuses takes a statement to find, so the search ends with as many as anybody wants to know.
 _ENOUGH = 100
-# A time that every session reads the same: PostgreSQL drops a zone, and takes the 03 of 03-JAN-25 for a year. Years of
-# more than four digits, those before Christ and infinite times are in production alone.
-_DAY = r"(\d{4,6}-\d{1,2}-\d{1,2}|\d{8}|\d{1,2}-[a-z]{3}-\d{4})"
-_SAME_EVERYWHERE = rf"^\s*(-?infinity|{_DAY}([ T]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d{{1,6}}0*)?)?)?( BC)?)\s*$"
-_TIMES = ("timestamp without time zone", "date")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,30 +209,15 @@ def _given(table: ReloadTable) -> GivenPieces:
             for number, column in enumerate(table.key)
         ),
         x_means_them=sql.SQL(" AND ").join(
-            _means(table, column, sql.SQL("(x.given ->> {})").format(sql.Literal(number)), number)
+            says(
+                column.target,
+                described.get(column.source),
+                sql.SQL("(x.given ->> {})").format(sql.Literal(number)),
+                sql.Identifier("x", f"c{number}"),
+            )
             for number, column in enumerate(table.key)
         ),
     )
-
-
-def _means(table: ReloadTable, column: ReloadColumn, text: sql.Composable, number: int) -> sql.Composable:
-    """Return whether a text says the value ``x.c`` of that number, and is not too long for its type."""
-    pair, declared = table.pair(column), parse_type(column.target.base_type)
-    value = sql.Identifier("x", f"c{number}")
-    # Of a NUMBER without precision, the source has more decimals than DMS brings.
-    if declared.base == "numeric" and (pair is None or pair.source.kind != "bare"):
-        return sql.SQL("CAST({} AS numeric) = {}").format(text, value)
-    if declared.base in _TIMES:
-        return sql.SQL("({0} ~* {1} AND CAST({0} AS timestamp) = {2})").format(
-            text, sql.Literal(_SAME_EVERYWHERE), value
-        )
-    is_padded = declared.base in PADDED or (pair is not None and pair.source.kind == "padded")
-    kept = sql.SQL("rtrim({})" if is_padded else "{}").format(text)
-    # To the source, the blanks of a CHAR are NULL.
-    conditions: list[sql.Composable] = [sql.SQL("{} <> ''").format(kept)] if is_padded else []
-    if column.target.collatable and declared.size is not None:
-        conditions.append(sql.SQL("char_length({}) <= {}").format(kept, sql.Literal(declared.size)))
-    return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
 
 
 def _column(alias: str, column: ReloadColumn, *, staged: bool) -> sql.Identifier:

@@ -2,10 +2,10 @@
 -- By hand: psql -f sql/example.psql -f sql/finders/requesting.sql
 
 -- name: list_unfit
--- List the positions of the values that are not values of their types.
+-- List the positions of the texts that say no value of a type: PostgreSQL refuses, rounds or cuts them.
 SELECT v.position
-FROM unnest(:'read_values'::text [], :'read_types'::text []) WITH ORDINALITY AS v (value, type, position)
-WHERE NOT admin.reads_as(v.value, v.type);
+FROM unnest(:'read_values'::text []) WITH ORDINALITY AS v (value, position)
+WHERE CASE WHEN admin.reads_as(v.value, :'read_type') THEN NOT (:v_says_it) ELSE TRUE END;
 
 -- name: list_known
 -- List the pieces of evidence, of these, that a finder has reported before.
