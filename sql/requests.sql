@@ -15,6 +15,7 @@ SELECT
     whole_windows,
     reason,
     requested_by,
+    requested_at::text AS requested_at,
     found_by,
     status,
     run_id
@@ -37,6 +38,7 @@ SELECT
     whole_windows,
     reason,
     requested_by,
+    requested_at::text AS requested_at,
     found_by,
     status,
     run_id

@@ -37,6 +37,7 @@ _ROWS = {"cadence": "The window's rows", "adhoc": "The window's rows", "keys": "
 
 REASON_TAG = "reload_assets/reason"
 REQUEST_TAG = "reload_assets/request"
+REQUESTED_AT_TAG = "reload_assets/requested_at"
 REQUESTED_BY_TAG = "reload_assets/requested_by"
 
 

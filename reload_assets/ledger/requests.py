@@ -25,7 +25,7 @@ class Request:
     """A row of ``admin.reload_requests``: for a window, or for ``keys`` (JSON, as it was written).
 
     ``columns`` (JSON) limit it to these. Instants are UTC; None stands for one that no window can have.
-    ``whole_windows``: the windows that hold the keys are to be reloaded.
+    ``whole_windows``: the windows that hold the keys are to be reloaded. ``requested_at`` is as PostgreSQL writes it.
     """
 
     request_id: int
@@ -38,6 +38,7 @@ class Request:
     whole_windows: bool
     reason: str
     requested_by: str
+    requested_at: str
     found_by: str
     status: str
     run_id: str | None

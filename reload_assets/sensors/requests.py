@@ -18,7 +18,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_BY_TAG
+from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_AT_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
 from reload_assets.errors.config import SecretUnreadable
@@ -133,9 +133,18 @@ def requests_sensor(
 
 
 def _run_of(context: SensorEvaluationContext, request: Request) -> DagsterRun | None:
-    """Return the newest run of a request. There may be several, because a re-execution has the same tags."""
-    found = context.instance.get_runs(RunsFilter(tags={REQUEST_TAG: str(request.request_id)}), limit=1)
-    return found[0] if found else None
+    """Return the newest run of a request. There may be several, because a re-execution has the same tags.
+
+    Requests of other targets have the same numbers, and so may those of this one from before it was restored.
+    """
+    found = context.instance.get_runs(RunsFilter(tags={REQUEST_TAG: str(request.request_id)}))
+    own = (run for run in found if run.tags.get(REQUESTED_AT_TAG) == request.requested_at or _is_noted(request, run))
+    return next(own, None)
+
+
+def _is_noted(request: Request, run: DagsterRun) -> bool:
+    """Return whether the request names a run, or the one of which it is a re-execution: the tags of a terminal's."""
+    return request.run_id is not None and request.run_id in (run.run_id, run.root_run_id)
 
 
 def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
@@ -201,8 +210,8 @@ def _instant(field: str, instant: datetime | None) -> datetime:
 
 def _run_request(family: Family, key: str, request: Request, tables: Sequence[str]) -> RunRequest:
     return RunRequest(
-        # Dagster starts one run per run key, so a tick that is evaluated twice does not start a run twice.
-        run_key=f"request/{request.request_id}",
+        # Dagster starts one run per run key and sensor, so a tick that is evaluated twice does not start a run twice.
+        run_key=f"request/{request.request_id}/{request.requested_at}",
         job_name=reload_job_name(family),
         partition_key=key,
         asset_selection=assets_of(family, tables),
@@ -210,5 +219,6 @@ def _run_request(family: Family, key: str, request: Request, tables: Sequence[st
             REQUEST_TAG: str(request.request_id),
             REASON_TAG: request.reason,
             REQUESTED_BY_TAG: request.requested_by,
+            REQUESTED_AT_TAG: request.requested_at,
         },
     )

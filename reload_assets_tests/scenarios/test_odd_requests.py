@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 import yaml
+from dagster import DagsterRunStatus
 
 from reload_assets.errors import ReloadError
 from reload_assets.errors.config import SecretUnreadable
@@ -146,3 +147,22 @@ def test_a_source_that_cannot_be_reached_is_tried_once_and_keeps_no_window_waiti
     assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(window)]
     assert [answer(runner, number)[0] for number in keys] == ["pending", "pending"]
     assert len(tried) == 1
+
+
+@pytest.mark.usefixtures("requests")
+def test_the_run_of_another_targets_request_of_the_same_number_answers_none(runner: Runner, bounds: Bounds) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    number = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
+    (mine,) = tick(runner)
+    runner.instance.create_run_for_job(
+        runner.definitions.resolve_job_def("reload_sales"),
+        status=DagsterRunStatus.SUCCESS,
+        tags={**mine.tags, "reload_assets/requested_at": "2025-01-02 03:04:05+00"},
+    )
+    (again,) = tick(runner)
+    assert (again.run_key, answer(runner, number)[0]) == (mine.run_key, "pending")
+    # A request that was inserted again after the target had been restored has the number of an earlier one.
+    with runner.stack.connect_target() as target:
+        target.execute("UPDATE admin.reload_requests SET requested_at = requested_at + interval '1 day'")
+    (later,) = tick(runner)
+    assert later.run_key != mine.run_key
