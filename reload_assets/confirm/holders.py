@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from reload_assets.confirm.statements import ConfirmStatements
 from reload_assets.confirm.verdicts import Verdict
-from reload_assets.merge.holders import advice, freed_indexes, shown, unique_indexes
+from reload_assets.merge.holders import advice, elsewhere, freed_indexes, selection, shown, unique_indexes
 
 # The verdicts about a row that is not marked as deleted, and that the source has.
 _IN_SOURCE = (Verdict.SAME, Verdict.LEFT, Verdict.UPDATE, Verdict.OVERTAKEN, Verdict.BLOCKED)
@@ -36,7 +36,7 @@ def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: st
 
     None if no such row is found. The reason names that row's key, its time, and what to do about it.
     """
-    table = statements.merge.table
+    reload, table = statements.merge.reload, statements.merge.table
     index = next((index for index in unique_indexes(table) if index.name == rule), None)
     if index is None:
         return None
@@ -48,10 +48,11 @@ def held_by(connection: Connection[Any], statements: ConfirmStatements, rule: st
     if refusal is not None:
         fix = f"that row could not be removed: {refusal}"
     elif is_marked or verdict not in (Verdict.ORPHAN, *_IN_SOURCE):
-        fix = advice(table, index, is_marked)
+        fix = advice(reload, table, index, is_marked)
     elif verdict in _IN_SOURCE:
-        fix = "the source still has that row; reload the window of that time"
+        fix = f"the source still has that row; {elsewhere(reload)}"
     else:
-        fix = "the source no longer has it; delete it in production, or set orphans: delete and reload this window"
+        remove = f"delete it in production, or set orphans: delete and reload {selection(reload)}"
+        fix = f"the source no longer has it; {remove}"
     kind = "exclusion" if index.operators else "unique"
     return f"{kind} constraint {rule} of {table.target}: {holder}, has the value; {fix}"

@@ -34,7 +34,7 @@ class ValueHeld(MergeFailed):
     advice = (
         "If the source no longer has the row that holds the value, delete it in production, or set `orphans: delete` "
         "and reload the window; otherwise reload the window of that row first. Then materialize production of the "
-        "window again."
+        "window again. Where keys are reloaded, list the keys of both rows."
     )
     example = sample(
         head=_HEAD,
@@ -45,10 +45,10 @@ class ValueHeld(MergeFailed):
         "window instead; if it has, reload the window of that time first",
     )
 
-    def __init__(self, head: str, row: str, index: str, holder: str, fix: str) -> None:
+    def __init__(self, head: str, row: str, index: str, holder: str, fix: str, *, again: bool = True) -> None:
         super().__init__(
             f"{head} the staged row {row} needs a unique value ({index}) that {holder}, still has, and this reload has "
-            f"not loaded that row: {fix}; {_AGAIN}"
+            f"not loaded that row: {fix}{f'; {_AGAIN}' if again else '.'}"
         )
 
 

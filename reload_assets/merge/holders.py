@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.ledger.records import Reload
 from reload_assets.merge.index_values import condition, holds_value, indexed, read_columns
 from reload_assets.merge.pieces import HolderPieces, OwnParentPieces
 from reload_assets.merge.statements import MergeStatements, both, comma, in_staging, texts
@@ -122,17 +123,29 @@ def shown(table: ReloadTable, key: str, window: str | None) -> str:
     return f"{key}, whose {table.window.name} is {window}"
 
 
-def advice(table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
+def elsewhere(reload: Reload) -> str:
+    """Return how a row that this reload did not load is reloaded, so that its values become free."""
+    return "reload the window of that time" if reload.window else "reload both rows by one list of keys"
+
+
+def selection(reload: Reload) -> str:
+    """Return what this reload selects, as advice names it."""
+    return "this window" if reload.window else "these keys"
+
+
+def advice(reload: Reload, table: ReloadTable, index: UniqueIndex, is_marked: bool) -> str:
     """Return what to do about a holder that no reload removes."""
     kept = f"a row that is marked as deleted keeps its values in {index.name}"
     if is_marked:
         return f"{kept}; replace it by a unique index WHERE no row is marked, or delete the row in production"
-    other = "if it has, reload the window of that time first"
+    first = " first" if reload.window else ""
+    other = f"if it has, {elsewhere(reload)}{first}"
     if table.limited_to is not None:
-        return "a repair of columns removes no row: reload the window of that time, whole rows, first"
+        whole = ", whole rows, first" if reload.window else ""
+        return f"a repair of columns removes no row: {elsewhere(reload)}{whole}"
     if index in kept_indexes(table):
         return f"if the source no longer has that row, delete it in production, because {kept}; {other}"
     if table.options.orphans == "report":
-        remove = "delete it in production, or set orphans: delete and reload this window instead"
+        remove = f"delete it in production, or set orphans: delete and reload {selection(reload)} instead"
         return f"if the source no longer has that row, {remove}; {other}"
     return f"a reload removes that row first if the source no longer has it; {other}"

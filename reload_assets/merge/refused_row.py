@@ -98,7 +98,8 @@ def _find_holder(target: TargetDatabase, statements: MergeStatements, rule: str,
     key, holder_key, window, is_marked = found
     holder = shown(table, statements.key_of(holder_key), window)
     row = f"{statements.key_of(key)} of {table.target}"
-    return ValueHeld(head, row, rule, holder, advice(table, index, is_marked))
+    reload = statements.reload
+    return ValueHeld(head, row, rule, holder, advice(reload, table, index, is_marked), again=reload.window is not None)
 
 
 def _find(

@@ -134,6 +134,26 @@ def test_an_update_takes_over_the_value_of_a_holder_that_the_source_lost(make: M
     assert bench.rows(ALL) == [(2, "alice"), (3, "two")]
 
 
+@pytest.mark.parametrize("policy", ["report", "delete"])
+def test_a_value_that_an_unlisted_row_holds_asks_for_both_keys(make: Make, policy: str) -> None:
+    """Two rows have each other's value. The window of neither could be reloaded first."""
+    bench = make(UNIQUE, orphans=policy)
+    account(bench, 1, "alice")
+    account(bench, 2, "bob", LONG_AGO)
+    for key, email in ((1, "bob"), (2, "alice")):
+        held(bench, key, email)
+    first, second = ((1, "alice", None, NOON), (2, "bob", None, LONG_AGO))
+    if policy == "report":
+        with pytest.raises(ValueHeld, match=r"; if it has, reload both rows by one list of keys\. \["):
+            bench.merge({"accounts": [first]}, {"accounts": [("1",)]})
+    else:
+        confirmed = bench.confirm(bench.merge({"accounts": [first]}, {"accounts": [("1",)]}))
+        assert "the source still has that row; reload both rows by one list of keys)" in confirmed.detail
+    assert bench.rows(ALL) == [(1, "bob"), (2, "alice")]
+    assert bench.confirm(bench.merge({"accounts": [first, second]}, {"accounts": [("1",), ("2",)]})).settled
+    assert bench.rows(ALL) == [(1, "alice"), (2, "bob")]
+
+
 def test_a_holder_that_the_source_has_is_never_removed(make: Make) -> None:
     bench = make(UNIQUE)
     account(bench, 2, "alice")
