@@ -22,7 +22,14 @@ from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_AT_T
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
 from reload_assets.errors.config import SecretUnreadable
-from reload_assets.errors.source import SourceUnreachable
+from reload_assets.errors.source import (
+    SourceColumnType,
+    SourceDenied,
+    SourceDriverMissing,
+    SourceKeyValue,
+    SourceNameUnknown,
+    SourceUnreachable,
+)
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.records import Key
@@ -58,8 +65,10 @@ from reload_assets.windows import Window
 _INTERVAL_SECONDS = 15
 # Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
 _PATIENCE_SECONDS = 15.0
-# What keeps a request from becoming a run though nothing is wrong with it.
+# What keeps a request from becoming a run though nothing is wrong with it ...
 _NOT_ITS_FAULT = (SourceUnavailable, DmsError, TargetError, SecretUnreadable)
+# ... except for what the next tick would find again in the source: only a person changes it.
+_LASTING = (SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
 
 
 def requests_sensor(
@@ -104,6 +113,9 @@ def requests_sensor(
                         continue
                     family, key, tables = placed
                     wanted.append(_run_request(family, key, request, tables))
+                except _LASTING as error:
+                    note_ended(target, request.request_id, "refused", str(error))
+                    continue
                 except _NOT_ITS_FAULT as error:
                     # The next tick asks again.
                     context.log.warning(f"Request {request.request_id} waits: {error}")

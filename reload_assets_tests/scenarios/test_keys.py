@@ -277,3 +277,19 @@ def test_keys_of_a_table_that_may_not_be_read_are_refused_and_block_nobody(
     status, _, _, error = answer(runner, number)
     assert status == "refused"
     assert "lacks SELECT on production.orders; run: GRANT SELECT ON TABLE production.orders TO reload_job" in error
+
+
+@pytest.mark.usefixtures("requests")
+@pytest.mark.parametrize("limit", [{}, {"columns": '{"orders": ["amount"]}'}], ids=["rows", "columns"])
+def test_keys_of_a_table_that_the_source_does_not_have_are_refused(
+    configured: Callable[[str], Runner], limit: dict[str, str]
+) -> None:
+    """No later tick would find it either."""
+    document = yaml.safe_load(reference())
+    document["groups"]["sales"]["tables"]["orders"]["source"] = "ORDER"
+    runner = configured(yaml.safe_dump(document))
+    number = ask(runner, group_name="sales", keys='{"orders": [7]}', reason="x", **limit)
+    assert tick(runner) == []
+    status, _, _, error = answer(runner, number)
+    assert status == "refused"
+    assert "has no table SALES.ORDER that this user may read (did you mean 'ORDERS'?)" in error
