@@ -17,6 +17,7 @@ from dagster import (
     sensor,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from psycopg import Error as DatabaseError
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_AT_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
@@ -46,6 +47,7 @@ from reload_assets.ledger.requests import (
     split_request,
 )
 from reload_assets.partitions import Family
+from reload_assets.reload.failures import describe
 from reload_assets.reload.services import Services
 from reload_assets.requested import (
     assets_of,
@@ -113,17 +115,14 @@ def requests_sensor(
                         continue
                     family, key, tables = placed
                     wanted.append(_run_request(family, key, request, tables))
-                except _LASTING as error:
-                    note_ended(target, request.request_id, "refused", str(error))
-                    continue
-                except _NOT_ITS_FAULT as error:
-                    # The next tick asks again.
-                    context.log.warning(f"Request {request.request_id} waits: {error}")
+                except (ReloadError, DatabaseError) as error:
+                    if isinstance(error, ReloadError) and not _is_passing(error):
+                        note_ended(target, request.request_id, "refused", str(error))
+                        continue
+                    # The next tick asks again, and no request keeps the others from theirs.
+                    context.log.warning(f"Request {request.request_id} waits: {describe(error)}")
                     if isinstance(error, SourceUnreachable):
                         unreachable = error
-                    continue
-                except ReloadError as error:
-                    note_ended(target, request.request_id, "refused", str(error))
                     continue
                 if isinstance(family.partitions, DynamicPartitionsDefinition):
                     additions.setdefault(str(family.partitions.name), []).append(key)
@@ -176,6 +175,10 @@ def _follow(reload: ReloadResource, request: Request, run: DagsterRun) -> int:
             else f"The run {run.run_id} ended as {run.status.value}; see it.",
         )
     return 0
+
+
+def _is_passing(error: ReloadError) -> bool:
+    return isinstance(error, _NOT_ITS_FAULT) and not isinstance(error, _LASTING)
 
 
 def _asks_source(request: Request) -> bool:
