@@ -23,6 +23,7 @@ from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_AT_T
 from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
 from reload_assets.errors.config import SecretUnreadable
+from reload_assets.errors.preflight import RightsMissing
 from reload_assets.errors.source import (
     SourceColumnType,
     SourceDenied,
@@ -69,8 +70,8 @@ _INTERVAL_SECONDS = 15
 _PATIENCE_SECONDS = 15.0
 # What keeps a request from becoming a run though nothing is wrong with it ...
 _NOT_ITS_FAULT = (SourceUnavailable, DmsError, TargetError, SecretUnreadable)
-# ... except for what the next tick would find again in the source: only a person changes it.
-_LASTING = (SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
+# ... except for what the next tick would find again: only a person changes it.
+_LASTING = (RightsMissing, SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
 
 
 def requests_sensor(

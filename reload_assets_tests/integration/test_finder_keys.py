@@ -1,4 +1,4 @@
-"""Keys that finders read in lists of DMS: those that no request can ask for are told apart from the others."""
+"""Keys that finders read in lists of DMS: those that no request can ask for are found."""
 
 from __future__ import annotations
 
