@@ -1,11 +1,11 @@
-"""Decides whether the text of a key says the value that production's type makes of it: no other key is meant then."""
+"""The texts of keys, as people, their tools and DMS write them, and whether production's types keep what they say."""
 
 from __future__ import annotations
 
 from psycopg import sql
 
 from reload_assets.canonical.oracle_types import SourceColumn
-from reload_assets.conversions.declared import PADDED, parse_type
+from reload_assets.conversions.declared import INTEGERS, PADDED, parse_type
 from reload_assets.postgres.catalog import Column
 
 # A time that every session reads the same: PostgreSQL drops a zone, and takes the 03 of 03-JAN-25 for a year. Years of
@@ -13,6 +13,18 @@ from reload_assets.postgres.catalog import Column
 _DAY = r"(\d{4,6}-\d{1,2}-\d{1,2}|\d{8}|\d{1,2}-[a-z]{3}-\d{4})"
 _SAME_EVERYWHERE = rf"^\s*(-?infinity|{_DAY}([ T]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d{{1,6}}0*)?)?)?( BC)?)\s*$"
 _TIMES = ("timestamp without time zone", "date")
+
+
+def spelled(column: Column, text: sql.Composable) -> sql.Composable:
+    """Return a value as people and their tools write it, as a text that the column's type reads."""
+    base = parse_type(column.base_type).base
+    if base in INTEGERS:
+        # A spreadsheet or a data frame writes 7.0. As text, so that 7.5 is refused.
+        return sql.SQL("CAST(trim_scale(CAST({} AS numeric)) AS text)").format(text)
+    if base == "bytea":
+        # psql writes bytes with this prefix.
+        return sql.SQL("regexp_replace({}, '^\\\\x', '')").format(text)
+    return text
 
 
 def says(column: Column, source: SourceColumn | None, text: sql.Composable, value: sql.Composable) -> sql.Composable:

@@ -9,11 +9,13 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from reload_assets.conversions.declared import INTEGERS
 from reload_assets.finders.finding import Key
 from reload_assets.key_texts import says
 from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import run
 
+_NO_FRACTION = re.compile(r"\.0+$")
 _BYTES = re.compile("(?:[0-9a-fA-F]{2})+")
 
 
@@ -25,7 +27,9 @@ class UnfitPieces:
 
 
 def as_given(value: str, column: Column) -> str:
-    """Return a value as keys are given for a reload: bytes as hexadecimal digits, without PostgreSQL's prefix."""
+    """Return a value as a key that a reload notes: 7.0 as an integer, bytes as digits without PostgreSQL's prefix."""
+    if column.base_type in INTEGERS:
+        return _NO_FRACTION.sub("", value)
     return value.removeprefix("\\x") if column.base_type in ("bytea", "uuid") else value
 
 

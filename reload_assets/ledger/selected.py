@@ -12,7 +12,7 @@ from psycopg import Connection, DataError, IntegrityError, sql
 
 from reload_assets.canonical.postgres import TextRule, production_text
 from reload_assets.errors.reloads import KeysUnreadable
-from reload_assets.key_texts import says
+from reload_assets.key_texts import says, spelled
 from reload_assets.keys import key_rule
 from reload_assets.ledger.records import Key, Reload
 from reload_assets.postgres.statements import run
@@ -197,7 +197,9 @@ def _given(table: ReloadTable) -> GivenPieces:
     return GivenPieces(
         x_typed=_comma(
             sql.SQL("{} AS {}").format(
-                typed_text(table, column, sql.SQL("(x.key ->> {})").format(sql.Literal(number))),
+                typed_text(
+                    table, column, spelled(column.target, sql.SQL("(x.key ->> {})").format(sql.Literal(number)))
+                ),
                 sql.Identifier(f"c{number}"),
             )
             for number, column in enumerate(table.key)
