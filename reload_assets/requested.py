@@ -14,6 +14,7 @@ from reload_assets.ledger.records import Key
 from reload_assets.ledger.request_columns import parse_columns
 from reload_assets.ledger.request_keys import parse_keys
 from reload_assets.ledger.requests import get_request
+from reload_assets.ledger.selected import canonical_keys
 from reload_assets.partitions import Family, cadence_key, families, keys_partition, request_of
 from reload_assets.reload.lacking_rights import naming_rights
 from reload_assets.reload.limited import limited_tables
@@ -56,6 +57,13 @@ def complete_keys(services: Services, group: str, keys: Mapping[str, Sequence[Ke
     """
     with naming_rights(services, group), services.source() as reader:
         return keys if reader is None else with_missing_parents(services.config, services.target, reader, group, keys)
+
+
+def require_keys(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> None:
+    """Require keys that production can have. Raises ConfigError, KeysUnreadable and SourceUnavailable."""
+    with services.source() as reader, services.target.connect(autocommit=True) as connection:
+        for table in resolve_group(group_tables(services.config, group), connection, reader, list(keys)):
+            canonical_keys(connection, table, keys[table.name])
 
 
 def requested_keys(services: Services, family: Family, partition_key: str) -> Mapping[str, Sequence[Key]]:

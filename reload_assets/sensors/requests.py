@@ -58,6 +58,7 @@ from reload_assets.requested import (
     place_keys,
     place_window,
     require_group,
+    require_keys,
 )
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.run_process import has_died
@@ -203,6 +204,7 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
     keys: Mapping[str, Sequence[Key]] = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
+    require_keys(services, group, keys)
     if columns is not None:
         choose_limited(services, group, columns, tables)
     else:

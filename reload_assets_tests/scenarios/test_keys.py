@@ -245,9 +245,17 @@ def test_bad_keys_are_refused_with_a_sentence(runner: Runner, columns: dict[str,
 
 
 @pytest.mark.usefixtures("requests")
-def test_keys_that_are_none_fail_before_anything_is_made(runner: Runner) -> None:
+@pytest.mark.parametrize(
+    ("source", "limit"),
+    [({}, None), ({"connection": None}, None), ({}, '{"order_items": ["price"], "orders": ["amount"]}')],
+    ids=["rows", "without a source", "columns"],
+)
+def test_keys_that_are_none_fail_before_anything_is_made(
+    configured: Callable[[str], Runner], source: dict[str, Any], limit: str | None
+) -> None:
+    runner = configured(reference(source=source))
     keys = {"order_items": [[1, 1], [2], [3, 1]], "orders": [1]}
-    number = ask(runner, group_name="sales", keys=json.dumps(keys), reason="x")
+    number = ask(runner, group_name="sales", keys=json.dumps(keys), columns=limit, reason="x")
     assert tick(runner) == []
     status, _, reload_id, error = answer(runner, number)
     assert (status, reload_id) == ("refused", None)
