@@ -142,16 +142,24 @@ def _reload_keys(
     with services.source() as reader, services.target.connect(autocommit=True) as connection:
         resolved = resolve_group(group_tables(config, group), connection, reader, names)
     keys: Mapping[str, Sequence[Key]] = read_key_files(files, {table.name: table.key for table in resolved})
+    is_long = too_long(config, keys)
     if columns is None:
         keys = complete_keys(services, group, keys)
-    if not too_long(config, keys):
+    # Parents that were added make no list too long.
+    if not is_long:
         return [_reload_listed(configured, group, Part(None, None, json.dumps(keys), reason, columns))]
     parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason, columns)
     click.echo(f"More than {config.keys.most} keys of a table (keys.most): {len(parts)} reloads of what holds them.")
-    return [
-        _reload_window(configured, group, part) if part.window is not None else _reload_listed(configured, group, part)
-        for part in parts
-    ]
+    found = []
+    for part in parts:
+        if part.window is not None:
+            found.append(_reload_window(configured, group, part))
+            continue
+        if columns is None:
+            # A later part may have the parents of its rows.
+            part = replace(part, keys=json.dumps(complete_keys(services, group, parse_keys(part.keys or ""))))
+        found.append(_reload_listed(configured, group, part))
+    return found
 
 
 def _reload_listed(configured: Configured, group: str, part: Part) -> Reload | None:

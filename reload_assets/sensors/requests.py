@@ -205,6 +205,8 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
     keys: Mapping[str, Sequence[Key]] = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
     require_keys(services, group, keys)
+    # Parents that are added make no list too long: a part of a split list would be split again, for ever.
+    is_long = too_long(config, keys, whole_windows=request.whole_windows)
     if columns is not None:
         choose_limited(services, group, columns, tables)
     else:
@@ -212,7 +214,7 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         if completed != keys:
             set_keys(services.target, request.request_id, write_keys(completed))
             keys, tables = completed, list(completed)
-    if too_long(config, keys, whole_windows=request.whole_windows):
+    if is_long:
         reason = f"{request.reason} [request {request.request_id}]"
         parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)
         split_request(services.target, request, parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from reload_assets.verify.production import AFTER_CHECKS_OF_KEYS
 from reload_assets.verify.staging import STAGING_CHECKS_OF_KEYS
 from reload_assets_tests.scenarios.requesting import answer, ask, launch, tick
 from reload_assets_tests.scenarios.runs import Runner, checks, failures
+from reload_assets_tests.scenarios.test_cli import command
 
 KEY = {"customers": "customer_id", "orders": "order_id", "order_items": "order_id, line_no", "documents": "document_id"}
 
@@ -196,6 +198,38 @@ def test_a_long_list_becomes_the_windows_that_hold_it(configured: Callable[[str]
     )
     assert parts[0] == (False, ["orders"], f"found [request {number}] (keys in this window: 3 of orders)")
     assert parts[1][1] is None
+
+
+@pytest.mark.usefixtures("requests")
+@pytest.mark.parametrize("by", ["row", "command"])
+def test_parts_of_a_long_list_have_the_parents_of_their_own_rows(
+    configured: Callable[[str], Runner], day: date, tmp_path: Path, by: str
+) -> None:
+    """The second part has the order to which the first part's item refers. No window of the cadence holds the rows."""
+    written = reference(keys={"most": 1}, windows={"first": "2026-01-01"})
+    runner = configured(written)
+    first, second = orders_of(runner, day)[:2]
+    with runner.stack.connect_target() as target:
+        target.execute("DELETE FROM production.order_items WHERE order_id IN (%s, %s)", (first, second))
+        target.execute("DELETE FROM production.orders WHERE order_id IN (%s, %s)", (first, second))
+    keys = {"orders": [[first], [second]], "order_items": [[second, 1], [first, 1]]}
+    if by == "row":
+        ask(runner, group_name="sales", keys=json.dumps(keys), reason="x")
+        assert tick(runner) == []
+        assert all(launch(runner, request) for request in tick(runner))
+        assert tick(runner) == []
+        ((requests,),) = runner.query("SELECT count(*) FROM admin.reload_requests")
+        assert requests == 3
+    else:
+        (tmp_path / "reload.yaml").write_text(written, encoding="utf-8")
+        arguments = []
+        for table, some in keys.items():
+            (tmp_path / table).write_text("\n".join(",".join(map(str, key)) for key in some), encoding="utf-8")
+            arguments += ["--keys", f"{table}={tmp_path / table}"]
+        done = command("--config", str(tmp_path / "reload.yaml"), "reload", "sales", *arguments)
+        assert done.exit_code == 0, done.output
+    for order in (first, second):
+        assert target_row(runner, "order_items", order, 1) == source_row(runner, "order_items", order, 1) is not None
 
 
 @pytest.mark.usefixtures("requests")
