@@ -1,4 +1,4 @@
-"""Splits a request for many keys into the windows of the cadence that hold them.
+"""Splits a request for many keys into the windows of the cadence that hold them, and one for tables that are gone.
 
 Keys whose rows lie in no such window, on neither side, stay keys: those of rows without a time or of a window that has
 not ended, and keys that neither side has.
@@ -15,13 +15,42 @@ from dagster import TimeWindowPartitionsDefinition
 
 from reload_assets.config.model import ReloadConfig
 from reload_assets.ledger.records import Key
-from reload_assets.ledger.request_keys import write_keys
-from reload_assets.ledger.requests import Part
+from reload_assets.ledger.request_keys import parse_keys, write_keys
+from reload_assets.ledger.requests import Part, Request
 from reload_assets.partitions import cadence_window, families
 from reload_assets.reload.lacking_rights import naming_rights
 from reload_assets.reload.services import Services
 from reload_assets.reload.split import Moments, moments_of
 from reload_assets.windows import Window
+
+
+def without_gone(request: Request, tables: Collection[str], reason: str) -> list[Part]:
+    """Return a finder's request in two parts if its group has only some of its tables any more: ``tables``.
+
+    The second part has the others, and will be refused. Else nothing is returned. Raises RequestInvalid.
+    """
+    if request.found_by == "person":
+        # A name that a person wrote may be a mistake.
+        return []
+    keys = {} if request.keys is None else parse_keys(request.keys)
+    named = list(keys) or [str(name) for name in request.tables or ()]
+    gone = [name for name in named if name not in tables]
+    there = [name for name in named if name in tables]
+    if not gone or not there:
+        return []
+    window = None
+    if not keys and request.window_start is not None and request.window_end is not None:
+        window = Window(request.window_start.astimezone(timezone.utc), request.window_end.astimezone(timezone.utc))
+    return [
+        Part(
+            window,
+            None if keys else some,
+            write_keys({name: keys[name] for name in some}) if keys else None,
+            f"{reason} ({', '.join(gone)} left the group)",
+            whole_windows=request.whole_windows,
+        )
+        for some in (there, gone)
+    ]
 
 
 def too_long(config: ReloadConfig, keys: Mapping[str, Sequence[Key]], *, whole_windows: bool = False) -> list[str]:

@@ -50,12 +50,13 @@ WHERE request_id = :'request_id'::bigint;
 -- that somebody is at work on the request.
 WITH made AS (
     INSERT INTO admin.reload_requests (
-        group_name, window_start, window_end, tables, keys, columns, reason, requested_by, status, run_id, updated_at
+        group_name, window_start, window_end, tables, keys, columns, whole_windows, reason, requested_by, status,
+        run_id, updated_at
     )
     VALUES (
         :'group_name', :'window_start'::timestamptz, :'window_end'::timestamptz, :'tables'::text [],
-        :'request_keys'::jsonb, :'limited_columns'::jsonb, :'reason', :'requested_by', 'started', :'run_id',
-        clock_timestamp()
+        :'request_keys'::jsonb, :'limited_columns'::jsonb, :'whole_windows'::boolean, :'reason', :'requested_by',
+        'started', :'run_id', clock_timestamp()
     )
     RETURNING request_id
 )
@@ -86,7 +87,8 @@ WHERE request_id = :'request_id'::bigint AND status = 'pending';
 -- name: insert_part
 -- Insert a part of a request that is split: a window of some tables, or fewer keys.
 INSERT INTO admin.reload_requests (
-    group_name, window_start, window_end, tables, keys, columns, reason, requested_by, found_by, evidence, split_from
+    group_name, window_start, window_end, tables, keys, columns, whole_windows, reason, requested_by, found_by,
+    evidence, split_from
 )
 SELECT
     group_name,
@@ -95,6 +97,7 @@ SELECT
     :'tables'::text [],
     :'request_keys'::jsonb,
     :'limited_columns'::jsonb,
+    :'whole_windows'::boolean,
     :'reason',
     requested_by,
     found_by,

@@ -64,13 +64,17 @@ def get_request(target: TargetDatabase, request_id: int) -> Request | None:
 
 @dataclass(frozen=True)
 class Part:
-    """What one request asks for: a window of some tables, or keys by table (JSON). ``columns`` by table limit it."""
+    """What one request asks for: a window of some tables, or keys by table (JSON). ``columns`` by table limit it.
+
+    ``whole_windows``: the windows that hold the keys are to be reloaded.
+    """
 
     window: Window | None
     tables: list[str] | None
     keys: str | None
     reason: str
     columns: Mapping[str, Sequence[str]] | None = None
+    whole_windows: bool = False
 
     @property
     def values(self) -> dict[str, Any]:
@@ -81,6 +85,7 @@ class Part:
             "tables": self.tables,
             "request_keys": self.keys,
             "limited_columns": json.dumps(self.columns) if self.columns else None,
+            "whole_windows": self.whole_windows,
             "reason": self.reason,
         }
 

@@ -63,7 +63,7 @@ from reload_assets.requested import (
 from reload_assets.resources.reload import ReloadResource
 from reload_assets.run_process import has_died
 from reload_assets.sensors.failed_ticks import readable_ticks
-from reload_assets.split_requests import parts_of, too_long
+from reload_assets.split_requests import parts_of, too_long, without_gone
 from reload_assets.windows import Window
 
 _INTERVAL_SECONDS = 15
@@ -192,6 +192,10 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
     config, group = services.config, request.group_name
     require_group(group, config.groups)
     known = config.groups[group].tables
+    reason = f"{request.reason} [request {request.request_id}]"
+    if parts := without_gone(request, known, reason):
+        split_request(services.target, request, parts)
+        return None
     columns = None if request.columns is None else parse_columns(request.columns)
     if request.keys is None:
         window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
@@ -215,7 +219,6 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
             set_keys(services.target, request.request_id, write_keys(completed))
             keys, tables = completed, list(completed)
     if is_long:
-        reason = f"{request.reason} [request {request.request_id}]"
         parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)
         split_request(services.target, request, parts)
         return None

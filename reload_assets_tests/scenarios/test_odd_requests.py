@@ -169,3 +169,31 @@ def test_the_run_of_another_targets_request_of_the_same_number_answers_none(runn
         target.execute("UPDATE admin.reload_requests SET requested_at = requested_at + interval '1 day'")
     (later,) = tick(runner)
     assert later.run_key != mine.run_key
+
+
+@pytest.mark.usefixtures("requests")
+def test_what_a_finder_asks_for_is_reloaded_although_a_table_has_left_the_group(runner: Runner, bounds: Bounds) -> None:
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    found = {"group_name": "sales", "reason": "r", "found_by": "validation"}
+    keys = '{"orders": [1], "returns": [2]}'
+    asked = [
+        ask(runner, keys=keys, **found),
+        ask(runner, keys=keys, whole_windows=True, **found),
+        ask(runner, window_start=start, window_end=end, tables=["returns", "orders"], **found),
+    ]
+    assert tick(runner) == []
+    tick(runner)
+    parts = "SELECT keys, tables, whole_windows, status FROM admin.reload_requests WHERE split_from = %s ORDER BY 1, 2"
+    for number, whole in zip(asked, (False, True), strict=False):
+        assert runner.query(parts, number) == [
+            ({"orders": ["1"]}, None, whole, "split" if whole else "pending"),
+            ({"returns": ["2"]}, None, whole, "refused"),
+        ]
+    assert runner.query(parts, asked[2]) == [
+        (None, ["orders"], False, "pending"),
+        (None, ["returns"], False, "refused"),
+    ]
+    # What a person wrote may be a mistake.
+    mine = ask(runner, keys=keys, group_name="sales", reason="r")
+    tick(runner)
+    assert answer(runner, mine)[0] == "refused"
