@@ -178,25 +178,62 @@ FROM healed AS h
 WHERE q.request_id = h.request_id AND q.status IN ('pending', 'held', 'started');
 
 -- name: close_healed_keys
--- Close the requests for keys all of which other reloads have reloaded since. reload_id: the last of these.
-WITH wanted AS (
+-- Close the requests for keys all of which other reloads have reloaded since. reload_id: the last of these. Requests may
+-- be long and wait for days, so only those that a reload can have healed are looked at, and all of their keys at once.
+WITH waiting AS (
     SELECT
         q.request_id,
         q.group_name,
-        t.key AS table_name,
-        k.value AS key,
+        q.keys,
         greatest(
             q.requested_at, (SELECT max(f.seen_at) FROM admin.findings AS f WHERE f.request_id = q.request_id)
         ) AS asked_at
     FROM admin.reload_requests AS q
-    CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(q.keys) WHEN 'object' THEN q.keys ELSE '{}' END) AS t
+    WHERE
+        q.status IN ('pending', 'held', 'started') AND jsonb_typeof(q.keys) = 'object' AND NOT q.whole_windows
+        AND NOT EXISTS (SELECT FROM admin.reloads AS o WHERE o.request_id = q.request_id)
+        AND EXISTS (
+            SELECT FROM admin.reloads AS r
+            WHERE
+                r.group_name = q.group_name AND r.selection = 'keys' AND r.opened_at > q.requested_at
+                AND r.status = 'merged' AND r.confirm_status = 'confirmed' AND r.columns IS NULL
+        )
+),
+
+wanted AS (
+    SELECT
+        w.request_id,
+        w.group_name,
+        w.asked_at,
+        t.key AS table_name,
+        array(
+            SELECT e.text
+            FROM jsonb_array_elements_text(
+                CASE jsonb_typeof(k.value) WHEN 'array' THEN k.value ELSE jsonb_build_array(k.value) END
+            ) WITH ORDINALITY AS e (text, place)
+            ORDER BY e.place
+        ) AS key
+    FROM waiting AS w
+    CROSS JOIN LATERAL jsonb_each(w.keys) AS t
     -- What is not a list of keys is one key that nobody has reloaded.
     CROSS JOIN LATERAL jsonb_array_elements(
         CASE jsonb_typeof(t.value) WHEN 'array' THEN t.value ELSE '[null]' END
     ) AS k
+),
+
+reloaded AS (
+    SELECT
+        w.request_id,
+        w.table_name,
+        w.key,
+        max(r.reload_id) AS reload_id
+    FROM wanted AS w
+    INNER JOIN admin.reload_keys AS x ON w.table_name = x.table_name AND w.key = x.key
+    INNER JOIN admin.reloads AS r ON x.reload_id = r.reload_id
     WHERE
-        q.status IN ('pending', 'held', 'started') AND NOT q.whole_windows
-        AND NOT EXISTS (SELECT FROM admin.reloads AS o WHERE o.request_id = q.request_id)
+        r.group_name = w.group_name AND r.status = 'merged' AND r.confirm_status = 'confirmed'
+        AND r.columns IS NULL AND r.opened_at > w.asked_at
+    GROUP BY w.request_id, w.table_name, w.key
 ),
 
 healed AS (
@@ -204,22 +241,7 @@ healed AS (
         w.request_id,
         max(h.reload_id) AS reload_id
     FROM wanted AS w
-    LEFT JOIN LATERAL (
-        SELECT max(r.reload_id) AS reload_id
-        FROM admin.reload_keys AS x
-        INNER JOIN admin.reloads AS r ON x.reload_id = r.reload_id
-        WHERE
-            r.group_name = w.group_name AND r.status = 'merged' AND r.confirm_status = 'confirmed'
-            AND r.columns IS NULL AND r.opened_at > w.asked_at
-            AND x.table_name = w.table_name
-            AND x.key = array(
-                SELECT e.text
-                FROM jsonb_array_elements_text(
-                    CASE jsonb_typeof(w.key) WHEN 'array' THEN w.key ELSE jsonb_build_array(w.key) END
-                ) WITH ORDINALITY AS e (text, place)
-                ORDER BY e.place
-            )
-    ) AS h ON TRUE
+    LEFT JOIN reloaded AS h ON w.request_id = h.request_id AND w.table_name = h.table_name AND w.key = h.key
     GROUP BY w.request_id
     HAVING bool_and(h.reload_id IS NOT NULL)
 )

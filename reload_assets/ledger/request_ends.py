@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from reload_assets.postgres.connection import TargetDatabase
+from reload_assets.postgres.session import prefer_hash_joins
 from reload_assets.postgres.statements import run
 
 
@@ -17,7 +18,9 @@ def close_healed(target: TargetDatabase, tables: Mapping[str, Sequence[str]]) ->
     with target.connect() as connection:
         of_groups = json.dumps({group: list(names) for group, names in tables.items()})
         windows = run(connection, "requests:close_healed_windows", tables_of_groups=of_groups).rowcount
-        return windows + run(connection, "requests:close_healed_keys").rowcount
+        # Nothing may be known yet of the ledger's tables, and lists may be long on both sides.
+        with prefer_hash_joins(connection):
+            return windows + run(connection, "requests:close_healed_keys").rowcount
 
 
 def close_split(target: TargetDatabase) -> int:

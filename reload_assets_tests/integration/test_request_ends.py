@@ -146,6 +146,26 @@ def test_keys_are_healed_once_every_one_of_them_is(target: TargetDatabase) -> No
     assert state(target) == [("healed", 7), ("healed", 6), *[("pending", None)] * 3]
 
 
+# A tick of the sensor has 60 s.
+@pytest.mark.timeout(20)
+def test_long_lists_that_wait_are_compared_with_long_lists_that_were_reloaded(target: TargetDatabase) -> None:
+    rows(
+        target,
+        """INSERT INTO admin.reload_requests (group_name, reason, status, keys) SELECT 'sales', 'flood', 'held', (
+            SELECT jsonb_build_object('orders', jsonb_agg(k::text))
+            FROM generate_series(r * 10000, r * 10000 + 9999) AS k
+        ) FROM generate_series(0, 9) AS r;
+        INSERT INTO admin.reloads (group_name, partition_key, tables, status, started_by, run_id, confirm_status)
+        SELECT 'sales', 'request-' || r, '{orders}', 'merged', 'me', r, 'confirmed' FROM generate_series(1, 100) AS r;
+        INSERT INTO admin.reload_keys
+        SELECT r, 'orders', ARRAY[(r * 1000 + k)::text] FROM generate_series(1, 100) AS r, generate_series(0, 999) AS k
+        """,
+    )
+    # All but the first 1000 keys.
+    assert close_healed(target, GROUPS) == 9
+    assert state(target) == [("held", None), *[("healed", last) for last in range(19, 100, 10)]]
+
+
 def test_what_was_seen_after_a_reload_is_not_healed_by_it(target: TargetDatabase) -> None:
     requested(target, '{"orders": ["7"]}')
     requested(target, "day")
