@@ -53,10 +53,13 @@ def place_keys(config: ReloadConfig, group: str, request_id: int) -> tuple[Famil
 def complete_keys(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> Mapping[str, Sequence[Key]]:
     """Return the keys with those of parents that production lacks; the same ones without a source connection.
 
-    Raises ConfigError, KeysUnreadable, RightsMissing and SourceUnavailable.
+    Raises ConfigError, KeysUnreadable for keys that production cannot have, RightsMissing and SourceUnavailable.
     """
     with naming_rights(services, group), services.source() as reader:
-        return keys if reader is None else with_missing_parents(services.config, services.target, reader, group, keys)
+        if reader is not None:
+            return with_missing_parents(services.config, services.target, reader, group, keys)
+    require_keys(services, group, keys)
+    return keys
 
 
 def require_keys(services: Services, group: str, keys: Mapping[str, Sequence[Key]]) -> None:

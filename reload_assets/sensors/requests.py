@@ -208,11 +208,11 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
     keys: Mapping[str, Sequence[Key]] = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
-    require_keys(services, group, keys)
     # Parents that are added make no list too long: a part of a split list would be split again, for ever.
     is_long = too_long(config, keys, whole_windows=request.whole_windows)
     if columns is not None:
         choose_limited(services, group, columns, tables)
+        require_keys(services, group, keys)
     else:
         completed = complete_keys(services, group, keys)
         if completed != keys:
