@@ -28,7 +28,7 @@ def spelled(column: Column, text: sql.Composable) -> sql.Composable:
 
 
 def says(column: Column, source: SourceColumn | None, text: sql.Composable, value: sql.Composable) -> sql.Composable:
-    """Return the SQL condition that a text says ``value``, which is of the column's type, and is not too long for it.
+    """Return the SQL condition that a text says ``value``, which is of the column's type, and which both sides can have.
 
     The type may have rounded, guessed or cut the text. ``source`` is None where nobody described it.
     """
@@ -40,10 +40,13 @@ def says(column: Column, source: SourceColumn | None, text: sql.Composable, valu
         return sql.SQL("({0} ~* {1} AND CAST({0} AS timestamp) = {2})").format(
             text, sql.Literal(_SAME_EVERYWHERE), value
         )
+    if declared.base == "bytea":
+        return sql.SQL("octet_length({}) > 0").format(value)
     is_padded = declared.base in PADDED or kind == "padded"
     kept = sql.SQL("rtrim({})" if is_padded else "{}").format(text)
-    # To the source, the blanks of a CHAR are NULL.
-    conditions: list[sql.Composable] = [sql.SQL("{} <> ''").format(kept)] if is_padded else []
+    # To the source, an empty text is NULL, and so are the blanks of a CHAR.
+    says_some = sql.SQL("{} <> ''").format(kept)
+    conditions: list[sql.Composable] = [says_some] if is_padded or column.collatable else []
     if column.collatable and declared.size is not None:
         conditions.append(sql.SQL("char_length({}) <= {}").format(kept, sql.Literal(declared.size)))
     return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
