@@ -28,7 +28,7 @@ def spelled(column: Column, text: sql.Composable) -> sql.Composable:
 
 
 def says(column: Column, source: SourceColumn | None, text: sql.Composable, value: sql.Composable) -> sql.Composable:
-    """Return the SQL condition that a text says ``value``, which is of the column's type, and which both sides can have.
+    """Return the SQL condition that a text says ``value``, of the column's type, which both sides can have.
 
     The type may have rounded, guessed or cut the text. ``source`` is None where nobody described it.
     """

@@ -274,13 +274,18 @@ FROM parts AS p
 WHERE q.request_id = p.request_id AND q.status = 'split';
 
 -- name: list_unfinished
--- List the requests that have not ended, for people: the newest last. age_seconds: since when they wait.
+-- List the requests that have not ended, for people: the newest last. age_seconds: since when they wait. An instant that
+-- no window can have is NULL.
 SELECT
     q.request_id,
     q.status,
     q.group_name,
-    CASE WHEN q.window_start > '-infinity' THEN q.window_start END AS window_start,
-    CASE WHEN q.window_end < 'infinity' THEN q.window_end END AS window_end,
+    CASE
+        WHEN q.window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_start
+    END AS window_start,
+    CASE
+        WHEN q.window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_end
+    END AS window_end,
     q.tables,
     q.keys,
     q.columns,

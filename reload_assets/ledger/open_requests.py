@@ -17,7 +17,10 @@ from reload_assets.windows import shown_in_zone
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """A row of ``admin.reload_requests`` that has not ended. An instant that no window can have is None."""
+    """A row of ``admin.reload_requests`` that has not ended, with whatever people wrote into it.
+
+    An instant that no window can have is None.
+    """
 
     request_id: int
     status: str

@@ -93,7 +93,7 @@ class Event:
         found = {
             "group": ", ".join(self.groups),
             "window": self.partition_key,
-            "tables": ", ".join(self.tables or ()),
+            "tables": ", ".join(map(str, self.tables or ())),
             "reload": None if self.reload_id is None else str(self.reload_id),
             "run": self.run_id,
             "CDC task": self.subject if self.reload_id is None and self.subject.startswith("arn:") else None,

@@ -311,6 +311,27 @@ def test_the_command_also_lists_requests_that_nobody_has_checked_yet(target: Tar
     ]
 
 
+def test_what_people_write_into_a_request_stops_neither_finders_nor_the_list_nor_notifications(
+    target: TargetDatabase, command: Command
+) -> None:
+    insert = "INSERT INTO admin.reload_requests (group_name, reason, window_start, window_end, tables, columns) VALUES "
+    for start, end in (("0044-03-15 BC", "20000-01-01"), ("-infinity", "infinity")):
+        rows(target, f"""{insert} ('sales', 'r', '{start}', '{end}', '{{NULL,orders}}', '{{"orders": 7}}')""")
+        rows(target, f"{insert} ('sales', 'r', '{start}', '{end}', NULL, NULL)")
+    requested(target, '{"orders": null, "lines": [null, {"a": 1}]}')
+    rows(target, "INSERT INTO admin.reload_requests (group_name, reason, keys) VALUES ('sales', 'r', 'null')")
+    assert asked(target, finding("1", ("1",)), finding("2", window=DAY)).pending == [7, 8]
+    close_healed(target, GROUPS)
+    lines = command().stdout.splitlines()
+    assert len(lines) == 9
+    assert " ?--?: None, orders (only 7 of orders) " in lines[1]
+    sent: list[Event] = []
+    rows(target, "UPDATE admin.reload_requests SET status = 'refused', updated_at = clock_timestamp()")
+    Notifier(target, {"log": lambda: sent.append}, list).tick(lambda run_ids: {})
+    assert len(sent) == 8
+    assert sum(one.facts.get("tables") == "None, orders" for one in sent) == 2
+
+
 def test_a_held_request_is_counted_and_said_once(target: TargetDatabase) -> None:
     sent: list[Event] = []
     notifier = Notifier(target, {"log": lambda: sent.append}, list)

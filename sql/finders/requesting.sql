@@ -49,15 +49,20 @@ RETURNING finding_id, finder, evidence_id;
 -- name: list_open
 -- List the requests of some groups that are open, the oldest first, with what they ask for. healed_until: when the last
 -- confirm of their own reload ended; what was seen wrong later is still to be asked for. Nobody knows which part of a
--- request that was split has a key, so the first part that ended counts. Repairs of columns are left out.
+-- request that was split has a key, so the first part that ended counts. Repairs of columns are left out. An instant
+-- that no window can have, such as infinity, is NULL.
 SELECT
     q.request_id,
     q.group_name,
     q.status,
     q.keys,
     q.whole_windows,
-    CASE WHEN q.window_start > '-infinity' THEN q.window_start END AS window_start,
-    CASE WHEN q.window_end < 'infinity' THEN q.window_end END AS window_end,
+    CASE
+        WHEN q.window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_start
+    END AS window_start,
+    CASE
+        WHEN q.window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_end
+    END AS window_end,
     q.tables,
     coalesce(
         (
