@@ -2,28 +2,40 @@
 -- By hand: psql -f sql/example.psql -f sql/requests.sql
 
 -- name: list_open
--- List the requests that have not ended: the pending ones first, each with the oldest first. An instant that no window
--- can have, such as infinity, is NULL.
+-- List the requests that have not ended, no more than a limit of either status: the pending ones first, those that have
+-- waited for something go to the back; then the started ones. An instant that no window can have, such as infinity, is
+-- NULL.
 SELECT
-    request_id,
-    group_name,
-    CASE WHEN window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_start END AS window_start,
-    CASE WHEN window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN window_end END AS window_end,
-    tables,
-    keys::text AS keys,
-    columns::text AS columns,
-    whole_windows,
-    reason,
-    requested_by,
-    requested_at::text AS requested_at,
-    found_by,
-    status,
-    run_id
-FROM admin.reload_requests
-WHERE status IN ('pending', 'started')
--- Pending requests come first, so that the limit never hides them behind started ones.
-ORDER BY status = 'started', request_id
-LIMIT :'limit'::integer;
+    q.request_id,
+    q.group_name,
+    CASE
+        WHEN q.window_start BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_start
+    END AS window_start,
+    CASE
+        WHEN q.window_end BETWEEN '0001-01-02T00:00Z' AND '9999-12-30T00:00Z' THEN q.window_end
+    END AS window_end,
+    q.tables,
+    q.keys::text AS keys,
+    q.columns::text AS columns,
+    q.whole_windows,
+    q.reason,
+    q.requested_by,
+    q.requested_at::text AS requested_at,
+    q.found_by,
+    q.status,
+    q.run_id
+FROM (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY status
+            ORDER BY CASE WHEN status = 'pending' THEN updated_at END ASC NULLS FIRST, request_id ASC
+        ) AS place
+    FROM admin.reload_requests
+    WHERE status IN ('pending', 'started')
+) AS q
+WHERE q.place <= :'limit'::integer
+ORDER BY q.status = 'started', q.place;
 
 -- name: get_request
 -- Get one request. An instant that no window can have is NULL.
@@ -82,6 +94,12 @@ WHERE request_id = :'request_id'::bigint AND status = 'pending';
 -- Write the keys of a request with those of parents that production lacks.
 UPDATE admin.reload_requests
 SET keys = :'request_keys'::jsonb, updated_at = clock_timestamp()
+WHERE request_id = :'request_id'::bigint AND status = 'pending';
+
+-- name: set_waiting
+-- Note that a pending request waits for something, so that others have their turn.
+UPDATE admin.reload_requests
+SET updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: insert_part

@@ -16,7 +16,7 @@ from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import compose, run
 from reload_assets.windows import Window
 
-# How many requests one tick of the sensor handles; the next tick handles more.
+# How many pending requests, and how many started ones, one tick of the sensor handles; the next tick handles others.
 BATCH = 100
 
 
@@ -45,7 +45,7 @@ class Request:
 
 
 def open_requests(target: TargetDatabase) -> list[Request]:
-    """Return the pending requests, then the started ones, each with the oldest first."""
+    """Return the pending requests, then the started ones, each with the oldest first; those that wait come later."""
     with (
         target.connect(autocommit=True) as connection,
         connection.cursor(row_factory=class_row(Request)) as cursor,
@@ -134,6 +134,12 @@ def is_at_terminal(target: TargetDatabase, request_id: int) -> bool:
     with target.connect(autocommit=True) as connection:
         row = run(connection, "requests:is_at_terminal", request_id=request_id).fetchone()
         return row is not None and bool(row[0])
+
+
+def note_waiting(target: TargetDatabase, request_id: int) -> None:
+    """Write that a pending request waits for something."""
+    with target.connect(autocommit=True) as connection:
+        run(connection, "requests:set_waiting", request_id=request_id)
 
 
 def note_started(target: TargetDatabase, request_id: int, run_id: str) -> None:

@@ -43,6 +43,7 @@ from reload_assets.ledger.requests import (
     note_ended,
     note_reload,
     note_started,
+    note_waiting,
     open_requests,
     set_keys,
     split_request,
@@ -97,6 +98,11 @@ def requests_sensor(
         additions: dict[str, list[str]] = {}
         waiting = 0
         unreachable: SourceUnreachable | None = None
+
+        def wait(request: Request, why: str) -> None:
+            context.log.warning(f"Request {request.request_id} waits: {why}")
+            note_waiting(target, request.request_id)
+
         reload.services.settle_requests(_PATIENCE_SECONDS)
         for request in open_requests(target):
             run = _run_of(context, request)
@@ -107,7 +113,7 @@ def requests_sensor(
                 waiting += _follow(reload, request, run)
             elif request.status == "pending" and unreachable is not None and _asks_source(request):
                 # Each attempt may take as long as a login may.
-                context.log.warning(f"Request {request.request_id} waits: {unreachable}")
+                wait(request, str(unreachable))
             elif request.status == "pending":
                 try:
                     if request.group_name in left_out:
@@ -122,7 +128,7 @@ def requests_sensor(
                         note_ended(target, request.request_id, "refused", str(error))
                         continue
                     # The next tick asks again, and no request keeps the others from theirs.
-                    context.log.warning(f"Request {request.request_id} waits: {describe(error)}")
+                    wait(request, describe(error))
                     if isinstance(error, SourceUnreachable):
                         unreachable = error
                     continue

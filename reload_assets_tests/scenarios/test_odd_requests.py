@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 import yaml
 from dagster import DagsterRunStatus
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
 from reload_assets.errors.config import SecretUnreadable
 from reload_assets.errors.dms import DmsUnanswered
 from reload_assets.errors.target import TargetFull
+from reload_assets.ledger import requests as ledger
 from reload_assets.ledger.records import Key
 from reload_assets.local.stack import checkout_file
 from reload_assets.reload.services import Services
@@ -197,3 +198,23 @@ def test_what_a_finder_asks_for_is_reloaded_although_a_table_has_left_the_group(
     mine = ask(runner, keys=keys, group_name="sales", reason="r")
     tick(runner)
     assert answer(runner, mine)[0] == "refused"
+
+
+@pytest.mark.usefixtures("requests")
+def test_requests_that_wait_leave_others_their_turn(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, bounds: Bounds
+) -> None:
+    def denied(*asked: object) -> None:
+        raise InsufficientPrivilege("permission denied for table orders")
+
+    monkeypatch.setattr(sensor, "complete_keys", denied)
+    monkeypatch.setattr(ledger, "BATCH", 2)
+    start, end = (bound.replace(tzinfo=timezone.utc) for bound in bounds)
+    common = {"group_name": "sales", "reason": "r"}
+    waiting = [ask(runner, keys='{"orders": [1]}', **common) for _ in range(3)]
+    good = ask(runner, window_start=start, window_end=end, **common)
+    started = ask(runner, window_start=start, window_end=end, status="started", **common)
+    assert tick(runner) == []
+    assert answer(runner, started)[0] == "failed"
+    assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(good)]
+    assert [answer(runner, number)[0] for number in waiting] == ["pending"] * 3
