@@ -364,7 +364,7 @@ ORDER BY q.request_id;
 
 -- name: list_parts_beyond
 -- List the pending parts of requests with which finders would have more windows reloaded within 24 hours than the
--- limit. What a person has released is not held once more.
+-- limit. What a person has released is not held once more, nor are its parts.
 SELECT
     w.request_id,
     w.place
@@ -384,4 +384,8 @@ FROM (
 WHERE
     w.split_from IS NOT NULL AND w.status = 'pending' AND w.held_because IS NULL
     AND w.place > :'most_windows'::integer
+    AND NOT EXISTS (
+        SELECT FROM admin.reload_requests AS s
+        WHERE s.request_id = w.split_from AND s.held_because LIKE '%[held-by-limit]'
+    )
 ORDER BY w.request_id;

@@ -212,6 +212,12 @@ def test_the_parts_of_a_finders_request_are_held_beyond_the_limit_of_a_day(targe
     assert "asked for 3 windows within 24 hours, and finders.limits.windows_per_day is 2" in held[0][1]
     release(target, [parts[2]])
     assert hold_parts(target, limits) == 0
+    # Of a request that a person has released, the windows were not known then.
+    released = requested(
+        target, '{"orders": ["8"]}', "split", found_by="'skipped'", held_because="'x. [held-by-limit]'"
+    )
+    requested(target, "day", split_from=str(released), found_by="'skipped'")
+    assert hold_parts(target, limits) == 0
 
 
 def test_what_is_held_for_cdc_goes_ahead_when_it_has_caught_up_and_the_rest_does_not(target: TargetDatabase) -> None:
