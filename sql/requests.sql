@@ -87,7 +87,7 @@ SELECT
 -- name: set_split
 -- Note that a pending request becomes several.
 UPDATE admin.reload_requests
-SET status = 'split', updated_at = clock_timestamp()
+SET status = 'split', error = NULL, updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: set_keys
@@ -97,9 +97,9 @@ SET keys = :'request_keys'::jsonb, updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: set_waiting
--- Note that a pending request waits for something, so that others have their turn.
+-- Note why a pending request waits, so that others have their turn.
 UPDATE admin.reload_requests
-SET updated_at = clock_timestamp()
+SET error = :'error', updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: insert_part
@@ -128,7 +128,7 @@ RETURNING request_id;
 -- name: set_started
 -- Note that a request has become a run. Only a pending one can, so that no request runs twice.
 UPDATE admin.reload_requests
-SET status = 'started', run_id = :'run_id', updated_at = clock_timestamp()
+SET status = 'started', run_id = :'run_id', error = NULL, updated_at = clock_timestamp()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
 -- name: set_reload
@@ -191,7 +191,7 @@ WITH healed AS (
 )
 
 UPDATE admin.reload_requests AS q
-SET status = 'healed', reload_id = h.reload_id, updated_at = clock_timestamp()
+SET status = 'healed', reload_id = h.reload_id, error = NULL, updated_at = clock_timestamp()
 FROM healed AS h
 WHERE q.request_id = h.request_id AND q.status IN ('pending', 'held', 'started');
 
@@ -265,7 +265,7 @@ healed AS (
 )
 
 UPDATE admin.reload_requests AS q
-SET status = 'healed', reload_id = h.reload_id, updated_at = clock_timestamp()
+SET status = 'healed', reload_id = h.reload_id, error = NULL, updated_at = clock_timestamp()
 FROM healed AS h
 WHERE q.request_id = h.request_id AND q.status IN ('pending', 'held', 'started');
 
@@ -313,6 +313,7 @@ SELECT
     q.reason,
     extract(EPOCH FROM clock_timestamp() - q.requested_at)::double precision AS age_seconds,
     CASE WHEN q.status = 'held' THEN q.held_because END AS held_because,
+    CASE WHEN q.status = 'pending' THEN q.error END AS waits_because,
     q.split_from
 FROM admin.reload_requests AS q
 WHERE q.status IN ('pending', 'held', 'started', 'split')

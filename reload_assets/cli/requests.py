@@ -24,7 +24,8 @@ _HEAD = ("id", "status", "group", "what", "found by", "age")
 def requests(context: click.Context, as_json: bool) -> None:
     """List the requests that have not ended; release or refuse them.
 
-    A held request waits for a person, or for CDC: the line below it says why.
+    A held request waits for a person, or for CDC; a pending one may wait for the source, the target or DMS. The line
+    below it says why.
     """
     if context.invoked_subcommand is not None:
         return
@@ -72,7 +73,7 @@ def _ledger(configured: Configured) -> Iterator[None]:
 
 
 def request_lines(found: Sequence[OpenRequest], zone: ZoneInfo) -> list[str]:
-    """Return a table with one line per request, and one below it that says why it is held. Windows are in the zone."""
+    """Return a table with one line per request, and one below it that says why it waits. Windows are in the zone."""
     if not found:
         return ["No request is open."]
     rows = [_HEAD, *(_cells(one, zone) for one in found)]
@@ -81,8 +82,8 @@ def request_lines(found: Sequence[OpenRequest], zone: ZoneInfo) -> list[str]:
     shown = lines[:1]
     for line, one in zip(lines[1:], found, strict=True):
         shown.append(line)
-        if one.held_because:
-            shown.append(f"{'':<{widths[0]}}  {' '.join(one.held_because.split())}")
+        if why := one.held_because or one.waits_because:
+            shown.append(f"{'':<{widths[0]}}  {' '.join(why.split())}")
     return shown
 
 

@@ -36,6 +36,7 @@ class OpenRequest:
     reason: str
     age_seconds: float
     held_because: str | None
+    waits_because: str | None
     split_from: int | None
 
     def what(self, zone: ZoneInfo) -> str:

@@ -136,10 +136,10 @@ def is_at_terminal(target: TargetDatabase, request_id: int) -> bool:
         return row is not None and bool(row[0])
 
 
-def note_waiting(target: TargetDatabase, request_id: int) -> None:
-    """Write that a pending request waits for something."""
+def note_waiting(target: TargetDatabase, request_id: int, why: str) -> None:
+    """Write why a pending request waits."""
     with target.connect(autocommit=True) as connection:
-        run(connection, "requests:set_waiting", request_id=request_id)
+        run(connection, "requests:set_waiting", request_id=request_id, error=why)
 
 
 def note_started(target: TargetDatabase, request_id: int, run_id: str) -> None:

@@ -101,7 +101,7 @@ def requests_sensor(
 
         def wait(request: Request, why: str) -> None:
             context.log.warning(f"Request {request.request_id} waits: {why}")
-            note_waiting(target, request.request_id)
+            note_waiting(target, request.request_id, why)
 
         reload.services.settle_requests(_PATIENCE_SECONDS)
         for request in open_requests(target):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 from dagster import DagsterRunStatus
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
+from reload_assets.cli.requests import request_lines
 from reload_assets.errors.config import SecretUnreadable
 from reload_assets.errors.dms import DmsUnanswered
 from reload_assets.errors.target import TargetFull
 from reload_assets.ledger import requests as ledger
+from reload_assets.ledger.open_requests import list_unfinished
 from reload_assets.ledger.records import Key
 from reload_assets.local.stack import checkout_file
+from reload_assets.reload.failures import describe
 from reload_assets.reload.services import Services
 from reload_assets.requested import complete_keys
 from reload_assets.sensors import requests as sensor
@@ -127,6 +131,10 @@ def test_a_request_waits_while_what_it_needs_does_not_answer(
         other = ask(runner, group_name="sales", window_start=start, window_end=end, reason="r")
         assert [request.tags["reload_assets/request"] for request in tick(runner)] == [str(other)]
     assert answer(runner, number)[0] == "pending"
+    assert answer(runner, number)[3] == describe(error)
+    with runner.stack.connect_target() as target:
+        (listed,) = [one for one in list_unfinished(target) if one.request_id == number]
+    assert describe(error) in request_lines([listed], ZoneInfo("UTC"))[2]
     assert f"request-{number}" in [request.partition_key for request in tick(runner)]
 
 
