@@ -1,7 +1,7 @@
 """Splits a request for many keys into the windows of the cadence that hold them, and one for tables that are gone.
 
 Keys whose rows lie in no such window, on neither side, stay keys: those of rows without a time or of a window that has
-not ended, and keys that neither side has.
+not ended, and keys that neither side has. So do those of parents that production lacks, which may lie in any window.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from reload_assets.ledger.request_keys import parse_keys, write_keys
 from reload_assets.ledger.requests import Part, Request
 from reload_assets.partitions import cadence_window, families
 from reload_assets.reload.lacking_rights import naming_rights
+from reload_assets.reload.parents import missing_parents
 from reload_assets.reload.services import Services
 from reload_assets.reload.split import Moments, moments_of
 from reload_assets.windows import Window
@@ -70,6 +71,7 @@ def parts_of(
 ) -> list[Part]:
     """Return the parts of a list of keys that is too long. ``now`` is UTC; ``reason`` begins the reason of each part.
 
+    Windows come last, because rows there may have parents that production lacks, which are among the keys.
     Each part is limited to those of the ``columns`` that are of its tables. Raises ConfigError, KeysUnreadable,
     RightsMissing and SourceUnavailable.
     """
@@ -78,7 +80,9 @@ def parts_of(
     assert isinstance(regular, TimeWindowPartitionsDefinition)
     long = too_long(config, keys, whole_windows=whole_windows)
     with naming_rights(services, group), services.source() as reader:
-        placed = moments_of(config, target, reader, group, {name: keys[name] for name in long})
+        listed = {name: keys[name] for name in long}
+        placed = moments_of(config, target, reader, group, listed)
+        parents = missing_parents(config, target, reader, group, listed) if reader and columns is None else {}
     windows: dict[Window, dict[str, int]] = {}
     rest: dict[str, list[Key]] = {name: list(some) for name, some in keys.items() if name not in long}
     for name, moments in placed.items():
@@ -88,8 +92,10 @@ def parts_of(
                 windows[window][name] += 1
             if not held:
                 rest.setdefault(name, []).append(key)
-    found = [(part, list(held)) for part, held in _window_parts(reason, windows)]
-    found += [(part, list(held)) for part, held in _key_parts(reason, rest, config.keys.most)]
+    for name, missing in parents.items():
+        rest[name] = list(dict.fromkeys([*missing, *rest.get(name, ())]))
+    found = [(part, list(held)) for part, held in _key_parts(reason, rest, config.keys.most)]
+    found += [(part, list(held)) for part, held in _window_parts(reason, windows)]
     if columns is None:
         return [part for part, _ in found]
     return [replace(part, columns={name: columns[name] for name in held}) for part, held in found]
@@ -135,4 +141,5 @@ def _key_parts(why: str, keys: Mapping[str, Sequence[Key]], most: int) -> Iterat
     longest = max((len(some) for some in keys.values()), default=0)
     for first in range(0, longest, most):
         some = {name: held for name, all_keys in keys.items() if (held := all_keys[first : first + most])}
-        yield Part(None, None, write_keys(some), f"{why} (keys that no ended window holds)".strip()), list(some)
+        reason = f"{why} (keys that no ended window holds, or of missing parents)".strip()
+        yield Part(None, None, write_keys(some), reason), list(some)

@@ -125,6 +125,16 @@ FROM admin.reload_requests
 WHERE request_id = :'request_id'::bigint
 RETURNING request_id;
 
+-- name: find_part_before
+-- Find the oldest open request for keys that was made of the same list as a request for a window. It may have parents of
+-- the window's rows.
+SELECT min(p.request_id) AS request_id
+FROM admin.reload_requests AS q
+INNER JOIN admin.reload_requests AS p ON q.split_from = p.split_from AND q.request_id > p.request_id
+WHERE
+    q.request_id = :'request_id'::bigint AND q.window_start IS NOT NULL
+    AND p.keys IS NOT NULL AND p.status IN ('pending', 'held', 'started', 'split');
+
 -- name: set_started
 -- Note that a request has become a run. Only a pending one can, so that no request runs twice.
 UPDATE admin.reload_requests

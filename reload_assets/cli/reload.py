@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import logging
 import os
 import threading
@@ -21,7 +20,7 @@ import click
 from reload_assets.cli.configured import Configured
 from reload_assets.cli.key_files import read_key_files, split_options
 from reload_assets.errors.windows import InstantInvalid, RequestInvalid
-from reload_assets.ledger.request_keys import parse_keys
+from reload_assets.ledger.request_keys import parse_keys, write_keys
 from reload_assets.ledger.requests import Part, at_terminal, note_ended, note_reload
 from reload_assets.reload.parts import group_tables
 from reload_assets.tables import resolve_group
@@ -142,12 +141,11 @@ def _reload_keys(
     with services.source() as reader, services.target.connect(autocommit=True) as connection:
         resolved = resolve_group(group_tables(config, group), connection, reader, names)
     keys: Mapping[str, Sequence[Key]] = read_key_files(files, {table.name: table.key for table in resolved})
-    is_long = too_long(config, keys)
-    if columns is None:
-        keys = complete_keys(services, group, keys)
-    # Parents that were added make no list too long.
-    if not is_long:
-        return [_reload_listed(configured, group, Part(None, None, json.dumps(keys), reason, columns))]
+    # Parents that are added make no list too long.
+    if not too_long(config, keys):
+        if columns is None:
+            keys = complete_keys(services, group, keys)
+        return [_reload_listed(configured, group, Part(None, None, write_keys(keys), reason, columns))]
     parts = parts_of(services, group, keys, datetime.now(timezone.utc), reason, columns)
     click.echo(f"More than {config.keys.most} keys of a table (keys.most): {len(parts)} reloads of what holds them.")
     found = []
@@ -157,7 +155,7 @@ def _reload_keys(
             continue
         if columns is None:
             # A later part may have the parents of its rows.
-            part = replace(part, keys=json.dumps(complete_keys(services, group, parse_keys(part.keys or ""))))
+            part = replace(part, keys=write_keys(complete_keys(services, group, parse_keys(part.keys or ""))))
         found.append(_reload_listed(configured, group, part))
     return found
 

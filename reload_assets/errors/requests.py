@@ -42,6 +42,19 @@ class HeldForCdc(ReloadError):
         )
 
 
+class PartWaits(ReloadError):
+    """A list of keys became windows, whose rows have parents that production lacks. The reload of these comes first."""
+
+    code = "part-waits"
+    advice = "Wait. The sensor `reload_requests` starts the request once the other one has ended."
+    example = sample(request_id=14, before=13)
+
+    def __init__(self, request_id: int, before: int) -> None:
+        super().__init__(
+            f"Request {request_id} begins once request {before} has ended, which is for keys of the same list."
+        )
+
+
 class FinderIncomplete(ReloadError):
     """A finder could not read all that it looks at. What it found was asked for; its next tick tries again."""
 

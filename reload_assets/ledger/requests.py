@@ -104,6 +104,13 @@ def split_request(target: TargetDatabase, request: Request, parts: Sequence[Part
         return [_insert_part(connection, request.request_id, part) for part in parts]
 
 
+def part_before(target: TargetDatabase, request_id: int) -> int | None:
+    """Return the oldest open request for keys into which the same list was split, and which comes first; or None."""
+    with target.connect(autocommit=True) as connection:
+        row = run(connection, "requests:find_part_before", request_id=request_id).fetchone()
+        return None if row is None else row[0]
+
+
 def _insert_part(connection: Connection[Any], request_id: int, part: Part) -> int:
     row = run(connection, "requests:insert_part", request_id=request_id, **part.values).fetchone()
     assert row is not None

@@ -33,31 +33,56 @@ def with_missing_parents(
     Only parents of the group that can be reloaded are found. Raises ConfigError, KeysUnreadable and SourceUnavailable.
     """
     with target.connect(autocommit=True) as connection:
-        return _Completion(connection, reader, group_tables(config, group)).of(keys)
+        search = _Search(connection, reader, group_tables(config, group), keys)
+        missing = search.run()
+    completed = {name: list(some) for name, some in keys.items()}
+    for name, some in missing.items():
+        if added := [key for key in some if key not in search.given.get(name, ())]:
+            completed.setdefault(name, []).extend(added)
+    return completed
 
 
-class _Completion:
+def missing_parents(
+    config: ReloadConfig,
+    target: TargetDatabase,
+    reader: SourceReader,
+    group: str,
+    keys: Mapping[str, Sequence[Key]],
+) -> dict[str, list[Key]]:
+    """Return only the keys of these parents, by table; also of those that are among ``keys``. Raises the same."""
+    with target.connect(autocommit=True) as connection:
+        return _Search(connection, reader, group_tables(config, group), keys).run()
+
+
+class _Search:
     """Follows foreign keys from the given rows to the parents that production lacks, and from these to theirs."""
 
-    def __init__(self, connection: Connection[Any], reader: SourceReader, group: GroupTables) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        reader: SourceReader,
+        group: GroupTables,
+        keys: Mapping[str, Sequence[Key]],
+    ) -> None:
         self._connection, self._reader, self._group = connection, reader, group
         self._names = {str(target): name for name, target in group.targets.items()}
         self._tables: dict[str, ReloadTable] = {}
+        self.given = {name: {*canonical_keys(connection, self._table(name), some)} for name, some in keys.items()}
 
-    def of(self, keys: Mapping[str, Sequence[Key]]) -> dict[str, list[Key]]:
-        completed = {name: list(some) for name, some in keys.items()}
-        known = {name: {*canonical_keys(self._connection, self._table(name), some)} for name, some in keys.items()}
-        unseen = {name: list(some) for name, some in known.items()}
+    def run(self) -> dict[str, list[Key]]:
+        """Return the keys of the parents that production lacks, by table."""
+        missing: dict[str, dict[Key, None]] = {}
+        unseen = {name: list(some) for name, some in self.given.items()}
         # A row may refer to its own table, and tables to each other in a circle. Each key is followed once.
         while unseen:
             name, some = unseen.popitem()
             for parent, found in self._missing_parents(self._table(name), some):
-                added = [key for key in found if key not in known.setdefault(parent, set())]
-                if added:
-                    known[parent].update(added)
-                    completed.setdefault(parent, []).extend(added)
-                    unseen.setdefault(parent, []).extend(added)
-        return completed
+                known = missing.setdefault(parent, {})
+                added = [key for key in found if key not in known]
+                known.update(dict.fromkeys(added))
+                if new := [key for key in added if key not in self.given.get(parent, ())]:
+                    unseen.setdefault(parent, []).extend(new)
+        return {name: list(some) for name, some in missing.items() if some}
 
     def _missing_parents(self, table: ReloadTable, keys: Sequence[Key]) -> Iterator[tuple[str, list[Key]]]:
         """Yield the keys of parents that production lacks, to which rows with these keys refer, by table."""

@@ -24,6 +24,7 @@ from reload_assets.config.model import ReloadConfig
 from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
 from reload_assets.errors.config import SecretUnreadable
 from reload_assets.errors.preflight import RightsMissing
+from reload_assets.errors.requests import PartWaits
 from reload_assets.errors.source import (
     SourceColumnType,
     SourceDenied,
@@ -45,6 +46,7 @@ from reload_assets.ledger.requests import (
     note_started,
     note_waiting,
     open_requests,
+    part_before,
     set_keys,
     split_request,
 )
@@ -71,7 +73,7 @@ _INTERVAL_SECONDS = 15
 # Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
 _PATIENCE_SECONDS = 15.0
 # What keeps a request from becoming a run though nothing is wrong with it ...
-_NOT_ITS_FAULT = (SourceUnavailable, DmsError, TargetError, SecretUnreadable)
+_NOT_ITS_FAULT = (PartWaits, SourceUnavailable, DmsError, TargetError, SecretUnreadable)
 # ... except for what the next tick would find again: only a person changes it.
 _LASTING = (RightsMissing, SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
 
@@ -204,6 +206,8 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         return None
     columns = None if request.columns is None else parse_columns(request.columns)
     if request.keys is None:
+        if (before := part_before(services.target, request.request_id)) is not None:
+            raise PartWaits(request.request_id, before)
         window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
         wanted = None if request.tables is None else [str(name) for name in request.tables]
         chosen = choose_tables(known, group, wanted)
@@ -214,20 +218,20 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         raise RequestInvalid("keys", "goes without window_start, window_end and tables; leave these NULL.")
     keys: Mapping[str, Sequence[Key]] = parse_keys(request.keys)
     tables = choose_tables(known, group, list(keys), "keys")
-    # Parents that are added make no list too long: a part of a split list would be split again, for ever.
-    is_long = too_long(config, keys, whole_windows=request.whole_windows)
     if columns is not None:
         choose_limited(services, group, columns, tables)
+    # Parents that are added make no list too long: a part of a split list would be split again, for ever.
+    if too_long(config, keys, whole_windows=request.whole_windows):
+        parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)
+        split_request(services.target, request, parts)
+        return None
+    if columns is not None:
         require_keys(services, group, keys)
     else:
         completed = complete_keys(services, group, keys)
         if completed != keys:
             set_keys(services.target, request.request_id, write_keys(completed))
-            keys, tables = completed, list(completed)
-    if is_long:
-        parts = parts_of(services, group, keys, now, reason, columns, whole_windows=request.whole_windows)
-        split_request(services.target, request, parts)
-        return None
+            tables = list(completed)
     return *place_keys(config, group, request.request_id), tables
 
 

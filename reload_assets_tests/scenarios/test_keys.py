@@ -187,17 +187,63 @@ def test_a_long_list_becomes_the_windows_that_hold_it(configured: Callable[[str]
     number = ask(runner, group_name="sales", keys=json.dumps({"orders": orders, "customers": [1, 2]}), reason="found")
     assert tick(runner) == []
     assert answer(runner, number)[0] == "split"
-    first, second = tick(runner)
-    assert (first.job_name, first.partition_key) == ("reload_sales", day.isoformat())
-    assert {key.to_user_string() for key in first.asset_selection or []} == {"staging/orders", "production/orders"}
-    assert second.job_name == "reload_keys_sales"
-    assert {key.path[-1] for key in second.asset_selection or []} == {"customers"}
+    (listed,) = tick(runner)
+    assert listed.job_name == "reload_keys_sales"
+    assert {key.path[-1] for key in listed.asset_selection or []} == {"customers"}
+    # Another part may have the parents of its rows.
+    waits = "SELECT error FROM admin.reload_requests WHERE split_from = %s AND window_start IS NOT NULL"
+    assert runner.query(waits, number)[0][0].endswith("[part-waits]")
+    assert launch(runner, listed)
+    (window,) = tick(runner)
+    assert (window.job_name, window.partition_key) == ("reload_sales", day.isoformat())
+    assert {key.to_user_string() for key in window.asset_selection or []} == {"staging/orders", "production/orders"}
     parts = runner.query(
         "SELECT window_start IS NULL, tables, reason FROM admin.reload_requests WHERE split_from = %s ORDER BY 1",
         number,
     )
     assert parts[0] == (False, ["orders"], f"found [request {number}] (keys in this window: 3 of orders)")
     assert parts[1][1] is None
+
+
+@pytest.mark.usefixtures("requests")
+@pytest.mark.parametrize("by", ["row", "command"])
+@pytest.mark.parametrize("listed", [["order_items"], ["order_items", "orders"]])
+def test_windows_of_a_long_list_come_after_the_parents_of_their_rows(
+    configured: Callable[[str], Runner], day: date, tmp_path: Path, by: str, listed: list[str]
+) -> None:
+    """Production lacks an order of the day before, an item of which lies in this day."""
+    written = reference(keys={"most": 1})
+    runner = configured(written)
+    order = orders_of(runner, day)[0]
+    with runner.stack.connect_source() as source:
+        earlier = """UPDATE "SALES"."ORDERS" SET "UPDATED_AT" = "UPDATED_AT" - interval '1 day' WHERE "ORDER_ID" = %s"""
+        source.execute(earlier, (order,))
+    runner.stack.drain()
+    with runner.stack.connect_target() as target:
+        target.execute("DELETE FROM production.order_items WHERE order_id = %s", (order,))
+        target.execute("DELETE FROM production.orders WHERE order_id = %s", (order,))
+    others = orders_of(runner, day)[1:3]
+    every = [[order], *([one] for one in others)]
+    keys = {table: [[*key, 1] for key in every] if table == "order_items" else every for table in listed}
+    if by == "row":
+        number = ask(runner, group_name="sales", keys=json.dumps(keys), reason="x")
+        assert tick(runner) == []
+        for _ in range(2):
+            wanted = tick(runner)
+            # The windows, the last one first.
+            assert all(launch(runner, request) for request in reversed(wanted))
+        # The first of these notes the ends of the parts.
+        assert tick(runner) == tick(runner) == []
+        assert answer(runner, number)[0] == "done"
+    else:
+        (tmp_path / "reload.yaml").write_text(written, encoding="utf-8")
+        arguments = []
+        for table, some in keys.items():
+            (tmp_path / table).write_text("\n".join(",".join(map(str, key)) for key in some), encoding="utf-8")
+            arguments += ["--keys", f"{table}={tmp_path / table}"]
+        done = command("--config", str(tmp_path / "reload.yaml"), "reload", "sales", *arguments)
+        assert done.exit_code == 0, done.output
+    assert target_row(runner, "order_items", order, 1) == source_row(runner, "order_items", order, 1) is not None
 
 
 @pytest.mark.usefixtures("requests")
