@@ -357,6 +357,18 @@ UPDATE admin.reload_requests
 SET status = 'held', held_because = :'held_because', updated_at = now()
 WHERE request_id = :'request_id'::bigint AND status = 'pending';
 
+-- name: hold_again
+-- Hold a finder's request once more if its run could not begin because of CDC. By the new requested_at, its next run differs
+-- from that one.
+UPDATE admin.reload_requests
+SET
+    status = 'held',
+    held_because = :'held_because',
+    run_id = NULL,
+    requested_at = clock_timestamp(),
+    updated_at = clock_timestamp()
+WHERE request_id = :'request_id'::bigint AND status IN ('pending', 'started') AND found_by <> 'person';
+
 -- name: list_waiting_for_cdc
 -- List the requests that are held only until CDC carries their tables again.
 SELECT

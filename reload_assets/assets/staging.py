@@ -24,9 +24,11 @@ from reload_assets.assets.partition_key import partition_key
 from reload_assets.config.model import ReloadConfig
 from reload_assets.dms.tasks import Progress
 from reload_assets.errors import ReloadError
+from reload_assets.errors.cdc import CdcBehind, CdcNotRunning
+from reload_assets.errors.requests import HeldForCdc
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.ledger.records import Opening
-from reload_assets.ledger.requests import note_ended
+from reload_assets.ledger.requests import hold_again, note_ended
 from reload_assets.partitions import Family, request_of
 from reload_assets.reload.load import Load
 from reload_assets.requested import requested_columns, requested_keys
@@ -204,13 +206,19 @@ def _started_by(run: DagsterRun) -> str:
 
 @contextmanager
 def _answering(run: DagsterRun, reload: ReloadResource) -> Iterator[None]:
-    """Write into the request of a run why no reload was opened: the ledger has no reload that could say it."""
+    """Write into the request of a run why no reload was opened: the ledger has no reload that could say it.
+
+    What a finder asks for goes ahead later if CDC has only fallen behind, or was stopped, since it was asked for.
+    """
     try:
         yield
     except ReloadError as error:
         request = run.tags.get(REQUEST_TAG, "")
         if request.isdecimal():
-            note_ended(reload.services.target, int(request), "failed", str(error))
+            target, number = reload.services.target, int(request)
+            is_for_cdc = isinstance(error, (CdcBehind, CdcNotRunning))
+            if not (is_for_cdc and hold_again(target, number, str(HeldForCdc(number, str(error))))):
+                note_ended(target, number, "failed", str(error))
         raise
 
 

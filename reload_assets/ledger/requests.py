@@ -161,6 +161,12 @@ def note_reload(target: TargetDatabase, request_id: int) -> None:
         run(connection, "requests:set_reload", request_id=request_id)
 
 
+def hold_again(target: TargetDatabase, request_id: int, why: str) -> bool:
+    """Hold a finder's request whose run could not begin. Returns False for the request of a person."""
+    with target.connect(autocommit=True) as connection:
+        return run(connection, "requests:hold_again", request_id=request_id, held_because=why).rowcount > 0
+
+
 def note_ended(
     target: TargetDatabase, request_id: int, status: Literal["done", "failed", "refused"], error: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from dagster import SkipReason, build_sensor_context
 
-from reload_assets_tests.scenarios.requesting import answer, launch, tick
+from reload_assets_tests.scenarios.requesting import answer, ask, launch, tick
 from reload_assets_tests.scenarios.runs import Runner, failures
 from reload_assets_tests.scenarios.test_keys import orders_of, source_row, target_row
 
@@ -109,3 +109,30 @@ def test_a_flood_is_held_until_a_person_releases_it(runner: Runner, day: date) -
     assert tick(runner) == []
     assert answer(runner, number)[0] == "split"
     assert json.dumps(runner.query("SELECT DISTINCT found_by FROM admin.reload_requests")) == '[["skipped"]]'
+
+
+def test_a_request_is_held_again_if_cdc_stops_before_its_run_begins(runner: Runner, day: date) -> None:
+    order = orders_of(runner, day)[0]
+    with runner.stack.connect_target() as target:
+        target.execute("UPDATE production.orders SET amount = amount + 1 WHERE order_id = %s", (order,))
+    keys = json.dumps({"orders": [order]})
+    found = ask(runner, group_name="sales", keys=keys, reason="x", found_by="skipped")
+    person = ask(runner, group_name="sales", keys=keys, reason="x")
+    wanted = tick(runner)
+    runner.stack.cdc.task.stop()
+    try:
+        assert [launch(runner, request) for request in wanted] == [False, False]
+        assert tick(runner) == []
+        assert answer(runner, person)[0] == "failed"
+        assert answer(runner, found)[:2] == ("held", None)
+        ((why,),) = runner.query("SELECT held_because FROM admin.reload_requests WHERE request_id = %s", found)
+        assert why.endswith("[held-for-cdc]")
+        assert "[cdc-not-running]" in why
+    finally:
+        runner.stack.cdc.task.resume()
+    runner.stack.drain()
+    (again,) = tick(runner)
+    assert launch(runner, again)
+    assert tick(runner) == []
+    assert answer(runner, found)[0] == "done"
+    assert target_row(runner, "orders", order) == source_row(runner, "orders", order)
