@@ -206,7 +206,8 @@ def _place(services: Services, request: Request, now: datetime) -> tuple[Family,
         return None
     columns = None if request.columns is None else parse_columns(request.columns)
     if request.keys is None:
-        if (before := part_before(services.target, request.request_id)) is not None:
+        before = part_before(services.target, request.request_id) if columns is None else None
+        if before is not None:
             raise PartWaits(request.request_id, before)
         window = Window(_instant("window_start", request.window_start), _instant("window_end", request.window_end))
         wanted = None if request.tables is None else [str(name) for name in request.tables]
