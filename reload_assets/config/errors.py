@@ -24,13 +24,22 @@ class UniqueKeyLoader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except ValueError as error:
             problem = f"{node.value!r} cannot be read ({error})"
-            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from None
+        except (AttributeError, LookupError):
+            # So PyYAML ends with a value that its own tag does not have, such as !!bool perhaps.
+            problem = f"{node.value!r} cannot be read as {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+        raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return the mapping of a node. Raises ConstructorError, with line and column, for a repeated key."""
+        """Return the mapping of a node. Raises ConstructorError, with line and column, for a key that is repeated.
+
+        So it does for one that is a list or a mapping itself.
+        """
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                problem = "a list or a mapping is written where a key belongs"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the key {key!r} is written twice", problem_mark=key_node.start_mark

@@ -437,6 +437,8 @@ def parse_config(written: str, file: str = DEFAULT_PATH) -> ReloadConfig:
         raise ConfigUnreadable(f"{file}{place}", f"{error.problem or error.context}; fix the YAML there") from None
     except yaml.YAMLError as error:
         raise ConfigUnreadable(file, f"{error}; fix the YAML") from None
+    except RecursionError:
+        raise ConfigUnreadable(file, "has too many brackets within brackets; fix the YAML") from None
     if not isinstance(document, dict):
         raise ConfigUnreadable(file, "is empty or not a mapping; start from the reference file of the repository")
     try:

@@ -37,6 +37,22 @@ def test_drift_cannot_be_found_without_a_source_connection() -> None:
         parse_config(yaml.safe_dump(document))
 
 
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("? [a, b]\n: 1", "reload.yaml, line 1, column 3: a list or a mapping is written where a key belongs; fix the"),
+        ("source: {{a: 1}: 2}", "reload.yaml, line 1, column 10: a list or a mapping is written where a key belongs"),
+        ("a: !!bool perhaps", "reload.yaml, line 1, column 4: 'perhaps' cannot be read as !!bool; fix the YAML there"),
+        ("a: !!timestamp soon", "reload.yaml, line 1, column 4: 'soon' cannot be read as !!timestamp"),
+        ("a: " + "[" * 5000, "reload.yaml: has too many brackets within brackets"),
+    ],
+)
+def test_odd_yaml_is_refused_with_a_sentence(written: str, sentence: str) -> None:
+    with pytest.raises(ConfigUnreadable) as caught:
+        parse_config(written, "reload.yaml")
+    assert sentence in str(caught.value)
+
+
 def test_the_reference_file_is_read() -> None:
     read = parse_config(REFERENCE)
     assert list(read.groups["sales"].tables) == ["customers", "orders", "order_items", "documents"]
