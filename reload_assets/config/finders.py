@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from reload_assets.config.values import YEAR_SECONDS, Section
+from reload_assets.config.values import MOST_ROWS, YEAR_SECONDS, Section
 
 
 class DriftConfig(Section):
@@ -17,7 +17,10 @@ class DriftConfig(Section):
         7, ge=0.25, le=36_525, description="Each of these windows is compared at least once within so many days."
     )
     rows_per_second: int = Field(
-        50_000, ge=1, description="Rows that a comparison reads of either side per second, on average; it pauses."
+        50_000,
+        ge=1,
+        le=MOST_ROWS,
+        description="Rows that a comparison reads of either side per second, on average; it pauses.",
     )
     seconds: float = Field(
         900,
@@ -27,7 +30,10 @@ class DriftConfig(Section):
         "part, which does not count as compared.",
     )
     keys: int = Field(
-        200, ge=1, description="Rows of a window that are asked for by key; if more drifted, the window is asked for."
+        200,
+        ge=1,
+        le=MOST_ROWS,
+        description="Rows of a window that are asked for by key; if more drifted, the window is asked for.",
     )
     lobs: bool = Field(
         False,
@@ -39,15 +45,28 @@ class HealingLimits(Section):
     """What finders may have reloaded without a person. A request beyond a limit is held until a person releases it."""
 
     keys_per_tick: int = Field(
-        1000, ge=0, description="Keys that a finder may ask for at once; if it asks for more, all of them are held."
+        1000,
+        ge=0,
+        le=MOST_ROWS,
+        description="Keys that a finder may ask for at once; if it asks for more, all of them are held.",
     )
     requests_per_tick: int = Field(
-        10, ge=0, description="Requests that a finder may make at once; if it makes more, all of them are held."
+        10,
+        ge=0,
+        le=MOST_ROWS,
+        description="Requests that a finder may make at once; if it makes more, all of them are held.",
     )
-    keys_per_day: int = Field(10_000, ge=0, description="Keys that all finders may ask for within 24 hours.")
-    windows_per_day: int = Field(10, ge=0, description="Windows that all finders may ask for within 24 hours.")
+    keys_per_day: int = Field(
+        10_000, ge=0, le=MOST_ROWS, description="Keys that all finders may ask for within 24 hours."
+    )
+    windows_per_day: int = Field(
+        10, ge=0, le=MOST_ROWS, description="Windows that all finders may ask for within 24 hours."
+    )
     rows_per_window: int = Field(
-        100_000, ge=0, description="Rows of a table that may be wrong in a window, where the finder has counted them."
+        100_000,
+        ge=0,
+        le=MOST_ROWS,
+        description="Rows of a table that may be wrong in a window, where the finder has counted them.",
     )
     share_per_window: float = Field(
         0.2, ge=0, le=1, description="Share of a window's rows that may be wrong, where the finder has counted them."

@@ -33,7 +33,7 @@ from reload_assets.config.first_window import read_first
 from reload_assets.config.keys import KeysConfig
 from reload_assets.config.notify import NotifyConfig
 from reload_assets.config.table_names import TableName, located, readable, require_own_sources, require_own_targets
-from reload_assets.config.values import YEAR_SECONDS, Section, Text
+from reload_assets.config.values import MOST_ROWS, YEAR_SECONDS, Section, Text
 from reload_assets.errors.config import ConfigUnreadable
 
 DEFAULT_PATH = "reload.yaml"
@@ -213,6 +213,7 @@ class MergeConfig(Section):
     chunk_rows: int = Field(
         20_000,
         ge=1,
+        le=MOST_ROWS,
         description="Rows per transaction of a chunked merge, and of the corrections after it, in key order.",
     )
     lock_timeout_ms: int = Field(

@@ -11,6 +11,8 @@ from reload_assets.errors.config import ConfigVariableUnset
 
 YEAR_SECONDS = 366 * 24 * 3600
 """The longest time that a field may have. A longer one is a mistake, which would overflow in the middle of a reload."""
+MOST_ROWS = 1_000_000_000
+"""The largest number of rows, keys or requests that a field may have: statements take no number of any length."""
 
 
 class Section(BaseModel):

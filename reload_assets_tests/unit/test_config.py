@@ -38,6 +38,30 @@ def test_drift_cannot_be_found_without_a_source_connection() -> None:
 
 
 @pytest.mark.parametrize(
+    "field",
+    [
+        "merge.chunk_rows",
+        "finders.drift.rows_per_second",
+        "finders.drift.keys",
+        "finders.limits.keys_per_tick",
+        "finders.limits.requests_per_tick",
+        "finders.limits.keys_per_day",
+        "finders.limits.windows_per_day",
+        "finders.limits.rows_per_window",
+    ],
+)
+def test_a_number_that_no_statement_takes_is_refused(field: str) -> None:
+    document = yaml.safe_load(REFERENCE)
+    *sections, name = field.split(".")
+    place = document
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[name] = 10**20
+    with pytest.raises(ConfigValue, match=rf"reload\.yaml: {field}: 100000000000000000000 is not accepted"):
+        parse_config(yaml.safe_dump(document), "reload.yaml")
+
+
+@pytest.mark.parametrize(
     ("written", "sentence"),
     [
         ("? [a, b]\n: 1", "reload.yaml, line 1, column 3: a list or a mapping is written where a key belongs; fix the"),
