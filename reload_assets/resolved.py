@@ -90,6 +90,8 @@ def _changes(table: ReloadTable, production: CatalogTable) -> Iterator[str]:
     key = sorted(column.name for column in table.key)
     if key not in [sorted(found.columns) for found in production.unique_keys if not found.deferrable]:
         yield f"it has no unique index on ({', '.join(key)}) any more"
+    elif not production.has_arbiter(key):
+        yield f"it has a deferrable unique constraint on ({', '.join(key)}) now"
 
 
 def _holds(now: Column, before: Column) -> bool:

@@ -259,14 +259,23 @@ class _Resolver:
         if not names:
             raise KeyNotUnique(place, f"{self._target} has no primary key; name the columns of a unique index here")
         key = [self._column("key", name) for name in names]
-        unique = [sorted(found.columns) for found in self.production.unique_keys if not found.deferrable]
-        if sorted(names) not in unique:
-            raise KeyNotUnique(
-                place,
-                f"{self._target} has no unique index on ({', '.join(names)}), which the merge needs; create it, or "
-                "name the columns of one that is neither partial nor deferrable",
-            )
+        if not self.production.has_arbiter(names):
+            raise KeyNotUnique(place, self._why_not_unique(names))
         return key
+
+    def _why_not_unique(self, names: Sequence[str]) -> str:
+        columns = ", ".join(names)
+        same = [found for found in self.production.unique_keys if sorted(found.columns) == sorted(names)]
+        deferrable = ", ".join(found.name for found in same if found.deferrable)
+        if deferrable and len(same) > 1:
+            return (
+                f"a unique constraint of {self._target} on ({columns}) is deferrable ({deferrable}), and PostgreSQL "
+                "does not let the merge rely on another one beside it; drop it, or add it again without DEFERRABLE"
+            )
+        return (
+            f"{self._target} has no unique index on ({columns}), which the merge needs; create it, or name the columns "
+            "of one that is neither partial nor deferrable"
+        )
 
     def _require_rows_of_its_own(self) -> None:
         for above in self.production.part_of:

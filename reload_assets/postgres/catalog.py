@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -168,6 +169,12 @@ class CatalogTable:
     def primary_key(self) -> list[str]:
         """The columns of the primary key; empty if there is none."""
         return next((key.columns for key in self.unique_keys if key.is_primary), [])
+
+    def has_arbiter(self, columns: Iterable[str]) -> bool:
+        """Whether ON CONFLICT can name these columns: they have a unique index, and none that is deferrable."""
+        named = sorted(columns)
+        found = [key.deferrable for key in self.unique_keys if sorted(key.columns) == named]
+        return bool(found) and not any(found)
 
     @property
     def has_deferrable(self) -> bool:

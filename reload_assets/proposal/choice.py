@@ -138,7 +138,7 @@ def _why_no_key(table: Described, columns: Columns, key: UniqueKey) -> str | Non
     if len(found) < len(pairs):
         unfed = next(name for name, pair in zip(key.columns, pairs, strict=True) if pair is None)
         return f"has {unfed}, which no column of {table.source} feeds"
-    if key.deferrable:
+    if not table.production.has_arbiter(key.columns):
         return "is deferrable, so that no merge can rely on it"
     if {pair.source.name for pair in found} not in [set(known) for known in table.source_keys]:
         return f"is not a key of {table.source}"

@@ -54,6 +54,7 @@ CHANGES = {
     "RENAME COLUMN name TO title": "name is gone",
     "ADD COLUMN region text NOT NULL": "region is new, NOT NULL and without a default",
     "DROP CONSTRAINT customers_pkey, ALTER COLUMN id SET NOT NULL": r"it has no unique index on \(id\) any more",
+    "ADD UNIQUE (id) DEFERRABLE": r"it has a deferrable unique constraint on \(id\) now",
 }
 
 

@@ -247,6 +247,11 @@ def test_other_keys_and_keys_that_may_be_null_are_named() -> None:
         ([], [["ID"]], "production.orders has no unique index over all rows; create one on the source's key"),
         ([unique("id")], [], "the source has neither a primary key nor a unique index for it; create one"),
         ([unique("id")], [["LINE"]], "no key is one of both sides: (id) is not a key of SALES.ORDERS"),
+        (
+            [unique("id", deferrable=True), unique("id")],
+            [["ID"]],
+            "no key is one of both sides: (id) is deferrable",
+        ),
         ([unique("id", deferrable=True)], [["ID"]], "no key is one of both sides: (id) is deferrable, so that no"),
         ([unique("own")], [["ID"]], "no key is one of both sides: (own) has own, which no column of SALES.ORDERS feed"),
         ([unique("rounded")], [["ROUNDED"]], "no key is one of both sides: (rounded) does not keep its values: ROUND"),
