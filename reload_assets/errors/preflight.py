@@ -24,6 +24,21 @@ class RightsMissing(TargetError):
         super().__init__(f"{login} lacks {'; '.join(missing)}; run: {'; '.join(commands)}.")
 
 
+class RelatedRowsHidden(TargetError):
+    """Row security hides rows of a table to which a production table refers, or whose rows would follow its own."""
+
+    code = "related-rows-hidden"
+    advice = "`ALTER ROLE ... BYPASSRLS` for the login of `target.connection`, or make it the table's owner."
+    example = sample(login=_LOGIN, table="production.orders", hiding=("production.customers",))
+
+    def __init__(self, login: str, table: str, hiding: Sequence[str]) -> None:
+        super().__init__(
+            f"{login} does not see every row of {', '.join(hiding)}, because row security applies to it there, and "
+            f"foreign keys tie these rows to those of {table}: parents that it hides would count as missing, and rows "
+            "that it hides could change unseen; give the login BYPASSRLS, or make it the table's owner."
+        )
+
+
 class StagingRefused(TargetError):
     """The login of `target.connection` cannot make, fill and empty the tables of a reload."""
 

@@ -9,11 +9,18 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
-from reload_assets.errors.preflight import LedgerOutdated, LoadRoleMismatch, LoadRoleUnknown, RightsMissing
+from reload_assets.errors.preflight import (
+    LedgerOutdated,
+    LoadRoleMismatch,
+    LoadRoleUnknown,
+    RelatedRowsHidden,
+    RightsMissing,
+)
 from reload_assets.errors.reloads import LedgerMissing
 from reload_assets.merge.judge import written_columns
-from reload_assets.merge.side_effects import acts_on_update
+from reload_assets.merge.side_effects import acts_on_delete, acts_on_update
 from reload_assets.merge.unique_swaps import movable
+from reload_assets.postgres.catalog import Reference
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.postgres.statements import file_names, run
 from reload_assets.preflight.finding import Finding, found
@@ -42,7 +49,10 @@ class Right(NamedTuple):
 
 
 def require_rights(connection: Connection[Any], login: str, staging_schema: str, tables: Sequence[ReloadTable]) -> None:
-    """Require all rights that reloads of the tables need. ``login`` names the connection. Raises RightsMissing."""
+    """Require all rights that reloads of the tables need, and that they see all rows that foreign keys concern.
+
+    ``login`` names the connection. Raises RightsMissing and RelatedRowsHidden.
+    """
     user = _user(connection)
     missing, commands = _missing(connection, user, _needed(staging_schema, tables))
     for _, what, command in _unusable(connection, user, tables):
@@ -50,6 +60,7 @@ def require_rights(connection: Connection[Any], login: str, staging_schema: str,
         commands.append(command)
     if missing:
         raise RightsMissing(login, missing, commands)
+    _require_related_rows(connection, login, tables)
 
 
 def find_rights_of_cdc(connection: Connection[Any], login: str, tables: Sequence[ReloadTable]) -> Iterator[Finding]:
@@ -109,9 +120,7 @@ def _needed(staging_schema: str, tables: Sequence[ReloadTable]) -> Iterator[Righ
     yield from _schemas(tables)
     for table in tables:
         every_column = table.production.column_names
-        inserted, updated = _inserted(table), [column.name for column in written_columns(table)]
-        if mark := table.options.soft_delete_column:
-            updated.append(mark)
+        inserted, updated = _inserted(table), _updated(table)
         # The audit keeps rows whole.
         yield _on(table, "SELECT", [*every_column, *_VERSION_OF_ROW])
         yield _on(table, "INSERT", inserted)
@@ -122,14 +131,34 @@ def _needed(staging_schema: str, tables: Sequence[ReloadTable]) -> Iterator[Righ
             if column.target.sequence is not None:
                 for privilege in _ADVANCES:
                     yield Right("SEQUENCE", *_split(column.target.sequence), privilege)
-        # A merge changes no value to which rows refer that a foreign key would change as well.
-        for reference in acts_on_update(table, [column.name for column in written_columns(table)]):
+        for reference in _acting(table):
             yield Right("SCHEMA", reference.child_schema, "", "USAGE")
             yield Right("TABLE", reference.child_schema, reference.child_table, "SELECT", reference.columns)
         # A merge looks for parents that are missing.
         for key in table.production.foreign_keys:
             yield Right("SCHEMA", key.parent_schema, "", "USAGE")
             yield Right("TABLE", key.parent_schema, key.parent_table, "SELECT", key.parent_columns)
+
+
+def _acting(table: ReloadTable) -> list[Reference]:
+    """Return the foreign keys that act when a row changes or is deleted: a reload does neither to a referred row."""
+    return [*acts_on_update(table, _updated(table)), *acts_on_delete(table)]
+
+
+def _require_related_rows(connection: Connection[Any], login: str, tables: Sequence[ReloadTable]) -> None:
+    """Raise RelatedRowsHidden if row security hides parents, which would count as missing, or rows that follow."""
+    for table in tables:
+        related = [(key.parent_schema, key.parent_table) for key in table.production.foreign_keys]
+        related += [(one.child_schema, one.child_table) for one in _acting(table)]
+        schemas, names = [schema for schema, _ in related], [name for _, name in related]
+        hiding = run(connection, "catalog/rights:list_hiding_tables", schemas=schemas, names=names).fetchall()
+        if hiding:
+            raise RelatedRowsHidden(login, table.target, [name for (name,) in hiding])
+
+
+def _updated(table: ReloadTable) -> list[str]:
+    mark = table.options.soft_delete_column
+    return [*(column.name for column in written_columns(table)), *([mark] if mark else [])]
 
 
 def _ledger() -> Iterator[Right]:

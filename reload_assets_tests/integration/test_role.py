@@ -16,6 +16,7 @@ from reload_assets.ledger.install import install
 from reload_assets.ledger.records import CheckResult
 from reload_assets.local.postgres import PostgresServer
 from reload_assets.merge import Patience, merge_reload
+from reload_assets.postgres.catalog import read_table
 from reload_assets.postgres.connection import TargetDatabase
 from reload_assets.preflight.rights import require_rights
 from reload_assets.verify.production import verify_merged
@@ -29,6 +30,7 @@ CREATE TABLE production.customers (customer_id integer PRIMARY KEY, name text, u
 CREATE TABLE production.orders (
     order_id serial PRIMARY KEY, customer_id integer NOT NULL REFERENCES production.customers, updated_at timestamp
 );
+CREATE TABLE production.visits (customer_id integer REFERENCES production.customers ON DELETE CASCADE, note text);
 CREATE FUNCTION production.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER touch BEFORE UPDATE ON production.orders FOR EACH ROW EXECUTE FUNCTION production.touch();
 CREATE SCHEMA elsewhere;
@@ -36,11 +38,12 @@ CREATE TABLE elsewhere.secrets (secret text);
 """
 # The least that suffices, given by column.
 BY_COLUMN = """
-REVOKE ALL ON production.customers, production.orders FROM {role};
+REVOKE ALL ON production.customers, production.orders, production.visits FROM {role};
 GRANT DELETE, SELECT (customer_id, name, updated_at, ctid, tableoid, xmin), INSERT (customer_id, name, updated_at),
     UPDATE (name, updated_at) ON production.customers TO {role};
 GRANT DELETE, SELECT (order_id, customer_id, updated_at, ctid, tableoid, xmin),
     INSERT (order_id, customer_id, updated_at), UPDATE (customer_id, updated_at) ON production.orders TO {role};
+GRANT SELECT (customer_id) ON production.visits TO {role};
 """
 TABLES = "customers: {window_column: updated_at}\norders: {window_column: updated_at}"
 
@@ -81,6 +84,8 @@ def test_the_role_installs_loads_verifies_and_merges(postgres: PostgresServer, j
         connection.execute(sql.SQL(BY_COLUMN).format(role=sql.Identifier(job.user)))
     with job.connect(autocommit=True) as connection:
         require_rights(connection, str(job), "staging", list(reload.tables.values()))
+        references = read_table(connection, "production", "customers").referenced_by
+        assert [(one.child_table, one.child_readable) for one in references] == [("orders", True), ("visits", True)]
     for name in reload.tables:
         outcomes = reload.verify(name).values()
         assert {outcome.status for outcome in outcomes} == {"passed"}, outcomes

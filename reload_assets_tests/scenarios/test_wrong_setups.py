@@ -91,6 +91,25 @@ SETUPS = {
         "DROP SCHEMA closed CASCADE",
         ddl=THINGS_DDL.replace("varchar(20)", "varchar(20) UNIQUE"),
     ),
+    "no right to children that a delete takes along": Wrong(
+        "lacks SELECT on odd.parts; run: GRANT SELECT ON TABLE odd.parts TO reload_job",
+        "CREATE TABLE odd.parts (id integer REFERENCES odd.things ON DELETE CASCADE)",
+        "DROP TABLE odd.parts",
+    ),
+    "parents that row security hides": Wrong(
+        "does not see every row of odd.kinds, because row security applies to it there, and foreign keys tie these "
+        "rows to those of odd.things",
+        "CREATE TABLE odd.kinds (note varchar(20) PRIMARY KEY); GRANT SELECT ON odd.kinds TO reload_job;"
+        "ALTER TABLE odd.things ADD FOREIGN KEY (note) REFERENCES odd.kinds; ALTER TABLE odd.kinds ENABLE ROW LEVEL "
+        "SECURITY",
+        "DROP TABLE odd.kinds CASCADE",
+    ),
+    "children that row security hides": Wrong(
+        "does not see every row of odd.parts",
+        "CREATE TABLE odd.parts (id integer REFERENCES odd.things ON DELETE SET NULL);"
+        "GRANT SELECT (id) ON odd.parts TO reload_job; ALTER TABLE odd.parts ENABLE ROW LEVEL SECURITY",
+        "DROP TABLE odd.parts",
+    ),
     "a ledger of somebody else": Wrong(
         "lacks SELECT, INSERT, UPDATE on admin.reloads; ownership on admin.reload_changes; run: GRANT SELECT, INSERT,",
         "ALTER TABLE admin.reloads OWNER TO CURRENT_USER; ALTER TABLE admin.reload_changes OWNER TO CURRENT_USER",
@@ -253,7 +272,8 @@ SETUPS = {
     ),
     "children that a delete takes along": Wrong(
         "odd.parts refers to odd.things ON DELETE CASCADE",
-        "CREATE TABLE odd.parts (id integer REFERENCES odd.things ON DELETE CASCADE)",
+        "CREATE TABLE odd.parts (id integer REFERENCES odd.things ON DELETE CASCADE);"
+        "GRANT SELECT (id) ON odd.parts TO reload_job",
         "DROP TABLE odd.parts",
         table={"orphans": "delete"},
         severity="warn",

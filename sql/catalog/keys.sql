@@ -221,7 +221,8 @@ SELECT
     c.relname AS child_table,
     c.relkind = 'p' AS child_is_partitioned,
     has_schema_privilege(n.oid, 'USAGE')
-    AND has_table_privilege(c.oid, 'SELECT')
+    -- Nothing else of the child is read.
+    AND bool_and(has_column_privilege(c.oid, ca.attnum, 'SELECT'))
     AND NOT row_security_active(c.oid) AS child_readable,
     array_agg(ca.attname::text ORDER BY k.position) AS columns,
     array_agg(pa.attname::text ORDER BY k.position) AS parent_columns

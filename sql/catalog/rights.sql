@@ -1,4 +1,5 @@
--- The catalog: the rights that a login lacks, to tables and to what these use, and whether a role exists.
+-- The catalog: the rights that a login lacks, to tables and to what these use, which rows it does not see, and whether a
+-- role exists.
 -- By hand: psql -f sql/example.psql -f sql/catalog/rights.sql
 
 -- name: list_missing_rights
@@ -212,3 +213,13 @@ SELECT
     format('GRANT %s ON %s %s TO %I', privilege, kind, object, :'login'::text) AS command
 FROM missing
 ORDER BY kind, object;
+
+-- name: list_hiding_tables
+-- List those of some tables of which row security hides rows from this login.
+SELECT n.nspname || '.' || c.relname AS name
+FROM unnest(:'schemas'::text [], :'names'::text []) AS w (schema_name, object_name)
+INNER JOIN pg_namespace AS n ON w.schema_name = n.nspname
+INNER JOIN pg_class AS c ON n.oid = c.relnamespace AND w.object_name = c.relname
+WHERE row_security_active(c.oid)
+GROUP BY n.nspname, c.relname
+ORDER BY n.nspname, c.relname;
