@@ -127,7 +127,8 @@ class TargetDatabase:
                 keepalives_count=_KEEPALIVES["count"],
                 **encryption,
             )
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
+            # No name of a host has a label that is empty or longer than 63 characters.
             raise self._refusal(str(error)) from None
         try:
             self._open_session(connection)

@@ -83,6 +83,13 @@ def test_a_host_that_is_not_there_is_named() -> None:
     assert "nowhere.invalid" in said.partition("(")[2]
 
 
+@pytest.mark.parametrize("change", [{"host": "db..example.com"}, {"host": "x" * 64}, {"password": "p\udcff"}])
+def test_a_text_that_no_login_has_is_said_to_be_one(postgres: PostgresServer, change: dict[str, str]) -> None:
+    said = refusal(login(postgres, **change), DatabaseUnreachable)
+    assert " codec " in said
+    assert said.endswith("check the server, the address and the password's variable or secret. [target-unreachable]")
+
+
 @pytest.mark.parametrize(
     "password", ["a", "password", "wrong-1", "%41 'odd\\\"=pass", "host=elsewhere sslmode=disable"]
 )
