@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any, get_args
 
@@ -13,10 +14,22 @@ from reload_assets.errors.config import ConfigMissingField, ConfigMistakes, Conf
 
 # The value of such a field may be a password that somebody wrote into the file, so no message shows it.
 _SECRET = ("password", "secret")
+_NO_TEXT = re.compile("[\\0\\ud800-\\udfff]")
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
-    """Loads YAML and rejects a key that is written twice, where YAML itself would silently keep the last one."""
+    """Loads YAML and rejects a key that is written twice, where YAML itself would silently keep the last one.
+
+    It rejects the characters, too, that no database and no message can hold.
+    """
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Return the text of a node. Raises ConstructorError, with line and column, for such characters."""
+        text = super().construct_scalar(node)
+        if isinstance(text, str) and _NO_TEXT.search(text):
+            problem = "a text holds \\0 or half a pair of surrogates, which no name can have"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+        return text
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Return the value of a node; raises a marked error for 2025-02-30, which looks like a day and is none."""

@@ -68,6 +68,8 @@ def test_a_number_that_no_statement_takes_is_refused(field: str) -> None:
         ("source: {{a: 1}: 2}", "reload.yaml, line 1, column 10: a list or a mapping is written where a key belongs"),
         ("a: !!bool perhaps", "reload.yaml, line 1, column 4: 'perhaps' cannot be read as !!bool; fix the YAML there"),
         ("a: !!timestamp soon", "reload.yaml, line 1, column 4: 'soon' cannot be read as !!timestamp"),
+        ('target: {staging_schema: "a\\0"}', "reload.yaml, line 1, column 26: a text holds \\0 or half a pair of"),
+        ('"\\ud800": 1', "reload.yaml, line 1, column 1: a text holds \\0 or half a pair of surrogates, which no name"),
         ("a: " + "[" * 5000, "reload.yaml: has too many brackets within brackets"),
     ],
 )
