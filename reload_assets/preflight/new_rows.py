@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
-from psycopg.errors import RaiseException
 from psycopg.rows import class_row
 
 from reload_assets.errors.tables import CheckNotFed, PartitionsLacking
@@ -16,6 +15,11 @@ from reload_assets.postgres.catalog import Column
 from reload_assets.postgres.statements import compose, run
 from reload_assets.preflight.finding import Finding, found
 from reload_assets.tables import ReloadTable
+
+# The classes of errors that no constraint raises: a lost session, a full server, the end of a statement that takes too
+# long, and PostgreSQL's own faults. Those of _UNTRIED say that this login cannot try it.
+_NOT_ITS_OWN = {"", "08", "53", "57", "58", "XX"}
+_UNTRIED = {"0A", "42"}
 
 
 @dataclass(frozen=True)
@@ -162,8 +166,10 @@ def _try(connection: Connection[Any], name: str, parts: Mapping[str, sql.Composa
     try:
         with connection.transaction():
             row = run(connection, name, parts).fetchone()
-    except psycopg.ProgrammingError:
-        return None
-    except (psycopg.DataError, psycopg.IntegrityError, RaiseException) as error:
-        return error.diag.message_primary or str(error)
+    except psycopg.DatabaseError as error:
+        kind = (error.sqlstate or "")[:2]
+        if kind in _NOT_ITS_OWN:
+            raise
+        # A function may raise an error of any code.
+        return None if kind in _UNTRIED else error.diag.message_primary or str(error)
     return "it is false" if row is not None and row[0] is False and name.endswith("try_condition") else None

@@ -26,6 +26,8 @@ DDL = (
     "CREATE DOMAIN production.known AS integer CHECK (VALUE IS NOT NULL); CREATE DOMAIN production.small AS "
     "production.known CHECK (VALUE < 10); CREATE DOMAIN production.zero AS integer DEFAULT 0 CHECK (VALUE = 0);"
     "CREATE SEQUENCE production.numbers;"
+    "CREATE FUNCTION production.fits(score integer, code text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN "
+    "IF score IS NULL THEN RAISE EXCEPTION 'nobody has scored' USING ERRCODE = code; END IF; RETURN true; END $$;"
     "CREATE TABLE production.things (id integer PRIMARY KEY, note text, gone timestamp, updated_at timestamp{})"
 )
 
@@ -53,6 +55,10 @@ def made_with(make_bench: MakeBench, columns: str, after: str = "") -> MergeBenc
         (", CONSTRAINT closed CHECK (false)", "the check closed does not hold for a new row, so that no missing row"),
         (", CONSTRAINT closed CHECK (gone IS NOT NULL)", "closed .* where gone = NULL"),
         (", score integer DEFAULT 0 CHECK (1 / score > 0)", "things_score_check .* where score = 0"),
+        *(
+            (f", score integer CHECK (production.fits(score, '{code}'))", "things_score_check .* where score = NULL,")
+            for code in ("P0001", "45000", "ZZ001", "38000", "40001")
+        ),
         (", score production.known", r"things\.score: its type production\.known refuses NULL \(value for domain"),
         (", score production.small DEFAULT 10", r"refuses 10 \(value for domain production\.small violates check"),
     ],
@@ -80,6 +86,7 @@ def test_a_constraint_that_no_new_row_can_meet_is_refused(make_bench: MakeBench,
         (", score integer GENERATED ALWAYS AS IDENTITY CHECK (score > 0)", "is also about score"),
         (", score integer DEFAULT 5, CONSTRAINT whole CHECK ((things.*) IS NOT NULL OR id > 0)", ""),
         (", CHECK (note <> '')", ""),
+        (", score integer DEFAULT 1 CHECK (production.fits(score, 'P0001'))", ""),
         (", CONSTRAINT later CHECK (gone IS NULL OR note <> '')", ""),
     ],
 )
