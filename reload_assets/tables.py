@@ -17,6 +17,7 @@ from reload_assets.config.table_names import TableName
 from reload_assets.conversions.accepted import require_accepted
 from reload_assets.conversions.pair import Pair
 from reload_assets.errors.tables import (
+    ColumnNotComparable,
     ColumnNotFound,
     ColumnUnmatched,
     ForeignKeysCircular,
@@ -217,6 +218,7 @@ class _Resolver:
         self._require_mark(described)
         pairing.require_fed([column.target for column in columns], options.soft_delete_column)
         pairing.require_writable([column.target for column in columns], [column.target for column in key])
+        self._require_comparable(key, version)
         self._require_source_key(key, reader, window, version)
         self._require_exact_key(key, described)
         kept = {column.source for column in columns}
@@ -373,6 +375,17 @@ class _Resolver:
                 "source's key, which a partitioned table can have only if it is partitioned by columns of that key"
             )
         return "several of the source's rows may share one of production; give production a unique index on it"
+
+    def _require_comparable(self, key: Sequence[ReloadColumn], version: ReloadColumn) -> None:
+        """Require operators for what a merge compares by value; other columns it compares as texts."""
+        compared = [(f"its key by {column.name}", column.name) for column in key]
+        compared.append((f"versions by {version.name}", version.name))
+        for index in self.production.unique_indexes:
+            compared += [(f"values of {index.name}", name) for name in index.key_columns]
+        for what, name in compared:
+            column = self.production.column(name)
+            if not (column.comparable or column.collatable):
+                raise ColumnNotComparable(self.place, name, self._target, column.type, what)
 
     def _require_exact_key(self, key: Sequence[ReloadColumn], described: Sequence[SourceColumn] | None) -> None:
         by_name = {column.name: column for column in described or ()}

@@ -263,6 +263,21 @@ class KeyNotExact(ConfigError):
         )
 
 
+class ColumnNotComparable(ConfigError):
+    """PostgreSQL has no operators for the type of a column by which a merge has to compare rows."""
+
+    code = "column-not-comparable"
+    advice = "Give the column a type that has operators, such as the enum instead of a domain over it, or `jsonb`."
+    example = sample(place=_PLACE, column="state", table="production.orders", declared="sales.state", what="its key")
+
+    def __init__(self, place: str, column: str, table: str, declared: str, what: str) -> None:
+        super().__init__(
+            place,
+            f"{column!r} of {table} is {declared}, whose values PostgreSQL cannot compare, and the merge compares "
+            f"{what}; give it a type that has operators, such as an enum instead of a domain over it, or jsonb",
+        )
+
+
 class KeyCollation(ConfigError):
     """The source holds different texts of a key for equal, as with BINARY_CI: production would have a row twice."""
 

@@ -56,6 +56,12 @@ CREATE TABLE production.filled (
 );
 CREATE TABLE production.deferred (id int, no int, updated_at timestamp, PRIMARY KEY (id, no) DEFERRABLE);
 CREATE TABLE production.twice (id int, no int, updated_at timestamp, PRIMARY KEY (id, no) DEFERRABLE, UNIQUE (no, id));
+CREATE TYPE production.state AS ENUM ('new', 'old');
+CREATE DOMAIN production.known AS production.state NOT NULL;
+CREATE TABLE production.states (state production.known PRIMARY KEY, note json, updated_at timestamp);
+CREATE TABLE production.alone (id int PRIMARY KEY, state production.known UNIQUE, note json, updated_at timestamp);
+CREATE TABLE production.noted (id int PRIMARY KEY, state production.known, note json, updated_at timestamp);
+CREATE UNIQUE INDEX ON production.noted ((note ->> 'x'));
 CREATE TABLE production.raws (id bytea PRIMARY KEY, updated_at timestamp);
 ALTER TABLE production.a ADD CONSTRAINT a_b FOREIGN KEY (b_id) REFERENCES production.b (id);
 """
@@ -141,6 +147,21 @@ def test_names_in_mixed_case_and_reserved_words_are_found(production: Connection
             "twice: {window_column: updated_at}",
             "groups.sales.tables.twice.key: a unique constraint of production.twice on (id, no) is deferrable "
             "(twice_pkey), and PostgreSQL does not let the merge rely on another one beside it; drop it, or add it",
+        ),
+        (
+            "states: {window_column: updated_at}",
+            "groups.sales.tables.states: 'state' of production.states is production.known, whose values PostgreSQL "
+            "cannot compare, and the merge compares its key by state; give it a type that has operators, such as an",
+        ),
+        (
+            "alone: {window_column: updated_at}",
+            "groups.sales.tables.alone: 'state' of production.alone is production.known, whose values PostgreSQL "
+            "cannot compare, and the merge compares values of alone_state_key;",
+        ),
+        (
+            "noted: {window_column: updated_at, version_column: note}",
+            "groups.sales.tables.noted: 'note' of production.noted is json, whose values PostgreSQL cannot compare, "
+            "and the merge compares versions by note;",
         ),
         (
             "orders: {window_column: seen_at}",
@@ -240,6 +261,11 @@ def test_a_mistake_is_named_with_its_place_and_mend(production: Connection[Any],
         resolve(production, tables)
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("reload.yaml: ")
+
+
+def test_columns_that_are_compared_as_texts_need_no_operators(production: Connection[Any]) -> None:
+    (table,) = resolve(production, "noted: {window_column: updated_at}")
+    assert [column.target.comparable for column in table.columns] == [True, False, False, True]
 
 
 def test_a_circle_with_a_deferrable_key_is_fine(production: Connection[Any]) -> None:
