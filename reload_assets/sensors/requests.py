@@ -21,9 +21,8 @@ from psycopg import Error as DatabaseError
 
 from reload_assets.assets.staging import REASON_TAG, REQUEST_TAG, REQUESTED_AT_TAG, REQUESTED_BY_TAG
 from reload_assets.config.model import ReloadConfig
-from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable, TargetError
+from reload_assets.errors import ConfigError, DmsError, ReloadError, SourceUnavailable
 from reload_assets.errors.config import SecretUnreadable
-from reload_assets.errors.preflight import RightsMissing
 from reload_assets.errors.requests import PartWaits
 from reload_assets.errors.source import (
     SourceColumnType,
@@ -33,6 +32,7 @@ from reload_assets.errors.source import (
     SourceNameUnknown,
     SourceUnreachable,
 )
+from reload_assets.errors.target import DatabaseUnreachable, SessionLost, TargetFull, TargetReadOnly
 from reload_assets.errors.windows import RequestInvalid
 from reload_assets.jobs.reload import reload_job_name
 from reload_assets.ledger.records import Key
@@ -73,9 +73,18 @@ _INTERVAL_SECONDS = 15
 # Dagster waits 60 s for a sensor. If DMS takes longer to answer, requests stay held until the next tick.
 _PATIENCE_SECONDS = 15.0
 # What keeps a request from becoming a run though nothing is wrong with it ...
-_NOT_ITS_FAULT = (PartWaits, SourceUnavailable, DmsError, TargetError, SecretUnreadable)
-# ... except for what the next tick would find again: only a person changes it.
-_LASTING = (RightsMissing, SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
+_NOT_ITS_FAULT = (
+    DatabaseUnreachable,
+    DmsError,
+    PartWaits,
+    SecretUnreadable,
+    SessionLost,
+    SourceUnavailable,
+    TargetFull,
+    TargetReadOnly,
+)
+# ... except for what the next tick would find again in the source: only a person changes it.
+_LASTING = (SourceColumnType, SourceDenied, SourceDriverMissing, SourceKeyValue, SourceNameUnknown)
 
 
 def requests_sensor(
