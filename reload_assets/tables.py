@@ -128,7 +128,8 @@ class ReloadTable:
     def parents(self, tables: Iterable[ReloadTable]) -> list[tuple[ForeignKey, ReloadTable]]:
         """Return this table's foreign keys that refer to the given tables, except those that refer to itself."""
         by_target = {table.target: table for table in tables if table.target != self.target}
-        return [(key, by_target[key.parent]) for key in self.production.foreign_keys if key.parent in by_target]
+        found = [(key, key.parent_in(by_target)) for key in self.production.every_foreign_key]
+        return [(key, by_target[parent]) for key, parent in found if parent is not None]
 
 
 @dataclass(frozen=True)
@@ -235,9 +236,9 @@ class _Resolver:
             source_columns=tuple(column for column in described if column.name in kept) if described else None,
             zone=self.zone,
             parent_groups={
-                key.parent: self.places[key.parent].split(".")[1]
+                key.parent: self.places[parent].split(".")[1]
                 for key in self.production.foreign_keys
-                if key.parent in self.places
+                if (parent := key.parent_in(self.places)) is not None
             },
             loaded_anyway=pairing.loaded_anyway(described or ()),
         )

@@ -179,4 +179,4 @@ class Corrections:
 def _refers_to_itself(statements: ConfirmStatements) -> bool:
     """Return whether rows of the table refer to each other, and so have to be written together."""
     table = statements.merge.table
-    return any(key.parent == table.target for key in table.production.foreign_keys)
+    return any(key.parent_in([table.target]) for key in table.production.every_foreign_key)

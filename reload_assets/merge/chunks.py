@@ -25,8 +25,8 @@ def uncut_because(table: ReloadTable) -> str | None:
     """Return why a table is merged in one transaction regardless of its size; None if it can be cut."""
     for index in movable(table):
         return f"values of {index.name} may move between its rows"
-    for key in table.production.foreign_keys:
-        if key.parent == table.target:
+    for key in table.production.every_foreign_key:
+        if key.parent_in([table.target]):
             return f"its rows refer to each other ({key.name})"
     return None
 
@@ -35,8 +35,8 @@ def inseparable(tables: Sequence[ReloadTable]) -> str | None:
     """Return why tables, in the order of their merge, must be merged together; None if parents come before children."""
     positions = {table.target: position for position, table in enumerate(tables)}
     for position, table in enumerate(tables):
-        for key in table.production.foreign_keys:
-            if positions.get(key.parent, 0) > position:
+        for key in table.production.every_foreign_key:
+            if positions.get(key.parent_in(positions) or "", 0) > position:
                 return f"{key.name} of {table.target} refers to a table that is merged later"
     return None
 

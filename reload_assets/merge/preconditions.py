@@ -89,7 +89,7 @@ def require_late_parents(connection: Connection[Any], all_statements: Sequence[M
     by_target = {statements.table.target: statements for statements in all_statements}
     for statements in (one for one in all_statements if one.table.limited_to is None):
         for key in statements.table.production.foreign_keys:
-            parent = by_target.get(key.parent)
+            parent = by_target.get(key.parent_in(by_target) or "")
             if parent is None or parent.position < statements.position:
                 continue
             if pieces := statements.parent_pieces(key, parent):

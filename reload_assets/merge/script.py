@@ -75,7 +75,8 @@ def _preconditions(statements: MergeStatements, late: Mapping[str, MergeStatemen
         yield _step(statements, f"1_preconditions:{name}")
     yield _lock(statements.staged.staging_schema, statements.staged.staging_table, "SHARE")
     for key in statements.table.production.foreign_keys:
-        if key.parent in late and (pieces := statements.parent_pieces(key, late[key.parent])):
+        parent = key.parent_in(late)
+        if parent and (pieces := statements.parent_pieces(key, late[parent])):
             yield _step(statements, "1_preconditions:find_missing_parents", pieces)
     yield _set(PROBES)
     yield _step(statements, "1_preconditions:count_staged")
@@ -87,7 +88,7 @@ def _judge(statements: MergeStatements, late: Mapping[str, MergeStatements]) -> 
     yield _step(statements, "2_judge:count_outcomes")
     yield from _withhold_takers(statements)
     for key in statements.table.production.foreign_keys:
-        if key.parent in late or (pieces := statements.parent_pieces(key, None)) is None:
+        if key.parent_in(late) or (pieces := statements.parent_pieces(key, None)) is None:
             continue
         yield _step(statements, "2_judge:mark_parentless", pieces)
         yield _step(statements, "2_judge:withhold_children", pieces)

@@ -92,10 +92,10 @@ class TableMerge:
         if withhold_takers(self._connection, self._statements):
             changed = True
         for key in table.production.foreign_keys:
-            parent = key.parent
-            in_reload = parent in self._merged
-            pieces = self._statements.parent_pieces(key, self._merged.get(parent))
-            if pieces is None or parent in self._later:
+            parent = key.parent_in(self._merged)
+            in_reload = parent is not None
+            pieces = self._statements.parent_pieces(key, self._merged[parent] if parent else None)
+            if pieces is None or key.parent_in(self._later):
                 continue
             if self._statements.run(self._connection, "2_judge:mark_parentless", pieces).rowcount:
                 if in_reload:

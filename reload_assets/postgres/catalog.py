@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -76,7 +76,10 @@ class UniqueIndex:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key of the table. ``columns`` and ``parent_columns`` have the same order."""
+    """A foreign key of the table. ``columns`` and ``parent_columns`` have the same order.
+
+    ``parent_above``: the tables that the parent is a partition or an heir of. ``of_part``: a partition alone has it.
+    """
 
     name: str
     parent_schema: str
@@ -84,11 +87,17 @@ class ForeignKey:
     deferrable: bool
     columns: list[str]
     parent_columns: list[str]
+    parent_above: list[str] = field(default_factory=list)
+    of_part: bool = False
 
     @property
     def parent(self) -> str:
         """The parent table's name with its schema, for messages."""
         return f"{self.parent_schema}.{self.parent_table}"
+
+    def parent_in(self, names: Container[str]) -> str | None:
+        """Return which of some tables has the parents' rows: the parent, or one that it is a part of."""
+        return next((name for name in (self.parent, *self.parent_above) if name in names), None)
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,8 @@ class CatalogTable:
     """The foreign tables among its partitions and heirs."""
     lacks_replica_identity: bool = False
     """Whether PostgreSQL refuses updates or deletes, as a publication has the table and could not name its rows."""
+    foreign_keys_of_parts: list[ForeignKey] = field(default_factory=list)
+    """Those that hold only for the rows of a partition."""
     unsuitable_publications: list[str] = field(default_factory=list)
     """Publications for whose row filter or list of columns PostgreSQL refuses updates or deletes."""
 
@@ -164,6 +175,11 @@ class CatalogTable:
             for index in self.unique_indexes
             if index.predicate is None and index.key_columns
         ]
+
+    @property
+    def every_foreign_key(self) -> list[ForeignKey]:
+        """The foreign keys of the table and of its partitions: by these, parents are written before their children."""
+        return [*self.foreign_keys, *self.foreign_keys_of_parts]
 
     @property
     def primary_key(self) -> list[str]:
@@ -179,7 +195,9 @@ class CatalogTable:
     @property
     def has_deferrable(self) -> bool:
         """Whether a constraint of the table can wait until the commit."""
-        return any(key.deferrable for key in self.foreign_keys) or any(one.deferrable for one in self.unique_indexes)
+        return any(key.deferrable for key in self.every_foreign_key) or any(
+            one.deferrable for one in self.unique_indexes
+        )
 
     @property
     def column_names(self) -> list[str]:
@@ -230,7 +248,7 @@ def read_columns(connection: Connection[Any], schema: str, name: str) -> list[Co
 
 
 def read_foreign_keys(connection: Connection[Any], schema: str, name: str) -> list[ForeignKey]:
-    """Read the foreign keys that hold for the rows of a table."""
+    """Read the foreign keys of a table and of its partitions."""
     with connection.cursor(row_factory=class_row(ForeignKey)) as cursor:
         return cursor.execute(compose("catalog/keys:list_foreign_keys"), {"schema": schema, "table": name}).fetchall()
 
@@ -246,6 +264,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         triggers = cursor.execute(compose("catalog/writes:list_triggers"), names).fetchall()
     partition_columns = [column for (column,) in run(connection, "catalog/columns:list_partition_columns", **names)]
     part_of = [table for (table,) in run(connection, "catalog/writes:list_tables_above", **names)]
+    foreign_keys = read_foreign_keys(connection, schema, name)
     rewrites = run(connection, "catalog/writes:get_rewrites", **names).fetchone()
     hides_rows, rules, foreign_parts, lacks_identity, unsuitable = rewrites or (False, [], [], False, [])
     return CatalogTable(
@@ -253,7 +272,7 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         name,
         read_columns(connection, schema, name),
         unique_indexes,
-        read_foreign_keys(connection, schema, name),
+        [key for key in foreign_keys if not key.of_part],
         referenced_by,
         partition_columns,
         part_of,
@@ -262,5 +281,6 @@ def read_table(connection: Connection[Any], schema: str, name: str) -> CatalogTa
         rules,
         foreign_parts,
         lacks_identity,
+        [key for key in foreign_keys if key.of_part],
         unsuitable,
     )

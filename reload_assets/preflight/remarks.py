@@ -148,8 +148,8 @@ def _followers(table: ReloadTable) -> Iterator[Finding]:
 
 def _parents_elsewhere(table: ReloadTable, groups: Mapping[str, str]) -> Iterator[Finding]:
     own = groups.get(table.target)
-    for key in table.production.foreign_keys:
-        group = groups.get(key.parent)
+    for key in table.production.every_foreign_key:
+        group = groups.get(key.parent_in(groups) or "")
         if group is not None and group != own:
             yield found(
                 "parent-elsewhere",

@@ -66,11 +66,12 @@ def families(tables: Iterable[Proposed]) -> list[Family]:
     family_of = {target: {target} for target in by_target}
     outside: dict[str, list[tuple[Proposed, ForeignKey]]] = {target: [] for target in by_target}
     for target, one in by_target.items():
-        for key in one.table.production.foreign_keys:
-            if key.parent not in by_target:
+        for key in one.table.production.every_foreign_key:
+            parent = key.parent_in(by_target)
+            if parent is None:
                 outside[target].append((one, key))
-            elif family_of[key.parent] is not family_of[target]:
-                both = family_of[target] | family_of[key.parent]
+            elif family_of[parent] is not family_of[target]:
+                both = family_of[target] | family_of[parent]
                 for member in both:
                     family_of[member] = both
     distinct = {id(members): sorted(members) for members in family_of.values()}

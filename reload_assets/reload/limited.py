@@ -63,6 +63,6 @@ def _together(table: ReloadTable) -> Iterator[tuple[str, set[str]]]:
         read = read_columns(table, index)
         if read <= fed | beside:
             yield f"the unique index {index.name}", read - beside
-    for key in table.production.foreign_keys:
+    for key in table.production.every_foreign_key:
         if {*key.columns} <= fed:
             yield f"the foreign key {key.name}", {*key.columns} - beside

@@ -86,8 +86,8 @@ class _Search:
 
     def _missing_parents(self, table: ReloadTable, keys: Sequence[Key]) -> Iterator[tuple[str, list[Key]]]:
         """Yield the keys of parents that production lacks, to which rows with these keys refer, by table."""
-        for reference in table.production.foreign_keys:
-            name = self._names.get(reference.parent)
+        for reference in table.production.every_foreign_key:
+            name = self._names.get(reference.parent_in(self._names) or "")
             if name is not None and (values := self._references(table, keys, reference)):
                 yield name, self._missing(name, reference, values)
 

@@ -36,7 +36,8 @@ def check_foreign_keys(connection: Connection[Any], reload: Reload, table: Reloa
     If the reload is limited to columns, only their foreign keys count.
     """
     # Read the keys as they are now: a reload may be verified long after it was opened.
-    keys = read_foreign_keys(connection, table.production.schema, table.production.name)
+    every_key = read_foreign_keys(connection, table.production.schema, table.production.name)
+    keys = [key for key in every_key if not key.of_part]
     if table.limited_to is not None:
         keys = [key for key in keys if {*key.columns} & {*table.limited_to}]
     selected = is_selected(reload, table, zone, "c")

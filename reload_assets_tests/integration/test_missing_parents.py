@@ -119,6 +119,50 @@ def test_a_parent_is_found_by_the_unique_key_to_which_the_foreign_key_refers(
         assert completed(bench, {"sales": [("2",)]}) == {"sales": [("2",)]}
 
 
+ZONES = "CREATE TABLE production.zones (id integer PRIMARY KEY, updated_at timestamp(6))"
+BRANCHES = "CREATE TABLE production.branches (id integer PRIMARY KEY, zone integer {}, updated_at timestamp(6))"
+OF_PARTS = {
+    "refers to a partition": f"""
+    {ZONES} PARTITION BY RANGE (id);
+    CREATE TABLE production.zones_1 PARTITION OF production.zones DEFAULT;
+    {BRANCHES.format("REFERENCES production.zones_1")};
+    """,
+    "of a partition": f"""
+    {ZONES};
+    {BRANCHES.format("")} PARTITION BY RANGE (id);
+    CREATE TABLE production.branches_1 PARTITION OF production.branches DEFAULT;
+    ALTER TABLE production.branches_1 ADD FOREIGN KEY (zone) REFERENCES production.zones;
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", OF_PARTS)
+def test_parents_come_first_also_by_a_foreign_key_of_partitions(new_database: Callable[[str], str], kind: str) -> None:
+    tables = [
+        OracleTable("ZONES", [number("ID", nullable=False), AT], ["ID"]),
+        OracleTable("BRANCHES", [number("ID", nullable=False), number("ZONE"), AT], ["ID"]),
+    ]
+    # The configuration names the children first.
+    options = {"branches": OPTIONS, "zones": OPTIONS}
+    with reload_bench(new_database, tables, OF_PARTS[kind], options) as bench:
+        bench.on_source("""INSERT INTO "SALES"."ZONES" VALUES (1, '2025-01-03'), (2, '2025-01-03')""")
+        bench.on_source("""INSERT INTO "SALES"."BRANCHES" VALUES (1, 1, '2025-01-03'), (2, 2, '2025-01-03')""")
+        bench.drain()
+        everything = "SELECT id FROM production.branches UNION ALL SELECT id FROM production.zones ORDER BY 1"
+        for by_key in (True, False):
+            bench.on_production(
+                "DELETE FROM production.branches WHERE id = 2; DELETE FROM production.zones WHERE id = 2"
+            )
+            if by_key:
+                assert completed(bench, {"branches": [("2",)]}) == {"branches": [("2",)], "zones": [("2",)]}
+                reload(bench, {"branches": [("2",)]})
+            else:
+                staged = bench.stage()
+                bench.merge(staged)
+                assert bench.confirm(staged).settled
+            assert [number for (number,) in bench.on_production(everything)] == [1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("referred", [False, True])
 def test_a_table_of_the_group_that_cannot_be_reloaded_is_no_obstacle(
     new_database: Callable[[str], str], referred: bool

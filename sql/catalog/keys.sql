@@ -145,15 +145,52 @@ WHERE
 ORDER BY i.indisprimary DESC, ic.relname;
 
 -- name: list_foreign_keys
--- List the foreign keys of one table, each with its columns and its parent's.
+-- List the foreign keys of one table, and those that only a partition of it has (of_part), each with its columns and its
+-- parent's. parent_above: the tables that the parent is a partition or an heir of.
+WITH RECURSIVE parts AS (
+    SELECT
+        c.oid,
+        TRUE AS is_whole
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+    UNION
+    SELECT
+        c.oid,
+        FALSE AS is_whole
+    FROM parts
+    INNER JOIN pg_inherits AS h ON parts.oid = h.inhparent
+    INNER JOIN pg_class AS c ON h.inhrelid = c.oid
+    WHERE c.relispartition
+)
+
 SELECT
     f.conname AS name,
     pn.nspname AS parent_schema,
     p.relname AS parent_table,
     f.condeferrable AS deferrable,
     array_agg(ca.attname::text ORDER BY k.position) AS columns,
-    array_agg(pa.attname::text ORDER BY k.position) AS parent_columns
-FROM pg_constraint AS f
+    array_agg(pa.attname::text ORDER BY k.position) AS parent_columns,
+    array(
+        WITH RECURSIVE above AS (
+            SELECT h.inhparent
+            FROM pg_inherits AS h
+            WHERE h.inhrelid = p.oid
+            UNION
+            SELECT h.inhparent
+            FROM above
+            INNER JOIN pg_inherits AS h ON above.inhparent = h.inhrelid
+        )
+
+        SELECT an.nspname || '.' || a.relname
+        FROM above
+        INNER JOIN pg_class AS a ON above.inhparent = a.oid
+        INNER JOIN pg_namespace AS an ON a.relnamespace = an.oid
+        ORDER BY an.nspname || '.' || a.relname
+    ) AS parent_above,
+    NOT parts.is_whole AS of_part
+FROM parts
+INNER JOIN pg_constraint AS f ON parts.oid = f.conrelid
 INNER JOIN pg_class AS p ON f.confrelid = p.oid
 INNER JOIN pg_namespace AS pn ON p.relnamespace = pn.oid
 CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (child_attnum, parent_attnum, position)
@@ -164,22 +201,16 @@ WHERE
     -- Only newer servers have these columns, for NOT ENFORCED and for keys over PERIOD, which only PostgreSQL can check.
     AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, TRUE)
     AND NOT coalesce((to_jsonb(f) ->> 'conperiod')::boolean, FALSE)
-    -- Not as two more joins: PostgreSQL would take longer to plan them than to run all of this.
-    AND f.conrelid = (
-        SELECT c.oid
-        FROM pg_class AS c
-        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-        WHERE n.nspname = :'schema' AND c.relname = :'table'
-    )
-    -- Leave out the copies of a key for each partition of the parent, which add nothing. A key that a partition
-    -- inherits from its own parent counts.
+    -- Leave out the copies of a key for each partition of the parent, and of the table, which add nothing. A key that a
+    -- partition inherits from its own parent counts.
     AND NOT EXISTS (
         SELECT 1
         FROM pg_constraint AS u
-        WHERE u.oid = f.conparentid AND u.conrelid = f.conrelid
+        INNER JOIN parts AS q ON u.conrelid = q.oid
+        WHERE u.oid = f.conparentid
     )
-GROUP BY f.conname, pn.nspname, p.relname, f.condeferrable
-ORDER BY f.conname;
+GROUP BY f.oid, f.conname, pn.nspname, p.oid, p.relname, f.condeferrable, parts.is_whole
+ORDER BY f.conname, f.oid;
 
 -- name: list_references
 -- List the foreign keys, of tables in any schema, that refer to one table, to a partition or an heir of it, or to the
