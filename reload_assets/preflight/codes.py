@@ -81,6 +81,7 @@ FINDINGS: Mapping[str, Code] = {
     "target-ready": _ok("The job's login has its rights, and the ledger is up to date."),
     "transaction-long": _warn("A transaction in the target has been open for long."),
     "triggers-fire": _warn("Triggers of production fire when a reload writes."),
+    "unique-unfed": _warn("All new rows would have the same value in a unique index that the source does not feed."),
     "values-kept": _warn("A row that is marked as deleted keeps its unique values."),
     "values-refused": _warn("Production's type has no room for some values of the source."),
     "windows-known": _ok("Which windows the cadence has."),

@@ -61,6 +61,7 @@ def require_insertable(connection: Connection[Any], table: ReloadTable) -> list[
         checks = cursor.execute(compose("catalog/writes:list_checks"), names).fetchall()
     for check in checks:
         findings += _look_at_check(connection, table, check, defaults)
+    findings += _look_at_unique(connection, table, defaults)
     return findings
 
 
@@ -138,6 +139,31 @@ def _look_at_check(
             f"{check.part}: the check {check.name} is also about {names}, which no column of {table.source} feeds: new "
             f"rows for which it does not hold with {given} are refused",
             "see that it suits such rows, or write in columns from which column of the source it is loaded",
+        )
+
+
+def _look_at_unique(
+    connection: Connection[Any], table: ReloadTable, defaults: Mapping[str, Default]
+) -> Iterator[Finding]:
+    """Yield a warning for each unique index in which all new rows would have the same values."""
+    for index in table.production.unique_indexes:
+        unfed = [defaults[name] for name in index.key_columns if name in defaults]
+        if index.predicate is not None or not unfed or len(unfed) < len(index.key_columns):
+            continue
+        if not all(default.is_known for default in unfed):
+            continue
+        if not index.nulls_equal:
+            known = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier(one.name)) for one in unfed)
+            if _try(connection, "preflight:try_condition", {"condition": known, "new_values": _row(unfed, [])}):
+                continue
+        names = ", ".join(default.name for default in unfed)
+        yield found(
+            "unique-unfed",
+            table.target,
+            f"{table.target}: no column of {table.source} feeds {names}, and {index.name} is unique: of the new rows "
+            f"with {', '.join(map(str, unfed))} only one can be there",
+            "give it a default that differs from row to row, or write in columns from which column of the source it is "
+            "loaded",
         )
 
 

@@ -100,6 +100,40 @@ def test_a_constraint_that_new_rows_can_meet_is_no_problem(make_bench: MakeBench
     assert made.reload([(1, "a", NOON)]) == Outcomes(inserted=1)
 
 
+@pytest.mark.parametrize(
+    ("columns", "warned"),
+    [
+        (
+            ", score integer DEFAULT 0 UNIQUE",
+            "things_score_key is unique: of the new rows with score = 0 only one can be",
+        ),
+        (", score integer UNIQUE NULLS NOT DISTINCT", "of the new rows with score = NULL only one can be there"),
+        (
+            ", score integer DEFAULT 0, extra timestamptz DEFAULT now(), UNIQUE (score, extra)",
+            "feeds score, extra, and",
+        ),
+        (", score integer UNIQUE", ""),
+        (", score integer DEFAULT NULL::integer, extra integer DEFAULT 1, UNIQUE (score, extra)", ""),
+        (", score integer DEFAULT nextval('production.numbers') UNIQUE", ""),
+        (", score integer DEFAULT 0, UNIQUE (score, id)", ""),
+    ],
+)
+def test_a_unique_index_in_which_all_new_rows_are_alike_is_a_warning(
+    make_bench: MakeBench, columns: str, warned: str
+) -> None:
+    made = made_with(make_bench, columns)
+    (table,) = made.resolve()
+    findings = require_insertable(made.connection, table)
+    assert [one.code for one in findings] == (["unique-unfed"] if warned else [])
+    assert warned in "".join(one.text for one in findings)
+    rows = [(1, "a", NOON), (2, "a", NOON)]
+    if not warned:
+        assert made.reload(rows) == Outcomes(inserted=2)
+        return
+    with pytest.raises(MergeFailed):
+        made.reload(rows)
+
+
 PARTITIONS = {
     "by hash": (
         "HASH (id); CREATE TABLE production.one PARTITION OF production.things "
