@@ -52,12 +52,18 @@ def explain(
     ``current`` was being merged. ``head`` begins the sentence: it says in what state the merge is.
     """
     diag = error.diag
-    # Deferred constraints are checked after the last table, when none is current any more.
-    statements = current or next((p for p in all_statements if p.table.production.name == diag.table_name), None)
+    # Deferred constraints and triggers come after the last table, when none is current any more. An exception that a
+    # trigger raises names no table.
+    named = (diag.schema_name, diag.table_name)
+    of_table = [one for one in all_statements if (one.table.production.schema, one.table.production.name) == named]
+    asked = [current] if current else of_table or all_statements
+    statements = asked[0] if len(asked) == 1 else None
     said = " ".join(part for part in (diag.message_primary, diag.message_detail) if part) or str(error).strip()
     state = error.sqlstate or ""
-    if statements is None or state[:2] not in ("22", "23", "P0"):
-        place = f"{statements.table.target}: " if statements else ""
+    of_row = state[:2] in ("22", "23", "P0")
+    if statements is None or not of_row:
+        places = [one.table.target for one in asked] if of_row else [current.table.target] if current else []
+        place = f"{', '.join(places)}: " if places else ""
         return MergeStatementFailed(head, f"{place}PostgreSQL says {said!r} (SQLSTATE {state or 'none'})")
     where = statements.table.target
     if state == _NOT_NULL and diag.column_name and statements.staged_columns([diag.column_name]) is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reload_assets.errors import NeverMergeable
-from reload_assets.errors.merge import ParentMissing, RowRefused, TurnedAway, ValueHeld
+from reload_assets.errors.merge import MergeStatementFailed, ParentMissing, RowRefused, TurnedAway, ValueHeld
 from reload_assets.errors.reloads import (
     AlreadyMerged,
     NotVerified,
@@ -198,6 +198,25 @@ def test_an_exception_of_a_trigger_is_told_in_its_own_words(made: MergeBench) ->
         RowRefused, match=r"production\.customers .*customer 3 is frozen.*materialize production of the window again"
     ):
         made.reload([(3, "a", NOON)])
+
+
+FROZEN = """
+CREATE FUNCTION production.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'frozen'; END $$;
+CREATE CONSTRAINT TRIGGER no AFTER INSERT ON production.customers DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION production.no()
+"""
+
+
+def test_an_exception_of_a_deferred_trigger_is_told_with_its_table(make_bench: MakeBench) -> None:
+    alone = make_bench(f"{CUSTOMERS}; {FROZEN}")
+    with pytest.raises(RowRefused, match=r"production\.customers refuses a staged row .*frozen.*fix the rule"):
+        alone.reload([(3, "a", NOON)])
+
+
+def test_an_exception_of_a_deferred_trigger_is_told_with_the_tables_of_which_it_may_be(made: MergeBench) -> None:
+    made.execute(FROZEN)
+    with pytest.raises(MergeStatementFailed, match=r": production\.customers, production\.orders: .*'frozen'"):
+        made.merge(made.stage({"customers": [(3, "a", NOON)], "orders": []}))
 
 
 def test_a_trigger_that_turns_updates_away_fails_the_merge(made: MergeBench) -> None:
