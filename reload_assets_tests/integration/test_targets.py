@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from psycopg.errors import QueryCanceled
 
 from reload_assets.config.model import parse_config
 from reload_assets.errors import ConfigError
@@ -118,6 +119,20 @@ def test_a_window_without_a_partition_is_refused_before_the_load(
         missing = ""
     found = require_partitions(made.connection, table_of(made), (START, END))
     assert [one.text.partition(" is in ")[2].partition("; such")[0] for one in found] == ([missing] if missing else [])
+
+
+def test_a_partition_that_is_being_detached_has_no_rows_of_a_window(make_bench: MakeBench) -> None:
+    made = make_bench(PARTITIONED + part("day", "'2025-01-03'", "'2025-01-04'"), KEYED)
+    table = table_of(made)
+    assert require_partitions(made.connection, table, (START, END)) == []
+    with made.target.connect() as reader:
+        reader.execute("SELECT id FROM production.customers")
+        made.execute("SET statement_timeout = '300ms'")
+        with pytest.raises(QueryCanceled):
+            made.execute("ALTER TABLE production.customers DETACH PARTITION production.day CONCURRENTLY")
+        made.execute("SET statement_timeout = 0")
+    with pytest.raises(WindowWithoutPartition):
+        require_partitions(made.connection, table, (START, END))
 
 
 @pytest.mark.parametrize("how", ["LIST (updated_at)", "HASH (id)", "RANGE (updated_at, id)", "RANGE (id)"])

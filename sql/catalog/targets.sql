@@ -50,7 +50,8 @@ bounds AS (
             pg_get_expr(c.relpartbound, c.oid), 'FROM \((MINVALUE|''[^'']*'')\) TO \((MAXVALUE|''[^'']*'')\)'
         ) AS ends
     FROM partitioned AS p
-    INNER JOIN pg_inherits AS i ON p.partrelid = i.inhparent
+    -- A partition of which a DETACH has begun takes no rows.
+    INNER JOIN pg_inherits AS i ON p.partrelid = i.inhparent AND NOT i.inhdetachpending
     INNER JOIN pg_class AS c ON i.inhrelid = c.oid
 ),
 
