@@ -147,13 +147,18 @@ def _acting(table: ReloadTable) -> list[Reference]:
 
 def _require_related_rows(connection: Connection[Any], login: str, tables: Sequence[ReloadTable]) -> None:
     """Raise RelatedRowsHidden if row security hides parents, which would count as missing, or rows that follow."""
+    related: dict[str, set[tuple[str, str]]] = {}
     for table in tables:
-        related = [(key.parent_schema, key.parent_table) for key in table.production.foreign_keys]
-        related += [(one.child_schema, one.child_table) for one in _acting(table)]
-        schemas, names = [schema for schema, _ in related], [name for _, name in related]
-        hiding = run(connection, "catalog/rights:list_hiding_tables", schemas=schemas, names=names).fetchall()
-        if hiding:
-            raise RelatedRowsHidden(login, table.target, [name for (name,) in hiding])
+        parents = {(key.parent_schema, key.parent_table) for key in table.production.foreign_keys}
+        related[table.target] = parents | {(one.child_schema, one.child_table) for one in _acting(table)}
+    every = sorted(set().union(*related.values()))
+    if not every:
+        return
+    schemas, names = zip(*every, strict=True)
+    rows = run(connection, "catalog/rights:list_hiding_tables", schemas=list(schemas), names=list(names)).fetchall()
+    for target, tied in related.items():
+        if hiding := [f"{schema}.{name}" for schema, name in rows if (schema, name) in tied]:
+            raise RelatedRowsHidden(login, target, hiding)
 
 
 def _updated(table: ReloadTable) -> list[str]:

@@ -216,10 +216,11 @@ ORDER BY kind, object;
 
 -- name: list_hiding_tables
 -- List those of some tables of which row security hides rows from this login.
-SELECT n.nspname || '.' || c.relname AS name
+SELECT DISTINCT
+    n.nspname AS schema,
+    c.relname AS name
 FROM unnest(:'schemas'::text [], :'names'::text []) AS w (schema_name, object_name)
 INNER JOIN pg_namespace AS n ON w.schema_name = n.nspname
 INNER JOIN pg_class AS c ON n.oid = c.relnamespace AND w.object_name = c.relname
 WHERE row_security_active(c.oid)
-GROUP BY n.nspname, c.relname
 ORDER BY n.nspname, c.relname;
