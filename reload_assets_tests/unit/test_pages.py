@@ -210,3 +210,20 @@ def test_the_delays_of_cdc_are_those_of_the_record(page: Path) -> None:
         assert delay == f"{usual:.0f} / {max(run['cdc_max_ms'] for run in runs):.0f}", title
         assert failed.startswith(f"{sum(bool(run['error']) for run in runs)} of {len(runs)}"), title
         assert lost == str(sum(sum(run["cdc_errors"].values()) for run in runs)), title
+
+
+def seconds_of(part: str) -> dict[str, float]:
+    """The medians of a part of the recorded run, by what was measured."""
+    found = json.loads((CHECKOUT / "benchmarks" / "results" / "latest.json").read_text(encoding="utf-8"))
+    return {name: median(seconds) for name, seconds in found[part]["seconds"].items()}
+
+
+def test_the_seconds_of_comparisons_and_repairs_are_those_of_the_record() -> None:
+    page = DOCS / "performance.md"
+    compared, repaired = seconds_of("verification"), seconds_of("repair")
+    for title, seconds, ratio in rows(page, "a window on both sides"):
+        middle = compared[title]
+        assert (seconds, ratio) == (f"{middle:.2f}", f"{middle / compared['read both sides']:.1f}"), title
+    for title, seconds in rows(page, "100 damaged rows"):
+        assert seconds == f"{repaired[title]:.2f}", title
+    assert f"takes {compared['look for drift'] * 2:.1f} s per million rows" in page.read_text(encoding="utf-8")
