@@ -34,12 +34,12 @@ def spoil(runner: Runner, start: datetime, end: datetime) -> int:
     """Give the customers of a stretch of wall-clock time another name; how many."""
     with runner.stack.connect_target() as target:
         return target.execute(
-            "UPDATE production.customers SET name = 'wrong' WHERE updated_at >= %s AND updated_at < %s", (start, end)
+            "UPDATE production.customers SET name = 'spoiled' WHERE updated_at >= %s AND updated_at < %s", (start, end)
         ).rowcount
 
 
 def spoiled(runner: Runner) -> list[datetime]:
-    found = runner.query("SELECT updated_at FROM production.customers WHERE name = 'wrong' ORDER BY 1")
+    found = runner.query("SELECT updated_at FROM production.customers WHERE name = 'spoiled' ORDER BY 1")
     return [at for (at,) in found]
 
 
@@ -50,7 +50,7 @@ def _mended(runner: Runner) -> Iterator[None]:
     yield
     with runner.stack.connect_target() as target:
         target.cursor().executemany(
-            "UPDATE production.customers SET name = %s WHERE customer_id = %s AND name = 'wrong'", names
+            "UPDATE production.customers SET name = %s WHERE customer_id = %s AND name = 'spoiled'", names
         )
 
 
