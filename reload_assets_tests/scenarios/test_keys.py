@@ -206,8 +206,7 @@ def test_a_long_list_becomes_the_windows_that_hold_it(configured: Callable[[str]
 
 
 @pytest.mark.usefixtures("requests")
-@pytest.mark.parametrize("by", ["row", "command"])
-@pytest.mark.parametrize("listed", [["order_items"], ["order_items", "orders"]])
+@pytest.mark.parametrize(("by", "listed"), [("row", ["order_items", "orders"]), ("command", ["order_items"])])
 def test_windows_of_a_long_list_come_after_the_parents_of_their_rows(
     configured: Callable[[str], Runner], day: date, tmp_path: Path, by: str, listed: list[str]
 ) -> None:
