@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,17 @@ def test_a_long_list_becomes_the_windows_that_hold_it(configured: Callable[[str]
     assert parts[1][1] is None
 
 
+def reload_by_command(folder: Path, written: str, keys: Mapping[str, Sequence[Sequence[int]]]) -> None:
+    """Reload keys from files, as a person in a terminal does."""
+    (folder / "reload.yaml").write_text(written, encoding="utf-8")
+    arguments = []
+    for table, some in keys.items():
+        (folder / table).write_text("\n".join(",".join(map(str, key)) for key in some), encoding="utf-8")
+        arguments += ["--keys", f"{table}={folder / table}"]
+    done = command("--config", str(folder / "reload.yaml"), "reload", "sales", *arguments)
+    assert done.exit_code == 0, done.output
+
+
 @pytest.mark.usefixtures("requests")
 @pytest.mark.parametrize(("by", "listed"), [("row", ["order_items", "orders"]), ("command", ["order_items"])])
 def test_windows_of_a_long_list_come_after_the_parents_of_their_rows(
@@ -235,13 +246,7 @@ def test_windows_of_a_long_list_come_after_the_parents_of_their_rows(
         assert tick(runner) == tick(runner) == []
         assert answer(runner, number)[0] == "done"
     else:
-        (tmp_path / "reload.yaml").write_text(written, encoding="utf-8")
-        arguments = []
-        for table, some in keys.items():
-            (tmp_path / table).write_text("\n".join(",".join(map(str, key)) for key in some), encoding="utf-8")
-            arguments += ["--keys", f"{table}={tmp_path / table}"]
-        done = command("--config", str(tmp_path / "reload.yaml"), "reload", "sales", *arguments)
-        assert done.exit_code == 0, done.output
+        reload_by_command(tmp_path, written, keys)
     assert target_row(runner, "order_items", order, 1) == source_row(runner, "order_items", order, 1) is not None
 
 
@@ -266,13 +271,7 @@ def test_parts_of_a_long_list_have_the_parents_of_their_own_rows(
         ((requests,),) = runner.query("SELECT count(*) FROM admin.reload_requests")
         assert requests == 3
     else:
-        (tmp_path / "reload.yaml").write_text(written, encoding="utf-8")
-        arguments = []
-        for table, some in keys.items():
-            (tmp_path / table).write_text("\n".join(",".join(map(str, key)) for key in some), encoding="utf-8")
-            arguments += ["--keys", f"{table}={tmp_path / table}"]
-        done = command("--config", str(tmp_path / "reload.yaml"), "reload", "sales", *arguments)
-        assert done.exit_code == 0, done.output
+        reload_by_command(tmp_path, written, keys)
     for order in (first, second):
         assert target_row(runner, "order_items", order, 1) == source_row(runner, "order_items", order, 1) is not None
 
